@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// progress shows how far long work has come, on stderr only: a bar with the
+// time left when stderr is a terminal, otherwise one line a minute. Its methods may be
+// called from several goroutines.
+type progress struct {
+	mu      sync.Mutex
+	bar     *progressbar.ProgressBar
+	plain   io.Writer // where the line a minute goes; nil with a bar
+	name    string
+	note    string
+	started time.Time
+	printed time.Time
+	done    int64
+	first   int64 // done at the start: what a resumed run need not do
+	total   int64
+}
+
+// lineEvery is the pause between lines when stderr is no terminal (docs/design.md).
+const lineEvery = time.Minute
+
+// newProgress starts showing total units of work called name, done of which are
+// already there (a resumed run).
+func (e *env) newProgress(name string, total, done int64) *progress {
+	now := time.Now()
+	p := &progress{name: name, total: total, done: done, first: done, started: now, printed: now}
+	if f, ok := e.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		p.bar = progressbar.NewOptions64(total,
+			progressbar.OptionSetWriter(e.stderr),
+			progressbar.OptionSetDescription(name),
+			progressbar.OptionSetWidth(20),
+			progressbar.OptionThrottle(200*time.Millisecond),
+			progressbar.OptionShowCount(),
+			progressbar.OptionSetPredictTime(true),
+			progressbar.OptionClearOnFinish(),
+		)
+		_ = p.bar.Set64(done)
+		return p
+	}
+	p.plain = e.stderr
+	return p
+}
+
+// set says that done units are finished, with a note such as the current loss.
+func (p *progress) set(done int64, note string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done, p.note = done, note
+	if p.bar != nil {
+		p.bar.Describe(p.name + " " + note)
+		_ = p.bar.Set64(done)
+		return
+	}
+	now := time.Now()
+	if now.Sub(p.printed) < lineEvery {
+		return
+	}
+	p.printed = now
+	left := "unknown"
+	if step := done - p.first; step > 0 {
+		left = (now.Sub(p.started) * time.Duration(p.total-done) / time.Duration(step)).Round(time.Second).String()
+	}
+	fmt.Fprintf(p.plain, "%s: %d/%d, %s left %s\n", p.name, done, p.total, left, note)
+}
+
+// finish removes the bar.
+func (p *progress) finish() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bar != nil {
+		_ = p.bar.Finish()
+	}
+}

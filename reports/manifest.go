@@ -1,0 +1,112 @@
+package reports
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+// Manifest says where a report's numbers come from. Empty fields are left out.
+type Manifest struct {
+	Command  string // the command line that makes this report
+	Seed     uint64
+	Preset   string
+	Data     string // name and checksum of the data set
+	Kernel   string // nets/kernel implementation that ran
+	Engine   string // cpu, or the PJRT platform and its version
+	WallTime time.Duration
+}
+
+// Markdown renders the manifest as a list.
+func (m Manifest) Markdown() string {
+	var b strings.Builder
+	line := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, "- %s: %s\n", name, value)
+		}
+	}
+	if m.Command != "" {
+		line("command", "`"+m.Command+"`")
+	}
+	line("seed", fmt.Sprint(m.Seed))
+	line("preset", m.Preset)
+	line("data", m.Data)
+	line("kernel", m.Kernel)
+	line("engine", m.Engine)
+	line("CPU", fmt.Sprintf("%s, %d cores, %s/%s", CPUModel(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH))
+	line("Go", runtime.Version())
+	line("commit", Commit())
+	if m.WallTime > 0 {
+		line("wall time", m.WallTime.Round(time.Second/10).String())
+	}
+	return b.String()
+}
+
+// Commit is the revision the Go toolchain recorded in the binary, with "(modified)"
+// for an unclean tree. `go run` and `go test` record none: then it is "unknown".
+func Commit() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	revision, modified := "unknown", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			modified = " (modified)"
+		}
+	}
+	return revision + modified
+}
+
+// CPUModel is the processor's name as the operating system gives it.
+func CPUModel() string {
+	text, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return runtime.GOARCH
+	}
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return runtime.GOARCH
+}
+
+// WriteFile writes data to path so that a reader sees either the old file or the
+// whole new one: a temporary file in the same folder, fsync, rename.
+func WriteFile(path string, data []byte) (err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("reports: %w", err)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("reports: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+			err = fmt.Errorf("reports: %w", err)
+		}
+	}()
+	if _, err = f.Write(data); err != nil {
+		return err
+	}
+	if err = f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err = f.Sync(); err != nil {
+		return err
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
