@@ -1,0 +1,172 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+
+	"tqn/quantize"
+)
+
+// Adam is the step of Kingma and Ba (2015, Algorithm 1) at step number t, from 1,
+// with g the gradient plus Decay*w:
+//
+//	m <- Beta1 m + (1-Beta1) g,  v <- Beta2 v + (1-Beta2) g^2
+//	step = Alpha/(1-Beta1^t) * m / (sqrt(v/(1-Beta2^t)) + Epsilon)
+//
+// each operation rounded to float32, the constants computed in float64 first.
+type Adam struct {
+	Alpha, Beta1, Beta2, Epsilon float64
+	Decay                        float64
+	T                            uint64
+}
+
+// adamArgs is what the kernels get. Its layout is known to the assembly.
+type adamArgs struct {
+	w, g, m, v    *float32
+	n             int64
+	b1, a1        float32 // Beta1, 1-Beta1
+	b2, a2        float32
+	scale, c2     float32 // Alpha/(1-Beta1^t), 1/(1-Beta2^t)
+	eps, decay    float32
+	lo, hi        float32 // the box, for Float and BC
+	block, stream uint32  // Philox: counter of w[0], which is a multiple of 4 words in
+	step          uint64
+	k0, k1        uint32
+}
+
+// elementwise holds the state of the current elementwise job of a pool.
+type elementwise struct {
+	ws         *Workers
+	adam       adamArgs
+	rule       quantize.Rule
+	binary     bool
+	box        bool
+	w, g, m, v []float32
+	adamPart   func(part, worker int)
+	finitePart func(part, worker int)
+	finite     []bool
+}
+
+func (e *elementwise) init(ws *Workers) {
+	e.ws = ws
+	e.adamPart = e.adamChunk
+	e.finitePart = func(part, _ int) {
+		from := part * chunk
+		e.finite[part] = finite(e.w[from:min(from+chunk, len(e.w))])
+	}
+}
+
+// chunk is the number of values an elementwise part handles: small enough to
+// stay in the first-level cache with three more arrays, large enough that handing it out costs nothing.
+const chunk = 8192
+
+// AdamRule takes one step in one pass: Adam's moments m and v of gradient g, then
+// the rule on grid with draw d, as [quantize.Update] of float32 does with the
+// step above, bit for bit. Weight i uses word i of the draw. An unbounded grid
+// with the rule Float means no box.
+//
+// g must be finite (see [Workers.Finite]); it is overwritten if the grid is
+// neither binary nor unbounded.
+func (ws *Workers) AdamRule(w, g, m, v []float32, a Adam, rule quantize.Rule, grid quantize.Grid, d quantize.Draw) {
+	checkLen("AdamRule: g", len(g), len(w))
+	checkLen("AdamRule: m", len(m), len(w))
+	checkLen("AdamRule: v", len(v), len(w))
+	if a.T < 1 {
+		panic(fmt.Sprintf("kernel: AdamRule: step number %d: want 1 or more", a.T))
+	}
+	k0, k1 := d.Noise.Key()
+	e := &ws.elementwise
+	e.adam = adamArgs{
+		b1: float32(a.Beta1), a1: float32(1 - a.Beta1), b2: float32(a.Beta2), a2: float32(1 - a.Beta2),
+		scale: float32(a.Alpha / (1 - math.Pow(a.Beta1, float64(a.T)))), c2: float32(1 / (1 - math.Pow(a.Beta2, float64(a.T)))),
+		eps: float32(a.Epsilon), decay: float32(a.Decay), lo: float32(grid.Lo), hi: float32(grid.Hi),
+		stream: d.Stream, step: d.Step, k0: k0, k1: k1,
+	}
+	e.w, e.g, e.m, e.v, e.rule = w, g, m, v, rule
+	e.binary = grid == quantize.Binary()
+	parts := (len(w) + chunk - 1) / chunk
+	switch {
+	case rule == quantize.Float && !grid.Bounded(), e.binary:
+		ws.Do(parts, e.adamPart)
+	default:
+		e.rule = stepOnly
+		ws.Do(parts, e.adamPart)
+		quantize.Update(rule, grid, w, g, d)
+	}
+	e.w, e.g, e.m, e.v = nil, nil, nil, nil
+}
+
+// stepOnly leaves the step in g and w alone.
+const stepOnly = quantize.Rule(255)
+
+func (e *elementwise) adamChunk(part, _ int) {
+	from := part * chunk
+	to := min(from+chunk, len(e.w))
+	a := e.adam
+	a.block = uint32(from / 4)
+	adamGeneric(e.w[from:to], e.g[from:to], e.m[from:to], e.v[from:to], &a, e.rule)
+}
+
+func adamGeneric(w, g, m, v []float32, a *adamArgs, rule quantize.Rule) {
+	noise := quantize.NewNoise(uint64(a.k1)<<32 | uint64(a.k0))
+	var words [4]uint32
+	for i := range w {
+		grad := g[i] + float32(a.decay*w[i])
+		m[i] = float32(a.b1*m[i]) + float32(a.a1*grad)
+		v[i] = float32(a.b2*v[i]) + float32(a.a2*float32(grad*grad))
+		root := float32(math.Sqrt(float64(float32(v[i] * a.c2))))
+		step := float32(a.scale*m[i]) / (root + a.eps)
+		switch rule {
+		case stepOnly:
+			g[i] = step
+		case quantize.Float, quantize.BC, quantize.BCStochastic:
+			w[i] = min(max(w[i]-step, a.lo), a.hi)
+		case quantize.R:
+			if w[i]-step >= 0 {
+				w[i] = 1
+			} else {
+				w[i] = -1
+			}
+		case quantize.SR:
+			if i&3 == 0 {
+				words = noise.Block(a.stream, a.step, a.block+uint32(i>>2))
+			}
+			// The inward displacement; p = inward/2 is the probability of a flip,
+			// certain from 2 on.
+			inward := step
+			if w[i] < 0 {
+				inward = -step
+			}
+			if inward >= 2 || inward > 0 && words[i&3] < uint32(inward*0x1p31) {
+				w[i] = -w[i]
+			}
+		}
+	}
+}
+
+// Finite reports whether all values are finite.
+func (ws *Workers) Finite(x []float32) bool {
+	e := &ws.elementwise
+	parts := (len(x) + chunk - 1) / chunk
+	if len(e.finite) < parts {
+		e.finite = make([]bool, parts)
+	}
+	e.w = x
+	ws.Do(parts, e.finitePart)
+	e.w = nil
+	for _, ok := range e.finite[:parts] {
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func finite(x []float32) bool {
+	var bad uint32
+	for _, v := range x {
+		// The exponent is all ones iff this addition carries into the sign bit.
+		bad |= math.Float32bits(v)&0x7fffffff + 0x00800000
+	}
+	return bad>>31 == 0
+}

@@ -1,0 +1,112 @@
+package kernel
+
+import "fmt"
+
+// ConvShape is the shape of a convolution. Side is odd; the padding is Side/2
+// zeros on every edge, so that the output has ceil(H/Stride) x ceil(W/Stride)
+// pixels.
+type ConvShape struct {
+	N            int // images, at most
+	H, W, C      int // of the input
+	K            int // channels of the output
+	Side, Stride int
+}
+
+// Out returns the height and width of the output.
+func (s ConvShape) Out() (h, w int) {
+	return (s.H + s.Stride - 1) / s.Stride, (s.W + s.Stride - 1) / s.Stride
+}
+
+// Inputs, Outputs are the numbers of values of one image, Weights of the filter.
+func (s ConvShape) Inputs() int  { return s.H * s.W * s.C }
+func (s ConvShape) Outputs() int { h, w := s.Out(); return h * w * s.K }
+func (s ConvShape) Weights() int { return s.Side * s.Side * s.C * s.K }
+
+// MultAdds is the number of multiply-adds of one image's forward pass by the
+// direct algorithm, padding counted.
+func (s ConvShape) MultAdds() int { return s.Outputs() * s.Side * s.Side * s.C }
+
+// A Conv is a convolution without bias. With pixels p, q of the output, x = 0
+// outside the image and pad = Side/2 it computes
+//
+//	y[n,p,q,k]  = sum over r,s,c of x[n, p*Stride+r-pad, q*Stride+s-pad, c] * w[r,s,c,k]
+//	dx[n,i,j,c] = sum over r,s,k of dy[n,p,q,k] * w[r,s,c,k]    where p*Stride+r-pad = i, q*Stride+s-pad = j
+//	dw[r,s,c,k] = sum over n,p,q of x[n, p*Stride+r-pad, q*Stride+s-pad, c] * dy[n,p,q,k]
+//
+// x is (n,H,W,C), y (n,P,Q,K), w (Side,Side,C,K), and n, taken from the slices'
+// lengths, is at most N. Results are overwritten, not added to; no slice may
+// overlap a result. A value that is not finite may spread to its neighbours.
+type Conv struct {
+	ConvShape
+	ws     *Workers
+	packed bool // SetWeights has been called
+	algo   convAlgorithm
+}
+
+// convAlgorithm is what an implementation provides.
+type convAlgorithm interface {
+	setWeights(w []float32, binary bool)
+	forward(y, x []float32, n int, sums *Sums)
+	gradInput(dx, dy []float32, n int)
+	gradWeights(dw, x, dy []float32, n int)
+}
+
+// NewConv allocates everything the convolution will need.
+func NewConv(ws *Workers, s ConvShape) *Conv {
+	if s.N < 1 || s.H < 1 || s.W < 1 || s.C < 1 || s.K < 1 || s.Side < 1 || s.Side%2 == 0 || s.Stride < 1 {
+		panic(fmt.Sprintf("kernel: NewConv: shape %+v: want positive numbers and an odd Side", s))
+	}
+	c := &Conv{ConvShape: s, ws: ws}
+	c.algo = newConvAlgorithm(ws, s)
+	return c
+}
+
+// SetWeights packs the weights that Forward and GradInput use until the next
+// call; w is not kept. binary promises that all of them are -1 or +1, which is
+// faster; a broken promise gives wrong results.
+func (c *Conv) SetWeights(w []float32, binary bool) {
+	checkLen("SetWeights: w", len(w), c.Weights())
+	c.algo.setWeights(w, binary)
+	c.packed = true
+}
+
+func (c *Conv) images(what string, x []float32, each int) int {
+	n := len(x) / each
+	if n*each != len(x) || n > c.N {
+		panic(fmt.Sprintf("kernel: %s has %d values, want at most %d images of %d", what, len(x), c.N, each))
+	}
+	return n
+}
+
+// Forward computes y and, if sums is not nil, the sums over each channel of y
+// that [BatchNorm.Forward] needs.
+func (c *Conv) Forward(y, x []float32, sums *Sums) {
+	n := c.images("Forward: x", x, c.Inputs())
+	checkLen("Forward: y", len(y), n*c.Outputs())
+	if !c.packed {
+		panic("kernel: Forward before SetWeights")
+	}
+	if sums != nil {
+		h, w := c.Out()
+		sums.start(n, h*w, c.K)
+	}
+	c.algo.forward(y, x, n, sums)
+}
+
+// GradInput computes dx from dy.
+func (c *Conv) GradInput(dx, dy []float32) {
+	n := c.images("GradInput: dx", dx, c.Inputs())
+	checkLen("GradInput: dy", len(dy), n*c.Outputs())
+	if !c.packed {
+		panic("kernel: GradInput before SetWeights")
+	}
+	c.algo.gradInput(dx, dy, n)
+}
+
+// GradWeights computes dw from x and dy.
+func (c *Conv) GradWeights(dw, x, dy []float32) {
+	n := c.images("GradWeights: x", x, c.Inputs())
+	checkLen("GradWeights: dy", len(dy), n*c.Outputs())
+	checkLen("GradWeights: dw", len(dw), c.Weights())
+	c.algo.gradWeights(dw, x, dy, n)
+}

@@ -1,0 +1,17 @@
+package kernel
+
+// newConvAlgorithm builds the convolution of the workers' implementation.
+func newConvAlgorithm(ws *Workers, s ConvShape) convAlgorithm {
+	if c := newFastConv(ws, s); c != nil {
+		return c
+	}
+	return newGenericConv(ws, s)
+}
+
+// newLinearAlgorithm likewise.
+func newLinearAlgorithm(ws *Workers, rows, in, out int) linearAlgorithm {
+	if l := newFastLinear(ws, rows, in, out); l != nil {
+		return l
+	}
+	return newGenericLinear(ws, in, out)
+}

@@ -1,0 +1,9 @@
+//go:build !never
+
+package kernel
+
+func available(i implementation) bool { return i == generic }
+
+func newFastConv(*Workers, ConvShape) convAlgorithm { return nil }
+
+func newFastLinear(*Workers, int, int, int) linearAlgorithm { return nil }

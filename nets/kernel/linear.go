@@ -1,0 +1,128 @@
+package kernel
+
+// Linear is y = x W + b with x (n,In), W (In,Out), b (Out): a convolution with
+// one pixel for each row of x.
+type Linear struct {
+	ws      *Workers
+	In, Out int
+	rows    int
+	w       []float32
+	algo    linearAlgorithm
+}
+
+type linearAlgorithm interface {
+	forward(y, x, w []float32, rows int)
+	gradInput(dx, dy, w []float32, rows int)
+	gradWeights(dw, x, dy []float32, rows int)
+}
+
+// NewLinear allocates for at most that many rows.
+func NewLinear(ws *Workers, rows, in, out int) *Linear {
+	l := &Linear{ws: ws, In: in, Out: out, rows: rows}
+	l.algo = newLinearAlgorithm(ws, rows, in, out)
+	return l
+}
+
+func (l *Linear) check(what string, x, y []float32) int {
+	n := len(y) / l.Out
+	checkLen("Linear."+what+": x", len(x), n*l.In)
+	checkLen("Linear."+what+": y", len(y), min(n, l.rows)*l.Out)
+	return n
+}
+
+// Forward computes y = x w + bias; bias may be nil.
+func (l *Linear) Forward(y, x, w, bias []float32) {
+	n := l.check("Forward", x, y)
+	checkLen("Linear.Forward: w", len(w), l.In*l.Out)
+	l.algo.forward(y, x, w, n)
+	if bias != nil {
+		checkLen("Linear.Forward: bias", len(bias), l.Out)
+		for i := range n {
+			for k, b := range bias {
+				y[i*l.Out+k] += b
+			}
+		}
+	}
+}
+
+// GradInput computes dx = dy w^T.
+func (l *Linear) GradInput(dx, dy, w []float32) {
+	n := l.check("GradInput", dx, dy)
+	checkLen("Linear.GradInput: w", len(w), l.In*l.Out)
+	l.algo.gradInput(dx, dy, w, n)
+}
+
+// GradWeights computes dw = x^T dy and, unless dbias is nil, dbias = sum over rows of dy.
+func (l *Linear) GradWeights(dw, dbias, x, dy []float32) {
+	n := l.check("GradWeights", x, dy)
+	checkLen("Linear.GradWeights: dw", len(dw), l.In*l.Out)
+	l.algo.gradWeights(dw, x, dy, n)
+	if dbias != nil {
+		checkLen("Linear.GradWeights: dbias", len(dbias), l.Out)
+		clear(dbias)
+		for i := range n {
+			for k, d := range dy[i*l.Out:][:l.Out] {
+				dbias[k] += d
+			}
+		}
+	}
+}
+
+// genericLinear is the definition as loops.
+type genericLinear struct {
+	ws      *Workers
+	in, out int
+
+	y, x, w                          []float32
+	rows                             int
+	forwardRow, inputRow, weightsRow func(part, worker int)
+}
+
+func newGenericLinear(ws *Workers, in, out int) *genericLinear {
+	g := &genericLinear{ws: ws, in: in, out: out}
+	g.forwardRow = func(i, _ int) {
+		to := g.y[i*out:][:out]
+		clear(to)
+		for j, v := range g.x[i*in:][:in] {
+			for k, w := range g.w[j*out:][:out] {
+				to[k] += float32(v * w)
+			}
+		}
+	}
+	g.inputRow = func(i, _ int) {
+		dy := g.y[i*out:][:out]
+		for j := range in {
+			var sum float32
+			for k, w := range g.w[j*out:][:out] {
+				sum += float32(dy[k] * w)
+			}
+			g.x[i*in+j] = sum
+		}
+	}
+	g.weightsRow = func(j, _ int) {
+		to := g.w[j*out:][:out]
+		clear(to)
+		for i := range g.rows {
+			v := g.x[i*in+j]
+			for k, d := range g.y[i*out:][:out] {
+				to[k] += float32(v * d)
+			}
+		}
+	}
+	return g
+}
+
+func (g *genericLinear) forward(y, x, w []float32, rows int) {
+	g.y, g.x, g.w = y, x, w
+	g.ws.Do(rows, g.forwardRow)
+}
+
+func (g *genericLinear) gradInput(dx, dy, w []float32, rows int) {
+	g.y, g.x, g.w = dy, dx, w
+	g.ws.Do(rows, g.inputRow)
+}
+
+func (g *genericLinear) gradWeights(dw, x, dy []float32, rows int) {
+	g.y, g.x, g.w, g.rows = dy, x, dw, rows
+	g.ws.Do(g.in, g.weightsRow)
+}

@@ -1,0 +1,286 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+)
+
+// Sums holds, for each channel of a batch, the sum and the sum of squares.
+//
+// The order of summation is part of the result: float32 over blocks of
+// sumBlock pixels of an image, float64 from there on, images in order.
+type Sums struct {
+	rows, c int
+	images  int
+	part    []float64 // images x 2 x c
+}
+
+// sumBlock is the number of terms added in float32: the relative error of a block is at most 64 * 2^-24.
+const sumBlock = 64
+
+// NewSums allocates sums for up to that many images of rows pixels with c channels.
+func NewSums(images, rows, c int) *Sums {
+	return &Sums{rows: rows, c: c, part: make([]float64, images*2*c)}
+}
+
+func (s *Sums) start(images, rows, c int) {
+	if rows != s.rows || c != s.c || images*2*c > len(s.part) {
+		panic(fmt.Sprintf("kernel: Sums for images of %d pixels with %d channels used for %d of %d pixels with %d", s.rows, s.c, images, rows, c))
+	}
+	s.images = images
+}
+
+func (s *Sums) addImage(img int, y []float32) {
+	part := s.part[img*2*s.c:][:2*s.c]
+	clear(part)
+	var sum, square [16]float32
+	for from := 0; from < s.rows; from += sumBlock {
+		to := min(from+sumBlock, s.rows)
+		for k := 0; k < s.c; k += len(sum) {
+			n := min(len(sum), s.c-k)
+			clear(sum[:])
+			clear(square[:])
+			for row := from; row < to; row++ {
+				for j, v := range y[row*s.c+k:][:n] {
+					sum[j] += v
+					square[j] += float32(v * v)
+				}
+			}
+			for j := range n {
+				part[k+j] += float64(sum[j])
+				part[s.c+k+j] += float64(square[j])
+			}
+		}
+	}
+}
+
+// moments returns the mean and the biased variance of channel k.
+func (s *Sums) moments(k int) (mean, variance float64) {
+	var sum, square float64
+	for i := range s.images {
+		sum += s.part[i*2*s.c+k]
+		square += s.part[i*2*s.c+s.c+k]
+	}
+	n := float64(s.images * s.rows)
+	mean = sum / n
+	return mean, math.Max(0, square/n-mean*mean)
+}
+
+// BatchNorm normalises each channel over a batch, optionally adds a residual and
+// cuts at zero. With n = images*rows values in a channel:
+//
+//	mean = sum y / n,  variance = sum (y-mean)^2 / n
+//	z = act((y-mean) * gamma/sqrt(variance+eps) + beta + residual),  act(a) = max(a, 0) or a
+//
+// y and z are (images, rows, c), where rows is H*W of an image, or 1 after a
+// linear layer.
+type BatchNorm struct {
+	ws              *Workers
+	images, rows, c int
+	eps             float64
+
+	Mean, Var []float64 // of the last batch; Var is biased
+
+	own                    *Sums
+	mean, scale, inv, beta []float32
+	coef                   []float32 // 3 x c: of dy in dz, see Backward
+	back                   []float64 // images x 2 x c: sums of dz and dz*xhat
+
+	z, y, residual, dz, dy, dres []float32
+	relu                         bool
+	sumPart, applyPart           func(part, worker int)
+	backSumPart, backApplyPart   func(part, worker int)
+}
+
+// NewBatchNorm allocates for batches of up to that many images of rows pixels with c channels.
+func NewBatchNorm(ws *Workers, images, rows, c int, eps float64) *BatchNorm {
+	if images < 1 || rows < 1 || c < 1 {
+		panic(fmt.Sprintf("kernel: NewBatchNorm: %d images of %d pixels with %d channels", images, rows, c))
+	}
+	b := &BatchNorm{ws: ws, images: images, rows: rows, c: c, eps: eps,
+		Mean: make([]float64, c), Var: make([]float64, c), own: NewSums(images, rows, c),
+		mean: make([]float32, c), scale: make([]float32, c), inv: make([]float32, c), beta: make([]float32, c),
+		coef: make([]float32, 3*c), back: make([]float64, images*2*c)}
+	b.sumPart = func(img, _ int) { b.own.addImage(img, b.image(b.y, img)) }
+	b.applyPart, b.backSumPart, b.backApplyPart = b.apply, b.backSum, b.backApply
+	return b
+}
+
+// Sums returns sums of the right shape, for [Conv.Forward] to fill.
+func (b *BatchNorm) Sums() *Sums { return b.own }
+
+func (b *BatchNorm) image(x []float32, img int) []float32 {
+	if x == nil {
+		return nil
+	}
+	return x[img*b.rows*b.c:][:b.rows*b.c]
+}
+
+func (b *BatchNorm) count(what string, y []float32) int {
+	each := b.rows * b.c
+	n := len(y) / each
+	if n*each != len(y) || n > b.images || n == 0 {
+		panic(fmt.Sprintf("kernel: BatchNorm.%s has %d values, want 1 to %d images of %d", what, len(y), b.images, each))
+	}
+	return n
+}
+
+// Forward normalises with the batch's moments, which it leaves in Mean and Var.
+// sums is what [Conv.Forward] computed with y, or nil: then it is computed here.
+// residual is nil or as long as y; z may be y or residual.
+func (b *BatchNorm) Forward(z, y []float32, sums *Sums, gamma, beta, residual []float32, relu bool) {
+	n := b.start("Forward", z, y, gamma, beta, residual, relu)
+	if sums == nil {
+		sums = b.own
+		sums.start(n, b.rows, b.c)
+		b.ws.Do(n, b.sumPart)
+	} else {
+		if sums.images != n {
+			panic(fmt.Sprintf("kernel: BatchNorm.Forward: sums of %d images with y of %d", sums.images, n))
+		}
+		sums.start(n, b.rows, b.c)
+	}
+	for k := range b.c {
+		b.Mean[k], b.Var[k] = sums.moments(k)
+		b.setChannel(k, b.Mean[k], b.Var[k], gamma[k])
+	}
+	b.ws.Do(n, b.applyPart)
+}
+
+// Eval normalises with given moments, such as running averages.
+func (b *BatchNorm) Eval(z, y, mean, variance, gamma, beta, residual []float32, relu bool) {
+	n := b.start("Eval", z, y, gamma, beta, residual, relu)
+	checkLen("BatchNorm.Eval: mean", len(mean), b.c)
+	checkLen("BatchNorm.Eval: variance", len(variance), b.c)
+	for k := range b.c {
+		b.setChannel(k, float64(mean[k]), float64(variance[k]), gamma[k])
+	}
+	b.ws.Do(n, b.applyPart)
+}
+
+func (b *BatchNorm) start(what string, z, y, gamma, beta, residual []float32, relu bool) int {
+	n := b.count(what+": y", y)
+	checkLen("BatchNorm."+what+": z", len(z), len(y))
+	checkLen("BatchNorm."+what+": gamma", len(gamma), b.c)
+	checkLen("BatchNorm."+what+": beta", len(beta), b.c)
+	if residual != nil {
+		checkLen("BatchNorm."+what+": residual", len(residual), len(y))
+	}
+	copy(b.beta, beta)
+	b.z, b.y, b.residual, b.relu = z, y, residual, relu
+	return n
+}
+
+func (b *BatchNorm) setChannel(k int, mean, variance float64, gamma float32) {
+	inv := 1 / math.Sqrt(variance+b.eps)
+	b.mean[k], b.inv[k], b.scale[k] = float32(mean), float32(inv), float32(float64(gamma)*inv)
+}
+
+func (b *BatchNorm) apply(img, _ int) {
+	normGeneric(b.image(b.z, img), b.image(b.y, img), b.image(b.residual, img), b.mean, b.scale, b.beta, b.relu)
+}
+
+// normGeneric: z = act((y-mean)*scale + beta + residual), each operation rounded to float32.
+func normGeneric(z, y, residual, mean, scale, beta []float32, relu bool) {
+	c := len(mean)
+	for from := 0; from < len(y); from += c {
+		for k, v := range y[from:][:c] {
+			v = float32((v-mean[k])*scale[k]) + beta[k]
+			if residual != nil {
+				v += residual[from+k]
+			}
+			if relu && !(v > 0) {
+				v = 0
+			}
+			z[from+k] = v
+		}
+	}
+}
+
+// Backward computes the gradients of a Forward call with the same y, z (needed
+// only with relu) and gamma, from dz:
+//
+//	a = dz where z > 0 (or everywhere without relu), else 0
+//	dbeta = sum a,  dgamma = sum a*xhat,  xhat = (y-mean)/sqrt(variance+eps)
+//	dy = gamma/sqrt(variance+eps) * (a - dbeta/n - xhat*dgamma/n),  dresidual = a
+//
+// dresidual may be nil. dy and dresidual may be dz (not both), and dy may be y.
+func (b *BatchNorm) Backward(dy, dresidual, dgamma, dbeta, dz, z, y, gamma []float32, relu bool) {
+	n := b.count("Backward: y", y)
+	checkLen("BatchNorm.Backward: dy", len(dy), len(y))
+	checkLen("BatchNorm.Backward: dz", len(dz), len(y))
+	checkLen("BatchNorm.Backward: dgamma", len(dgamma), b.c)
+	checkLen("BatchNorm.Backward: dbeta", len(dbeta), b.c)
+	checkLen("BatchNorm.Backward: gamma", len(gamma), b.c)
+	if dresidual != nil {
+		checkLen("BatchNorm.Backward: dresidual", len(dresidual), len(y))
+	}
+	if relu {
+		checkLen("BatchNorm.Backward: z", len(z), len(y))
+	} else {
+		z = nil
+	}
+	b.z, b.y, b.dz, b.dy, b.dres = z, y, dz, dy, dresidual
+	b.ws.Do(n, b.backSumPart)
+	for k := range b.c {
+		var sum, dot float64
+		for i := range n {
+			sum += b.back[i*2*b.c+k]
+			dot += b.back[i*2*b.c+b.c+k]
+		}
+		dbeta[k], dgamma[k] = float32(sum), float32(dot)
+		count := float64(n * b.rows)
+		b.coef[k], b.coef[b.c+k], b.coef[2*b.c+k] = float32(float64(gamma[k])*float64(b.inv[k])), float32(sum/count), float32(dot/count)
+	}
+	b.ws.Do(n, b.backApplyPart)
+}
+
+func (b *BatchNorm) backSum(img, _ int) {
+	normBackSumsGeneric(b.back[img*2*b.c:][:2*b.c], b.image(b.dz, img), b.image(b.z, img), b.image(b.y, img), b.mean, b.inv)
+}
+
+func (b *BatchNorm) backApply(img, _ int) {
+	normBackGeneric(b.image(b.dy, img), b.image(b.dres, img), b.image(b.dz, img), b.image(b.z, img), b.image(b.y, img), b.mean, b.inv, b.coef)
+}
+
+// normBackSumsGeneric: part = sums over rows of a and of a*xhat, in blocks as [Sums].
+func normBackSumsGeneric(part []float64, dz, z, y, mean, inv []float32) {
+	c := len(mean)
+	clear(part)
+	rows := len(y) / c
+	for from := 0; from < rows; from += sumBlock {
+		to := min(from+sumBlock, rows)
+		for k := range c {
+			var sum, dot float32
+			for i := from*c + k; i < to*c; i += c {
+				a := dz[i]
+				if z != nil && !(z[i] > 0) {
+					a = 0
+				}
+				sum += a
+				dot += float32(a * float32((y[i]-mean[k])*inv[k]))
+			}
+			part[k] += float64(sum)
+			part[c+k] += float64(dot)
+		}
+	}
+}
+
+// normBackGeneric: dy = coef[0] * ((a - coef[1]) - xhat*coef[2]), dres = a.
+func normBackGeneric(dy, dres, dz, z, y, mean, inv, coef []float32) {
+	c := len(mean)
+	for from := 0; from < len(y); from += c {
+		for k := range c {
+			i := from + k
+			a := dz[i]
+			if z != nil && !(z[i] > 0) {
+				a = 0
+			}
+			xhat := float32((y[i] - mean[k]) * inv[k])
+			if dres != nil {
+				dres[i] = a
+			}
+			dy[i] = float32(coef[k] * (a - coef[c+k] - float32(xhat*coef[2*c+k])))
+		}
+	}
+}

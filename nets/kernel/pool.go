@@ -1,0 +1,135 @@
+package kernel
+
+import "fmt"
+
+// MaxPool takes the maximum over Side x Side windows, moved by Stride, of an
+// image padded with Pad pixels that never win. Windows must touch the image.
+// x is (n,H,W,C), y (n,P,Q,C) with P = (H + 2 Pad - Side)/Stride + 1.
+type MaxPool struct {
+	ws                *Workers
+	h, w, c           int
+	side, stride, pad int
+	ph, pw            int
+
+	x, y, dx, dy       []float32
+	forward1, backward func(img, worker int)
+}
+
+// NewMaxPool returns the pooling of images of h x w pixels with c channels.
+func NewMaxPool(ws *Workers, h, w, c, side, stride, pad int) *MaxPool {
+	if h < 1 || w < 1 || c < 1 || side < 1 || stride < 1 || pad < 0 || pad >= side || h+2*pad < side || w+2*pad < side {
+		panic(fmt.Sprintf("kernel: NewMaxPool: %dx%dx%d, side %d, stride %d, pad %d", h, w, c, side, stride, pad))
+	}
+	m := &MaxPool{ws: ws, h: h, w: w, c: c, side: side, stride: stride, pad: pad,
+		ph: (h+2*pad-side)/stride + 1, pw: (w+2*pad-side)/stride + 1}
+	m.forward1, m.backward = m.forwardImage, m.backwardImage
+	return m
+}
+
+// Inputs and Outputs are the numbers of values of one image.
+func (m *MaxPool) Inputs() int  { return m.h * m.w * m.c }
+func (m *MaxPool) Outputs() int { return m.ph * m.pw * m.c }
+
+func (m *MaxPool) count(what string, x, y []float32) int {
+	n := len(x) / m.Inputs()
+	checkLen("MaxPool."+what+": x", len(x), n*m.Inputs())
+	checkLen("MaxPool."+what+": y", len(y), n*m.Outputs())
+	return n
+}
+
+// Forward computes y from x. A NaN never wins over a number before it.
+func (m *MaxPool) Forward(y, x []float32) {
+	n := m.count("Forward", x, y)
+	m.x, m.y = x, y
+	m.ws.Do(n, m.forward1)
+}
+
+// Backward computes dx from dy: the gradient goes to the window's first
+// maximum in row-major order. x is the input of Forward.
+func (m *MaxPool) Backward(dx, dy, x []float32) {
+	n := m.count("Backward", x, dy)
+	checkLen("MaxPool.Backward: dx", len(dx), len(x))
+	m.x, m.dx, m.dy = x, dx, dy
+	m.ws.Do(n, m.backward)
+}
+
+func (m *MaxPool) forwardImage(img, _ int) {
+	x, y := m.x[img*m.Inputs():][:m.Inputs()], m.y[img*m.Outputs():][:m.Outputs()]
+	for p := range m.ph {
+		for q := range m.pw {
+			to := y[(p*m.pw+q)*m.c:][:m.c]
+			first := true
+			for i := max(0, p*m.stride-m.pad); i < min(m.h, p*m.stride-m.pad+m.side); i++ {
+				for j := max(0, q*m.stride-m.pad); j < min(m.w, q*m.stride-m.pad+m.side); j++ {
+					from := x[(i*m.w+j)*m.c:][:m.c]
+					if first {
+						copy(to, from)
+						first = false
+						continue
+					}
+					for k, v := range from {
+						if v > to[k] {
+							to[k] = v
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func (m *MaxPool) backwardImage(img, _ int) {
+	x, dx, dy := m.x[img*m.Inputs():][:m.Inputs()], m.dx[img*m.Inputs():][:m.Inputs()], m.dy[img*m.Outputs():][:m.Outputs()]
+	clear(dx)
+	for p := range m.ph {
+		for q := range m.pw {
+			for k := range m.c {
+				best := -1
+				for i := max(0, p*m.stride-m.pad); i < min(m.h, p*m.stride-m.pad+m.side); i++ {
+					for j := max(0, q*m.stride-m.pad); j < min(m.w, q*m.stride-m.pad+m.side); j++ {
+						if at := (i*m.w+j)*m.c + k; best < 0 || x[at] > x[best] {
+							best = at
+						}
+					}
+				}
+				dx[best] += dy[(p*m.pw+q)*m.c+k]
+			}
+		}
+	}
+}
+
+// GlobalAvgPool: y[n,c] = mean over the rows pixels of x[n,:,c], for x (n,rows,c).
+func GlobalAvgPool(y, x []float32, rows, c int) {
+	n := len(y) / c
+	checkLen("GlobalAvgPool: y", len(y), n*c)
+	checkLen("GlobalAvgPool: x", len(x), n*rows*c)
+	scale := 1 / float32(rows)
+	for i := range n {
+		to := y[i*c:][:c]
+		clear(to)
+		for r := range rows {
+			for k, v := range x[(i*rows+r)*c:][:c] {
+				to[k] += v
+			}
+		}
+		for k := range to {
+			to[k] *= scale
+		}
+	}
+}
+
+// GlobalAvgPoolBackward: dx[n,:,c] = dy[n,c]/rows.
+func GlobalAvgPoolBackward(dx, dy []float32, rows, c int) {
+	n := len(dy) / c
+	checkLen("GlobalAvgPoolBackward: dy", len(dy), n*c)
+	checkLen("GlobalAvgPoolBackward: dx", len(dx), n*rows*c)
+	scale := 1 / float32(rows)
+	for i := range n {
+		for r := range rows {
+			to := dx[(i*rows+r)*c:][:c]
+			for k, v := range dy[i*c:][:c] {
+				to[k] = v * scale
+			}
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"unsafe"
+)
+
+// Workers is a pool of goroutines and their scratch memory. Every operation
+// cuts its work into parts that depend on shapes only; a worker takes the next
+// free part. Hence results do not depend on the number of workers.
+//
+// A Workers and everything built on it is used by one goroutine at a time.
+type Workers struct {
+	impl    implementation
+	threads int
+
+	job   func(part, worker int)
+	parts int64
+	next  atomic.Int64
+	left  atomic.Int64 // workers that have not finished the current job
+	wake  []chan struct{}
+	done  chan struct{}
+
+	scratch [][]byte // one per worker, grown when an operation is built
+	shared  []byte   // one for all: partial results by part
+
+	elementwise
+}
+
+// Implementations names the implementations that this machine can run, the
+// slowest first: generic (always), avx2, avx512, amx.
+func Implementations() []string {
+	var names []string
+	for i := generic; i <= amx; i++ {
+		if available(i) {
+			names = append(names, i.String())
+		}
+	}
+	return names
+}
+
+type implementation int
+
+const (
+	generic implementation = iota
+	avx2
+	avx512
+	amx
+)
+
+func (i implementation) String() string { return [...]string{"generic", "avx2", "avx512", "amx"}[i] }
+
+// NewWorkers returns a pool of that many workers (0: one for each CPU that Go
+// uses). The implementation is one of [Implementations]; the empty string means
+// the environment's TQN_KERNEL, and without it the fastest. An unknown or
+// unavailable one is an error.
+func NewWorkers(threads int, name string) (*Workers, error) {
+	if threads < 0 {
+		return nil, fmt.Errorf("kernel: %d threads: want 0 (all CPUs) or more", threads)
+	}
+	if threads == 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	names := Implementations()
+	from := ""
+	if name == "" {
+		name, from = os.Getenv("TQN_KERNEL"), "TQN_KERNEL: "
+	}
+	if name == "" {
+		name = names[len(names)-1]
+	}
+	if !slices.Contains(names, name) {
+		return nil, fmt.Errorf("kernel: %simplementation %q: this machine has %s", from, name, strings.Join(names, ", "))
+	}
+	ws := &Workers{threads: threads, done: make(chan struct{}, 1), scratch: make([][]byte, threads)}
+	for i := generic; i <= amx; i++ {
+		if i.String() == name {
+			ws.impl = i
+		}
+	}
+	for worker := 1; worker < threads; worker++ {
+		wake := make(chan struct{}, 1)
+		ws.wake = append(ws.wake, wake)
+		go func() {
+			for range wake {
+				ws.work(worker)
+			}
+		}()
+	}
+	ws.elementwise.init(ws)
+	return ws, nil
+}
+
+// Implementation names what runs: generic, avx2, avx512 or amx.
+func (ws *Workers) Implementation() string { return ws.impl.String() }
+
+// Threads is the number of workers.
+func (ws *Workers) Threads() int { return ws.threads }
+
+// Close ends the pool's goroutines. The pool must be idle.
+func (ws *Workers) Close() {
+	for _, w := range ws.wake {
+		close(w)
+	}
+	ws.wake, ws.threads = nil, 1
+}
+
+// Do calls f(part, worker) for each part in [0, parts), in any order and on any
+// worker, and returns when all are done. It does not allocate; f allocates
+// itself if it is a literal that captures variables.
+func (ws *Workers) Do(parts int, f func(part, worker int)) {
+	if parts <= 0 {
+		return
+	}
+	helpers := min(len(ws.wake), parts-1)
+	if helpers == 0 {
+		for part := range parts {
+			f(part, 0)
+		}
+		return
+	}
+	ws.job, ws.parts = f, int64(parts)
+	ws.next.Store(0)
+	ws.left.Store(int64(helpers + 1))
+	for _, w := range ws.wake[:helpers] {
+		w <- struct{}{}
+	}
+	ws.work(0)
+	<-ws.done
+	ws.job = nil
+}
+
+func (ws *Workers) work(worker int) {
+	for {
+		part := ws.next.Add(1) - 1
+		if part >= ws.parts {
+			break
+		}
+		ws.job(int(part), worker)
+	}
+	if ws.left.Add(-1) == 0 {
+		ws.done <- struct{}{}
+	}
+}
+
+// reserve makes each worker's scratch at least n bytes and the shared scratch
+// at least m bytes, both aligned to 4096 bytes.
+func (ws *Workers) reserve(n, m int) {
+	for i := range ws.scratch {
+		if len(ws.scratch[i]) < n {
+			ws.scratch[i] = alignedBytes(n)
+		}
+	}
+	if len(ws.shared) < m {
+		ws.shared = alignedBytes(m)
+	}
+}
+
+const page = 4096
+
+func alignedBytes(n int) []byte {
+	b := make([]byte, n+page)
+	off := -int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) & (page - 1)
+	return b[off : off+n : off+n]
+}
+
+// take cuts n values of type T from the front of b, whose length stays a multiple of 64.
+func take[T any](b *[]byte, n int) []T {
+	var t T
+	size := roundUp(n*int(unsafe.Sizeof(t)), 64)
+	s := unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData((*b)[:size]))), n)
+	*b = (*b)[size:]
+	return s
+}
+
+func roundUp(n, to int) int { return (n + to - 1) / to * to }
+
+// span is the part'th of parts nearly equal pieces of [0, n), cut at multiples of unit.
+func span(n, unit, part, parts int) (from, to int) {
+	units := (n + unit - 1) / unit
+	return min(n, units*part/parts*unit), min(n, units*(part+1)/parts*unit)
+}
+
+func checkLen(what string, got, want int) {
+	if got != want {
+		panic(fmt.Sprintf("kernel: %s has %d values, want %d", what, got, want))
+	}
+}
