@@ -340,3 +340,19 @@ func BenchmarkBettingResult(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10000, "ns/value")
 }
+
+func TestRecordsThatContradictTheirExpectation(t *testing.T) {
+	low, wide, high := Exact(1, 0), Result{Method: SampledMethod, Estimate: 2, Lower: 1, Upper: 3}, Exact(3, 0)
+	for _, c := range []struct {
+		r        Result
+		expected Verdict
+		want     bool
+	}{
+		{low, Holds, true}, {wide, Holds, true}, {high, Holds, false},
+		{low, Violated, false}, {wide, Violated, false}, {high, Violated, true},
+	} {
+		if got := NewRecord(c.r, 2, c.expected).AsExpected(); got != c.want {
+			t.Errorf("[%v, %v] at most 2, expected %v: as expected = %v, want %v", c.r.Lower, c.r.Upper, c.expected, got, c.want)
+		}
+	}
+}
