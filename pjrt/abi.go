@@ -1,0 +1,333 @@
+package pjrt
+
+import "unsafe"
+
+// The argument structs below are those of pjrt_c_api.h, API version 0.81 (XLA,
+// November 2025), for the calls this package makes; structs that have grown
+// since carry the fields up to version 0.98. The C rules: every struct starts
+// with its own size and an extension pointer, fields are only ever appended, and
+// a plug-in accepts a struct at least as large as the one it was built with. So
+// the sizes below may be larger than an older plug-in knows (it reads less), and a
+// plug-in whose structs have grown beyond them refuses the call with an error.
+//
+// Handles (PJRT_Client*, PJRT_Buffer*, ...) are addresses of the plug-in's own
+// memory, hence uintptr; pointers to Go memory are unsafe.Pointer and pinned for
+// the duration of a call.
+const (
+	apiMajor    = 0  // a plug-in with another major version is refused
+	apiMinorMin = 81 // the oldest header the structs have been compared with (testdata/abi-0.81.txt)
+)
+
+// apiTable is the start of PJRT_Api: sizes, version and the function pointers.
+type apiTable struct {
+	structSize     uintptr
+	extensionStart uintptr
+	version        struct {
+		structSize     uintptr
+		extensionStart uintptr
+		major, minor   int32
+	}
+	fn [fnCount]uintptr
+}
+
+// Positions of functions in PJRT_Api, counted from PJRT_Error_Destroy. The order
+// is frozen within a major version.
+const (
+	fnErrorDestroy                       = 0
+	fnErrorMessage                       = 1
+	fnErrorGetCode                       = 2
+	fnPluginInitialize                   = 3
+	fnPluginAttributes                   = 4
+	fnEventDestroy                       = 5
+	fnEventIsReady                       = 6
+	fnEventAwait                         = 8
+	fnClientCreate                       = 10
+	fnClientDestroy                      = 11
+	fnClientPlatformName                 = 12
+	fnClientPlatformVersion              = 14
+	fnClientAddressableDevices           = 16
+	fnClientCompile                      = 20
+	fnClientBufferFromHostBuffer         = 22
+	fnDeviceDescriptionID                = 23
+	fnDeviceDescriptionKind              = 26
+	fnDeviceGetDescription               = 29
+	fnDeviceMemoryStats                  = 34
+	fnExecutableDestroy                  = 40
+	fnExecutableNumOutputs               = 44
+	fnLoadedExecutableDestroy            = 50
+	fnLoadedExecutableGetExecutable      = 51
+	fnLoadedExecutableAddressableDevices = 52
+	fnLoadedExecutableExecute            = 55
+	fnBufferDestroy                      = 58
+	fnBufferElementType                  = 59
+	fnBufferDimensions                   = 60
+	fnBufferOnDeviceSize                 = 64
+	fnBufferIsDeleted                    = 68
+	fnBufferToHostBuffer                 = 70
+	fnBufferReadyEvent                   = 72
+	fnCount                              = 73
+)
+
+// header starts every argument struct.
+type header struct {
+	structSize     uintptr
+	extensionStart uintptr
+}
+
+type errorArgs struct { // PJRT_Error_Destroy_Args
+	header
+	err uintptr
+}
+
+type errorMessageArgs struct { // PJRT_Error_Message_Args
+	header
+	err         uintptr
+	message     uintptr // out
+	messageSize uintptr // out
+}
+
+type errorCodeArgs struct { // PJRT_Error_GetCode_Args
+	header
+	err  uintptr
+	code int32 // out
+}
+
+type namedValue struct { // PJRT_NamedValue
+	header
+	name      uintptr
+	nameSize  uintptr
+	kind      int32
+	value     uint64 // union: string pointer, int64, int64 list pointer, float, bool
+	valueSize uintptr
+}
+
+// The kinds of a namedValue.
+const (
+	namedString = iota
+	namedInt64
+	namedInt64List
+	namedFloat
+	namedBool
+)
+
+type pluginInitializeArgs struct{ header } // PJRT_Plugin_Initialize_Args
+
+type pluginAttributesArgs struct { // PJRT_Plugin_Attributes_Args
+	header
+	attributes    uintptr // out
+	numAttributes uintptr // out
+}
+
+type eventArgs struct { // PJRT_Event_Destroy_Args, PJRT_Event_Await_Args
+	header
+	event uintptr
+}
+
+type eventIsReadyArgs struct { // PJRT_Event_IsReady_Args
+	header
+	event   uintptr
+	isReady bool // out
+}
+
+type clientCreateArgs struct { // PJRT_Client_Create_Args
+	header
+	createOptions    unsafe.Pointer
+	numOptions       uintptr
+	kvGetCallback    uintptr
+	kvGetUserArg     uintptr
+	kvPutCallback    uintptr
+	kvPutUserArg     uintptr
+	client           uintptr // out
+	kvTryGetCallback uintptr
+	kvTryGetUserArg  uintptr
+}
+
+type clientArgs struct { // PJRT_Client_Destroy_Args
+	header
+	client uintptr
+}
+
+type clientStringArgs struct { // PJRT_Client_PlatformName_Args, PJRT_Client_PlatformVersion_Args
+	header
+	client uintptr
+	text   uintptr // out
+	size   uintptr // out
+}
+
+type clientDevicesArgs struct { // PJRT_Client_AddressableDevices_Args, PJRT_LoadedExecutable_AddressableDevices_Args
+	header
+	client     uintptr
+	devices    uintptr // out
+	numDevices uintptr // out
+}
+
+type program struct { // PJRT_Program
+	header
+	code       unsafe.Pointer
+	codeSize   uintptr
+	format     unsafe.Pointer
+	formatSize uintptr
+}
+
+type clientCompileArgs struct { // PJRT_Client_Compile_Args
+	header
+	client      uintptr
+	program     unsafe.Pointer
+	options     unsafe.Pointer
+	optionsSize uintptr
+	executable  uintptr // out
+}
+
+type clientBufferFromHostBufferArgs struct { // PJRT_Client_BufferFromHostBuffer_Args
+	header
+	client             uintptr
+	data               unsafe.Pointer
+	kind               int32
+	dims               unsafe.Pointer
+	numDims            uintptr
+	byteStrides        uintptr
+	numByteStrides     uintptr
+	semantics          int32
+	device             uintptr
+	memory             uintptr
+	deviceLayout       uintptr
+	doneWithHostBuffer uintptr // out
+	buffer             uintptr // out
+}
+
+// immutableOnlyDuringCall is PJRT_HostBufferSemantics_kImmutableOnlyDuringCall:
+// the plug-in keeps no pointer to our memory after the call.
+const immutableOnlyDuringCall = 0
+
+type deviceGetDescriptionArgs struct { // PJRT_Device_GetDescription_Args
+	header
+	device      uintptr
+	description uintptr // out
+}
+
+type deviceDescriptionIDArgs struct { // PJRT_DeviceDescription_Id_Args
+	header
+	description uintptr
+	id          int32 // out
+}
+
+type deviceDescriptionKindArgs struct { // PJRT_DeviceDescription_Kind_Args
+	header
+	description uintptr
+	kind        uintptr // out
+	kindSize    uintptr // out
+}
+
+// optionalInt64 is an int64 followed by "is_set".
+type optionalInt64 struct {
+	value int64
+	isSet bool
+}
+
+type deviceMemoryStatsArgs struct { // PJRT_Device_MemoryStats_Args
+	header
+	device                uintptr
+	bytesInUse            int64
+	peakBytesInUse        optionalInt64
+	numAllocs             optionalInt64
+	largestAllocSize      optionalInt64
+	bytesLimit            optionalInt64
+	bytesReserved         optionalInt64
+	peakBytesReserved     optionalInt64
+	bytesReservableLimit  optionalInt64
+	largestFreeBlockBytes optionalInt64
+	poolBytes             optionalInt64
+	peakPoolBytes         optionalInt64
+}
+
+type executableArgs struct { // PJRT_Executable_Destroy_Args, PJRT_LoadedExecutable_Destroy_Args
+	header
+	executable uintptr
+}
+
+type loadedExecutableGetExecutableArgs struct { // PJRT_LoadedExecutable_GetExecutable_Args
+	header
+	loaded     uintptr
+	executable uintptr // out
+}
+
+type executableNumOutputsArgs struct { // PJRT_Executable_NumOutputs_Args
+	header
+	executable uintptr
+	numOutputs uintptr // out
+}
+
+type executeOptions struct { // PJRT_ExecuteOptions
+	header
+	sendCallbacks       uintptr
+	recvCallbacks       uintptr
+	numSendOps          uintptr
+	numRecvOps          uintptr
+	launchID            int32
+	nonDonatableIndices unsafe.Pointer
+	numNonDonatable     uintptr
+	context             uintptr
+	callLocation        uintptr
+	numTasks            uintptr
+	taskIDs             uintptr
+	incarnationIDs      uintptr
+	// Room for what versions after 0.98 append, all zero.
+	reserved [4]uintptr
+}
+
+type loadedExecutableExecuteArgs struct { // PJRT_LoadedExecutable_Execute_Args
+	header
+	executable           uintptr
+	options              unsafe.Pointer
+	argumentLists        unsafe.Pointer
+	numDevices           uintptr
+	numArgs              uintptr
+	outputLists          unsafe.Pointer
+	deviceCompleteEvents unsafe.Pointer
+	executeDevice        uintptr
+}
+
+type bufferArgs struct { // PJRT_Buffer_Destroy_Args
+	header
+	buffer uintptr
+}
+
+type bufferElementTypeArgs struct { // PJRT_Buffer_ElementType_Args
+	header
+	buffer uintptr
+	kind   int32 // out
+}
+
+type bufferDimensionsArgs struct { // PJRT_Buffer_Dimensions_Args
+	header
+	buffer  uintptr
+	dims    uintptr // out
+	numDims uintptr // out
+}
+
+type bufferSizeArgs struct { // PJRT_Buffer_OnDeviceSizeInBytes_Args
+	header
+	buffer uintptr
+	size   uintptr // out
+}
+
+type bufferIsDeletedArgs struct { // PJRT_Buffer_IsDeleted_Args
+	header
+	buffer    uintptr
+	isDeleted bool // out
+}
+
+type bufferToHostBufferArgs struct { // PJRT_Buffer_ToHostBuffer_Args
+	header
+	src        uintptr
+	hostLayout unsafe.Pointer
+	dst        unsafe.Pointer
+	dstSize    uintptr
+	event      uintptr // out
+}
+
+type bufferReadyEventArgs struct { // PJRT_Buffer_ReadyEvent_Args
+	header
+	buffer uintptr
+	event  uintptr // out
+}

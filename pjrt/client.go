@@ -1,0 +1,151 @@
+package pjrt
+
+import (
+	"fmt"
+	"runtime"
+	"unsafe"
+)
+
+// Client is a running plug-in with its devices. It owns its devices; buffers and
+// executables must be destroyed before it.
+type Client struct {
+	Plugin          *Plugin
+	Platform        string // "cpu", "cuda", "rocm", "tpu"
+	PlatformVersion string // for example the versions of CUDA and its libraries
+	Devices         []Device
+
+	handle uintptr
+}
+
+// Device is one addressable device of a client.
+type Device struct {
+	ID   int
+	Kind string // for example "NVIDIA H100 80GB HBM3"
+
+	handle uintptr
+}
+
+// NewClient starts the plug-in. options are the platform's own settings, for
+// example {"preallocate": false} on a GPU; values are string, int64, float32 or bool.
+func (p *Plugin) NewClient(options map[string]any) (*Client, error) {
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	named := make([]namedValue, 0, len(options))
+	for name, value := range options {
+		v := namedValue{header: header{structSize: unsafe.Sizeof(namedValue{})}, nameSize: uintptr(len(name)), valueSize: 1}
+		v.name = pinString(&pin, name)
+		switch x := value.(type) {
+		case string:
+			v.kind, v.valueSize, v.value = namedString, uintptr(len(x)), uint64(pinString(&pin, x))
+		case int64:
+			v.kind, v.value = namedInt64, uint64(x)
+		case float32:
+			v.kind = namedFloat
+			*(*float32)(unsafe.Pointer(&v.value)) = x
+		case bool:
+			v.kind = namedBool
+			if x {
+				v.value = 1
+			}
+		default:
+			return nil, fmt.Errorf("pjrt: client option %s has type %T: want string, int64, float32 or bool", name, value)
+		}
+		named = append(named, v)
+	}
+	create := &clientCreateArgs{numOptions: uintptr(len(named))}
+	if len(named) > 0 {
+		pin.Pin(&named[0])
+		create.createOptions = unsafe.Pointer(&named[0])
+	}
+	if err := invoke(p, fnClientCreate, "PJRT_Client_Create", create); err != nil {
+		return nil, fmt.Errorf("the plug-in %s is there but finds no device it can use: %w", p.Path, err)
+	}
+	c := &Client{Plugin: p, handle: create.client}
+	name := &clientStringArgs{client: c.handle}
+	if err := invoke(p, fnClientPlatformName, "PJRT_Client_PlatformName", name); err != nil {
+		return nil, err
+	}
+	c.Platform = foreignString(name.text, name.size)
+	version := &clientStringArgs{client: c.handle}
+	if err := invoke(p, fnClientPlatformVersion, "PJRT_Client_PlatformVersion", version); err != nil {
+		return nil, err
+	}
+	c.PlatformVersion = foreignString(version.text, version.size)
+	devices := &clientDevicesArgs{client: c.handle}
+	if err := invoke(p, fnClientAddressableDevices, "PJRT_Client_AddressableDevices", devices); err != nil {
+		return nil, err
+	}
+	if devices.numDevices == 0 {
+		return nil, fmt.Errorf("pjrt: the plug-in %s has no addressable device", p.Path)
+	}
+	for _, handle := range unsafe.Slice((*uintptr)(foreign(devices.devices)), devices.numDevices) {
+		d, err := p.describe(handle)
+		if err != nil {
+			return nil, err
+		}
+		c.Devices = append(c.Devices, d)
+	}
+	return c, nil
+}
+
+func (p *Plugin) describe(handle uintptr) (Device, error) {
+	d := Device{handle: handle}
+	description := &deviceGetDescriptionArgs{device: handle}
+	if err := invoke(p, fnDeviceGetDescription, "PJRT_Device_GetDescription", description); err != nil {
+		return d, err
+	}
+	id := &deviceDescriptionIDArgs{description: description.description}
+	if err := invoke(p, fnDeviceDescriptionID, "PJRT_DeviceDescription_Id", id); err != nil {
+		return d, err
+	}
+	d.ID = int(id.id)
+	kind := &deviceDescriptionKindArgs{description: description.description}
+	if err := invoke(p, fnDeviceDescriptionKind, "PJRT_DeviceDescription_Kind", kind); err != nil {
+		return d, err
+	}
+	d.Kind = foreignString(kind.kind, kind.kindSize)
+	return d, nil
+}
+
+// MemoryStats returns the bytes in use on a device and the peak, -1 where the
+// plug-in does not count. It is an [Error] with code [Unimplemented] if the
+// platform has no statistics (the CPU).
+func (c *Client) MemoryStats(d Device) (inUse, peak int64, err error) {
+	args := &deviceMemoryStatsArgs{device: d.handle}
+	if err := invoke(c.Plugin, fnDeviceMemoryStats, "PJRT_Device_MemoryStats", args); err != nil {
+		return 0, 0, err
+	}
+	peak = -1
+	if args.peakBytesInUse.isSet {
+		peak = args.peakBytesInUse.value
+	}
+	return args.bytesInUse, peak, nil
+}
+
+// Destroy shuts the client down. A second call does nothing.
+func (c *Client) Destroy() error {
+	if c.handle == 0 {
+		return nil
+	}
+	args := &clientArgs{client: c.handle}
+	c.handle = 0
+	return invoke(c.Plugin, fnClientDestroy, "PJRT_Client_Destroy", args)
+}
+
+// alive returns the handle; using a destroyed client is a programmer error.
+func (c *Client) alive() uintptr {
+	if c.handle == 0 {
+		panic("pjrt: Client: used after Destroy")
+	}
+	return c.handle
+}
+
+// pinString pins the bytes of s and returns their address, 0 for the empty string.
+func pinString(pin *runtime.Pinner, s string) uintptr {
+	if s == "" {
+		return 0
+	}
+	b := []byte(s)
+	pin.Pin(&b[0])
+	return uintptr(unsafe.Pointer(&b[0]))
+}

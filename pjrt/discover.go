@@ -1,0 +1,88 @@
+package pjrt
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// EnvPlugin names the environment variable that holds a plug-in's path.
+const EnvPlugin = "TQN_PJRT_PLUGIN"
+
+// install is the sentence that ends every error about a missing or unfit plug-in.
+const install = "install JAX's plug-in for your device with pip (jax-cuda13-pjrt for NVIDIA, jax-rocm7-pjrt for AMD, libtpu for TPU; " +
+	"lammps-jax-pjrt-cpu runs on any x86-64 Linux) and name its .so with --plugin PATH or " + EnvPlugin
+
+// wheels are the places of a plug-in below site-packages, best device first.
+var wheels = []string{
+	"jax_plugins/xla_cuda*/xla_cuda_plugin.so",
+	"jax_plugins/xla_rocm*/xla_rocm_plugin.so",
+	"libtpu/libtpu.so",
+	"jax_plugins/*/*pjrt*plugin*.so",
+	"xla_plugins/*/*.so",
+	"lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so",
+}
+
+// Find returns the path of the plug-in to use: flag if it is not empty, else the
+// environment variable [EnvPlugin], else the first plug-in of an installed Python
+// wheel, looked for in the active virtual environment ($VIRTUAL_ENV, $CONDA_PREFIX),
+// then in the user's and the system's site-packages. It is an error wrapping
+// [ErrNoPlugin] if there is none.
+func Find(flag string) (string, error) {
+	if flag != "" {
+		return flag, nil
+	}
+	if path := os.Getenv(EnvPlugin); path != "" {
+		return path, nil
+	}
+	if found := Installed(sitePackages()); len(found) > 0 {
+		return found[0], nil
+	}
+	return "", fmt.Errorf("pjrt: %w found: %s", ErrNoPlugin, install)
+}
+
+// Installed returns the plug-ins below the given site-packages folders, best
+// device first, then in the order of the folders.
+func Installed(folders []string) []string {
+	var found []string
+	for _, wheel := range wheels {
+		for _, folder := range folders {
+			matches, err := filepath.Glob(filepath.Join(folder, wheel))
+			if err != nil {
+				panic("pjrt: Installed: bad pattern " + wheel)
+			}
+			slices.Sort(matches)
+			for _, m := range matches {
+				if !slices.Contains(found, m) {
+					found = append(found, m)
+				}
+			}
+		}
+	}
+	return found
+}
+
+// sitePackages returns the folders in which pip may have put a wheel.
+func sitePackages() []string {
+	var roots []string
+	for _, variable := range []string{"VIRTUAL_ENV", "CONDA_PREFIX"} {
+		if v := os.Getenv(variable); v != "" {
+			roots = append(roots, v)
+		}
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		roots = append(roots, filepath.Join(home, ".local"))
+	}
+	roots = append(roots, "/usr/local", "/usr")
+	var folders []string
+	for _, root := range roots {
+		for _, pattern := range []string{"lib/python3*/site-packages", "lib/python3*/dist-packages", "lib64/python3*/site-packages", "lib/python3/dist-packages"} {
+			matches, _ := filepath.Glob(filepath.Join(root, pattern)) // the pattern is a constant and well formed, unless the root has a bracket in it: then nothing is found there
+			slices.Sort(matches)
+			slices.Reverse(matches) // the newest Python first
+			folders = append(folders, matches...)
+		}
+	}
+	return folders
+}

@@ -1,0 +1,131 @@
+package pjrt
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"unsafe"
+)
+
+// Executable is a program compiled and loaded on one device.
+type Executable struct {
+	Outputs int // number of results
+
+	client  *Client
+	handle  uintptr
+	outputs []uintptr // reused by Run, which is why an Executable serves one goroutine
+}
+
+// Compile compiles a StableHLO program in MLIR text (or bytecode) for one device.
+// Arguments that the program marks with tf.aliasing_output or jax.buffer_donor are
+// donated when it runs.
+func (c *Client) Compile(stablehlo string, d Device) (*Executable, error) {
+	device := slices.IndexFunc(c.Devices, func(x Device) bool { return x.handle == d.handle })
+	if device < 0 {
+		panic("pjrt: Compile: the device belongs to another client")
+	}
+	if stablehlo == "" {
+		panic("pjrt: Compile: empty program")
+	}
+	// MLIR's lexer stops at a NUL, not at the size it is given: without one behind
+	// the text it reads on through Go's heap, and an error message crashes.
+	code, format, options := append([]byte(stablehlo), 0), []byte("mlir"), compileOptions(d.ID)
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	pin.Pin(&code[0])
+	pin.Pin(&format[0])
+	pin.Pin(&options[0])
+	prog := &program{header: header{structSize: unsafe.Sizeof(program{})}, code: unsafe.Pointer(&code[0]), codeSize: uintptr(len(stablehlo)),
+		format: unsafe.Pointer(&format[0]), formatSize: uintptr(len(format))}
+	pin.Pin(prog)
+	args := &clientCompileArgs{client: c.alive(), program: unsafe.Pointer(prog), options: unsafe.Pointer(&options[0]), optionsSize: uintptr(len(options))}
+	if err := invoke(c.Plugin, fnClientCompile, "PJRT_Client_Compile", args); err != nil {
+		return nil, err
+	}
+	e := &Executable{client: c, handle: args.executable}
+	get := &loadedExecutableGetExecutableArgs{loaded: e.handle}
+	if err := invoke(c.Plugin, fnLoadedExecutableGetExecutable, "PJRT_LoadedExecutable_GetExecutable", get); err != nil {
+		e.Destroy()
+		return nil, err
+	}
+	count := &executableNumOutputsArgs{executable: get.executable}
+	err := invoke(c.Plugin, fnExecutableNumOutputs, "PJRT_Executable_NumOutputs", count)
+	if destroyErr := invoke(c.Plugin, fnExecutableDestroy, "PJRT_Executable_Destroy", &executableArgs{executable: get.executable}); err == nil {
+		err = destroyErr
+	}
+	if err != nil {
+		e.Destroy()
+		return nil, err
+	}
+	e.Outputs = int(count.numOutputs)
+	e.outputs = make([]uintptr, max(e.Outputs, 1))
+	return e, nil
+}
+
+// Run starts the program on the arguments and returns its results, which may not
+// be computed yet ([Buffer.Await], [ToHost]). Arguments that the program donates
+// are gone afterwards: their memory holds results, and only Destroy may be called on
+// them. An Executable is used by one goroutine at a time.
+func (e *Executable) Run(arguments ...*Buffer) ([]*Buffer, error) {
+	if e.handle == 0 {
+		panic("pjrt: Executable: used after Destroy")
+	}
+	handles := make([]uintptr, max(len(arguments), 1))
+	for i, b := range arguments {
+		handles[i] = b.alive()
+	}
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	pin.Pin(&handles[0])
+	pin.Pin(&e.outputs[0])
+	argumentLists := &[1]unsafe.Pointer{unsafe.Pointer(&handles[0])}
+	outputLists := &[1]unsafe.Pointer{unsafe.Pointer(&e.outputs[0])}
+	options := &executeOptions{header: header{structSize: unsafe.Sizeof(executeOptions{})}}
+	pin.Pin(argumentLists)
+	pin.Pin(outputLists)
+	pin.Pin(options)
+	args := &loadedExecutableExecuteArgs{executable: e.handle, options: unsafe.Pointer(options), argumentLists: unsafe.Pointer(argumentLists),
+		numDevices: 1, numArgs: uintptr(len(arguments)), outputLists: unsafe.Pointer(outputLists)}
+	if err := invoke(e.client.Plugin, fnLoadedExecutableExecute, "PJRT_LoadedExecutable_Execute", args); err != nil {
+		return nil, err
+	}
+	results := make([]*Buffer, e.Outputs)
+	for i := range results {
+		results[i] = &Buffer{e.client, e.outputs[i]}
+	}
+	return results, nil
+}
+
+// Destroy unloads the program. A second call does nothing.
+func (e *Executable) Destroy() {
+	if e == nil || e.handle == 0 {
+		return
+	}
+	args := &executableArgs{executable: e.handle}
+	e.handle = 0
+	if err := invoke(e.client.Plugin, fnLoadedExecutableDestroy, "PJRT_LoadedExecutable_Destroy", args); err != nil {
+		panic(fmt.Sprintf("pjrt: Executable: Destroy: %v", err))
+	}
+}
+
+// compileOptions is a serialised xla.CompileOptionsProto: executable_build_options
+// (field 3) with device_ordinal (1), num_replicas (4) and num_partitions (5), and the
+// device assignment (9) that puts the one replica on the device.
+func compileOptions(device int) []byte {
+	// DeviceAssignmentProto: replica_count = 1, computation_count = 1,
+	// computation_devices = {replica_device_ids = [device]}.
+	devices := appendVarint([]byte{}, uint64(device))
+	devices = append(append([]byte{0x0a}, byte(len(devices))), devices...)
+	assignment := append([]byte{0x08, 1, 0x10, 1, 0x1a, byte(len(devices))}, devices...)
+	build := appendVarint([]byte{0x08}, uint64(1<<64-1)) // device_ordinal = -1: from the assignment
+	build = append(build, 0x20, 1, 0x28, 1)
+	build = append(append(build, 0x4a, byte(len(assignment))), assignment...)
+	return append([]byte{0x1a, byte(len(build))}, build...)
+}
+
+func appendVarint(b []byte, x uint64) []byte {
+	for ; x >= 0x80; x >>= 7 {
+		b = append(b, byte(x)|0x80)
+	}
+	return append(b, byte(x))
+}

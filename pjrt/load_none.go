@@ -1,0 +1,19 @@
+//go:build !((linux || darwin) && (amd64 || arm64) && !static)
+
+package pjrt
+
+import (
+	"fmt"
+	"runtime"
+)
+
+// built reports whether this binary can load shared libraries.
+const built = false
+
+func dlopen(string) (uintptr, error) {
+	return 0, fmt.Errorf("this tqn (%s/%s) was built without dynamic loading: build it on linux or darwin, amd64 or arm64, without -tags static", runtime.GOOS, runtime.GOARCH)
+}
+
+func dlsym(uintptr, string) (uintptr, error) { panic("pjrt: dlsym: not built") }
+
+func call(uintptr, ...uintptr) uintptr { panic("pjrt: call: not built") }

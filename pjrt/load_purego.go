@@ -1,0 +1,19 @@
+//go:build (linux || darwin) && (amd64 || arm64) && !static
+
+package pjrt
+
+import "github.com/ebitengine/purego"
+
+// built reports whether this binary can load shared libraries.
+const built = true
+
+func dlopen(path string) (uintptr, error) {
+	return purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
+}
+
+func dlsym(library uintptr, name string) (uintptr, error) { return purego.Dlsym(library, name) }
+
+func call(fn uintptr, args ...uintptr) uintptr {
+	result, _, _ := purego.SyscallN(fn, args...)
+	return result
+}
