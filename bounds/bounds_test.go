@@ -1,0 +1,389 @@
+package bounds
+
+import (
+	"math"
+	"math/big"
+	"strings"
+	"testing"
+
+	"github.com/leanovate/gopter"
+	"github.com/leanovate/gopter/gen"
+	"github.com/leanovate/gopter/prop"
+	"gonum.org/v1/gonum/floats/scalar"
+)
+
+// The constants of the table: small enough to follow by hand.
+//
+//	k = sqrt(d) Delta/2 = 1/2, kG = 1.
+var hand = Parameters{Dim: 4, Delta: 0.5, G: 2, Mu: 1, L: 4, L2: 3, Diameter: 3, C: 2, Alpha: 0.25, T: 4,
+	Tail: 2, Epsilon: 0.25, Mass: 0.25, Rate: 2}
+
+func TestBoundsByHand(t *testing.T) {
+	ln5 := 1.6094379124341003 // log(T+1)
+	sqrt5 := 2.23606797749979
+	strong := (1 + ln5) * 4 / 8    // (1+log 5) G^2/(2 mu T)
+	h5 := 137.0 / 60               // 1 + 1/2 + 1/3 + 1/4 + 1/5
+	sharp := (2 + 2*(h5-1)) / 4    // (mu/2)(G/mu)^2 = 2, G^2/(2mu) = 2
+	rootSum4 := 2.7844570503761732 // 1 + 1/sqrt 2 + 1/sqrt 3 + 1/2
+	// Theorem 1, sharp: alpha_t = 1/2, 1/3, 1/4, 1/5; alpha_t G - k = 1/2, 1/6, 0, -1/10.
+	excess1 := 0.25/1 + (1.0/36)/(2.0/3)
+	// Theorem 2, sharp: alpha_t = 2/sqrt(t); e = 4/sqrt(t) - 1/2; e^2/(2 alpha_t) = e^2 sqrt(t)/4.
+	var excess2 float64
+	for i := 1; i <= 4; i++ {
+		r := math.Sqrt(float64(i))
+		excess2 += (16/(r*r) - 4/r + 0.25) * r / 4
+	}
+	tests := []struct {
+		claim        string
+		form         Form
+		rounding     Rounding
+		decay, floor float64
+	}{
+		{"lemma1", Printed, Stochastic, 0.5, 0},  // 2*0.5*0.25*2
+		{"lemma1", Derived, Stochastic, 0.25, 0}, // d Delta^2/4
+		{"lemma1", Sharp, Stochastic, 0.25, 0},   // s = 1/2
+		{"theorem1", Printed, Stochastic, strong, 1},
+		{"theorem1", Derived, Stochastic, strong, 1},
+		{"theorem1", Sharp, Stochastic, (2 + excess1) / 4, 1},
+		{"theorem2", Printed, Stochastic, 9.0/4 + sqrt5, 1}, // D^2/(c sqrt T), c G^2 sqrt(T+1)/(2T)
+		{"theorem2", Appendix, Stochastic, 9.0/8 + sqrt5, 1},
+		{"theorem2", Derived, Stochastic, 9.0/8 + 3, 1}, // c G^2 (2 sqrt T - 1)/(2T)
+		{"theorem2", Sharp, Stochastic, 9.0/8 + excess2/4, 1},
+		{"theorem3", Printed, Stochastic, 9.0/8 + sqrt5, 12}, // sqrt(d) Delta L D
+		{"theorem3", Printed, Nearest, 9.0/8 + sqrt5, 12},
+		{"theorem3", Derived, Stochastic, 9.0/8 + 3, 6},
+		{"theorem3", Derived, Nearest, 9.0/8 + 3, 6},
+		{"theorem3", Sharp, Stochastic, 9.0/8 + rootSum4, 0.5}, // L d Delta^2/8
+		{"theorem3", Sharp, Nearest, 9.0/8 + rootSum4, 0.5},
+		{"theorem4", Printed, Stochastic, strong, 4.5}, // D L2 sqrt(d) Delta/2
+		{"theorem4", Printed, Nearest, strong, 4.5},
+		{"theorem4", Derived, Stochastic, strong, 1.125}, // D L2 d Delta^2/8
+		{"theorem4", Derived, Nearest, strong, 6},        // L D sqrt(d) Delta/2
+		{"theorem4", Sharp, Stochastic, sharp, 0.375},    // (L-mu) d Delta^2/8
+		{"theorem4", Sharp, Nearest, 1.5 * sharp, 1.125}, // (2+1)^2/8
+		{"corollary1", Printed, Stochastic, strong, 0},
+		{"corollary1", Printed, Nearest, strong, 0},
+		{"corollary1", Derived, Stochastic, strong, 0},
+		{"corollary1", Derived, Nearest, strong, 6},
+		{"corollary1", Sharp, Stochastic, sharp, 0},
+		{"corollary1", Sharp, Nearest, 1.5 * sharp, 1.125},
+		{"theorem5", Derived, Stochastic, 56 * 2 * 0.25, 0}, // (4*16-8) C1 (alpha/Delta)^2
+		{"theorem6", Derived, Stochastic, 1, 0},             // log 2/log 2
+	}
+	done := map[[3]string]bool{}
+	for _, tt := range tests {
+		c, err := Find(tt.claim)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := hand
+		if tt.claim == "corollary1" {
+			p.L2 = 0
+		}
+		v, err := c.Bound(tt.form, tt.rounding, p)
+		if err != nil {
+			t.Errorf("%s %s %s: %v", tt.claim, tt.form, tt.rounding, err)
+			continue
+		}
+		if !near(v.Decay, tt.decay) || !near(v.Floor, tt.floor) || !near(v.Total(), tt.decay+tt.floor) {
+			t.Errorf("%s %s %s = %v, want {%v %v}", tt.claim, tt.form, tt.rounding, v, tt.decay, tt.floor)
+		}
+		done[[3]string{tt.claim, string(tt.form), string(tt.rounding)}] = true
+	}
+	for _, c := range Claims() {
+		for _, f := range c.Forms {
+			for _, r := range c.Roundings {
+				if !done[[3]string{c.Name, string(f), string(r)}] {
+					t.Errorf("the table has no row for %s %s %s", c.Name, f, r)
+				}
+			}
+		}
+	}
+}
+
+func near(a, b float64) bool { return scalar.EqualWithinAbsOrRel(a, b, 1e-13, 1e-13) }
+
+// theory.md and the issue that asked for this package name these three numbers.
+func TestNumbersOfTheRefutations(t *testing.T) {
+	// F = (w-0.3)^2/2 on [0, 1]: gradients are taken at 0 and 1, G = 0.7.
+	v, err := Corollary1(Printed, Nearest, Parameters{Dim: 1, Delta: 1, G: 0.7, Mu: 1, T: 100000})
+	if err != nil || math.Round(v.Total()*1e6) != 31 {
+		t.Errorf("Corollary 1 = %v, %v; want about 3.1e-5", v, err)
+	}
+	// F' = mu z + (L2/2) max(0,z)^2 on [0, Delta], z = w - Delta/2: G = 500 + 0.05*500^2 = 13000.
+	p := Parameters{Dim: 1, Delta: 1000, G: 13000, Mu: 1, L: 51, L2: 0.1, Diameter: 1000, T: 100000}
+	printed, err1 := Theorem4(Printed, Stochastic, p)
+	derived, err2 := Theorem4(Derived, Stochastic, p)
+	if err1 != nil || err2 != nil || math.Round(printed.Total()/1e3) != 61 || math.Round(derived.Total()/1e4) != 1251 {
+		t.Errorf("Theorem 4 = %v and %v, %v %v; want about 6.1e4 and 1.25e7", printed.Total(), derived.Total(), err1, err2)
+	}
+}
+
+// Every assumption that is broken is named together with the result.
+func TestBrokenAssumptions(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	tests := []struct {
+		claim string
+		form  Form
+		r     Rounding
+		spoil func(*Parameters)
+		want  string
+	}{
+		{"lemma1", Printed, Nearest, nil, "Lemma 1: it is about stochastic rounding"},
+		{"lemma1", Printed, Stochastic, func(p *Parameters) { p.Alpha = nan }, "Lemma 1: needs alpha"},
+		{"lemma1", Printed, Stochastic, func(p *Parameters) { p.Alpha = 0 }, "Lemma 1: assumes alpha > 0"},
+		{"lemma1", Appendix, Stochastic, nil, `Lemma 1: no form "appendix"`},
+		{"theorem1", Printed, Nearest, nil, "Theorem 1: it is about stochastic rounding"},
+		{"theorem1", Printed, Rounding("up"), nil, `Theorem 1: no rounding "up"`},
+		{"theorem1", Printed, Stochastic, func(p *Parameters) { p.Mu = 0 }, "Theorem 1: assumes mu > 0"},
+		{"theorem1", Printed, Stochastic, func(p *Parameters) { p.Mu = nan }, "Theorem 1: needs mu"},
+		{"theorem1", Printed, Stochastic, func(p *Parameters) { p.T = 0 }, "Theorem 1: assumes T >= 1"},
+		{"theorem1", Printed, Stochastic, func(p *Parameters) { p.Dim = 0 }, "Theorem 1: assumes a dimension"},
+		{"theorem1", Printed, Stochastic, func(p *Parameters) { p.Delta = 0 }, "Theorem 1: assumes Delta > 0"},
+		{"theorem1", Printed, Stochastic, func(p *Parameters) { p.Delta = inf }, "Theorem 1: assumes a finite Delta"},
+		{"theorem1", Printed, Stochastic, func(p *Parameters) { p.G = -1 }, "Theorem 1: assumes G >= 0"},
+		{"theorem1", Printed, Stochastic, func(p *Parameters) { p.G = inf }, "Theorem 1: assumes a finite G"},
+		{"theorem1", Printed, Stochastic, func(p *Parameters) { p.G = 1e200 }, "Theorem 1: the value leaves"},
+		{"theorem1", Sharp, Stochastic, func(p *Parameters) { p.Diameter = 0 }, "Theorem 1: uses the diameter"},
+		{"theorem2", Derived, Nearest, nil, "Theorem 2: it is about stochastic rounding"},
+		{"theorem2", Printed, Stochastic, func(p *Parameters) { p.C = -1 }, "Theorem 2: assumes c > 0"},
+		{"theorem2", Printed, Stochastic, func(p *Parameters) { p.C = 0 }, "Theorem 2: assumes c > 0"},
+		{"theorem2", Printed, Stochastic, func(p *Parameters) { p.Diameter = inf }, "Theorem 2: assumes a domain of finite diameter"},
+		{"theorem2", Printed, Stochastic, func(p *Parameters) { p.Diameter = nan }, "Theorem 2: needs D"},
+		{"theorem3", Printed, Nearest, func(p *Parameters) { p.L = nan }, "Theorem 3: needs L "},
+		{"theorem3", Derived, Nearest, func(p *Parameters) { p.Diameter = inf }, "Theorem 3: assumes a domain of finite diameter"},
+		{"theorem4", Printed, Stochastic, func(p *Parameters) { p.L2 = nan }, "Theorem 4: needs L2"},
+		{"theorem4", Derived, Nearest, func(p *Parameters) { p.L = nan }, "Theorem 4: needs L "},
+		{"theorem4", Derived, Nearest, func(p *Parameters) { p.L = 0.5 }, "Theorem 4: the constants contradict each other"},
+		{"theorem4", Derived, Stochastic, func(p *Parameters) { p.Diameter = inf }, "Theorem 4: assumes a domain of finite diameter"},
+		{"theorem4", Derived, Stochastic, func(p *Parameters) { p.Mu = -1 }, "Theorem 4: assumes mu > 0"},
+		{"theorem4", Sharp, Stochastic, func(p *Parameters) { p.L, p.L2 = nan, nan }, "Theorem 4: needs L2"},
+		{"corollary1", Printed, Stochastic, nil, "Corollary 1: assumes a quadratic F"},
+		{"corollary1", Derived, Nearest, func(p *Parameters) { p.L2, p.L = 0, nan }, "Corollary 1: needs L "},
+		{"corollary1", Derived, Nearest, func(p *Parameters) { p.L2, p.Diameter = 0, inf }, "Corollary 1: assumes a domain of finite diameter"},
+		{"theorem5", Derived, Stochastic, func(p *Parameters) { p.Tail = nan }, "Theorem 5: needs C1"},
+		{"theorem5", Printed, Stochastic, nil, `Theorem 5: no form "printed"`},
+		{"theorem6", Derived, Stochastic, func(p *Parameters) { p.Mass = 0.8 }, "Theorem 6: assumes pi(y) + eps < 1"},
+		{"theorem6", Derived, Stochastic, func(p *Parameters) { p.Rate = 5 }, "Theorem 6: alpha*R(y) is a probability"},
+	}
+	for _, tt := range tests {
+		c, err := Find(tt.claim)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := hand
+		if tt.spoil != nil {
+			tt.spoil(&p)
+		}
+		v, err := c.Bound(tt.form, tt.r, p)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s %s %s = %v, %v; want an error with %q", tt.claim, tt.form, tt.r, v, err, tt.want)
+		}
+	}
+	if _, err := Find("theorem7"); err == nil || !strings.Contains(err.Error(), "corollary1") {
+		t.Errorf("Find(theorem7) = %v, want an error that lists the claims", err)
+	}
+}
+
+// Unknown constants are never guessed: each one a bound uses must be asked for.
+func TestUnknownConstantsAreRefused(t *testing.T) {
+	for _, c := range Claims() {
+		for _, f := range c.Forms {
+			for _, r := range c.Roundings {
+				if v, err := c.Bound(f, r, Unknown()); err == nil {
+					t.Errorf("%s %s %s of nothing = %v", c.Name, f, r, v)
+				}
+			}
+		}
+	}
+	// What needs no domain does not ask for one.
+	p := hand
+	p.Diameter, p.L2 = math.Inf(1), 0
+	for _, f := range []Form{Printed, Derived, Sharp} {
+		if _, err := Corollary1(f, Stochastic, p); err != nil {
+			t.Error(err)
+		}
+		if _, err := Theorem1(f, Stochastic, p); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// random draws constants over six decades each; every generator shrinks.
+func random(t *testing.T, name string, check func(p Parameters) bool) {
+	t.Helper()
+	tp := gopter.DefaultTestParametersWithSeed(20170601)
+	tp.MinSuccessfulTests = 300
+	e := func() gopter.Gen { return gen.Float64Range(-3, 3) }
+	ps := gopter.NewProperties(tp)
+	ps.Property(name, prop.ForAll(func(d int, delta, g, mu, kappa, l2, diameter, c, te float64) bool {
+		x := func(e float64) float64 { return math.Pow(10, e) }
+		p := Parameters{Dim: d, Delta: x(delta), G: x(g), Mu: x(mu), L: x(mu) * (1 + x(kappa)), L2: x(l2),
+			Diameter: x(diameter), C: x(c), Alpha: x(c), T: int(x(te)), Tail: x(g)}
+		return check(p)
+	}, gen.IntRange(1, 50), e(), e(), e(), e(), e(), e(), e(), gen.Float64Range(0, 6)))
+	ps.TestingRun(t)
+}
+
+// value is the bound of a claim that has to exist.
+func value(c Claim, f Form, r Rounding, p Parameters) Value {
+	if c.Name == "corollary1" {
+		p.L2 = 0
+	}
+	v, err := c.Bound(f, r, p)
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func TestMonotone(t *testing.T) {
+	each := func(p Parameters, change func(*Parameters), ok func(c Claim, before, after Value) bool) bool {
+		q := p
+		change(&q)
+		for _, c := range []Claim{lemma1, theorem1, theorem2, theorem3, theorem4, corollary1} {
+			for _, f := range c.Forms {
+				for _, r := range c.Roundings {
+					if !ok(c, value(c, f, r, p), value(c, f, r, q)) {
+						return false
+					}
+				}
+			}
+		}
+		return true
+	}
+	const slack = 1 + 1e-9
+	grows := func(_ Claim, a, b Value) bool { return b.Total() >= a.Total()/slack && b.Floor >= a.Floor/slack }
+	random(t, "no bound falls as Delta grows", func(p Parameters) bool {
+		return each(p, func(q *Parameters) { q.Delta *= 1.5 }, func(c Claim, a, b Value) bool { return b.Total() >= a.Total()/slack })
+	})
+	random(t, "no bound falls as G grows", func(p Parameters) bool {
+		return each(p, func(q *Parameters) { q.G *= 1.5 }, grows)
+	})
+	random(t, "no bound falls as d grows", func(p Parameters) bool {
+		return each(p, func(q *Parameters) { q.Dim++ }, func(c Claim, a, b Value) bool { return b.Total() >= a.Total()/slack })
+	})
+	random(t, "no bound falls as D grows", func(p Parameters) bool {
+		return each(p, func(q *Parameters) { q.Diameter *= 1.5 }, func(c Claim, a, b Value) bool { return b.Total() >= a.Total()/slack })
+	})
+	random(t, "the decay falls as T grows, the floor does not move", func(p Parameters) bool {
+		p.T += 2 // sqrt(T+1)/T and (2 sqrt(T) - 1)/T both fall from T = 1 on, the latter strictly from 2 on
+		return each(p, func(q *Parameters) { q.T *= 2 }, func(c Claim, a, b Value) bool {
+			return b.Total() <= a.Total()*slack
+		})
+	})
+}
+
+func TestFormsAgainstEachOther(t *testing.T) {
+	const slack = 1 + 1e-9
+	all := []Claim{lemma1, theorem1, theorem2, theorem3, theorem4, corollary1}
+	random(t, "sharp <= derived", func(p Parameters) bool {
+		for _, c := range all {
+			for _, r := range c.Roundings {
+				if value(c, Sharp, r, p).Total() > value(c, Derived, r, p).Total()*slack {
+					return false
+				}
+			}
+		}
+		return true
+	})
+	random(t, "Lemma 1: derived <= printed; Theorem 1: equal", func(p Parameters) bool {
+		return value(lemma1, Derived, Stochastic, p).Total() <= value(lemma1, Printed, Stochastic, p).Total() &&
+			value(theorem1, Derived, Stochastic, p) == value(theorem1, Printed, Stochastic, p)
+	})
+	random(t, "Theorem 2: derived <= printed when c <= D/G", func(p Parameters) bool {
+		p.C = min(p.C, p.Diameter/p.G)
+		return value(theorem2, Derived, Stochastic, p).Total() <= value(theorem2, Printed, Stochastic, p).Total()*slack
+	})
+	random(t, "Theorem 2: appendix <= printed; appendix <= derived", func(p Parameters) bool {
+		a := value(theorem2, Appendix, Stochastic, p).Total()
+		p3 := p
+		p3.T = max(p.T, 3) // sqrt(T+1) <= 2 sqrt(T) - 1 from T = 3 on
+		return a <= value(theorem2, Printed, Stochastic, p).Total() &&
+			value(theorem2, Appendix, Stochastic, p3).Total() <= value(theorem2, Derived, Stochastic, p3).Total()*slack
+	})
+	random(t, "Theorem 3: derived floor is half the printed one", func(p Parameters) bool {
+		return near(2*value(theorem3, Derived, Nearest, p).Floor, value(theorem3, Printed, Nearest, p).Floor)
+	})
+	random(t, "Theorem 4, Q_s: derived <= printed exactly when sqrt(d) Delta <= 4", func(p Parameters) bool {
+		x := math.Sqrt(float64(p.Dim)) * p.Delta
+		d, q := value(theorem4, Derived, Stochastic, p).Floor, value(theorem4, Printed, Stochastic, p).Floor
+		return near(x, 4) || (x < 4) == (d < q)
+	})
+	random(t, "Corollary 1 is Theorem 4 with L2 = 0 where the paper says so", func(p Parameters) bool {
+		p.L2 = 0
+		return value(corollary1, Printed, Nearest, p) == value(theorem4, Printed, Nearest, p) &&
+			value(corollary1, Derived, Stochastic, p) == value(theorem4, Derived, Stochastic, p) &&
+			value(corollary1, Sharp, Nearest, p) == value(theorem4, Sharp, Nearest, p)
+	})
+}
+
+// The sums against exact rationals and against plain summation.
+func TestSums(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 10, 255, 256, 257, 1000} {
+		h := new(big.Rat)
+		for i := 1; i <= n; i++ {
+			h.Add(h, big.NewRat(1, int64(i)))
+		}
+		want, _ := h.Float64()
+		if got := harmonic(n); !scalar.EqualWithinRel(got, want, 1e-15) {
+			t.Errorf("harmonic(%d) = %v, want %v", n, got, want)
+		}
+		if harmonic(n) > 1+math.Log(float64(n)) {
+			t.Errorf("H_%d > 1 + log %d", n, n)
+		}
+	}
+	for _, n := range []int{1, 2, 3, 1023, 1024, 1025, 100000} {
+		var want float64
+		for i := n; i >= 1; i-- {
+			want += 1 / math.Sqrt(float64(i))
+		}
+		if got := rootSum(n); !scalar.EqualWithinRel(got, want, 1e-14) {
+			t.Errorf("rootSum(%d) = %v, want %v", n, got, want)
+		}
+		// The step of Appendix C: false from T = 3 on; and its repair.
+		if x := float64(n); (want <= math.Sqrt(x+1)) != (n < 3) || want > 2*math.Sqrt(x)-1+1e-12 {
+			t.Errorf("sum of 1/sqrt(t) to %d is %v: sqrt(T+1) = %v, 2 sqrt(T)-1 = %v", n, want, math.Sqrt(x+1), 2*math.Sqrt(x)-1)
+		}
+	}
+}
+
+// The sharp forms of Theorems 1 and 2 replace the tail of their sum by an
+// integral: never below the sum, and by little.
+func TestExcessAgainstTheSum(t *testing.T) {
+	random(t, "excess", func(p Parameters) bool {
+		p.T = min(p.T, 50000)
+		k := math.Sqrt(float64(p.Dim)) * p.Delta / 2
+		for i, alpha := range []func(float64) float64{
+			func(t float64) float64 { return 1 / (p.Mu * (t + 1)) },
+			func(t float64) float64 { return p.C / math.Sqrt(t) },
+		} {
+			var want float64
+			for t := 1; t <= p.T; t++ {
+				a := alpha(float64(t))
+				e := max(0, a*p.G-k)
+				want += e * e / (2 * a)
+			}
+			var got float64
+			if i == 0 {
+				got = value(theorem1, Sharp, Stochastic, p).Decay*float64(p.T) - startStrong(p)
+			} else {
+				got = value(theorem2, Sharp, Stochastic, p).Decay*float64(p.T) - p.Diameter*p.Diameter*math.Sqrt(float64(p.T))/(2*p.C)
+			}
+			scale := 1e-9 * (want + value(theorem2, Sharp, Stochastic, p).Decay*float64(p.T) + startStrong(p))
+			if got < want-scale || got > want*1.001+scale {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// The sharp Lemma 1 is attained: |g_i| = min(G/sqrt(d), Delta/(2 alpha)).
+func TestLemma1IsAttained(t *testing.T) {
+	random(t, "attained", func(p Parameters) bool {
+		u := p.Alpha * min(p.G/math.Sqrt(float64(p.Dim)), p.Delta/(2*p.Alpha)) / p.Delta
+		err := float64(p.Dim) * p.Delta * p.Delta * u * (1 - u)
+		return scalar.EqualWithinRel(err, value(lemma1, Sharp, Stochastic, p).Total(), 1e-12)
+	})
+}
