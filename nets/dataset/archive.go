@@ -1,0 +1,120 @@
+package dataset
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"os"
+	"path"
+	"strings"
+)
+
+// Bounds on an archive: the official ones hold fewer than 20 entries and
+// nothing beside the batches but a few small text files.
+const (
+	maxEntries = 1000
+	maxSkipped = 256 << 20 // bytes of entries nobody wants; they are not kept
+)
+
+// readArchive returns the files of a .tar.gz whose base names are in want, which
+// gives the largest size that is right. Nothing is written to disk. An entry
+// that is a link or a device, or whose path leaves the archive, condemns the
+// whole archive, as does a wanted file that appears twice.
+func readArchive(name string, want map[string]int64) (map[string][]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readTarGz(name, f, want)
+}
+
+func readTarGz(name string, r io.Reader, want map[string]int64) (map[string][]byte, error) {
+	compressed := &counter{r: r}
+	z, err := gzip.NewReader(compressed)
+	if err != nil {
+		return nil, fileError(name, compressed.n, "not a gzip file: %w", noEOF(err))
+	}
+	plain := &counter{r: z}
+	t := tar.NewReader(plain)
+	files := map[string][]byte{}
+	skipped := int64(0)
+	for entries := 0; ; entries++ {
+		h, err := t.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fileError(name, plain.n, "%w", noEOF(err))
+		}
+		if entries >= maxEntries {
+			return nil, fileError(name, plain.n, "more than %d entries", maxEntries)
+		}
+		if h.Typeflag == tar.TypeXGlobalHeader {
+			continue
+		}
+		if !local(h.Name) {
+			return nil, fileError(name, plain.n, "entry %q leaves the archive's folder", h.Name)
+		}
+		if h.Typeflag == tar.TypeDir {
+			continue
+		}
+		if h.Typeflag != tar.TypeReg {
+			return nil, fileError(name, plain.n, "entry %q is a link or a special file (type %q)", h.Name, h.Typeflag)
+		}
+		base := path.Base(h.Name)
+		limit, wanted := want[base]
+		if !wanted {
+			if skipped += h.Size; skipped > maxSkipped {
+				return nil, fileError(name, plain.n, "more than %d bytes in files that do not belong to the set, up to %q", maxSkipped, h.Name)
+			}
+			continue
+		}
+		if _, twice := files[base]; twice {
+			return nil, fileError(name, plain.n, "two entries are called %s", base)
+		}
+		if h.Size > limit {
+			return nil, fileError(name, plain.n, "entry %q has %d bytes, at most %d are right", h.Name, h.Size, limit)
+		}
+		// The buffer grows with the bytes that come, whatever the header claims.
+		var buf bytes.Buffer
+		if _, err := io.Copy(&buf, t); err != nil {
+			return nil, fileError(name, plain.n, "entry %q: %w", h.Name, noEOF(err))
+		}
+		files[base] = buf.Bytes()
+	}
+	// Read the padding to its end: only there does gzip compare its checksum.
+	if n, err := io.Copy(io.Discard, io.LimitReader(plain, maxSkipped)); err != nil {
+		return nil, fileError(name, plain.n, "%w", noEOF(err))
+	} else if n == maxSkipped {
+		return nil, fileError(name, plain.n, "more than %d bytes after the archive's end", maxSkipped)
+	}
+	return files, nil
+}
+
+// local reports whether an entry's path stays below the folder it is unpacked in.
+func local(name string) bool {
+	if name == "" || strings.HasPrefix(name, "/") || strings.Contains(name, "\\") || strings.Contains(name, "\x00") {
+		return false
+	}
+	for _, part := range strings.Split(name, "/") {
+		if part == ".." {
+			return false
+		}
+	}
+	return true
+}
+
+// counter counts the bytes read.
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}

@@ -1,0 +1,39 @@
+// Package dataset reads the image sets the networks train on and feeds them to
+// the training step in an order, and with an augmentation, that are functions
+// of (seed, epoch, index) alone.
+//
+// # Sets
+//
+//	name           classes  pixels   source
+//	cifar10             10  32x32x3  binary or python files, folder or .tar.gz, or a folder tree of PNG
+//	cifar100           100  32x32x3  the same
+//	imagenet           any  224x224x3  folder tree of JPEG: train/<class>/*, val/<class>/*
+//	fashion-mnist       10  32x32x1  IDX files, compressed by gzip or not; 28x28 padded by 2 zero pixels
+//	embedded            10  32x32x1  10,000 + 2,000 images of Fashion-MNIST inside the binary
+//	textures           any  any x3   procedural, a function of (seed, index)
+//
+// Images are rows of pixels from the top, each pixel its channels in order
+// (height, width, channel: HWC), one byte per channel value.
+//
+// Every file is checked when a set is opened: the length against what the
+// format promises, every label against the number of classes, every picture
+// header against the expected size. The error names the file and the offset.
+// Only the compressed pixel data of an image tree is decoded later, on demand;
+// [Verify] decodes that too.
+//
+// # Loading
+//
+// A [Loader] fills batches in parallel and ahead of the consumer. In training
+// the images of an epoch are shuffled, augmented and cut into batches, and the
+// images left over after the last whole batch are dropped for that epoch (each
+// epoch drops others). In testing they come in order, not augmented, and the
+// last batch is as short as it must be. Values are
+//
+//	x = (byte - mean of this pixel and channel over the training images) / s
+//
+// with one s, the standard deviation of byte - mean over all training pixels,
+// so that x is of unit scale; image trees use ImageNet's channel means and
+// standard deviations instead. Padding is zero after this normalisation, as in
+// He et al., "Deep Residual Learning for Image Recognition" (CVPR 2016),
+// Section 4.2, which the paper follows (Section 6).
+package dataset

@@ -1,0 +1,317 @@
+package dataset
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"sync"
+
+	"tqn/quantize"
+)
+
+// Batch is N images ready for the network.
+type Batch struct {
+	Epoch, Index int       // both from 0
+	X            []float32 // (N, Height, Width, Channels), normalised
+	Labels       []int32   // (N)
+	N            int
+
+	order []int32
+	err   error
+	ready chan struct{}
+}
+
+// LoaderOptions describe one pass through a split.
+type LoaderOptions struct {
+	// Train: shuffled and augmented, epoch after epoch without end, images left over
+	// after the last whole batch dropped. Not Train: the test split in order, once,
+	// the last batch as short as it must be.
+	Train bool
+
+	Batch   int          // images in a batch, at least 1
+	Augment Augmentation // in training only
+	Seed    uint64       // of order and augmentation
+
+	// Epoch and Index are the first batch that Next returns: those at which an
+	// interrupted run goes on. Index may equal Batches: that is the next epoch.
+	Epoch, Index int
+
+	// Workers fill batches, each a whole one. 0: one for sets in memory, one for
+	// each processor for image trees. The batches do not depend on it.
+	Workers int
+
+	// Ahead is how many batches are kept ready. 0: two more than Workers.
+	Ahead int
+
+	// OnTrain reads the training split where Train is not set: the training error
+	// without augmentation.
+	OnTrain bool
+}
+
+// Loader fills batches ahead of the consumer. Its methods are for one goroutine.
+//
+// The order of epoch e is a Fisher-Yates shuffle driven by the noise of
+// (Seed, order stream, e), and image i is augmented by the noise of (Seed,
+// augmentation stream, e*2^32 + i): both depend on nothing else.
+type Loader struct {
+	set     *Set
+	split   Split
+	o       LoaderOptions
+	stats   Statistics
+	noise   quantize.Noise
+	batches int
+
+	free, pending, work chan *Batch
+	stop                chan struct{}
+	done                sync.WaitGroup
+	closed              bool
+}
+
+// NewLoader starts the workers. Close ends them.
+func NewLoader(set *Set, o LoaderOptions) (*Loader, error) {
+	stats, err := set.Statistics()
+	if err != nil {
+		return nil, err
+	}
+	split := set.Test
+	if o.Train || o.OnTrain {
+		split = set.Train
+	}
+	l := &Loader{set: set, split: split, o: o, stats: stats, noise: quantize.NewNoise(o.Seed), stop: make(chan struct{})}
+	if !o.Train {
+		l.o.Augment = Augmentation{}
+	}
+	a := l.o.Augment
+	_, isPictures := split.(pictures)
+	switch {
+	case o.Batch < 1:
+		return nil, fmt.Errorf("dataset: batch of %d images, want at least 1", o.Batch)
+	case o.Train && split.Len() < o.Batch:
+		return nil, fmt.Errorf("dataset: %s: batch of %d images, but only %d training images", set.Name, o.Batch, split.Len())
+	case a.Pad < 0 || a.Pad > min(set.Height, set.Width):
+		return nil, fmt.Errorf("dataset: %s: pad of %d pixels, want 0 to %d", set.Name, a.Pad, min(set.Height, set.Width))
+	case a.MinScale != 0 && (a.MinScale < 1 || a.MaxScale < a.MinScale || a.MaxScale > 8):
+		return nil, fmt.Errorf("dataset: scale from %g to %g, want 1 <= min <= max <= 8", a.MinScale, a.MaxScale)
+	}
+	if o.Train {
+		l.batches = split.Len() / o.Batch
+	} else {
+		l.batches = (split.Len() + o.Batch - 1) / o.Batch
+	}
+	if o.Epoch < 0 || o.Index < 0 || o.Index > l.batches {
+		return nil, fmt.Errorf("dataset: start at epoch %d, batch %d; an epoch has batches 0 to %d", o.Epoch, o.Index, l.batches-1)
+	}
+	workers := o.Workers
+	if workers <= 0 {
+		workers = 1
+		if isPictures {
+			workers = runtime.GOMAXPROCS(0)
+		}
+	}
+	ahead := o.Ahead
+	if ahead <= 0 {
+		ahead = workers + 2
+	}
+	l.free = make(chan *Batch, ahead)
+	l.pending = make(chan *Batch, ahead)
+	l.work = make(chan *Batch, ahead)
+	for range ahead {
+		l.free <- &Batch{X: make([]float32, o.Batch*set.Pixels()), Labels: make([]int32, o.Batch)}
+	}
+	l.done.Add(1 + workers)
+	go l.plan()
+	for range workers {
+		go l.fill()
+	}
+	return l, nil
+}
+
+// Batches is the number of batches in an epoch.
+func (l *Loader) Batches() int { return l.batches }
+
+// Next returns the next batch, waiting for it if need be, or io.EOF after the
+// last of a test pass. The batch is the caller's until Release.
+func (l *Loader) Next() (*Batch, error) {
+	b, ok := <-l.pending
+	if !ok {
+		return nil, io.EOF
+	}
+	<-b.ready
+	if b.err != nil {
+		return nil, b.err
+	}
+	return b, nil
+}
+
+// Release gives a batch back; its buffers are used again.
+func (l *Loader) Release(b *Batch) {
+	if b != nil {
+		l.free <- b
+	}
+}
+
+// Close ends the workers and waits for them.
+func (l *Loader) Close() {
+	if !l.closed {
+		l.closed = true
+		close(l.stop)
+		l.done.Wait()
+	}
+}
+
+// plan hands out batches in order, to pending for the consumer and to work for
+// whoever fills it.
+func (l *Loader) plan() {
+	defer l.done.Done()
+	defer close(l.pending)
+	defer close(l.work)
+	n := l.split.Len()
+	for epoch, index := l.o.Epoch, l.o.Index; ; epoch, index = epoch+1, 0 {
+		var order []int32
+		if l.o.Train {
+			order = Order(l.o.Seed, epoch, n)
+		} else {
+			if epoch > l.o.Epoch {
+				return
+			}
+			order = inOrder(n)
+		}
+		for ; index < l.batches; index++ {
+			var b *Batch
+			select {
+			case b = <-l.free:
+			case <-l.stop:
+				return
+			}
+			first := index * l.o.Batch
+			b.N = min(l.o.Batch, n-first)
+			b.Epoch, b.Index, b.order, b.err = epoch, index, order[first:first+b.N], nil
+			b.X, b.Labels = b.X[:b.N*l.set.Pixels()], b.Labels[:b.N]
+			b.ready = make(chan struct{})
+			// Neither send waits: each channel has room for every batch there is.
+			l.pending <- b
+			l.work <- b
+		}
+	}
+}
+
+// fill is a worker.
+func (l *Loader) fill() {
+	defer l.done.Done()
+	img := make([]uint8, l.set.Pixels())
+	for {
+		select {
+		case <-l.stop:
+			return
+		default:
+		}
+		select {
+		case b, ok := <-l.work:
+			if !ok {
+				return
+			}
+			p := l.set.Pixels()
+			for k, i := range b.order {
+				b.Labels[k] = int32(l.split.Label(int(i)))
+				if b.err = l.image(b.X[k*p:(k+1)*p], img, b.Epoch, int(i)); b.err != nil {
+					b.err = fmt.Errorf("dataset: %s: image %d: %w", l.set.Name, i, b.err)
+					break
+				}
+			}
+			close(b.ready)
+		case <-l.stop:
+			return
+		}
+	}
+}
+
+// image writes image i of an epoch, augmented and normalised, to dst.
+func (l *Loader) image(dst []float32, img []uint8, epoch, i int) error {
+	s, a := l.set, l.o.Augment
+	d := l.noise.At(streamAugment, uint64(epoch)<<32|uint64(i))
+	dy, dx, mirror := 0, 0, false
+	if a.Pad > 0 {
+		dy = int(between(d.Bits(0), 0, int32(2*a.Pad))) - a.Pad
+		dx = int(between(d.Bits(1), 0, int32(2*a.Pad))) - a.Pad
+	}
+	if a.Flip {
+		mirror = d.Bits(2)&1 == 1
+	}
+	if files, ok := l.split.(pictures); ok && l.o.Train {
+		p, err := files.picture(i)
+		if err != nil {
+			return err
+		}
+		lo, hi := a.MinScale, a.MaxScale
+		if lo == 0 {
+			lo, hi = testScale, testScale
+		}
+		short := float64(s.Width) * (lo + (hi-lo)*d.Uniform(2))
+		p.scaledCrop(img, s.Width, short, d.Uniform(3), d.Uniform(4), mirror)
+		dy, dx, mirror = 0, 0, false // done
+	} else if err := l.split.Image(i, img); err != nil {
+		return err
+	}
+	normalise(dst, img, &l.stats, s.Height, s.Width, s.Channels, dy, dx, mirror)
+	return nil
+}
+
+// normalise writes
+//
+//	dst[y][x][c] = (img[v][u][c] - mean[v][u][c]) / scale,  v = y+dy, u = x+dx,
+//
+// with x replaced by width-1-x on the right where mirrored, and 0 where (v, u)
+// lies outside the image.
+func normalise(dst []float32, img []uint8, st *Statistics, height, width, channels, dy, dx int, mirror bool) {
+	var inverse [4]float32 // by channel
+	for c := range channels {
+		inverse[c] = 1 / st.Scale[c%len(st.Scale)]
+	}
+	for y := range height {
+		row := dst[y*width*channels:][:width*channels]
+		v := y + dy
+		if v < 0 || v >= height {
+			clear(row)
+			continue
+		}
+		for x := range width {
+			u := x
+			if mirror {
+				u = width - 1 - x
+			}
+			u += dx
+			out := row[x*channels:][:channels]
+			if u < 0 || u >= width {
+				clear(out)
+				continue
+			}
+			at := (v*width + u) * channels
+			for c := range out {
+				mean := st.Mean[c]
+				if !st.PerChannel {
+					mean = st.Mean[at+c]
+				}
+				out[c] = (float32(img[at+c]) - mean) * inverse[c]
+			}
+		}
+	}
+}
+
+// Order returns the order in which an epoch visits n images.
+func Order(seed uint64, epoch, n int) []int32 {
+	order := inOrder(n)
+	d := quantize.NewNoise(seed).At(streamOrder, uint64(epoch))
+	for i := n - 1; i > 0; i-- {
+		j := int(d.Uniform(i) * float64(i+1)) // at most i: Uniform <= 1 - 2^-53
+		order[i], order[j] = order[j], order[i]
+	}
+	return order
+}
+
+func inOrder(n int) []int32 {
+	order := make([]int32, n)
+	for i := range order {
+		order[i] = int32(i)
+	}
+	return order
+}

@@ -1,0 +1,171 @@
+package dataset
+
+import (
+	"fmt"
+	"math"
+
+	"tqn/quantize"
+)
+
+// Streams of the noise that this package draws from; other users of the same
+// seed keep to numbers below.
+const (
+	streamOrder   uint32 = 0xda7a0000 + iota // the order of an epoch; step: epoch
+	streamAugment                            // step: epoch<<32 | image
+	streamClass                              // textures; step: class
+	streamTexture                            // textures; step: image, test images from 1<<32
+)
+
+// textures is a procedural split. A class is three plane waves, each with a
+// wave vector and a colour of its own; an image adds them with random phases,
+// each amplitude varied by half, all turned by the same random angle up to 11
+// degrees and stretched by up to 12 %, on a background of random colour, with a
+// fourth wave that says nothing about the class, and noise in every pixel.
+//
+// Phases are uniform, so the mean image of every class is the same grey and no
+// linear function of the pixels tells classes apart: a network has to find
+// orientation, frequency and colour. Everything is integer arithmetic, so the
+// bytes are the same on every processor.
+type textures struct {
+	n, classes, side int
+	first            uint64 // of the images' numbers
+	noise            quantize.Noise
+	waves            []wave // classes*wavesPerClass
+}
+
+var _ Split = (*textures)(nil)
+
+const (
+	wavesPerClass = 3
+	turn          = 1 << 32 // a full turn in the units of angles
+)
+
+// wave is one plane wave: direction and frequency, and amplitude by colour.
+type wave struct {
+	direction uint32 // in turns / 2^32
+	frequency uint32 // cycles per image side, 16.16 fixed point
+	colour    [3]int32
+}
+
+// sine[i] is 2^14 sin(2 pi i / 1024).
+var sine = func() (t [1024]int32) {
+	for i := range t {
+		t[i] = int32(math.Round((1 << 14) * math.Sin(2*math.Pi*float64(i)/1024)))
+	}
+	return t
+}()
+
+func sin(angle uint32) int32 { return sine[angle>>22] }
+func cos(angle uint32) int32 { return sine[(angle+turn/4)>>22] }
+
+// between maps a random word to [lo, hi].
+func between(word uint32, lo, hi int32) int32 {
+	return lo + int32(uint64(word)*uint64(hi-lo+1)>>32)
+}
+
+func openTextures(o Options) (*Set, error) {
+	classes, side := o.Classes, o.Size
+	if classes == 0 {
+		classes = 10
+	}
+	if side == 0 {
+		side = 32
+	}
+	train, test := o.TrainImages, o.TestImages
+	if train == 0 {
+		train = 10000
+	}
+	if test == 0 {
+		test = 2000
+	}
+	if classes < 2 || classes > 10000 || side < 8 || side > 1024 {
+		return nil, fmt.Errorf("%d classes of %dx%d pixels; want 2 to 10000 classes and a side of 8 to 1024", classes, side, side)
+	}
+	noise := quantize.NewNoise(o.Seed)
+	waves := make([]wave, classes*wavesPerClass)
+	for c := range classes {
+		d := noise.At(streamClass, uint64(c))
+		for k := range wavesPerClass {
+			w := &waves[c*wavesPerClass+k]
+			w.direction = d.Bits(8 * k)
+			// 2 to 7 cycles across 32 pixels' worth: at least 4 pixels a cycle.
+			w.frequency = uint32(between(d.Bits(8*k+1), 2<<16, 7<<16))
+			for ch := range w.colour {
+				w.colour[ch] = between(d.Bits(8*k+2+ch), -32, 32)
+			}
+		}
+	}
+	set := &Set{Title: fmt.Sprintf("textures, %d classes", classes), Height: side, Width: side, Channels: 3, Augment: texturesAugment}
+	for c := range classes {
+		set.Classes = append(set.Classes, fmt.Sprintf("texture %d", c))
+	}
+	set.Train = &textures{n: train, classes: classes, side: side, noise: noise, waves: waves}
+	set.Test = &textures{n: test, classes: classes, side: side, noise: noise, waves: waves, first: 1 << 32}
+	return set, nil
+}
+
+func (t *textures) Len() int        { return t.n }
+func (t *textures) Label(i int) int { return i % t.classes }
+
+func (t *textures) Image(i int, dst []uint8) error {
+	side := t.side
+	if len(dst) != 3*side*side {
+		panic(fmt.Sprintf("dataset: Image: %d bytes for an image of %d", len(dst), 3*side*side))
+	}
+	d := t.noise.At(streamTexture, t.first+uint64(i))
+	const tilt = turn / 32 // 11 degrees
+	angle := uint32(between(d.Bits(0), -tilt, tilt))
+	stretch := between(d.Bits(1), 225, 287) // of 256: 12 % either way
+	var background [3]int32
+	for ch := range background {
+		background[ch] = between(d.Bits(4+ch), 88, 168)
+	}
+	var phase, dx, dy [wavesPerClass + 1]uint32
+	var colour [wavesPerClass + 1][3]int32
+	for k := range wavesPerClass + 1 {
+		var w wave
+		if k < wavesPerClass {
+			w = t.waves[t.Label(i)*wavesPerClass+k]
+		} else { // the wave that says nothing
+			w.direction = d.Bits(8)
+			w.frequency = uint32(between(d.Bits(9), 2<<16, 7<<16))
+			for ch := range w.colour {
+				w.colour[ch] = between(d.Bits(10+ch), -28, 28)
+			}
+		}
+		a := w.direction + angle
+		// Angle per pixel: frequency/side turns along the direction.
+		step := int64(w.frequency) * int64(stretch) / 256 * (turn >> 16) / int64(side)
+		dx[k] = uint32(step * int64(cos(a)) >> 14)
+		dy[k] = uint32(step * int64(sin(a)) >> 14)
+		phase[k] = d.Bits(16 + k)
+		gain := between(d.Bits(20+k), 128, 384) // of 256: half to one and a half
+		for ch := range 3 {
+			colour[k][ch] = w.colour[ch] * gain / 256
+		}
+	}
+	var words [4]uint32
+	for y := range side {
+		for x := range side {
+			var v [3]int32
+			for k := range phase {
+				s := sin(phase[k] + uint32(x)*dx[k] + uint32(y)*dy[k])
+				for ch := range v {
+					v[ch] += s * colour[k][ch]
+				}
+			}
+			// One word a pixel: noise of -21..21 in each colour, ten bits each. Word
+			// block 64 and up, clear of the words above.
+			p := y*side + x
+			if p&3 == 0 {
+				words = d.Noise.Block(d.Stream, d.Step, uint32(64+p>>2))
+			}
+			word := words[p&3]
+			for ch := range v {
+				n := int32(word>>(10*ch)&1023)*43>>10 - 21
+				dst[3*p+ch] = uint8(min(255, max(0, background[ch]+v[ch]>>14+n)))
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,296 @@
+package dataset
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image"
+	stddraw "image/draw"
+	_ "image/jpeg" // registers the format with image.Decode
+	_ "image/png"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/image/draw"
+	"golang.org/x/sync/errgroup"
+)
+
+// tree is a folder of pictures, one subfolder a class, decoded on demand.
+type tree struct {
+	root  string
+	files []treeFile
+	crop  int // side of the square that Image gives
+}
+
+type treeFile struct {
+	name  string // CLASS/FILE
+	size  int64
+	label uint16
+}
+
+var (
+	_ Split    = (*tree)(nil)
+	_ pictures = (*tree)(nil)
+	_ identity = (*tree)(nil)
+)
+
+// pictures is a split of pictures of any size.
+type pictures interface {
+	picture(i int) (*picture, error)
+}
+
+// picture is a decoded file.
+type picture struct{ *image.RGBA }
+
+// rgb writes the pixels without alpha.
+func (p *picture) rgb(dst []uint8) {
+	w, h := p.Rect.Dx(), p.Rect.Dy()
+	for y := range h {
+		row := p.Pix[y*p.Stride:][:4*w]
+		for x := range w {
+			copy(dst[3*(y*w+x):][:3], row[4*x:4*x+3])
+		}
+	}
+}
+
+func (t *tree) Len() int          { return len(t.files) }
+func (t *tree) Label(i int) int   { return int(t.files[i].label) }
+func (t *tree) path(i int) string { return filepath.Join(t.root, filepath.FromSlash(t.files[i].name)) }
+func (t *tree) identify(write func(string, int64)) {
+	for _, f := range t.files {
+		write(f.name, f.size)
+	}
+}
+
+// testScale is the ratio of the shorter side to the crop at test time: 256/224
+// (He et al. 2016, Section 3.4).
+const testScale = 256.0 / 224
+
+// Image gives the test view: the shorter side scaled to 256/224 of the crop, and
+// the central crop of that.
+func (t *tree) Image(i int, dst []uint8) error {
+	p, err := t.picture(i)
+	if err != nil {
+		return err
+	}
+	p.scaledCrop(dst, t.crop, testScale*float64(t.crop), 0.5, 0.5, false)
+	return nil
+}
+
+// scaledCrop scales the shorter side to short pixels by Catmull-Rom
+// interpolation and writes the crop x crop window that lies at the fractions
+// fx, fy of the room there is, mirrored if asked.
+func (p *picture) scaledCrop(dst []uint8, crop int, short, fx, fy float64, mirror bool) {
+	w, h := float64(p.Rect.Dx()), float64(p.Rect.Dy())
+	r := short / min(w, h)
+	sw, sh := max(crop, int(math.Round(w*r))), max(crop, int(math.Round(h*r)))
+	x0 := int(math.Round(fx * float64(sw-crop)))
+	y0 := int(math.Round(fy * float64(sh-crop)))
+	out := image.NewRGBA(image.Rect(0, 0, crop, crop))
+	draw.CatmullRom.Scale(out, image.Rect(-x0, -y0, sw-x0, sh-y0), p.RGBA, p.Rect, draw.Src, nil)
+	for y := range crop {
+		for x := range crop {
+			from := x
+			if mirror {
+				from = crop - 1 - x
+			}
+			copy(dst[3*(y*crop+x):][:3], out.Pix[y*out.Stride+4*from:][:3])
+		}
+	}
+}
+
+// maxFile bounds a picture's file: ImageNet's largest has 15 MB.
+const maxFile = 256 << 20
+
+// maxPixels returns how many pixels a file of that size can honestly hold. A
+// JPEG spends at least one bit on each 8x8 block (512 pixels a byte), and
+// deflate in a PNG expands at most 1032 times.
+func maxPixels(size int64) int64 { return min(1<<16+1032*size, 1<<28) }
+
+// checkHeader reads a picture's header and refuses one that claims more pixels
+// than its size allows.
+func checkHeader(name string, r io.Reader, size int64) (image.Config, error) {
+	c, _, err := image.DecodeConfig(r)
+	if err != nil {
+		return c, fileError(name, -1, "not a JPEG or PNG picture: %w", err)
+	}
+	if c.Width < 1 || c.Height < 1 || int64(c.Width)*int64(c.Height) > maxPixels(size) {
+		return c, fileError(name, -1, "a picture of %dx%d pixels in %d bytes", c.Width, c.Height, size)
+	}
+	return c, nil
+}
+
+// picture decodes file i.
+func (t *tree) picture(i int) (*picture, error) {
+	path := t.path(i)
+	data, err := readFile(path, maxFile)
+	if err != nil {
+		return nil, err
+	}
+	return decodePicture(path, data)
+}
+
+func decodePicture(name string, data []byte) (*picture, error) {
+	if _, err := checkHeader(name, bytes.NewReader(data), int64(len(data))); err != nil {
+		return nil, err
+	}
+	r := &counter{r: bytes.NewReader(data)}
+	img, _, err := image.Decode(r)
+	if err != nil {
+		return nil, fileError(name, r.n, "%w", noEOF(err))
+	}
+	b := img.Bounds()
+	out := image.NewRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
+	// Over opaque black: a transparent PNG has no colour of its own.
+	stddraw.Draw(out, out.Rect, image.Black, image.Point{}, stddraw.Src)
+	stddraw.Draw(out, out.Rect, img, b.Min, stddraw.Over)
+	return &picture{out}, nil
+}
+
+// parallel runs f(0) to f(n-1) on all processors and returns the error of the
+// smallest index among those that failed first.
+func parallel(n int, f func(i int) error) error {
+	g, ctx := errgroup.WithContext(context.Background())
+	workers := runtime.GOMAXPROCS(0)
+	for w := range workers {
+		g.Go(func() error {
+			for i := w; i < n && ctx.Err() == nil; i += workers {
+				if err := f(i); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// scanTree lists dir/train/CLASS/* and dir/val/CLASS/* (or dir/test). The
+// classes are the folders of train in alphabetical order.
+func scanTree(dir string) (train, test *tree, classes []string, err error) {
+	trainRoot := filepath.Join(dir, "train")
+	testRoot := filepath.Join(dir, "val")
+	if !isDir(testRoot) {
+		testRoot = filepath.Join(dir, "test")
+	}
+	if !isDir(testRoot) {
+		return nil, nil, nil, fmt.Errorf("%s: there is a folder train, but neither val nor test beside it", dir)
+	}
+	if classes, err = folders(trainRoot); err != nil {
+		return nil, nil, nil, err
+	}
+	if len(classes) < 2 || len(classes) > math.MaxUint16 {
+		return nil, nil, nil, fmt.Errorf("%s: %d class folders, want at least 2; pictures lie in train/CLASS/", trainRoot, len(classes))
+	}
+	tests, err := folders(testRoot)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	for _, c := range tests {
+		if !slices.Contains(classes, c) {
+			return nil, nil, nil, fmt.Errorf("%s: a class that train has not", filepath.Join(testRoot, c))
+		}
+	}
+	if len(tests) == 0 {
+		return nil, nil, nil, fmt.Errorf("%s: no class folders; sort the pictures into %s/CLASS/ as in train", testRoot, filepath.Base(testRoot))
+	}
+	if train, err = listTree(trainRoot, classes, classes); err != nil {
+		return nil, nil, nil, err
+	}
+	test, err = listTree(testRoot, classes, tests)
+	return train, test, classes, err
+}
+
+func folders(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".") && isDir(filepath.Join(dir, e.Name())) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil // sorted by os.ReadDir
+}
+
+// listTree lists the pictures of those class folders and checks every header.
+func listTree(root string, classes, present []string) (*tree, error) {
+	t := &tree{root: root}
+	for _, class := range present {
+		dir := filepath.Join(root, class)
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return nil, err
+		}
+		label := uint16(slices.Index(classes, class))
+		before := len(t.files)
+		for _, e := range entries {
+			switch strings.ToLower(filepath.Ext(e.Name())) {
+			case ".jpg", ".jpeg", ".png":
+				t.files = append(t.files, treeFile{name: class + "/" + e.Name(), label: label})
+			}
+		}
+		if len(t.files) == before {
+			return nil, fmt.Errorf("%s: no .jpg, .jpeg or .png file", dir)
+		}
+	}
+	return t, parallel(len(t.files), func(i int) error {
+		f, err := os.Open(t.path(i))
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		if !info.Mode().IsRegular() {
+			return fileError(t.path(i), -1, "not a plain file")
+		}
+		t.files[i].size = info.Size()
+		_, err = checkHeader(t.path(i), f, info.Size())
+		return err
+	})
+}
+
+// ImageNet's statistics as every implementation since fb.resnet.torch (Torch7,
+// datasets/imagenet.lua) uses them, here in units of a byte value.
+var imagenetStatistics = Statistics{
+	PerChannel:  true,
+	Mean:        []float32{0.485 * 255, 0.456 * 255, 0.406 * 255},
+	Scale:       []float32{0.229 * 255, 0.224 * 255, 0.225 * 255},
+	ChannelMean: []float64{0.485 * 255, 0.456 * 255, 0.406 * 255},
+	ChannelStd:  []float64{0.229 * 255, 0.224 * 255, 0.225 * 255},
+}
+
+func openTree(o Options) (*Set, error) {
+	dirs := searchDirs("imagenet", o.Dir)
+	crop := o.Size
+	if crop == 0 {
+		crop = 224
+	}
+	for _, dir := range dirs {
+		if !isDir(filepath.Join(dir, "train")) {
+			continue
+		}
+		train, test, classes, err := scanTree(dir)
+		if err != nil {
+			return nil, err
+		}
+		train.crop, test.crop = crop, crop
+		set := &Set{Title: "ImageNet", Classes: classes, Height: crop, Width: crop, Channels: 3, Train: train, Test: test, Augment: imagenetAugment, fixed: &imagenetStatistics}
+		if len(classes) != 1000 {
+			set.Title = fmt.Sprintf("ImageNet-style tree of %d classes", len(classes))
+		}
+		set.Sources = []string{train.root, test.root}
+		return set, nil
+	}
+	return nil, missing("imagenet", dirs, "train/CLASS/*.JPEG; ImageNet is had on request from image-net.org, then --dir names the folder that holds train and val")
+}
