@@ -24,7 +24,7 @@ type Config struct {
 
 	Epochs      int `json:"epochs"`       // default 160, or 90 for imagenet (Section 6: drops at 82 and 122; H.3: "within 160 epochs")
 	Batch       int `json:"batch"`        // images per step; default 128, for big-sr 1024, or 512 with wrn56-2 and resnet18 (Appendix H.1)
-	TrainImages int `json:"train_images"` // the first so many of each class balance the loader offers; 0 is all
+	TrainImages int `json:"train_images"` // a subset of so many (chosen by the data set); 0 is all
 	TestImages  int `json:"test_images"`  // 0 is all
 
 	Seed uint64 `json:"seed"` // key of all randomness: initial weights, rounding, order and augmentation of images

@@ -1,7 +1,11 @@
 package nets
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
+	"math"
 
 	"tqn/quantize"
 )
@@ -112,7 +116,7 @@ type Hyper struct {
 
 // NonFiniteError reports a NaN or an infinity met in a training step.
 type NonFiniteError struct {
-	What   string // "loss" or "gradient"
+	What   string // "loss", "gradient", "output" or "value"
 	Tensor string // the parameter or layer
 	Step   uint64
 	Method string // set by the training loop
@@ -124,4 +128,24 @@ func (e *NonFiniteError) Error() string {
 		s += " of method " + e.Method
 	}
 	return s
+}
+
+// stateHash is the SHA-256 of an engine's whole state, in hex.
+func stateHash(e Engine) string {
+	h := sha256.New()
+	for _, t := range e.Tensors() {
+		v := make([]float32, t.Len())
+		e.Get(t.Name, v)
+		h.Write(littleEndian(v))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// littleEndian is the tensor as bytes.
+func littleEndian(v []float32) []byte {
+	b := make([]byte, 0, 4*len(v))
+	for _, x := range v {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
+	}
+	return b
 }

@@ -1,0 +1,562 @@
+package nets
+
+import (
+	"fmt"
+	"math"
+
+	"tqn/nets/kernel"
+	"tqn/quantize"
+)
+
+// CPU is the [Engine] on nets/kernel. Everything is allocated when it is built; a step allocates nothing. Its results are the same
+// bits for any number of threads.
+//
+// The layer list is compiled once into operations. Batch norm takes the sum and the ReLU behind it in: a convolution
+// writes y, its batch norm z = relu(norm(y) + residual), and both stay for the backward pass, which writes dy over y and
+// needs two buffers besides:
+//
+//	grad   the gradient of the current activation; every operation turns its output's into its input's
+//	held   inside a residual block, the gradient of the sum, which the shortcut will take
+type CPU struct {
+	model   Model
+	hyper   Hyper
+	workers *kernel.Workers
+	params  []Param
+	state   map[string][]float32 // by state tensor name
+	tensors []cpuTensor          // trained tensors, in order
+	ops     []operation
+	stale   bool // weights changed since the convolutions packed them
+
+	n           int       // images in the current batch
+	input       []float32 // of the current batch
+	logits      []float32 // (Batch, Classes)
+	grad, spare []float32
+	held        []float32
+}
+
+// cpuTensor is what one trained tensor needs for an update.
+type cpuTensor struct {
+	Param
+	w, grad, m, v []float32
+	wb            []float32 // bc's binarised weights; else nil
+	conv          *kernel.Conv
+}
+
+// operation is one compiled step of the forward pass and its transpose.
+type operation interface {
+	layer() string
+	output() []float32 // of the current batch, for finding what is not finite; nil if it makes none
+	forward(train bool)
+	backward()
+}
+
+var _ Engine = (*CPU)(nil)
+
+// NewCPU plans a model for batches of h.Batch images on the given workers. It is an error if the model has layers in an
+// order this engine cannot fuse (every convolution must be followed by a batch norm, every ReLU stand behind a batch norm or a sum).
+func NewCPU(m Model, h Hyper, workers *kernel.Workers) (*CPU, error) {
+	if h.Batch < 1 {
+		return nil, fmt.Errorf("nets: NewCPU: batch of %d", h.Batch)
+	}
+	c := &CPU{model: m, hyper: h, workers: workers, params: m.Params(), state: map[string][]float32{}, stale: true}
+	for _, t := range StateTensors(m) {
+		c.state[t.Name] = make([]float32, t.Len())
+	}
+	for _, p := range c.params {
+		if !p.Trained() {
+			continue
+		}
+		t := cpuTensor{Param: p, w: c.state[p.Name], grad: make([]float32, p.Len()),
+			m: c.state[p.Name+FirstMoment], v: c.state[p.Name+SecondMoment]}
+		if p.Binarised() && h.Rule == quantize.BC {
+			t.wb = make([]float32, p.Len())
+		}
+		c.tensors = append(c.tensors, t)
+	}
+	// The gradient buffers hold the largest activation; the input's gradient is never formed.
+	largest := 0
+	m.Each(func(l Layer) { largest = max(largest, l.Out.Len()) })
+	c.grad, c.spare = make([]float32, h.Batch*largest), make([]float32, h.Batch*largest)
+	out, err := c.compile(m.Layers, nil, nil, false)
+	if err != nil {
+		return nil, err
+	}
+	c.logits = out
+	return c, nil
+}
+
+func (c *CPU) Model() Model      { return c.model }
+func (c *CPU) Kernel() string    { return c.workers.Implementation() }
+func (c *CPU) Tensors() []Tensor { return StateTensors(c.model) }
+
+func (c *CPU) Get(name string, dst []float32) { copy(dst, c.named("Get", name, len(dst))) }
+
+func (c *CPU) Set(name string, src []float32) {
+	copy(c.named("Set", name, len(src)), src)
+	c.stale = true
+}
+
+func (c *CPU) named(caller, name string, n int) []float32 {
+	t, ok := c.state[name]
+	if !ok || len(t) != n {
+		panic(fmt.Sprintf("nets: CPU.%s: tensor %q of %d values; have %d", caller, name, n, len(t)))
+	}
+	return t
+}
+
+// Step implements [Engine].
+func (c *CPU) Step(x []float32, labels []int32, alpha float64, step uint64) (Loss, error) {
+	if len(labels) != c.hyper.Batch {
+		panic(fmt.Sprintf("nets: CPU.Step: %d labels for batches of %d", len(labels), c.hyper.Batch))
+	}
+	c.run(x, len(labels), true)
+	loss := Loss{Images: len(labels)}
+	grad := c.grad[:len(labels)*c.model.Classes]
+	loss.Sum, loss.Wrong = kernel.CrossEntropy(grad, c.logits[:len(grad)], labels, c.model.Classes)
+	if math.IsNaN(loss.Sum) || math.IsInf(loss.Sum, 0) {
+		return loss, &NonFiniteError{What: "loss", Tensor: c.culprit(), Step: step}
+	}
+	for i := len(c.ops) - 1; i >= 0; i-- {
+		c.ops[i].backward()
+	}
+	for i := len(c.tensors) - 1; i >= 0; i-- { // in the order in which the backward pass made them
+		if !c.workers.Finite(c.tensors[i].grad) {
+			return loss, c.blame(i, step)
+		}
+	}
+	c.update(alpha, step)
+	return loss, nil
+}
+
+// update is one step of Adam and the rule for every trained tensor.
+func (c *CPU) update(alpha float64, step uint64) {
+	adam := kernel.Adam{Alpha: alpha, Beta1: AdamBeta1, Beta2: AdamBeta2, Epsilon: AdamEpsilon, T: step}
+	unbounded := quantize.Grid{Delta: 1, Lo: math.Inf(-1), Hi: math.Inf(1)}
+	for i := range c.tensors {
+		t := &c.tensors[i]
+		rule, grid := quantize.Float, unbounded
+		if t.Binarised() && c.hyper.Rule != quantize.Float {
+			rule, grid = c.hyper.Rule, quantize.Binary()
+		}
+		adam.Decay = 0
+		if t.Role == ConvWeight || t.Role == LinearWeight {
+			adam.Decay = c.hyper.WeightDecay
+		}
+		c.workers.AdamRule(t.w, t.grad, t.m, t.v, adam, rule, grid, c.hyper.Noise.At(uint32(t.Index), step))
+	}
+	c.stale = true
+}
+
+// Evaluate implements [Engine].
+func (c *CPU) Evaluate(x []float32, labels []int32) (Loss, error) {
+	if len(labels) < 1 || len(labels) > c.hyper.Batch {
+		panic(fmt.Sprintf("nets: CPU.Evaluate: %d labels for batches of up to %d", len(labels), c.hyper.Batch))
+	}
+	c.run(x, len(labels), false)
+	loss := Loss{Images: len(labels)}
+	loss.Sum, loss.Wrong = kernel.CrossEntropy(nil, c.logits[:len(labels)*c.model.Classes], labels, c.model.Classes)
+	if math.IsNaN(loss.Sum) || math.IsInf(loss.Sum, 0) {
+		return loss, &NonFiniteError{What: "loss", Tensor: c.culprit()}
+	}
+	return loss, nil
+}
+
+// run is the forward pass.
+func (c *CPU) run(x []float32, n int, train bool) {
+	if len(x) != n*c.model.Input.Len() {
+		panic(fmt.Sprintf("nets: CPU: batch of %d values for %d images of %v", len(x), n, c.model.Input))
+	}
+	c.input, c.n = x, n
+	if c.stale {
+		c.pack()
+		c.stale = false
+	}
+	for _, op := range c.ops {
+		op.forward(train)
+	}
+}
+
+// pack hands the convolutions the weights the gradient is taken at.
+func (c *CPU) pack() {
+	for i := range c.tensors {
+		t := &c.tensors[i]
+		switch {
+		case t.conv == nil:
+		case t.wb != nil:
+			for k, w := range t.w { // quantize.Read of BC on the binary grid
+				t.wb[k] = 1
+				if w < 0 {
+					t.wb[k] = -1
+				}
+			}
+			t.conv.SetWeights(t.wb, true)
+		default:
+			t.conv.SetWeights(t.w, c.hyper.Rule.Discrete())
+		}
+	}
+}
+
+// blame reports where a gradient that is not finite began: at an activation, whose NaN a ReLU may have cut before the
+// loss saw it, or else at tensor i, the first in the backward pass. (The convolutions' outputs hold gradients by now.)
+func (c *CPU) blame(i int, step uint64) error {
+	if !c.workers.Finite(c.input) {
+		return &NonFiniteError{What: "value", Tensor: "the input images", Step: step}
+	}
+	for _, op := range c.ops {
+		if _, norm := op.(*normOp); norm && !c.workers.Finite(op.output()) {
+			return &NonFiniteError{What: "output", Tensor: op.layer(), Step: step}
+		}
+	}
+	return &NonFiniteError{What: "gradient", Tensor: c.tensors[i].Name, Step: step}
+}
+
+// culprit names the first layer whose output is not finite, or the input.
+func (c *CPU) culprit() string {
+	if !c.workers.Finite(c.input) {
+		return "the input images"
+	}
+	for _, op := range c.ops {
+		if y := op.output(); y != nil && !c.workers.Finite(y) {
+			return op.layer()
+		}
+	}
+	return "the loss"
+}
+
+func (c *CPU) trained(name string) *cpuTensor {
+	for i := range c.tensors {
+		if c.tensors[i].Name == name {
+			return &c.tensors[i]
+		}
+	}
+	panic("nets: CPU: no tensor " + name)
+}
+
+// buffer is an activation of every image of a batch.
+func (c *CPU) buffer(s Shape) []float32 { return make([]float32, c.hyper.Batch*s.Len()) }
+
+// of cuts an activation, or the batch's input if it is nil, to the current batch.
+func (c *CPU) of(x []float32, s Shape) []float32 {
+	if x == nil {
+		return c.input
+	}
+	return x[:c.n*s.Len()]
+}
+
+// compile appends the operations of layers to c.ops and returns the buffer of the last output. x is the input's buffer, nil
+// for the batch. If residual is not nil, the layers are a block's body: the last batch norm adds it, and applies the
+// ReLU that follows the sum.
+func (c *CPU) compile(layers []Layer, x, residual []float32, reluAfterSum bool) ([]float32, error) {
+	for i := 0; i < len(layers); i++ {
+		l := layers[i]
+		next := func(k Kind) bool { return i+1 < len(layers) && layers[i+1].Kind == k }
+		switch l.Kind {
+		case Conv:
+			if l.Kernel%2 == 0 || l.Pad != l.Kernel/2 || !next(BatchNorm) {
+				return nil, fmt.Errorf("nets: NewCPU: %s: want an odd kernel, padding kernel/2 and a batch norm behind it", l.Name)
+			}
+			t := c.trained(l.Name + ".weight")
+			t.conv = kernel.NewConv(c.workers, kernel.ConvShape{N: c.hyper.Batch, H: l.In.H, W: l.In.W, C: l.In.C,
+				K: l.Out.C, Side: l.Kernel, Stride: l.Stride})
+			op := &convOp{c: c, l: l, conv: t.conv, x: x, y: c.buffer(l.Out), dw: t.grad}
+			c.ops = append(c.ops, op)
+			x = op.y
+		case Linear:
+			t := c.trained(l.Name + ".weight")
+			op := &linearOp{c: c, l: l, linear: kernel.NewLinear(c.workers, c.hyper.Batch, l.In.Len(), l.Out.C),
+				x: x, y: c.buffer(l.Out), w: t.w, dw: t.grad, normed: next(BatchNorm)}
+			if l.Bias {
+				b := c.trained(l.Name + ".bias")
+				op.bias, op.dbias = b.w, b.grad
+			}
+			c.ops = append(c.ops, op)
+			x = op.y
+		case BatchNorm:
+			if i == 0 || layers[i-1].Kind != Conv && layers[i-1].Kind != Linear {
+				return nil, fmt.Errorf("nets: NewCPU: %s: want a convolution or linear layer before it", l.Name)
+			}
+			gamma, beta := c.trained(l.Name+".gamma"), c.trained(l.Name+".beta")
+			op := &normOp{c: c, l: l, norm: kernel.NewBatchNorm(c.workers, c.hyper.Batch, l.Out.H*l.Out.W, l.Out.C, c.hyper.NormEpsilon),
+				y: x, z: c.buffer(l.Out), gamma: gamma.w, beta: beta.w, dgamma: gamma.grad, dbeta: beta.grad,
+				mean: c.state[l.Name+".mean"], variance: c.state[l.Name+".variance"]}
+			if conv, ok := c.ops[len(c.ops)-1].(*convOp); ok {
+				conv.sums, op.sums = op.norm.Sums(), op.norm.Sums()
+			}
+			if i == len(layers)-1 && residual != nil {
+				op.residual, op.relu = residual, reluAfterSum
+			} else if next(ReLU) {
+				op.relu = true
+				i++
+			}
+			c.ops = append(c.ops, op)
+			x = op.z
+		case MaxPool:
+			if residual != nil {
+				return nil, fmt.Errorf("nets: NewCPU: %s: pooling inside a residual block", l.Name)
+			}
+			op := &maxPoolOp{c: c, l: l, pool: kernel.NewMaxPool(c.workers, l.In.H, l.In.W, l.In.C, l.Kernel, l.Stride, l.Pad), x: x, y: c.buffer(l.Out)}
+			c.ops = append(c.ops, op)
+			x = op.y
+		case GlobalAvgPool:
+			if residual != nil {
+				return nil, fmt.Errorf("nets: NewCPU: %s: pooling inside a residual block", l.Name)
+			}
+			op := &avgPoolOp{c: c, l: l, x: x, y: c.buffer(l.Out)}
+			c.ops = append(c.ops, op)
+			x = op.y
+		case Residual:
+			y, err := c.compileBlock(l, x, residual != nil, next(ReLU))
+			if err != nil {
+				return nil, err
+			}
+			if next(ReLU) {
+				i++
+			}
+			x = y
+		default:
+			return nil, fmt.Errorf("nets: NewCPU: %s: a %s layer cannot stand here", l.Name, l.Kind)
+		}
+	}
+	return x, nil
+}
+
+// compileBlock compiles a residual block and the ReLU behind it. In the backward pass the body's last batch norm leaves the
+// gradient of the sum in held; when the body is done, the shortcut turns held into a share of the input's gradient.
+func (c *CPU) compileBlock(l Layer, x []float32, nested, relu bool) ([]float32, error) {
+	if x == nil || nested || len(l.Body) < 2 || l.Body[len(l.Body)-1].Kind != BatchNorm {
+		return nil, fmt.Errorf("nets: NewCPU: %s: want a body that ends in a batch norm, not first and not inside another block", l.Name)
+	}
+	shortcut := x
+	switch {
+	case len(l.Shortcut) == 0:
+		c.ops = append(c.ops, newJoinOp(c, l))
+	case l.Shortcut[0].Kind == Subsample && len(l.Shortcut) == 1:
+		op := newSubsampleOp(c, l.Shortcut[0], x)
+		c.ops = append(c.ops, op)
+		shortcut = op.y
+	default:
+		c.ops = append(c.ops, newJoinOp(c, l), swapOp{c})
+		var err error
+		if shortcut, err = c.compile(l.Shortcut, x, nil, false); err != nil {
+			return nil, err
+		}
+		c.ops = append(c.ops, swapOp{c})
+	}
+	return c.compile(l.Body, x, shortcut, relu)
+}
+
+// convOp: y = conv(x). The batch norm behind it leaves dy in y.
+type convOp struct {
+	c    *CPU
+	l    Layer
+	conv *kernel.Conv
+	x, y []float32
+	dw   []float32
+	sums *kernel.Sums
+}
+
+func (o *convOp) layer() string     { return o.l.Name }
+func (o *convOp) output() []float32 { return o.c.of(o.y, o.l.Out) }
+
+func (o *convOp) forward(train bool) {
+	sums := o.sums
+	if !train {
+		sums = nil
+	}
+	o.conv.Forward(o.c.of(o.y, o.l.Out), o.c.of(o.x, o.l.In), sums)
+}
+
+func (o *convOp) backward() {
+	dy := o.c.of(o.y, o.l.Out)
+	o.conv.GradWeights(o.dw, o.c.of(o.x, o.l.In), dy)
+	if o.x != nil {
+		o.conv.GradInput(o.c.of(o.c.grad, o.l.In), dy)
+	}
+}
+
+// linearOp: y = x w + bias. If a batch norm follows, dy is in y, else in grad.
+type linearOp struct {
+	c           *CPU
+	l           Layer
+	linear      *kernel.Linear
+	x, y        []float32
+	w, dw       []float32
+	bias, dbias []float32
+	normed      bool
+}
+
+func (o *linearOp) layer() string     { return o.l.Name }
+func (o *linearOp) output() []float32 { return o.c.of(o.y, o.l.Out) }
+func (o *linearOp) forward(bool) {
+	o.linear.Forward(o.c.of(o.y, o.l.Out), o.c.of(o.x, o.l.In), o.w, o.bias)
+}
+
+func (o *linearOp) backward() {
+	dy := o.c.of(o.y, o.l.Out)
+	if !o.normed {
+		dy = o.c.of(o.c.grad, o.l.Out)
+		o.c.grad, o.c.spare = o.c.spare, o.c.grad
+	}
+	o.linear.GradWeights(o.dw, o.dbias, o.c.of(o.x, o.l.In), dy)
+	if o.x != nil {
+		o.linear.GradInput(o.c.of(o.c.grad, o.l.In), dy, o.w)
+	}
+}
+
+// normOp: z = act(norm(y) + residual).
+type normOp struct {
+	c              *CPU
+	l              Layer
+	norm           *kernel.BatchNorm
+	sums           *kernel.Sums
+	y, z           []float32
+	residual       []float32 // nil outside blocks
+	relu           bool
+	gamma, beta    []float32
+	dgamma, dbeta  []float32
+	mean, variance []float32
+}
+
+func (o *normOp) layer() string     { return o.l.Name }
+func (o *normOp) output() []float32 { return o.c.of(o.z, o.l.Out) }
+
+func (o *normOp) forward(train bool) {
+	y, z := o.c.of(o.y, o.l.Out), o.c.of(o.z, o.l.Out)
+	var residual []float32
+	if o.residual != nil {
+		residual = o.c.of(o.residual, o.l.Out)
+	}
+	if !train {
+		o.norm.Eval(z, y, o.mean, o.variance, o.gamma, o.beta, residual, o.relu)
+		return
+	}
+	o.norm.Forward(z, y, o.sums, o.gamma, o.beta, residual, o.relu)
+	count := float64(o.c.n * o.l.Out.H * o.l.Out.W)
+	unbias := 1.0
+	if o.c.hyper.UnbiasedState && count > 1 {
+		unbias = count / (count - 1)
+	}
+	k := o.c.hyper.NormMomentum
+	for i := range o.mean {
+		o.mean[i] = float32((1-k)*float64(o.mean[i]) + k*o.norm.Mean[i])
+		o.variance[i] = float32((1-k)*float64(o.variance[i]) + k*o.norm.Var[i]*unbias)
+	}
+}
+
+func (o *normOp) backward() {
+	y, z, dz := o.c.of(o.y, o.l.Out), o.c.of(o.z, o.l.Out), o.c.of(o.c.grad, o.l.Out)
+	var dresidual []float32
+	if o.residual != nil {
+		dresidual = dz
+	}
+	o.norm.Backward(y, dresidual, o.dgamma, o.dbeta, dz, z, y, o.gamma, o.relu)
+	if o.residual != nil { // grad now holds the gradient of the sum
+		o.c.held, o.c.grad, o.c.spare = o.c.grad, o.c.spare, nil
+	}
+}
+
+// maxPoolOp: y = maxpool(x).
+type maxPoolOp struct {
+	c    *CPU
+	l    Layer
+	pool *kernel.MaxPool
+	x, y []float32
+}
+
+func (o *maxPoolOp) layer() string     { return o.l.Name }
+func (o *maxPoolOp) output() []float32 { return o.c.of(o.y, o.l.Out) }
+func (o *maxPoolOp) forward(bool)      { o.pool.Forward(o.c.of(o.y, o.l.Out), o.c.of(o.x, o.l.In)) }
+func (o *maxPoolOp) backward() {
+	o.pool.Backward(o.c.of(o.c.spare, o.l.In), o.c.of(o.c.grad, o.l.Out), o.c.of(o.x, o.l.In))
+	o.c.grad, o.c.spare = o.c.spare, o.c.grad
+}
+
+// avgPoolOp: y = mean of x over pixels.
+type avgPoolOp struct {
+	c    *CPU
+	l    Layer
+	x, y []float32
+}
+
+func (o *avgPoolOp) layer() string     { return o.l.Name }
+func (o *avgPoolOp) output() []float32 { return o.c.of(o.y, o.l.Out) }
+func (o *avgPoolOp) forward(bool) {
+	kernel.GlobalAvgPool(o.c.of(o.y, o.l.Out), o.c.of(o.x, o.l.In), o.l.In.H*o.l.In.W, o.l.In.C)
+}
+func (o *avgPoolOp) backward() {
+	kernel.GlobalAvgPoolBackward(o.c.of(o.c.spare, o.l.In), o.c.of(o.c.grad, o.l.Out), o.l.In.H*o.l.In.W, o.l.In.C)
+	o.c.grad, o.c.spare = o.c.spare, o.c.grad
+}
+
+// joinOp ends a block's backward pass: the input's gradient is the body's plus the shortcut's, grad += held.
+type joinOp struct {
+	c    *CPU
+	l    Layer
+	part func(image, worker int)
+}
+
+func newJoinOp(c *CPU, l Layer) *joinOp {
+	each := l.In.Len()
+	return &joinOp{c: c, l: l, part: func(image, _ int) {
+		to, from := c.grad[image*each:][:each], c.held[image*each:][:each]
+		for i, v := range from {
+			to[i] += v
+		}
+	}}
+}
+
+func (o *joinOp) layer() string     { return o.l.Name }
+func (o *joinOp) output() []float32 { return nil }
+func (o *joinOp) forward(bool)      {}
+func (o *joinOp) backward() {
+	o.c.workers.Do(o.c.n, o.part)
+	o.c.held, o.c.spare = nil, o.c.held
+}
+
+// swapOp brackets a projection shortcut, whose backward pass works on held.
+type swapOp struct{ c *CPU }
+
+func (o swapOp) layer() string     { return "" }
+func (o swapOp) output() []float32 { return nil }
+func (o swapOp) forward(bool)      {}
+func (o swapOp) backward()         { o.c.grad, o.c.held = o.c.held, o.c.grad }
+
+// subsampleOp is the option-A shortcut, and ends its block's backward pass as joinOp does.
+type subsampleOp struct {
+	c                  *CPU
+	l                  Layer
+	x, y               []float32
+	copyPart, joinPart func(image, worker int)
+}
+
+func newSubsampleOp(c *CPU, l Layer, x []float32) *subsampleOp {
+	o := &subsampleOp{c: c, l: l, x: x, y: c.buffer(l.Out)} // the appended channels stay zero
+	channels := min(l.In.C, l.Out.C)
+	pixels := func(image int, f func(out, in int)) {
+		for i := range l.Out.H {
+			for j := range l.Out.W {
+				f(at(l.Out, image, i, j, 0), at(l.In, image, i*l.Stride, j*l.Stride, 0))
+			}
+		}
+	}
+	o.copyPart = func(image, _ int) {
+		pixels(image, func(out, in int) { copy(o.y[out:][:channels], o.x[in:][:channels]) })
+	}
+	o.joinPart = func(image, _ int) {
+		pixels(image, func(out, in int) {
+			to := c.grad[in:][:channels]
+			for k, v := range c.held[out:][:channels] {
+				to[k] += v
+			}
+		})
+	}
+	return o
+}
+
+func (o *subsampleOp) layer() string     { return o.l.Name }
+func (o *subsampleOp) output() []float32 { return o.c.of(o.y, o.l.Out) }
+func (o *subsampleOp) forward(bool)      { o.c.workers.Do(o.c.n, o.copyPart) }
+func (o *subsampleOp) backward() {
+	o.c.workers.Do(o.c.n, o.joinPart)
+	o.c.held, o.c.spare = nil, o.c.held
+}
