@@ -1,0 +1,151 @@
+package markov
+
+import "math"
+
+// gthBlock is the width of a block of eliminated states: narrow enough for the
+// panel work, of order n^2*gthBlock, to be small beside the product, wide enough
+// for the product to run at the speed of gemm (BenchmarkGTH measures it).
+const gthBlock = 64
+
+// gth returns the stationary law of an irreducible chain from its off-diagonal
+// rates q, row-major n by n, which it overwrites. It is the algorithm of W.
+// Grassmann, M. Taksar and D. Heyman (Oper. Res. 33 (1985) 1107-1116): Gaussian
+// elimination from the last state on, in which the pivot of state k is not the
+// diagonal entry but the sum of what is left of its row, so that only
+// non-negative numbers are added, multiplied and divided.
+//
+// Blocked as in LU: within a block of states the rows and the columns are
+// brought up to date, and the rest of the matrix by one product.
+//
+// ok is false if a state has no way to a smaller one: then the chain is not
+// irreducible.
+func gth(q []float64, n int) (pi []float64, ok bool) {
+	for end := n; end > 1; {
+		begin := max(1, end-gthBlock)
+		// Rows of the block, over all columns below their own state, in the
+		// order of elimination. After this row k is final.
+		for k := end - 1; k >= begin; k-- {
+			rowK := q[k*n : k*n+k]
+			sum := 0.0
+			for _, v := range rowK {
+				sum += v
+			}
+			if !(sum > 0) {
+				return nil, false
+			}
+			// Rows of the block above k take over their way through k.
+			for i := begin; i < k; i++ {
+				f := q[i*n+k] / sum
+				q[i*n+k] = f
+				if f == 0 {
+					continue
+				}
+				rowI := q[i*n : i*n+k][:len(rowK)]
+				for j, v := range rowK {
+					rowI[j] += f * v
+				}
+			}
+			q[k*n+k] = sum
+		}
+		// Columns of the block for the states before it: column k takes over
+		// the ways through the larger states of the block, then is divided.
+		parallel(begin, begin*(end-begin)*(end-begin) > 1<<18, func(lo, hi int) {
+			for i := lo; i < hi; i++ {
+				row := q[i*n+begin : i*n+end]
+				for k := len(row) - 1; k >= 0; k-- {
+					f := row[k] / q[(begin+k)*n+begin+k]
+					row[k] = f
+					if f == 0 {
+						continue
+					}
+					rowK := q[(begin+k)*n+begin : (begin+k)*n+begin+k]
+					for j, v := range rowK {
+						row[j] += f * v
+					}
+				}
+			}
+		})
+		gemm(begin, begin, end-begin, q[begin:], n, q[begin*n:], n, q, n)
+		for i := range begin { // a way back to where it started is no move
+			q[i*n+i] = 0
+		}
+		end = begin
+	}
+	return gthBack(n, func(k int) []float64 { return q[k*n+k+1 : k*n+n] }), true
+}
+
+// gthBack returns the law x with x[k] = sum_{i<k} x[i]*row(i)[k-i-1], the back
+// substitution of GTH, normalised. Laws whose entries span more than the range
+// of float64 are computed with an exponent beside each entry, so that a well of
+// the law behind a barrier of 1e-400 keeps its weight; entries below 5e-324
+// come out as zero.
+func gthBack(n int, row func(k int) []float64) []float64 {
+	x := make([]float64, n)
+	x[0] = 1
+	lo, hi := 1.0, 1.0
+	for k := range n {
+		v := x[k]
+		lo, hi = min(lo, v), max(hi, v)
+		if !(lo > 1e-280) || !(hi < 1e280) {
+			return gthBackExtended(n, row)
+		}
+		r := row(k)
+		tail := x[k+1:][:len(r)]
+		for j, f := range r {
+			tail[j] += v * f
+		}
+	}
+	normalise(x)
+	return x
+}
+
+// gthBackExtended is gthBack with entries m * 2^e, 1/2 <= m < 1 or m = 0.
+func gthBackExtended(n int, row func(k int) []float64) []float64 {
+	m, e := make([]float64, n), make([]int, n)
+	m[0], e[0] = math.Frexp(1)
+	for k := range n {
+		for j, f := range row(k) {
+			if v := m[k] * f; v != 0 {
+				addExtended(&m[k+1+j], &e[k+1+j], v, e[k])
+			}
+		}
+	}
+	top := math.MinInt
+	for k := range n {
+		if m[k] > 0 {
+			top = max(top, e[k])
+		}
+	}
+	for k := range n {
+		m[k] = math.Ldexp(m[k], e[k]-top)
+	}
+	normalise(m)
+	return m
+}
+
+// addExtended adds v * 2^ev to *m * 2^*e.
+func addExtended(m *float64, e *int, v float64, ev int) {
+	fv, d := math.Frexp(v)
+	ev += d
+	switch {
+	case *m == 0:
+		*m, *e = fv, ev
+	case ev >= *e:
+		f, d := math.Frexp(fv + math.Ldexp(*m, max(*e-ev, -2000)))
+		*m, *e = f, ev+d
+	default:
+		f, d := math.Frexp(*m + math.Ldexp(fv, max(ev-*e, -2000)))
+		*m, *e = f, *e+d
+	}
+}
+
+// normalise divides x by its sum.
+func normalise(x []float64) {
+	sum := 0.0
+	for _, v := range x {
+		sum += v
+	}
+	for i := range x {
+		x[i] /= sum
+	}
+}
