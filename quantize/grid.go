@@ -120,28 +120,34 @@ func (g Grid) Project(w float64) float64 {
 	return math.Min(math.Max(w, g.Lo), g.Hi)
 }
 
-// cell returns the index of the largest grid point not above w and the fraction
-// of a step by which w is above it, for w in the box. It panics if w is too
-// large (or infinite, on an unbounded grid) for rounding to mean anything.
-func (g Grid) cell(w float64) (i int, frac float64) {
+// cell returns the grid points around w, low <= w < high, and the fraction of the
+// way from low to high at which w lies, 0 <= frac < 1, for w in the box; at the
+// last grid point low = high = w. It panics if w is too large (or infinite, on an
+// unbounded grid) for rounding to mean anything.
+func (g Grid) cell(w float64) (low, high, frac float64) {
 	if !g.inside(w) {
 		panic(fmt.Sprintf("quantize: %g is too large to be rounded to a multiple of %g: |w|/Delta must be at most 2^52", w, g.Delta))
 	}
-	x := (w - g.origin()) / g.Delta
-	i = int(math.Floor(x))
-	if g.Bounded() && i >= g.Len()-1 { // w = Hi, or the division rounded up to it
-		return g.Len() - 1, 0
+	i := int(math.Floor((w - g.origin()) / g.Delta))
+	last := math.MaxInt
+	if g.Bounded() {
+		last = g.Len() - 1
+		i = min(max(i, 0), last-1)
 	}
-	low := g.Point(i)
-	if w < low { // the division rounded up to the next grid point
+	low, high = g.Point(i), g.Point(i+1)
+	// The quotient and the points are rounded: w may be in a neighbouring cell.
+	for w < low {
 		i--
-		low = g.Point(i)
+		low, high = g.Point(i), low
 	}
-	frac = (w - low) / g.Delta
-	if frac >= 1 {
-		return i + 1, 0
+	for w >= high {
+		if i++; i == last {
+			return high, high, 0
+		}
+		low, high = high, g.Point(i+1)
 	}
-	return i, frac
+	// Rounding may give 1 although w < high.
+	return low, high, math.Min((w-low)/(high-low), 1-0x1p-53)
 }
 
 // Nearest returns Q_d of the projection of w, equation (3): the nearest grid
@@ -152,17 +158,24 @@ func (g Grid) cell(w float64) (i int, frac float64) {
 // |w|/Delta > 2^52.
 func (g Grid) Nearest(w float64) float64 {
 	w = g.Project(w)
-	i, frac := g.cell(w)
-	if frac == 0 {
-		return g.Point(i)
-	}
-	low, high := g.Point(i), g.Point(i+1)
-	// Compare distances, not frac with 1/2: both differences are exact near the
-	// midpoint (Sterbenz) where the quotient has been rounded.
-	switch down, up := w-low, high-w; {
-	case down < up:
+	low, high, frac := g.cell(w)
+	switch {
+	case frac < 0.25:
 		return low
-	case up < down:
+	case frac > 0.75:
+		return high
+	}
+	// Near the midpoint the sign of 2w - (low+high) decides, computed exactly: sum +
+	// tail is low + high (Knuth's TwoSum), and 2w - sum is exact (Sterbenz).
+	// Halves first, so that nothing overflows.
+	a, b := low/2, high/2
+	sum := a + b
+	bb := sum - a
+	tail := (a - (sum - bb)) + (b - bb)
+	switch d := (w - sum) - tail; {
+	case d < 0:
+		return low
+	case d > 0:
 		return high
 	case w < 0:
 		return low
@@ -175,19 +188,19 @@ func (g Grid) Nearest(w float64) float64 {
 // low+Delta with probability p, low with probability 1-p, 0 <= p < 1. At a grid
 // point low = w and p = 0. It panics where [Grid.Nearest] does.
 func (g Grid) UpProbability(w float64) (low, p float64) {
-	i, frac := g.cell(g.Project(w))
-	return g.Point(i), frac
+	low, _, p = g.cell(g.Project(w))
+	return low, p
 }
 
 // Stochastic returns Q_s of the projection of w, equation (5), for u uniform on
 // [0, 1): the upper neighbour iff u < UpProbability. It panics where
 // [Grid.Nearest] does.
 func (g Grid) Stochastic(w, u float64) float64 {
-	i, frac := g.cell(g.Project(w))
-	if u < frac {
-		i++
+	low, high, p := g.cell(g.Project(w))
+	if u < p {
+		return high
 	}
-	return g.Point(i)
+	return low
 }
 
 // Move gives the law of Q_s(P(w + step)) for a grid point w without adding the
@@ -214,10 +227,12 @@ func (g Grid) steps(w, step float64) (k, frac float64) {
 	if math.IsNaN(step) || !(w >= g.Lo && w <= g.Hi) {
 		panic(fmt.Sprintf("quantize: Move(%g, %g) on the box [%g, %g]: want w in the box and a step that is a number", w, step, g.Lo, g.Hi))
 	}
-	if step > 0 {
-		step = math.Min(step, g.Hi-w)
-	} else {
-		step = math.Min(-step, w-g.Lo)
+	room := g.Hi - w
+	if step < 0 {
+		step, room = -step, w-g.Lo
+	}
+	if step >= room && g.Bounded() {
+		return math.Round(room / g.Delta), 0 // to the corner, without a remainder of rounding
 	}
 	x := step / g.Delta
 	if x > MaxPoints {

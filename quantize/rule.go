@@ -84,7 +84,7 @@ func Update[T Real](r Rule, g Grid, w, step []T, d Draw) {
 		}
 	case SR:
 		for i := range w {
-			near, far, p := g.Move(float64(w[i]), -float64(step[i]))
+			near, far, p := g.Move(inBox(g, w[i]), -float64(step[i]))
 			if p > 0 && below[T](d, i, p) {
 				near = far
 			}
@@ -93,6 +93,18 @@ func Update[T Real](r Rule, g Grid, w, step []T, d Draw) {
 	default:
 		panic("quantize: Update: unknown " + r.String())
 	}
+}
+
+// inBox returns w as a float64. A corner such as 0.3, rounded to float32, may lie
+// outside the box by half a unit in its last place; it is that corner.
+func inBox[T Real](g Grid, w T) float64 {
+	switch w {
+	case T(g.Hi):
+		return g.Hi
+	case T(g.Lo):
+		return g.Lo
+	}
+	return float64(w)
 }
 
 // below reports an event of probability p in [0, 1), decided by index i of the draw.
