@@ -72,7 +72,9 @@ func newRootCommand(e *env) *cobra.Command {
 
 // commands lists the subcommands, each in a file of its name.
 func commands(e *env) []*cobra.Command {
-	return []*cobra.Command{}
+	return []*cobra.Command{
+		newBoundCommand(e),
+	}
 }
 
 // version is the module's version and commit as the Go toolchain recorded them.
