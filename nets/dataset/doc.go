@@ -10,7 +10,8 @@
 //	imagenet           any  224x224x3  folder tree of JPEG: train/<class>/*, val/<class>/*
 //	fashion-mnist       10  32x32x1  IDX files, compressed by gzip or not; 28x28 padded by 2 zero pixels
 //	embedded            10  32x32x1  10,000 + 2,000 images of Fashion-MNIST inside the binary
-//	textures           any  any x3   procedural, a function of (seed, index)
+//	textures            10  32x32x3  procedural, a function of (seed, index);
+//	textures-CxS         C  SxSx3    the same with C classes and a side of S pixels
 //
 // Images are rows of pixels from the top, each pixel its channels in order
 // (height, width, channel: HWC), one byte per channel value.

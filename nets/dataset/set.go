@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -112,6 +113,12 @@ func Open(name string, o Options) (*Set, error) {
 	case "textures":
 		set, err = openTextures(o)
 	default:
+		if strings.HasPrefix(name, "textures-") {
+			if err = o.parseTextures(name); err == nil {
+				set, err = openTextures(o)
+			}
+			break
+		}
 		return nil, fmt.Errorf("dataset: no set is called %q; there are %s", name, strings.Join(Names(), ", "))
 	}
 	if err != nil {
@@ -128,6 +135,20 @@ func Open(name string, o Options) (*Set, error) {
 		return nil, fmt.Errorf("dataset: %s: %w", name, err)
 	}
 	return set, nil
+}
+
+// parseTextures reads the numbers of "textures-CLASSES" or
+// "textures-CLASSESxSIDE", so that one word names the set in a config.
+func (o *Options) parseTextures(name string) error {
+	classes, side, sized := strings.Cut(strings.TrimPrefix(name, "textures-"), "x")
+	var err error
+	if o.Classes, err = strconv.Atoi(classes); err == nil && sized {
+		o.Size, err = strconv.Atoi(side)
+	}
+	if err != nil {
+		return fmt.Errorf("want textures, textures-CLASSES or textures-CLASSESxSIDE, such as textures-100x32")
+	}
+	return nil
 }
 
 // Pixels returns the bytes of one image, Height*Width*Channels.

@@ -1,0 +1,566 @@
+package dataset
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// tiny is the layout of CIFAR-10 with four images a file.
+func tiny() *cifarLayout {
+	l := *cifar10
+	l.binary.trainImages, l.binary.testImages = 4, 4
+	l.python.trainImages, l.python.testImages = 4, 4
+	return &l
+}
+
+// tinyPlanes are the pixels of testdata/*.pickle: four images, plane by plane.
+func tinyPlanes() []uint8 {
+	d := make([]uint8, 4*cifarPixels)
+	for i := range d {
+		d[i] = uint8(i*7 + i/cifarPixels*13)
+	}
+	return d
+}
+
+// tinyBinary is the same as a file of binary records.
+func tinyBinary(labels ...uint8) []byte {
+	var b bytes.Buffer
+	for i, l := range labels {
+		b.WriteByte(l)
+		b.Write(tinyPlanes()[i*cifarPixels:][:cifarPixels])
+	}
+	return b.Bytes()
+}
+
+func write(t testing.TB, path string, data []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func checkTiny(t *testing.T, m *memory) {
+	t.Helper()
+	planes := tinyPlanes()
+	img := make([]uint8, cifarPixels)
+	for i, label := range []int{6, 9, 9, 4} {
+		if m.Label(i) != label {
+			t.Errorf("image %d: label %d, want %d", i, m.Label(i), label)
+		}
+		if err := m.Image(i, img); err != nil {
+			t.Fatal(err)
+		}
+		for y := range 32 {
+			for x := range 32 {
+				for c := range 3 {
+					if got, want := img[(y*32+x)*3+c], planes[i*3072+c*1024+y*32+x]; got != want {
+						t.Fatalf("image %d, pixel (%d,%d), channel %d: %d, want %d", i, y, x, c, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestCIFARBinaryRecords(t *testing.T) {
+	m, err := tiny().parseBinary("batch", tinyBinary(6, 9, 9, 4), 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkTiny(t, m)
+}
+
+func TestCIFARPickles(t *testing.T) {
+	for _, name := range []string{"python2-protocol2", "python3-protocol2", "python3-protocol4", "python3-protocol5"} {
+		t.Run(name, func(t *testing.T) {
+			data, err := os.ReadFile("testdata/" + name + ".pickle")
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := tiny().parsePickle(name, data, 4)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkTiny(t, m)
+		})
+	}
+	data, err := os.ReadFile("testdata/cifar100-protocol4.pickle")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := cifar100.parsePickle("cifar100", data, 4)
+	if err != nil || m.Label(1) != 99 {
+		t.Errorf("fine labels: %v", err)
+	}
+}
+
+// Every layout of the same images opens as the same set.
+func TestCIFARLayoutsAgree(t *testing.T) {
+	l := tiny()
+	batch := tinyBinary(6, 9, 9, 4)
+	python, err := os.ReadFile("testdata/python2-protocol2.pickle")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dirs := map[string]string{}
+	for form, f := range map[string]struct {
+		files *cifarFiles
+		data  []byte
+	}{"binary": {&l.binary, batch}, "python": {&l.python, python}} {
+		plain, nested, packed := t.TempDir(), t.TempDir(), t.TempDir()
+		entries := map[string][]byte{f.files.folder + "/readme.html": []byte("<html>")}
+		for _, base := range append(slices.Clone(f.files.train), f.files.test...) {
+			write(t, filepath.Join(plain, base), f.data)
+			write(t, filepath.Join(nested, f.files.folder, base), f.data)
+			entries[f.files.folder+"/"+base] = f.data
+		}
+		write(t, filepath.Join(packed, f.files.archive), tarGz(t, entries))
+		dirs[form+" plain"], dirs[form+" in its folder"], dirs[form+" packed"] = plain, nested, packed
+	}
+	var first string
+	for form, dir := range dirs {
+		set, err := l.openIn(dir)
+		if err != nil {
+			t.Errorf("%s: %v", form, err)
+			continue
+		}
+		sum, err := set.checksum()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == "" {
+			first = sum
+		}
+		if sum != first || set.Train.Len() != 20 || set.Test.Len() != 4 {
+			t.Errorf("%s: %d + %d images, checksum %s, want 20 + 4, %s", form, set.Train.Len(), set.Test.Len(), sum, first)
+		}
+	}
+}
+
+func tarGz(t testing.TB, entries map[string][]byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	w := tar.NewWriter(z)
+	var names []string
+	for name := range entries {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(entries[name]))}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(entries[name]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// wantFileError checks that the error names a file and, if at >= 0, that offset.
+func wantFileError(t *testing.T, err error, at int64, words string) {
+	t.Helper()
+	var fe *FileError
+	if !errors.As(err, &fe) {
+		t.Errorf("error %v, want one that names a file", err)
+		return
+	}
+	if fe.File == "" || (at >= 0 && fe.Offset != at) || !strings.Contains(err.Error(), words) {
+		t.Errorf("error %q (offset %d), want offset %d and %q", err, fe.Offset, at, words)
+	}
+}
+
+func TestCIFARRefusesBadFiles(t *testing.T) {
+	l := tiny()
+	good := tinyBinary(6, 9, 9, 4)
+	_, err := l.parseBinary("f", good[:len(good)-1], 4)
+	wantFileError(t, err, int64(len(good)-1), "want 12292")
+	_, err = l.parseBinary("f", append(slices.Clone(good), 0), 4)
+	wantFileError(t, err, int64(len(good)), "want 12292")
+	_, err = l.parseBinary("f", nil, 4)
+	wantFileError(t, err, 0, "0 bytes")
+	_, err = l.parseBinary("f", tinyBinary(6, 9, 10, 4), 4)
+	wantFileError(t, err, 2*3073, "label 10 of image 2")
+
+	python, err := os.ReadFile("testdata/python2-protocol2.pickle")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cut := range len(python) {
+		if cut > 400 && cut < len(python)-400 && cut%97 != 0 {
+			continue
+		}
+		if _, err := l.parsePickle("f", python[:cut], 4); err == nil {
+			t.Fatalf("a pickle cut at byte %d is accepted", cut)
+		}
+	}
+	_, err = l.parsePickle("f", bytes.Replace(python, []byte("K\x06K\x09"), []byte("K\x06K\x0a"), 1), 4)
+	wantFileError(t, err, -1, "label 10 of image 1")
+	_, err = l.parsePickle("f", bytes.Replace(python, []byte("cnumpy\nndarray"), []byte("cposix\nsystemx"), 1), 4)
+	wantFileError(t, err, -1, "asks to run posix.systemx")
+	_, err = l.parsePickle("f", python, 5)
+	wantFileError(t, err, -1, "(5, 3072)")
+
+	// A whole folder: the error names the one bad file among good ones.
+	dir := t.TempDir()
+	for _, base := range append(slices.Clone(l.binary.train), l.binary.test...) {
+		write(t, filepath.Join(dir, base), good)
+	}
+	write(t, filepath.Join(dir, "data_batch_4.bin"), good[:100])
+	_, err = l.openIn(dir)
+	wantFileError(t, err, 100, "data_batch_4.bin")
+	if err := os.Remove(filepath.Join(dir, "data_batch_4.bin")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = l.openIn(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a missing batch: %v", err)
+	}
+}
+
+func TestArchivesRefused(t *testing.T) {
+	want := map[string]int64{"data": 100}
+	header := func(h tar.Header) []byte {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		w := tar.NewWriter(z)
+		if err := w.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+		if h.Size > 0 && h.Typeflag == tar.TypeReg {
+			if _, err := io.CopyN(w, zeros{}, h.Size); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.Flush()
+		z.Close()
+		return b.Bytes()
+	}
+	good := tarGz(t, map[string][]byte{"set/data": make([]byte, 100)})
+	many := map[string][]byte{}
+	for i := range maxEntries + 1 {
+		many[fmt.Sprint(i)] = nil
+	}
+	for name, c := range map[string]struct {
+		data  []byte
+		words string
+	}{
+		"path traversal":     {tarGz(t, map[string][]byte{"set/../../data": nil}), "leaves the archive"},
+		"absolute path":      {header(tar.Header{Name: "/etc/data", Typeflag: tar.TypeReg}), "leaves the archive"},
+		"symbolic link":      {header(tar.Header{Name: "set/data", Linkname: "/etc/passwd", Typeflag: tar.TypeSymlink}), "link"},
+		"hard link":          {header(tar.Header{Name: "set/data", Linkname: "set/other", Typeflag: tar.TypeLink}), "link"},
+		"device":             {header(tar.Header{Name: "set/data", Typeflag: tar.TypeChar}), "special"},
+		"too large":          {tarGz(t, map[string][]byte{"set/data": make([]byte, 101)}), "at most 100"},
+		"twice":              {tarGz(t, map[string][]byte{"a/data": nil, "b/data": nil}), "two entries"},
+		"bomb":               {header(tar.Header{Name: "set/filler", Typeflag: tar.TypeReg, Size: maxSkipped + 1}), "do not belong"},
+		"too many entries":   {tarGz(t, many), "entries"},
+		"not gzip":           {[]byte("plain text"), "gzip"},
+		"empty":              {nil, "gzip"},
+		"cut short":          {good[:len(good)-20], ""},
+		"flipped in the sum": {flip(good, len(good)-6), "checksum"},
+	} {
+		files, err := readTarGz("a.tar.gz", bytes.NewReader(c.data), want)
+		if err == nil {
+			t.Errorf("%s: accepted, %d files", name, len(files))
+			continue
+		}
+		wantFileError(t, err, -1, c.words)
+	}
+	files, err := readTarGz("a.tar.gz", bytes.NewReader(good), want)
+	if err != nil || len(files["data"]) != 100 {
+		t.Errorf("the good archive: %v", err)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func flip(b []byte, at int) []byte {
+	b = slices.Clone(b)
+	b[at] ^= 0x40
+	return b
+}
+
+func idxBytes(data []byte, dims ...uint32) []byte {
+	b := []byte{0, 0, 8, byte(len(dims))}
+	for _, d := range dims {
+		b = binary.BigEndian.AppendUint32(b, d)
+	}
+	return append(b, data...)
+}
+
+func TestIDXRefusesBadFiles(t *testing.T) {
+	good := idxBytes(make([]byte, 12), 3, 2, 2)
+	if _, err := readIDX("f", bytes.NewReader(good), 3); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		data []byte
+		at   int64
+	}{
+		"empty":         {nil, 0},
+		"header cut":    {good[:9], 9},
+		"labels":        {idxBytes(nil, 3), 8}, // cut short for three dimensions
+		"wrong type":    {append([]byte{0, 0, 13, 3}, good[4:]...), 0},
+		"data cut":      {good[:20], 20},
+		"data too long": {append(slices.Clone(good), 1), 28},
+		"no images":     {idxBytes(nil, 0, 28, 28), 4},
+		"overflow":      {idxBytes(nil, 1<<31, 1<<31, 4), 8},
+		"huge claim":    {idxBytes(make([]byte, 5), 1<<20, 28, 28), 21},
+	} {
+		_, err := readIDX("f", bytes.NewReader(c.data), 3)
+		if err == nil {
+			t.Errorf("%s: accepted", name)
+			continue
+		}
+		t.Run(name, func(t *testing.T) { wantFileError(t, err, c.at, "") })
+	}
+}
+
+func TestFashionRefusesBadLabelsAndCounts(t *testing.T) {
+	images := idxBytes(make([]byte, 3*784), 3, 28, 28)
+	for name, c := range map[string]struct {
+		images, labels []byte
+		words          string
+	}{
+		"label 10":    {images, idxBytes([]byte{0, 10, 1}, 3), "byte 9: label 10"},
+		"two labels":  {images, idxBytes([]byte{0, 1}, 2), "2 labels for the 3 images"},
+		"other shape": {idxBytes(make([]byte, 3*100), 3, 10, 10), idxBytes([]byte{0, 1, 2}, 3), "want 28x28"},
+	} {
+		dir := t.TempDir()
+		for _, half := range []string{"train", "t10k"} {
+			write(t, filepath.Join(dir, half+"-images-idx3-ubyte"), c.images)
+			write(t, filepath.Join(dir, half+"-labels-idx1-ubyte"), c.labels)
+		}
+		_, err := Open("fashion-mnist", Options{Dir: dir})
+		if err == nil || !strings.Contains(err.Error(), c.words) {
+			t.Errorf("%s: error %v, want %q", name, err, c.words)
+		}
+	}
+}
+
+// A claim of many bytes in a file of few must not be believed.
+func TestNoAllocationBeyondTheFile(t *testing.T) {
+	l := tiny()
+	header := idxBytes(nil, 1<<20, 28, 28) // claims 822 MB
+	pickle := []byte{0x80, 2, 'B', 0xff, 0xff, 0xff, 0x7f, '.'}
+	giant := pngHeader(60000, 60000)
+	before := allocated()
+	if _, err := readIDX("f", bytes.NewReader(header), 3); err == nil {
+		t.Error("IDX accepted")
+	}
+	if _, err := l.parsePickle("f", pickle, 4); err == nil {
+		t.Error("pickle accepted")
+	}
+	if _, err := decodePicture("f", giant); err == nil || !strings.Contains(err.Error(), "60000x60000 pixels") {
+		t.Errorf("PNG: %v", err)
+	}
+	if used := allocated() - before; used > 1<<20 {
+		t.Errorf("%d bytes allocated for files of %d bytes", used, len(header)+len(pickle)+len(giant))
+	}
+}
+
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
+}
+
+// pngHeader is a PNG cut after a header that claims that size.
+func pngHeader(w, h uint32) []byte {
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 1, 1))); err != nil {
+		panic(err)
+	}
+	data := b.Bytes()[:33]
+	binary.BigEndian.PutUint32(data[16:], w)
+	binary.BigEndian.PutUint32(data[20:], h)
+	binary.BigEndian.PutUint32(data[29:], crc(data[12:29]))
+	return data
+}
+
+// crc is PNG's CRC-32 (IEEE), bit by bit.
+func crc(data []byte) uint32 {
+	c := ^uint32(0)
+	for _, b := range data {
+		c ^= uint32(b)
+		for range 8 {
+			c = c>>1 ^ 0xedb88320*(c&1)
+		}
+	}
+	return ^c
+}
+
+func pictureFile(t testing.TB, w, h int, c color.Color, asJPEG bool) []byte {
+	t.Helper()
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			img.Set(x, y, c)
+		}
+	}
+	var b bytes.Buffer
+	var err error
+	if asJPEG {
+		err = jpeg.Encode(&b, img, &jpeg.Options{Quality: 95})
+	} else {
+		err = png.Encode(&b, img)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestCIFARPictureTree(t *testing.T) {
+	dir := t.TempDir()
+	for i, class := range cifar10.classes {
+		for _, half := range []string{"train", "test"} {
+			write(t, filepath.Join(dir, half, class, "1.png"), pictureFile(t, 32, 32, color.RGBA{uint8(20 * i), 7, 9, 255}, false))
+		}
+	}
+	set, err := Open("cifar10", Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := make([]uint8, set.Pixels())
+	for i := range set.Train.Len() {
+		if err := set.Train.Image(i, img); err != nil {
+			t.Fatal(err)
+		}
+		// The colour carries the official label, whatever the folders' order.
+		if want := uint8(20 * set.Train.Label(i)); img[0] != want || img[1] != 7 || img[2] != 9 {
+			t.Errorf("image %d: pixel %v, want %d 7 9", i, img[:3], want)
+		}
+	}
+	write(t, filepath.Join(dir, "train", "cat", "2.png"), pictureFile(t, 31, 32, color.Black, false))
+	_, err = Open("cifar10", Options{Dir: dir})
+	wantFileError(t, err, -1, "31x32, want 32x32")
+	write(t, filepath.Join(dir, "train", "cat", "2.png"), []byte("not a picture"))
+	_, err = Open("cifar10", Options{Dir: dir})
+	wantFileError(t, err, -1, "2.png")
+	os.RemoveAll(filepath.Join(dir, "train", "cat"))
+	if _, err = Open("cifar10", Options{Dir: dir}); err == nil {
+		t.Error("nine classes are accepted")
+	}
+}
+
+func imagenetTree(t testing.TB) string {
+	dir := t.TempDir()
+	for i, class := range []string{"n01", "n02", "n03"} {
+		c := color.RGBA{uint8(100 * i), 50, 200, 255}
+		write(t, filepath.Join(dir, "train", class, "a.JPEG"), pictureFile(t, 60, 40, c, true))
+		write(t, filepath.Join(dir, "train", class, "b.JPEG"), pictureFile(t, 30, 90, c, true))
+		write(t, filepath.Join(dir, "train", class, "c.png"), pictureFile(t, 64, 64, c, false))
+		write(t, filepath.Join(dir, "val", class, "d.JPEG"), pictureFile(t, 50, 50, c, true))
+	}
+	return dir
+}
+
+func TestImageNetTree(t *testing.T) {
+	dir := imagenetTree(t)
+	set := openSet(t, "imagenet", Options{Dir: dir, Size: 32})
+	if set.Train.Len() != 9 || set.Test.Len() != 3 || len(set.Classes) != 3 || set.Height != 32 {
+		t.Fatalf("%d + %d images of %d classes, %d pixels", set.Train.Len(), set.Test.Len(), len(set.Classes), set.Height)
+	}
+	st, err := set.Statistics()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, train := range []bool{true, false} {
+		for _, b := range read(t, set, LoaderOptions{Train: train, Batch: 3, Seed: 1, Augment: set.Augment, Workers: 3}, 3) {
+			for k, label := range b.Labels {
+				red := b.X[k*set.Pixels()+3*500]*st.Scale[0] + st.Mean[0]
+				if d := red - float32(100*label); d < -4 || d > 4 {
+					t.Errorf("label %d has red %g", label, red)
+				}
+			}
+		}
+	}
+	o := LoaderOptions{Train: true, Batch: 3, Seed: 1, Augment: set.Augment, Workers: 1}
+	want := read(t, set, o, 6)
+	o.Workers = 4
+	same(t, read(t, set, o, 6), want)
+
+	if half := openSet(t, "imagenet", Options{Dir: dir, Size: 32, TrainImages: 6}); half.Train.Len() != 6 {
+		t.Errorf("%d images of 6", half.Train.Len())
+	} else if got := read(t, half, LoaderOptions{Train: true, Batch: 6, Seed: 1, Augment: half.Augment}, 1); len(got) != 1 {
+		t.Error("no batch of a limited tree")
+	}
+}
+
+func TestImageNetTreeRefuses(t *testing.T) {
+	dir := imagenetTree(t)
+	// A whole header, damaged pixels: Open may accept it, Verify must not.
+	damaged := pictureFile(t, 60, 40, color.White, true)
+	damaged = damaged[:len(damaged)-len(damaged)/8]
+	write(t, filepath.Join(dir, "train", "n02", "broken.JPEG"), damaged)
+	if _, err := Verify("imagenet", Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "broken.JPEG") {
+		t.Errorf("a damaged picture: %v", err)
+	}
+	write(t, filepath.Join(dir, "train", "n02", "broken.JPEG"), []byte{0xff, 0xd8})
+	if _, err := Open("imagenet", Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "broken.JPEG") {
+		t.Errorf("a picture without header: %v", err)
+	}
+	os.Remove(filepath.Join(dir, "train", "n02", "broken.JPEG"))
+	write(t, filepath.Join(dir, "val", "n04", "x.JPEG"), pictureFile(t, 9, 9, color.White, true))
+	if _, err := Open("imagenet", Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "n04") {
+		t.Errorf("a class only val has: %v", err)
+	}
+	os.RemoveAll(filepath.Join(dir, "val"))
+	if _, err := Open("imagenet", Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "val") {
+		t.Errorf("no val folder: %v", err)
+	}
+}
+
+// The central crop of the test view, on a picture whose halves differ.
+func TestScaledCropMirrorsAndCentres(t *testing.T) {
+	img := image.NewRGBA(image.Rect(0, 0, 80, 40))
+	for y := range 40 {
+		for x := range 80 {
+			img.Set(x, y, color.RGBA{uint8(3 * x), uint8(6 * y), 0, 255})
+		}
+	}
+	a, b := make([]uint8, 3*32*32), make([]uint8, 3*32*32)
+	p := &picture{img}
+	p.scaledCrop(a, 32, 40, 0.5, 0.5, false) // no scaling: columns 24 to 55, rows 4 to 35
+	p.scaledCrop(b, 32, 40, 0.5, 0.5, true)
+	for y := range 32 {
+		for x := range 32 {
+			if got, want := a[3*(y*32+x)], uint8(3*(x+24)); got != want {
+				t.Fatalf("red at (%d,%d) is %d, want %d", y, x, got, want)
+			}
+			if got, want := a[3*(y*32+x)+1], uint8(6*(y+4)); got != want {
+				t.Fatalf("green at (%d,%d) is %d, want %d", y, x, got, want)
+			}
+			if a[3*(y*32+x)] != b[3*(y*32+31-x)] {
+				t.Fatal("not mirrored")
+			}
+		}
+	}
+}
