@@ -74,6 +74,7 @@ func newRootCommand(e *env) *cobra.Command {
 func commands(e *env) []*cobra.Command {
 	return []*cobra.Command{
 		newBoundCommand(e),
+		newDataCommand(e),
 	}
 }
 

@@ -228,7 +228,7 @@ func (l *Loader) fill() {
 // image writes image i of an epoch, augmented and normalised, to dst.
 func (l *Loader) image(dst []float32, img []uint8, epoch, i int) error {
 	s, a := l.set, l.o.Augment
-	d := l.noise.At(streamAugment, uint64(epoch)<<32|uint64(i))
+	d := l.noise.At(AugmentStream, uint64(epoch)<<32|uint64(i))
 	dy, dx, mirror := 0, 0, false
 	if a.Pad > 0 {
 		dy = int(between(d.Bits(0), 0, int32(2*a.Pad))) - a.Pad

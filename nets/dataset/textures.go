@@ -10,10 +10,11 @@ import (
 // Streams of the noise that this package draws from; other users of the same
 // seed keep to numbers below.
 const (
-	streamOrder   uint32 = 0xda7a0000 + iota // the order of an epoch; step: epoch
-	streamAugment                            // step: epoch<<32 | image
-	streamClass                              // textures; step: class
-	streamTexture                            // textures; step: image, test images from 1<<32
+	streamOrder uint32 = 0xda7a0000 + iota // the order of an epoch; step: epoch
+	// AugmentStream is the stream of the augmentation; step: epoch<<32 | image.
+	AugmentStream
+	streamClass   // textures; step: class
+	streamTexture // textures; step: image, test images from 1<<32
 )
 
 // textures is a procedural split. A class is three plane waves, each with a
