@@ -1,0 +1,285 @@
+package xla
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+
+	"tqn/nets"
+	"tqn/pjrt"
+)
+
+// Engine is a [nets.Engine] whose state lives on a PJRT device. Programs are compiled
+// when they are first needed. An Engine is used by one goroutine; Close frees it.
+type Engine struct {
+	client    *pjrt.Client
+	device    pjrt.Device
+	model     nets.Model
+	hyper     nets.Hyper
+	precision Precision
+	layout    layout
+
+	state [stateVectors]*pjrt.Buffer
+	host  [stateVectors][]float32 // copies of state, nil where the device has moved on
+
+	constants []*pjrt.Buffer // the scalarArguments
+	step      *pjrt.Executable
+	evaluate  *pjrt.Executable
+	resident  *resident
+}
+
+var _ nets.Engine = (*Engine)(nil)
+
+// New returns an engine with zero state on a device of the client.
+func New(c *pjrt.Client, d pjrt.Device, m nets.Model, h nets.Hyper, precision Precision) (*Engine, error) {
+	e := &Engine{client: c, device: d, model: m, hyper: h, precision: precision, layout: newLayout(m)}
+	for i := range e.state {
+		e.host[i] = make([]float32, e.layout.size[i])
+	}
+	k0, k1 := h.Noise.Key()
+	var err error
+	if e.constants, err = e.upload([]uint32{k0, k1}, []uint32{math.MaxUint32}, []uint64{math.MaxUint64}); err != nil {
+		e.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// upload puts slices on the device: those of one element as scalars, others as vectors.
+func (e *Engine) upload(data ...any) ([]*pjrt.Buffer, error) {
+	var buffers []*pjrt.Buffer
+	for _, x := range data {
+		var b *pjrt.Buffer
+		var err error
+		switch x := x.(type) {
+		case []uint32:
+			b, err = pjrt.FromHost(e.client, e.device, x, vectorDims(len(x))...)
+		case []uint64:
+			b, err = pjrt.FromHost(e.client, e.device, x, vectorDims(len(x))...)
+		case []int32:
+			b, err = pjrt.FromHost(e.client, e.device, x, vectorDims(len(x))...)
+		case []float32:
+			b, err = pjrt.FromHost(e.client, e.device, x, vectorDims(len(x))...)
+		default:
+			panic(fmt.Sprintf("xla: upload of a %T", x))
+		}
+		if err != nil {
+			destroy(buffers...)
+			return nil, err
+		}
+		buffers = append(buffers, b)
+	}
+	return buffers, nil
+}
+
+func vectorDims(n int) []int {
+	if n == 1 {
+		return nil
+	}
+	return []int{n}
+}
+
+func destroy(buffers ...*pjrt.Buffer) {
+	for _, b := range buffers {
+		b.Destroy()
+	}
+}
+
+// Model implements [nets.Engine].
+func (e *Engine) Model() nets.Model { return e.model }
+
+// Kernel names plug-in, platform, device and precision.
+func (e *Engine) Kernel() string {
+	return fmt.Sprintf("pjrt %s (%s, %s, %s)", e.client.Platform, e.device.Kind, filepath.Base(e.client.Plugin.Path), e.precision)
+}
+
+// Tensors implements [nets.Engine].
+func (e *Engine) Tensors() []nets.Tensor { return nets.StateTensors(e.model) }
+
+// find locates a state tensor in the host's copy, fetching it if need be.
+func (e *Engine) find(name string, n int, caller string) (vector int, part []float32) {
+	vector, offset, have, ok := e.layout.at(name)
+	if !ok || have != n {
+		panic(fmt.Sprintf("xla: Engine.%s: tensor %q of %d values; have %d", caller, name, n, have))
+	}
+	if e.host[vector] == nil {
+		data, err := pjrt.ToHost[float32](e.state[vector])
+		if err != nil {
+			panic(fmt.Sprintf("xla: Engine.%s: reading %s: %v", caller, name, err)) // nets.Engine has no error here: the device is lost
+		}
+		e.host[vector] = data
+	}
+	return vector, e.host[vector][offset : offset+n]
+}
+
+// Get implements [nets.Engine].
+func (e *Engine) Get(name string, dst []float32) {
+	_, part := e.find(name, len(dst), "Get")
+	copy(dst, part)
+}
+
+// Set implements [nets.Engine].
+func (e *Engine) Set(name string, src []float32) {
+	vector, part := e.find(name, len(src), "Set")
+	copy(part, src)
+	e.state[vector].Destroy() // the host's copy is now the state, see settle
+	e.state[vector] = nil
+}
+
+// settle uploads what Set changed.
+func (e *Engine) settle() error {
+	for i, b := range e.state {
+		if b == nil {
+			var err error
+			if e.state[i], err = pjrt.FromHost(e.client, e.device, e.host[i], e.layout.size[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// adopt makes results the new state; the old one was donated.
+func (e *Engine) adopt(results []*pjrt.Buffer) {
+	for i := range e.state {
+		e.state[i].Destroy()
+		e.state[i], e.host[i] = results[i], nil
+	}
+}
+
+// adamScalars are alpha/(1-beta1^t) and 1/(1-beta2^t) in float32, as kernel.Adam has them.
+func adamScalars(alpha float64, t uint64) (scale, c2 float32) {
+	return float32(alpha / (1 - math.Pow(nets.AdamBeta1, float64(t)))), float32(1 / (1 - math.Pow(nets.AdamBeta2, float64(t))))
+}
+
+func (e *Engine) compile(program **pjrt.Executable, text func(nets.Model, nets.Hyper, Precision) string) error {
+	if *program != nil {
+		return nil
+	}
+	x, err := e.client.Compile(text(e.model, e.hyper, e.precision), e.device)
+	if err != nil {
+		return fmt.Errorf("xla: compiling %s: %w", e.model.Name, err)
+	}
+	*program = x
+	return nil
+}
+
+// Step implements [nets.Engine].
+func (e *Engine) Step(x []float32, labels []int32, alpha float64, step uint64) (nets.Loss, error) {
+	if n := e.hyper.Batch * e.model.Input.Len(); len(x) != n || len(labels) != e.hyper.Batch {
+		panic(fmt.Sprintf("xla: Engine.Step: %d values and %d labels; want %d and %d", len(x), len(labels), n, e.hyper.Batch))
+	}
+	if err := e.compile(&e.step, StepProgram); err != nil {
+		return nets.Loss{}, err
+	}
+	if err := e.settle(); err != nil {
+		return nets.Loss{}, err
+	}
+	in := e.model.Input
+	images, err := pjrt.FromHost(e.client, e.device, x, e.hyper.Batch, in.H, in.W, in.C)
+	if err != nil {
+		return nets.Loss{}, err
+	}
+	defer images.Destroy()
+	classes, err := pjrt.FromHost(e.client, e.device, labels, len(labels))
+	if err != nil {
+		return nets.Loss{}, err
+	}
+	defer classes.Destroy()
+	scale, c2 := adamScalars(alpha, step)
+	numbers, err := e.upload([]float32{scale}, []float32{c2}, []uint64{step})
+	if err != nil {
+		return nets.Loss{}, err
+	}
+	defer destroy(numbers...)
+	args := append(append(append(append([]*pjrt.Buffer{}, e.state[:]...), images, classes), numbers...), e.constants...)
+	results, err := e.step.Run(args...)
+	if err != nil {
+		return nets.Loss{}, err
+	}
+	e.adopt(results)
+	defer destroy(results[stateVectors:]...)
+	loss, err := readLoss(results[stateVectors], results[stateVectors+1], e.hyper.Batch)
+	if err != nil {
+		return loss, err
+	}
+	status, err := pjrt.ToHost[int32](results[stateVectors+2])
+	if err != nil {
+		return loss, err
+	}
+	return loss, e.layout.describe(status[0], step)
+}
+
+func readLoss(sum, wrong *pjrt.Buffer, images int) (nets.Loss, error) {
+	s, err := pjrt.ToHost[float64](sum)
+	if err != nil {
+		return nets.Loss{}, err
+	}
+	w, err := pjrt.ToHost[int32](wrong)
+	if err != nil {
+		return nets.Loss{}, err
+	}
+	return nets.Loss{Images: images, Sum: s[0], Wrong: int(w[0])}, nil
+}
+
+// Evaluate implements [nets.Engine].
+func (e *Engine) Evaluate(x []float32, labels []int32) (nets.Loss, error) {
+	pixels := e.model.Input.Len()
+	if len(labels) < 1 || len(labels) > e.hyper.Batch || len(x) != len(labels)*pixels {
+		panic(fmt.Sprintf("xla: Engine.Evaluate: %d values and %d labels; want 1 to %d images of %d values", len(x), len(labels), e.hyper.Batch, pixels))
+	}
+	if err := e.compile(&e.evaluate, EvaluateProgram); err != nil {
+		return nets.Loss{}, err
+	}
+	if err := e.settle(); err != nil {
+		return nets.Loss{}, err
+	}
+	if len(labels) < e.hyper.Batch { // a short batch is filled up with images of label -1, which count nothing
+		fullX, full := make([]float32, e.hyper.Batch*pixels), make([]int32, e.hyper.Batch)
+		for i := copy(full, labels); i < len(full); i++ {
+			full[i] = -1
+		}
+		copy(fullX, x)
+		loss, err := e.evaluateFull(fullX, full)
+		loss.Images = len(labels)
+		return loss, err
+	}
+	return e.evaluateFull(x, labels)
+}
+
+func (e *Engine) evaluateFull(x []float32, labels []int32) (nets.Loss, error) {
+	in := e.model.Input
+	images, err := pjrt.FromHost(e.client, e.device, x, e.hyper.Batch, in.H, in.W, in.C)
+	if err != nil {
+		return nets.Loss{}, err
+	}
+	defer images.Destroy()
+	classes, err := pjrt.FromHost(e.client, e.device, labels, len(labels))
+	if err != nil {
+		return nets.Loss{}, err
+	}
+	defer classes.Destroy()
+	results, err := e.evaluate.Run(e.state[stateB], e.state[stateF], e.state[stateR], images, classes)
+	if err != nil {
+		return nets.Loss{}, err
+	}
+	defer destroy(results...)
+	loss, err := readLoss(results[0], results[1], len(labels))
+	if err == nil && (math.IsNaN(loss.Sum) || math.IsInf(loss.Sum, 0)) {
+		err = &nets.NonFiniteError{What: "loss", Tensor: "the last layer"}
+	}
+	return loss, err
+}
+
+// Close frees programs and memory on the device. A second call does nothing.
+func (e *Engine) Close() error {
+	destroy(e.state[:]...)
+	destroy(e.constants...)
+	e.step.Destroy()
+	e.evaluate.Destroy()
+	if e.resident != nil {
+		e.resident.destroy()
+		e.resident = nil
+	}
+	return nil
+}

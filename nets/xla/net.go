@@ -1,0 +1,312 @@
+package xla
+
+import (
+	"fmt"
+
+	"tqn/nets"
+	"tqn/quantize"
+)
+
+// Precision says how convolutions and matrix products are multiplied. Sums are
+// float32 always.
+type Precision string
+
+const (
+	F32  Precision = "f32"  // XLA's HIGHEST: float32 products (the default)
+	TF32 Precision = "tf32" // XLA's DEFAULT: on NVIDIA GPUs, factors rounded to 10 bits of fraction; on a CPU the same as F32
+	BF16 Precision = "bf16" // factors rounded to bfloat16, 7 bits of fraction
+)
+
+// ParsePrecision finds a precision by its name; "" is F32.
+func ParsePrecision(name string) (Precision, error) {
+	switch p := Precision(name); p {
+	case "":
+		return F32, nil
+	case F32, TF32, BF16:
+		return p, nil
+	}
+	return "", fmt.Errorf("xla: precision %q; want f32, tf32 or bf16", name)
+}
+
+// net emits a model's forward and backward pass. Activations are 4-dimensional,
+// (N,H,W,C); the output of a linear layer is (N,1,1,O).
+type net struct {
+	*program
+	hyper     nets.Hyper
+	precision Precision
+	train     bool
+	weights   map[string]value // parameters as the forward pass reads them, and running averages
+	averages  map[string]value // new running averages, set by the forward pass in training
+	gradients map[string]value // of the mean cross entropy, set by the backward pass
+}
+
+// back maps the gradient of a layer's output to that of its input.
+type back func(dy value) value
+
+func (n *net) forward(layers []nets.Layer, x value) (value, back) {
+	var backs []back
+	for _, l := range layers {
+		y, b := n.layer(l, x)
+		x, backs = y, append(backs, b)
+	}
+	return x, func(dy value) value {
+		for i := len(backs) - 1; i >= 0; i-- {
+			dy = backs[i](dy)
+		}
+		return dy
+	}
+}
+
+func (n *net) layer(l nets.Layer, x value) (value, back) {
+	switch l.Kind {
+	case nets.Conv:
+		return n.conv(l, x)
+	case nets.BatchNorm:
+		return n.batchNorm(l, x)
+	case nets.Linear:
+		return n.linear(l, x)
+	case nets.ReLU:
+		return n.relu(x)
+	case nets.MaxPool:
+		if l.Kernel == 2 && l.Stride == 2 && l.Pad == 0 && l.In.H%2 == 0 && l.In.W%2 == 0 {
+			return n.maxPool2(x)
+		}
+		return n.maxPool(l, x)
+	case nets.GlobalAvgPool:
+		return n.globalAvgPool(l, x)
+	case nets.Subsample:
+		return n.subsample(l, x)
+	case nets.Residual:
+		body, backBody := n.forward(l.Body, x)
+		short, backShort := n.forward(l.Shortcut, x)
+		return n.add(body, short), func(dy value) value { return n.add(backBody(dy), backShort(dy)) }
+	}
+	panic(fmt.Sprintf("xla: layer %s of unknown kind %q", l.Name, l.Kind))
+}
+
+// factor prepares an operand of a product.
+func (n *net) factor(a value) value {
+	if n.precision == BF16 {
+		return n.convert(a, bf16)
+	}
+	return a
+}
+
+// request is the precision_config of products.
+func (n *net) request() string {
+	if n.precision == TF32 {
+		return "DEFAULT"
+	}
+	return "HIGHEST"
+}
+
+// conv: y = x * w, cross-correlation with stride S and padding P. The gradients are
+// convolutions again, in the two forms XLA recognises as a library's backward-input and
+// backward-filter convolution:
+//
+//	dx = conv(dy dilated by S and padded, w mirrored, channels exchanged)
+//	dw = conv(x with channels as batch, dy dilated by S as the kernel)
+func (n *net) conv(l nets.Layer, x value) (value, back) {
+	w := n.weights[l.Name+".weight"]
+	batch, k, s := x.dims[0], l.Kernel, l.Stride
+	x, w = n.factor(x), n.factor(w)
+	y := n.convolution(x, w, window{stride: s, dilateIn: 1, dilateKernel: 1, pad: [2][2]int{{l.Pad, l.Pad}, {l.Pad, l.Pad}},
+		numbers: "[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]", out: []int{batch, l.Out.H, l.Out.W, l.Out.C}}, n.request())
+	return y, func(dy value) value {
+		dy = n.factor(dy)
+		// Output size of a convolution with stride 1: dilated + low + high - (dilated kernel) + 1.
+		var padX, padW [2][2]int
+		for axis, size := range [2][2]int{{l.In.H, l.Out.H}, {l.In.W, l.Out.W}} {
+			in, dilated := size[0], (size[1]-1)*s+1
+			low := k - 1 - l.Pad
+			padX[axis] = [2]int{low, in - 1 + k - dilated - low}
+			padW[axis] = [2]int{l.Pad, k - 1 + dilated - in - l.Pad}
+		}
+		dx := n.convolution(dy, w, window{stride: 1, dilateIn: s, dilateKernel: 1, pad: padX, reverse: true,
+			numbers: "[b, 0, 1, f]x[0, 1, o, i]->[b, 0, 1, f]", out: []int{batch, l.In.H, l.In.W, l.In.C}}, n.request())
+		n.gradients[l.Name+".weight"] = n.convolution(x, dy, window{stride: 1, dilateIn: 1, dilateKernel: s, pad: padW,
+			numbers: "[f, 0, 1, b]x[i, 0, 1, o]->[0, 1, b, f]", out: []int{k, k, l.In.C, l.Out.C}}, n.request())
+		return dx
+	}
+}
+
+// linear: y[n,o] = sum over i of x[n,i] w[i,o], plus bias[o].
+func (n *net) linear(l nets.Layer, x value) (value, back) {
+	batch, in, out := x.dims[0], l.In.Len(), l.Out.C
+	w := n.factor(n.weights[l.Name+".weight"])
+	flat := n.factor(n.reshape(x, batch, in))
+	y := n.dot(flat, w, 1, 0, n.request())
+	if l.Bias {
+		y = n.add(y, n.broadcast(n.weights[l.Name+".bias"], y.dims, 1))
+	}
+	return n.reshape(y, batch, 1, 1, out), func(dy value) value {
+		dy = n.reshape(dy, batch, out)
+		if l.Bias {
+			n.gradients[l.Name+".bias"] = n.convert(n.reduce("add", n.convert(dy, f64), 0, 0), f32)
+		}
+		dy = n.factor(dy)
+		n.gradients[l.Name+".weight"] = n.dot(flat, dy, 0, 0, n.request())
+		return n.reshape(n.dot(dy, w, 1, 1, n.request()), batch, l.In.H, l.In.W, l.In.C)
+	}
+}
+
+// channelSum is the sum over (N,H,W) in float64: float32 along a row (at most W terms,
+// relative error W*2^-24), float64 from there on.
+func (n *net) channelSum(a value) value {
+	if a.dims[2] > 1 {
+		return n.reduce("add", n.convert(n.reduce("add", a, 0, 2), f64), 0, 0, 1)
+	}
+	return n.reduce("add", n.convert(a, f64), 0, 0, 1, 2)
+}
+
+// batchNorm: xhat = (x-mean)/sqrt(var+eps), y = gamma xhat + beta, over M = N*H*W values;
+//
+//	dx = gamma/sqrt(var+eps) * (dy - mean(dy) - xhat*mean(dy*xhat)),  dgamma = sum dy*xhat,  dbeta = sum dy
+//
+// Mean, variance (as E[x^2] - mean^2) and the averages are computed in float64.
+func (n *net) batchNorm(l nets.Layer, x value) (value, back) {
+	channels := l.Out.C
+	count := float64(x.len() / channels)
+	running, runningVar := n.convert(n.weights[l.Name+".mean"], f64), n.convert(n.weights[l.Name+".variance"], f64)
+	mean, variance := running, runningVar
+	if n.train {
+		mean = n.scale(n.channelSum(x), 1/count)
+		square := n.scale(n.channelSum(n.mul(x, x)), 1/count)
+		variance = n.max(n.sub(square, n.mul(mean, mean)), n.like(mean, 0))
+		k, stored := n.hyper.NormMomentum, variance
+		if n.hyper.UnbiasedState {
+			stored = n.scale(variance, count/(count-1))
+		}
+		n.averages[l.Name+".mean"] = n.convert(n.add(n.scale(running, 1-k), n.scale(mean, k)), f32)
+		n.averages[l.Name+".variance"] = n.convert(n.add(n.scale(runningVar, 1-k), n.scale(stored, k)), f32)
+	}
+	inverse := n.convert(n.div(n.like(variance, 1), n.unary("sqrt", n.addConst(variance, n.hyper.NormEpsilon))), f32)
+	wide := func(v value) value { return n.broadcast(v, x.dims, 3) }
+	gamma := n.weights[l.Name+".gamma"]
+	xhat := n.mul(n.sub(x, wide(n.convert(mean, f32))), wide(inverse))
+	y := n.add(n.mul(xhat, wide(gamma)), wide(n.weights[l.Name+".beta"]))
+	return y, func(dy value) value {
+		dgamma, dbeta := n.channelSum(n.mul(dy, xhat)), n.channelSum(dy)
+		n.gradients[l.Name+".gamma"], n.gradients[l.Name+".beta"] = n.convert(dgamma, f32), n.convert(dbeta, f32)
+		dx := n.sub(dy, wide(n.convert(n.scale(dbeta, 1/count), f32)))
+		dx = n.sub(dx, n.mul(xhat, wide(n.convert(n.scale(dgamma, 1/count), f32))))
+		return n.mul(dx, wide(n.mul(gamma, inverse)))
+	}
+}
+
+// relu: y = max(x, 0), derivative 0 at 0.
+func (n *net) relu(x value) (value, back) {
+	zero := n.like(x, 0)
+	y := n.max(x, zero)
+	return y, func(dy value) value { return n.choose(n.compare("GT", y, n.like(y, 0)), dy, n.like(dy, 0)) }
+}
+
+// maxPool2 is 2x2 pooling without overlap, written with elementwise operations that fuse:
+// the four pixels of a window are four strided slices. The gradient goes to the first
+// maximum in the order of rows.
+func (n *net) maxPool2(x value) (value, back) {
+	batch, h, w, c := x.dims[0], x.dims[1], x.dims[2], x.dims[3]
+	var pixels [4]value
+	for i := range pixels {
+		pixels[i] = n.slice(x, []int{0, i / 2, i % 2, 0}, x.dims, []int{1, 2, 2, 1})
+	}
+	y := n.max(n.max(pixels[0], pixels[1]), n.max(pixels[2], pixels[3]))
+	return y, func(dy value) value {
+		var parts [4]value
+		var taken value
+		for i, pixel := range pixels {
+			hit := n.compare("EQ", pixel, y)
+			take := hit
+			if i == 0 {
+				taken = hit
+			} else {
+				take = n.choose(taken, n.like(hit, 0), hit)
+				taken = n.or(taken, hit)
+			}
+			parts[i] = n.reshape(n.choose(take, dy, n.like(dy, 0)), batch, h/2, 1, w/2, 1, c)
+		}
+		upper, lower := n.concat(4, parts[0], parts[1]), n.concat(4, parts[2], parts[3])
+		return n.reshape(n.concat(2, upper, lower), batch, h, w, c)
+	}
+}
+
+// maxPool is any pooling: a window reduction, and XLA's select-and-scatter for the gradient,
+// whose GE keeps the first of equal maxima.
+func (n *net) maxPool(l nets.Layer, x value) (value, back) {
+	shape := fmt.Sprintf("window_dimensions = array<i64: 1, %d, %d, 1>, window_strides = array<i64: 1, %d, %d, 1>", l.Kernel, l.Kernel, l.Stride, l.Stride)
+	// The windows end at the last one that fits: trailing padding may be cut.
+	high := func(in, out int) int { return (out-1)*l.Stride + l.Kernel - in - l.Pad }
+	padding := fmt.Sprintf("padding = dense<[[0, 0], [%d, %d], [%d, %d], [0, 0]]> : tensor<4x2xi64>", l.Pad, high(l.In.H, l.Out.H), l.Pad, high(l.In.W, l.Out.W))
+	lowest := n.emit(f32, nil, "stablehlo.constant dense<0xFF800000> : tensor<f32>")
+	a, b := n.fresh(), n.fresh()
+	r := n.fresh()
+	y := n.emit(f32, []int{x.dims[0], l.Out.H, l.Out.W, l.Out.C}, "\"stablehlo.reduce_window\"(%s, %s) <{%s, %s}> ({\n^bb0(%s: tensor<f32>, %s: tensor<f32>):\n%s = stablehlo.maximum %s, %s : tensor<f32>\nstablehlo.return %s : tensor<f32>\n}) : (%s, tensor<f32>) -> %s",
+		x.id, lowest.id, shape, padding, a, b, r, a, b, r, x.tensor(), tensorOf(f32, []int{x.dims[0], l.Out.H, l.Out.W, l.Out.C}))
+	return y, func(dy value) value {
+		zero := n.constant(f32, 0)
+		a, b, r := n.fresh(), n.fresh(), n.fresh()
+		c, d, s := n.fresh(), n.fresh(), n.fresh()
+		return n.emit(f32, x.dims, "\"stablehlo.select_and_scatter\"(%s, %s, %s) <{%s, %s}> ({\n^bb0(%s: tensor<f32>, %s: tensor<f32>):\n%s = stablehlo.compare GE, %s, %s, FLOAT : (tensor<f32>, tensor<f32>) -> tensor<i1>\nstablehlo.return %s : tensor<i1>\n}, {\n^bb0(%s: tensor<f32>, %s: tensor<f32>):\n%s = stablehlo.add %s, %s : tensor<f32>\nstablehlo.return %s : tensor<f32>\n}) : (%s, %s, tensor<f32>) -> %s",
+			x.id, dy.id, zero.id, shape, padding, a, b, r, a, b, r, c, d, s, c, d, s, x.tensor(), dy.tensor(), x.tensor())
+	}
+}
+
+func (n *net) globalAvgPool(l nets.Layer, x value) (value, back) {
+	area := float64(l.In.H * l.In.W)
+	y := n.scale(n.reduce("add", x, 0, 1, 2), 1/area)
+	return n.reshape(y, x.dims[0], 1, 1, l.In.C), func(dy value) value {
+		return n.broadcast(n.scale(n.reshape(dy, x.dims[0], l.In.C), 1/area), x.dims, 0, 3)
+	}
+}
+
+// subsample takes every Stride-th pixel and appends zero channels.
+func (n *net) subsample(l nets.Layer, x value) (value, back) {
+	batch, s := x.dims[0], l.Stride
+	kept := min(l.In.C, l.Out.C)
+	y := n.slice(x, []int{0, 0, 0, 0}, []int{batch, l.In.H, l.In.W, kept}, []int{1, s, s, 1})
+	y = n.pad(y, make([]int, 4), []int{0, 0, 0, l.Out.C - kept}, make([]int, 4))
+	return y, func(dy value) value {
+		dy = n.sliceAxis(dy, 3, 0, kept, 1)
+		return n.pad(dy, make([]int, 4), []int{0, l.In.H - ((l.Out.H-1)*s + 1), l.In.W - ((l.Out.W-1)*s + 1), l.In.C - kept}, []int{0, s - 1, s - 1, 0})
+	}
+}
+
+// crossEntropy is, in float64, the sum over the images with label >= 0 of
+// -log softmax(logits)[label], the number of those whose first largest logit is not the label's,
+// and the gradient of the mean over the batch.
+func (n *net) crossEntropy(logits, labels value) (sum, wrong, gradient value) {
+	batch, classes := logits.dims[0], logits.dims[3]
+	z := n.convert(n.reshape(logits, batch, classes), f64)
+	wide := func(v value) value { return n.broadcast(v, z.dims, 0) }
+	largest := n.reduce("maximum", z, -1e300, 1)
+	centred := n.sub(z, wide(largest))
+	exponentials := n.unary("exponential", centred)
+	total := n.reduce("add", exponentials, 0, 1)
+	column := n.iota(i32, 1, batch, classes)
+	own := n.compare("EQ", column, wide(labels))
+	valid := n.compareConst("GE", labels, 0)
+	loss := n.sub(n.unary("log", total), n.reduce("add", n.choose(own, centred, n.like(centred, 0)), 0, 1))
+	sum = n.reduce("add", n.choose(valid, loss, n.like(loss, 0)), 0, 0)
+	best := n.reduce("minimum", n.choose(n.compare("EQ", z, wide(largest)), column, n.like(column, float64(classes))), float64(classes), 1)
+	miss := n.and(valid, n.compare("NE", best, labels))
+	wrong = n.reduce("add", n.convert(miss, i32), 0, 0)
+	probability := n.div(exponentials, wide(total))
+	gradient = n.scale(n.sub(probability, n.convert(own, f64)), 1/float64(batch))
+	return sum, wrong, n.reshape(n.convert(gradient, f32), batch, 1, 1, classes)
+}
+
+// sign is Q_d on {-1,+1}: +1 from zero on.
+func (p *program) sign(w value) value {
+	return p.choose(p.compareConst("GE", w, 0), p.like(w, 1), p.like(w, -1))
+}
+
+// read gives the weights at which the gradient is taken, [quantize.Read].
+func (n *net) read(w value) value {
+	switch n.hyper.Rule {
+	case quantize.Float, quantize.R, quantize.SR:
+		return w
+	case quantize.BC:
+		return n.sign(w)
+	}
+	panic("xla: no training step for rule " + n.hyper.Rule.String())
+}

@@ -1,0 +1,329 @@
+package xla
+
+import (
+	"fmt"
+
+	"tqn/nets"
+	"tqn/quantize"
+)
+
+// The state on the device is seven vectors: binarised weights with Adam's two moments,
+// the other trained parameters with theirs, and batch norm's running averages, each the
+// concatenation of the model's tensors in the order of [nets.Model.Params]. One vector
+// means one update of all tensors, whatever their number.
+const (
+	stateB = iota // binarised weights
+	stateBm
+	stateBv
+	stateF // other trained parameters
+	stateFm
+	stateFv
+	stateR // running averages
+	stateVectors
+)
+
+// layout says where each tensor lies.
+type layout struct {
+	params []nets.Param
+	vector []int // of params[i]: stateB, stateF or stateR
+	offset []int
+	size   [stateVectors]int
+}
+
+func newLayout(m nets.Model) layout {
+	l := layout{params: m.Params()}
+	for _, p := range l.params {
+		v := stateF
+		switch {
+		case !p.Trained():
+			v = stateR
+		case p.Binarised():
+			v = stateB
+		}
+		l.vector, l.offset = append(l.vector, v), append(l.offset, l.size[v])
+		l.size[v] += p.Len()
+	}
+	l.size[stateBm], l.size[stateBv] = l.size[stateB], l.size[stateB]
+	l.size[stateFm], l.size[stateFv] = l.size[stateF], l.size[stateF]
+	if l.size[stateB] == 0 || l.size[stateF] == 0 || l.size[stateR] == 0 {
+		panic("xla: a model without convolution, batch norm or linear layer")
+	}
+	return l
+}
+
+// at finds a state tensor: its vector, offset and length.
+func (l layout) at(name string) (vector, offset, n int, ok bool) {
+	for i, p := range l.params {
+		switch name {
+		case p.Name:
+			return l.vector[i], l.offset[i], p.Len(), true
+		case p.Name + nets.FirstMoment:
+			return l.vector[i] + 1, l.offset[i], p.Len(), p.Trained()
+		case p.Name + nets.SecondMoment:
+			return l.vector[i] + 2, l.offset[i], p.Len(), p.Trained()
+		}
+	}
+	return 0, 0, 0, false
+}
+
+// unpack cuts the parameters out of the state vectors, convolution weights as the
+// rule reads them.
+func (n *net) unpack(l layout, b, f, r value) {
+	n.weights, n.averages, n.gradients = map[string]value{}, map[string]value{}, map[string]value{}
+	from := map[int]value{stateB: n.read(b), stateF: f, stateR: r}
+	for i, p := range l.params {
+		n.weights[p.Name] = n.reshape(n.sliceAxis(from[l.vector[i]], 0, l.offset[i], l.offset[i]+p.Len(), 1), p.Shape...)
+	}
+}
+
+// pack is the concatenation of one vector's tensors.
+func (n *net) pack(l layout, vector int, tensors map[string]value) value {
+	var parts []value
+	for i, p := range l.params {
+		if l.vector[i] == vector {
+			v, ok := tensors[p.Name]
+			if !ok {
+				panic("xla: no value for " + p.Name)
+			}
+			parts = append(parts, n.reshape(v, p.Len()))
+		}
+	}
+	return n.concat(0, parts...)
+}
+
+// scalars are a step's inputs besides state and images, all scalars.
+type scalars struct {
+	scale, c2            value    // f32: alpha/(1-beta1^t), 1/(1-beta2^t), as kernel.Adam computes them
+	stepLow, stepHigh    value    // ui32: the step's number t
+	key                  [2]value // ui32: of the rule's noise
+	allOnes32, allOnes64 value    // ui32, ui64: all bits set, see exact
+}
+
+// The status of a step.
+const (
+	statusFine = 0
+	statusLoss = 1 // the loss is not finite
+	statusGrad = 2 // plus the index of the first gradient that is not finite, in B then F
+)
+
+// trainStep emits one step on a batch: the new state, the sum of losses (f64), the number
+// of wrong images (i32) and the status (i32). If the status is not fine, the new
+// state is the old one.
+func (n *net) trainStep(m nets.Model, l layout, state []value, x, labels value, s scalars) (newState []value, loss, wrong, status value) {
+	n.train = true
+	n.unpack(l, state[stateB], state[stateF], state[stateR])
+	logits, backward := n.forward(m.Layers, x)
+	loss, wrong, gradient := n.crossEntropy(logits, labels)
+	backward(gradient)
+	gB, gF := n.pack(l, stateB, n.gradients), n.pack(l, stateF, n.gradients)
+
+	status = n.choose(n.isFinite(loss), n.constant(i32, statusFine), n.constant(i32, statusLoss))
+	all := n.concat(0, gB, gF)
+	const none = 1<<31 - 1
+	first := n.reduce("minimum", n.choose(n.isFinite(all), n.like(n.iota(i32, 0, all.dims...), none), n.iota(i32, 0, all.dims...)), none, 0)
+	badGradient := n.compareConst("NE", first, none)
+	status = n.choose(n.and(badGradient, n.compareConst("EQ", status, statusFine)), n.addConst(first, statusGrad), status)
+	fine := n.compareConst("EQ", status, statusFine)
+
+	newState = make([]value, stateVectors)
+	var step value
+	newState[stateBm], newState[stateBv], step = n.adam(state[stateB], n.decayed(l, stateB, gB, state[stateB], s), state[stateBm], state[stateBv], s)
+	newState[stateB] = n.rule(l, state[stateB], step, s)
+	newState[stateFm], newState[stateFv], step = n.adam(state[stateF], n.decayed(l, stateF, gF, state[stateF], s), state[stateFm], state[stateFv], s)
+	newState[stateF] = n.sub(state[stateF], step)
+	newState[stateR] = n.pack(l, stateR, n.averages)
+	for i := range newState {
+		newState[i] = n.choose(fine, newState[i], state[i])
+	}
+	return newState, loss, wrong, status
+}
+
+// isFinite has the shape of a.
+func (p *program) isFinite(a value) value {
+	return p.emit(i1, a.dims, "stablehlo.is_finite %s : (%s) -> %s", a.id, a.tensor(), tensorOf(i1, a.dims))
+}
+
+// exact keeps a from being fused with what uses it: x*y+z rounds once where the processor
+// has a fused multiply-add and the compiler likes it, and twice on the CPU engine.
+// The bits go through an AND with a word of ones that is an argument of the program, so
+// that no compiler can see it does nothing.
+func (p *program) exact(a value, s scalars) value {
+	word, ones := ui32, s.allOnes32
+	if a.elem == f64 {
+		word, ones = ui64, s.allOnes64
+	}
+	return p.bitcast(p.and(p.bitcast(a, word), p.broadcast(ones, a.dims)), a.elem)
+}
+
+// decayed adds the L2 term to the gradients of convolution and linear weights.
+func (n *net) decayed(l layout, vector int, g, w value, s scalars) value {
+	if n.hyper.WeightDecay == 0 {
+		return g
+	}
+	var factors []value
+	for i, p := range l.params {
+		if l.vector[i] == vector {
+			decay := 0.0
+			if p.Role == nets.ConvWeight || p.Role == nets.LinearWeight {
+				decay = n.hyper.WeightDecay
+			}
+			factors = append(factors, n.fill(f32, decay, p.Len()))
+		}
+	}
+	return n.add(g, n.exact(n.mul(n.concat(0, factors...), w), s))
+}
+
+// adam is kernel.Adam, the same operations in the same order, each rounded to float32:
+//
+//	m <- b1 m + (1-b1) g,  v <- b2 v + (1-b2) g^2,  step = scale*m / (sqrt(c2*v) + eps)
+//
+// The root and the quotient are taken in float64 and then rounded, which gives the correctly
+// rounded float32 result (53 >= 2*24+2 bits); float32 division and root on GPUs may be approximate.
+func (n *net) adam(w, g, m, v value, s scalars) (newM, newV, step value) {
+	times := func(c float64, a value) value { return n.exact(n.scale(a, c), s) }
+	newM = n.add(times(nets.AdamBeta1, m), times(1-nets.AdamBeta1, g))
+	newV = n.add(times(nets.AdamBeta2, v), times(1-nets.AdamBeta2, n.exact(n.mul(g, g), s)))
+	scaled := n.exact(n.mul(n.broadcast(s.scale, m.dims), newM), s)
+	under := n.exact(n.mul(newV, n.broadcast(s.c2, v.dims)), s)
+	root := n.convert(n.exact(n.unary("sqrt", n.convert(under, f64)), s), f32)
+	quotient := n.div(n.convert(scaled, f64), n.convert(n.addConst(root, nets.AdamEpsilon), f64))
+	return newM, newV, n.convert(n.exact(quotient, s), f32)
+}
+
+// rule stores binarised weights, [quantize.Update] on the grid {-1,+1} for float32.
+func (n *net) rule(l layout, w, step value, s scalars) value {
+	switch n.hyper.Rule {
+	case quantize.Float:
+		return n.sub(w, step)
+	case quantize.BC:
+		return n.min(n.max(n.sub(w, step), n.like(w, -1)), n.like(w, 1))
+	case quantize.R:
+		return n.sign(n.sub(w, step))
+	case quantize.SR:
+		// The displacement towards the other point; it is reached with probability
+		// inward/2, certainly from 2 on: word < floor(inward/2 * 2^32).
+		inward := n.choose(n.compareConst("GE", w, 0), step, n.unary("negate", step))
+		threshold := n.convert(n.scale(n.min(n.max(inward, n.like(inward, 0)), n.like(inward, 1.9999998807907104)), 0x1p31), ui32)
+		flip := n.or(n.compareConst("GE", inward, 2), n.compare("LT", n.words(l, s), threshold))
+		return n.choose(flip, n.unary("negate", w), w)
+	}
+	panic("xla: no training step for rule " + n.hyper.Rule.String())
+}
+
+// words are the random words of all binarised weights: word i of (tensor's stream, step) for
+// weight i of a tensor.
+func (n *net) words(l layout, s scalars) value {
+	var blocks, streams []value
+	total := 0
+	for i, p := range l.params {
+		if l.vector[i] == stateB {
+			count := (p.Len() + 3) / 4
+			blocks = append(blocks, n.iota(ui32, 0, count))
+			streams = append(streams, n.fill(ui32, float64(p.Index), count))
+			total += count
+		}
+	}
+	four := n.philox(n.concat(0, blocks...), n.concat(0, streams...), n.broadcast(s.stepLow, []int{total}), n.broadcast(s.stepHigh, []int{total}), s.key)
+	var columns []value
+	for _, w := range four {
+		columns = append(columns, n.reshape(w, total, 1))
+	}
+	table := n.reshape(n.concat(1, columns...), 4*total)
+	var parts []value
+	at := 0
+	for i, p := range l.params {
+		if l.vector[i] == stateB {
+			parts = append(parts, n.sliceAxis(table, 0, at, at+p.Len(), 1))
+			at += (p.Len() + 3) / 4 * 4
+		}
+	}
+	return n.concat(0, parts...)
+}
+
+// scalarArguments are the arguments that [scalars] are made of, in order: key ui32[2],
+// ones ui32, ones ui64.
+func scalarArguments() []argument {
+	return []argument{{elem: ui32, dims: []int{2}}, {elem: ui32}, {elem: ui64}}
+}
+
+func (p *program) key(words value) [2]value {
+	return [2]value{p.reshape(p.sliceAxis(words, 0, 0, 1, 1)), p.reshape(p.sliceAxis(words, 0, 1, 2, 1))}
+}
+
+// stateArguments are the state vectors; donated ones are taken over by the results
+// in the same places.
+func stateArguments(l layout, donate bool) []argument {
+	args := make([]argument, stateVectors)
+	for i := range args {
+		args[i] = argument{elem: f32, dims: []int{l.size[i]}}
+		if donate {
+			args[i].donate = i + 1
+		}
+	}
+	return args
+}
+
+// words64 splits a ui64 scalar.
+func (p *program) words64(a value) (low, high value) {
+	return p.convert(a, ui32), p.convert(p.shift("shift_right_logical", a, 32), ui32)
+}
+
+// StepProgram is one training step on a batch from the host:
+//
+//	arguments  state (7 vectors, donated), x f32 (N,H,W,C), labels i32 (N), scale f32, c2 f32, step ui64,
+//	           key ui32[2], ones ui32, ones ui64
+//	results    state, sum of losses f64, wrong i32, status i32
+func StepProgram(m nets.Model, h nets.Hyper, precision Precision) string {
+	l := newLayout(m)
+	args := stateArguments(l, true)
+	args = append(args, argument{elem: f32, dims: []int{h.Batch, m.Input.H, m.Input.W, m.Input.C}}, argument{elem: i32, dims: []int{h.Batch}},
+		argument{elem: f32}, argument{elem: f32}, argument{elem: ui64})
+	args = append(args, scalarArguments()...)
+	return function(m.Name+"_step", args, func(p *program, a []value) []value {
+		n := &net{program: p, hyper: h, precision: precision}
+		in := a[stateVectors:]
+		low, high := p.words64(in[4])
+		state, loss, wrong, status := n.trainStep(m, l, a[:stateVectors], in[0], in[1],
+			scalars{in[2], in[3], low, high, p.key(in[5]), in[6], in[7]})
+		return append(state, loss, wrong, status)
+	})
+}
+
+// EvaluateProgram is the forward pass with running averages on a batch from the host, label
+// -1 where there is no image:
+//
+//	arguments  B, F, R, x f32 (N,H,W,C), labels i32 (N)
+//	results    sum of losses f64, wrong i32
+func EvaluateProgram(m nets.Model, h nets.Hyper, precision Precision) string {
+	l := newLayout(m)
+	args := []argument{{elem: f32, dims: []int{l.size[stateB]}}, {elem: f32, dims: []int{l.size[stateF]}}, {elem: f32, dims: []int{l.size[stateR]}},
+		{elem: f32, dims: []int{h.Batch, m.Input.H, m.Input.W, m.Input.C}}, {elem: i32, dims: []int{h.Batch}}}
+	return function(m.Name+"_evaluate", args, func(p *program, a []value) []value {
+		n := &net{program: p, hyper: h, precision: precision}
+		n.unpack(l, a[0], a[1], a[2])
+		logits, _ := n.forward(m.Layers, a[3])
+		loss, wrong, _ := n.crossEntropy(logits, a[4])
+		return []value{loss, wrong}
+	})
+}
+
+// describe turns a status into the error of the step.
+func (l layout) describe(status int32, step uint64) error {
+	switch {
+	case status == statusFine:
+		return nil
+	case status == statusLoss:
+		return &nets.NonFiniteError{What: "loss", Tensor: "the last layer", Step: step}
+	}
+	at := int(status) - statusGrad
+	vector := stateB
+	if at >= l.size[stateB] {
+		at, vector = at-l.size[stateB], stateF
+	}
+	for i, p := range l.params {
+		if l.vector[i] == vector && at >= l.offset[i] && at < l.offset[i]+p.Len() {
+			return &nets.NonFiniteError{What: "gradient", Tensor: p.Name, Step: step}
+		}
+	}
+	panic(fmt.Sprintf("xla: status %d belongs to no tensor", status))
+}
