@@ -72,7 +72,7 @@ func (c *genericConv) forwardImage(img, _ int) {
 		}
 	})
 	if c.sums != nil {
-		c.sums.addImage(img, y)
+		addImage(c.ws.impl, c.sums, img, y)
 	}
 }
 

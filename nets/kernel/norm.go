@@ -30,7 +30,7 @@ func (s *Sums) start(images, rows, c int) {
 	s.images = images
 }
 
-func (s *Sums) addImage(img int, y []float32) {
+func (s *Sums) addImageGeneric(img int, y []float32) {
 	part := s.part[img*2*s.c:][:2*s.c]
 	clear(part)
 	var sum, square [16]float32
@@ -101,7 +101,7 @@ func NewBatchNorm(ws *Workers, images, rows, c int, eps float64) *BatchNorm {
 		Mean: make([]float64, c), Var: make([]float64, c), own: NewSums(images, rows, c),
 		mean: make([]float32, c), scale: make([]float32, c), inv: make([]float32, c), beta: make([]float32, c),
 		coef: make([]float32, 3*c), back: make([]float64, images*2*c)}
-	b.sumPart = func(img, _ int) { b.own.addImage(img, b.image(b.y, img)) }
+	b.sumPart = func(img, _ int) { addImage(b.ws.impl, b.own, img, b.image(b.y, img)) }
 	b.applyPart, b.backSumPart, b.backApplyPart = b.apply, b.backSum, b.backApply
 	return b
 }
@@ -177,7 +177,7 @@ func (b *BatchNorm) setChannel(k int, mean, variance float64, gamma float32) {
 }
 
 func (b *BatchNorm) apply(img, _ int) {
-	normGeneric(b.image(b.z, img), b.image(b.y, img), b.image(b.residual, img), b.mean, b.scale, b.beta, b.relu)
+	normApply(b.ws.impl, b.image(b.z, img), b.image(b.y, img), b.image(b.residual, img), b.mean, b.scale, b.beta, b.relu)
 }
 
 // normGeneric: z = act((y-mean)*scale + beta + residual), each operation rounded to float32.
@@ -236,11 +236,11 @@ func (b *BatchNorm) Backward(dy, dresidual, dgamma, dbeta, dz, z, y, gamma []flo
 }
 
 func (b *BatchNorm) backSum(img, _ int) {
-	normBackSumsGeneric(b.back[img*2*b.c:][:2*b.c], b.image(b.dz, img), b.image(b.z, img), b.image(b.y, img), b.mean, b.inv)
+	normBackSums(b.ws.impl, b.back[img*2*b.c:][:2*b.c], b.image(b.dz, img), b.image(b.z, img), b.image(b.y, img), b.mean, b.inv)
 }
 
 func (b *BatchNorm) backApply(img, _ int) {
-	normBackGeneric(b.image(b.dy, img), b.image(b.dres, img), b.image(b.dz, img), b.image(b.z, img), b.image(b.y, img), b.mean, b.inv, b.coef)
+	normBack(b.ws.impl, b.image(b.dy, img), b.image(b.dres, img), b.image(b.dz, img), b.image(b.z, img), b.image(b.y, img), b.mean, b.inv, b.coef)
 }
 
 // normBackSumsGeneric: part = sums over rows of a and of a*xhat, in blocks as [Sums].

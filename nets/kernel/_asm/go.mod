@@ -1,0 +1,3 @@
+module tqn/nets/kernel/asm
+
+go 1.26.0

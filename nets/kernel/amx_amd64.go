@@ -1,0 +1,102 @@
+//go:build !purego
+
+package kernel
+
+// The argument structs' layouts are known to the generator: 8 bytes a field.
+
+type amxConvArgs struct {
+	a               *uint16 // first of three planes of pixels
+	plane           int     // bytes between planes
+	astride         int     // bytes between the pixels of a tile
+	b               *uint16 // packed weights
+	offsets         *int    // byte offset of each chunk in a plane
+	chunks          int
+	y               *float32
+	ystride         int  // bytes between output pixels
+	tiles           *int // pairs: byte offset in a plane, byte offset in y
+	mblocks, kblock int
+	config          *tileConfig
+}
+
+type amxGradArgs struct {
+	a               *uint16 // first of three planes of rows of positions
+	plane           int
+	astride         int // bytes between rows
+	b               *uint16
+	bchunk          int // bytes between chunks of 32 positions
+	chunks          int
+	dw              *float32
+	dwstride        int
+	tiles           *int
+	mblocks, kblock int
+	config          *tileConfig
+}
+
+type splitArgs struct {
+	src                  *float32
+	dst                  *uint16
+	plane                int
+	rows                 int
+	srcstride, dststride int
+	n                    int
+	tail                 int // mask of the last n%16 values (or all 16)
+}
+
+type pairArgs struct {
+	src, zero                             *float32
+	positions                             *int
+	blocks, groups                        int
+	tail                                  int
+	dst                                   *uint16
+	dstpiece, dstblock, dstgroup, dstrow_ int
+}
+
+// tileConfig is the operand of LDTILECFG: palette 1.
+type tileConfig struct {
+	palette, startRow uint8
+	_                 [14]uint8
+	bytes             [16]uint16
+	rows              [16]uint8
+}
+
+// newTileConfig gives the first tiles (accumulators and left operands) that many rows.
+func newTileConfig(rows, first int) *tileConfig {
+	c := &tileConfig{palette: 1}
+	for i := range 8 {
+		c.bytes[i], c.rows[i] = 64, 16
+		if i < first {
+			c.rows[i] = uint8(rows)
+		}
+	}
+	return c
+}
+
+//go:noescape
+func amxConv2x2(a *amxConvArgs)
+
+//go:noescape
+func amxConv4x1(a *amxConvArgs)
+
+//go:noescape
+func amxConv2x2Full(a *amxConvArgs)
+
+//go:noescape
+func amxConv4x1Full(a *amxConvArgs)
+
+//go:noescape
+func amxGrad2x2(a *amxGradArgs)
+
+//go:noescape
+func amxGrad4x1(a *amxGradArgs)
+
+//go:noescape
+func split(a *splitArgs)
+
+//go:noescape
+func split16(a *splitArgs)
+
+//go:noescape
+func pairs(a *pairArgs)
+
+//go:noescape
+func pairsTransposed(a *pairArgs)

@@ -1,0 +1,464 @@
+//go:build amd64 && !purego
+
+package kernel
+
+import "math"
+
+// amxConv computes float32 convolutions with the bf16 tile multiplier. A float32
+// is exactly the sum of three bf16: x = x1 + x2 + x3, with |x2| <= 2^-8 |x| and
+// |x3| <= 2^-17 |x| or so. If all weights are +-1 the three products x1 w, x2 w, x3 w are exact;
+// otherwise six of nine are computed, and the largest left out, x2 w3 and x3 w2,
+// are below 2^-24 |x w|. Sums are float32 in the tile registers.
+//
+// An image is split in the second-level cache into zero-padded planes of pixels,
+// so that a tile of 16 pixels by 32 values of the reduction is read from it
+// directly: the values (s, c) of one filter row are neighbours in NHWC order.
+type amxConv struct {
+	ConvShape
+	ws      *Workers
+	forw    *amxPass
+	back    *amxPass
+	weights *amxGradPass
+}
+
+func newAMXConv(ws *Workers, s ConvShape) *amxConv {
+	ph, pw := s.Out()
+	c := &amxConv{ConvShape: s, ws: ws}
+	c.forw = newAMXPass(ws, passShape{ph: s.H, pw: s.W, c: s.C, dilate: 1, h: s.H, w: s.W, side: s.Side, stride: s.Stride, outH: ph, outW: pw, k: s.K})
+	c.back = newAMXPass(ws, passShape{ph: ph, pw: pw, c: s.K, dilate: s.Stride, h: s.H, w: s.W, side: s.Side, stride: 1, outH: s.H, outW: s.W, k: s.C})
+	c.weights = newAMXGradPass(ws, s)
+	return c
+}
+
+func (c *amxConv) setWeights(w []float32, binary bool) {
+	c.forw.pack(w, binary, false)
+	c.back.pack(w, binary, true)
+}
+
+func (c *amxConv) forward(y, x []float32, n int, sums *Sums) { c.forw.run(y, x, n, sums) }
+func (c *amxConv) gradInput(dx, dy []float32, n int)         { c.back.run(dx, dy, n, nil) }
+func (c *amxConv) gradWeights(dw, x, dy []float32, n int)    { c.weights.run(dw, x, dy, n) }
+
+// passShape describes a convolution of a source of ph x pw pixels with c
+// channels, set into a grid of h x w at multiples of dilate.
+type passShape struct {
+	ph, pw, c, dilate int
+	h, w              int
+	side, stride      int
+	outH, outW, k     int
+}
+
+type amxPass struct {
+	passShape
+	ws         *Workers
+	pitch      int // pixels between rows of the padded image: the right padding of a row is the left one of the next
+	planeBytes int
+	kp         int // output channels, padded
+	mt, nt     int
+	binary     bool
+	chunks     int // of 32 in the reduction
+	perRow     int // chunks of a filter row
+	offsets    []int
+	tiles      []int
+	outPitch   int
+	outPixels  int
+	direct     bool // tiles are stored to the result itself
+	grouped    bool // c is a multiple of 16: split16
+	packed     []uint16
+	config     *tileConfig
+	w          []float32
+	transposed bool
+
+	dst, src []float32
+	sums     *Sums
+	image    func(part, worker int)
+	packPart func(part, worker int)
+}
+
+func newAMXPass(ws *Workers, s passShape) *amxPass {
+	p := &amxPass{passShape: s, ws: ws}
+	pad := s.side / 2
+	p.pitch = s.w + pad
+	p.perRow = (s.side*s.c + 31) / 32
+	p.chunks = s.side * p.perRow
+	p.grouped = s.c%16 == 0
+	p.kp, p.nt, p.mt = 16, 1, 4
+	if s.k > 16 {
+		p.kp, p.nt, p.mt = roundUp(s.k, 32), 2, 2
+	}
+	for r := range s.side {
+		for j := range p.perRow {
+			p.offsets = append(p.offsets, (r*p.pitch*s.c+j*32)*2)
+		}
+	}
+	// Pixels of tiles: within rows of the output, or, if that takes fewer, along
+	// the padded rows, where the columns of padding give outputs nobody reads.
+	size := 16
+	if s.outW <= 8 {
+		size = 8
+	}
+	inRows := s.outH * ((s.outW + size - 1) / size)
+	flat := ((s.outH-1)*p.pitch + s.outW + 15) / 16
+	add := func(in, out int) { p.tiles = append(p.tiles, in*s.c*2, out*p.kp*4) }
+	if s.stride == 1 && flat*16 < inRows*size {
+		size = 16
+		p.outPitch = p.pitch
+		for t := range flat {
+			add(16*t, 16*t)
+		}
+		p.outPixels = flat * 16
+	} else {
+		p.outPitch = roundUp(s.outW, size)
+		for row := range s.outH {
+			for q := 0; q < s.outW; q += size {
+				add(row*s.stride*p.pitch+q*s.stride, row*p.outPitch+q)
+			}
+		}
+		p.outPixels = s.outH * p.outPitch
+	}
+	p.direct = p.kp == s.k && p.outPitch == s.outW && p.outPixels == s.outH*s.outW
+	for len(p.tiles)%(2*p.mt) != 0 { // repeat the last tile: the same values again
+		p.tiles = append(p.tiles, p.tiles[len(p.tiles)-2:]...)
+	}
+	p.config = newTileConfig(size, 8-p.nt)
+	// The last tile reads up to 16 pixels and a chunk beyond its first.
+	pixels := (s.h+2*pad)*p.pitch + 2*pad + 16*s.stride
+	p.planeBytes = roundUp((pixels*s.c+64)*2, 128) + 64 // odd multiples of 64 bytes spread over the cache's sets
+	scratch := 3*p.planeBytes + 64
+	if !p.direct {
+		scratch += p.outPixels*p.kp*4 + 64
+	}
+	ws.reserve(scratch, 0)
+	p.image, p.packPart = p.runImage, p.packBlock
+	return p
+}
+
+// pack splits the weights and arranges them as the multiplier wants: for each
+// block of nt*16 output channels, each chunk, each piece: nt tiles of 16 rows
+// of 16 channels of 2 values of the reduction.
+func (p *amxPass) pack(w []float32, binary, transposed bool) {
+	pieces := 3
+	if binary {
+		pieces = 1
+	}
+	need := p.kp / 16 * p.chunks * pieces * 512
+	if cap(p.packed) < need {
+		b := alignedBytes(need * 2)
+		p.packed = take[uint16](&b, need)
+	}
+	p.packed = p.packed[:need]
+	p.binary, p.transposed, p.w = binary, transposed, w
+	p.ws.Do(p.kp/(16*p.nt)*p.side, p.packPart)
+	p.w = nil
+}
+
+func (p *amxPass) packBlock(part, _ int) {
+	block, r := part/p.side, part%p.side
+	pieces := 3
+	if p.binary {
+		pieces = 1
+	}
+	run := p.side * p.c
+	for j := range p.perRow {
+		chunk := p.packed[((block*p.chunks+r*p.perRow+j)*pieces)*p.nt*512:][:pieces*p.nt*512]
+		for n := range p.nt {
+			k0 := (block*p.nt + n) * 16
+			for i := range 32 { // position in the chunk
+				t := 32*j + i
+				row, half := i/2, i%2
+				if p.grouped {
+					row, half = i/16*8+i%8, i%16/8
+				}
+				to := chunk[n*512+row*32+half:]
+				for k := range 16 {
+					var v float32
+					if t < run && k0+k < p.k {
+						if p.transposed {
+							// filter turned by 180 degrees, channels exchanged
+							s, c := t/p.c, t%p.c
+							v = p.w[(((p.side-1-r)*p.side+p.side-1-s)*p.k+k0+k)*p.c+c]
+						} else {
+							v = p.w[(r*run+t)*p.k+k0+k]
+						}
+					}
+					if p.binary {
+						to[2*k] = uint16(math.Float32bits(v) >> 16)
+						continue
+					}
+					w1 := bf16(v)
+					w2 := bf16(v - w1)
+					w3 := v - w1 - w2
+					to[2*k] = uint16(math.Float32bits(w1) >> 16)
+					to[p.nt*512+2*k] = uint16(math.Float32bits(w2) >> 16)
+					to[2*p.nt*512+2*k] = uint16(math.Float32bits(w3) >> 16)
+				}
+			}
+		}
+	}
+}
+
+// bf16 rounds to the nearest bf16, a midpoint away from zero.
+func bf16(v float32) float32 {
+	return math.Float32frombits((math.Float32bits(v) + 0x8000) & 0xffff0000)
+}
+
+func (p *amxPass) run(dst, src []float32, n int, sums *Sums) {
+	p.dst, p.src, p.sums = dst, src, sums
+	for w := range p.ws.scratch {
+		clear(p.ws.scratch[w][:3*p.planeBytes]) // the padding
+	}
+	p.ws.Do(n, p.image)
+	p.dst, p.src, p.sums = nil, nil, nil
+}
+
+func (p *amxPass) runImage(img, worker int) {
+	scratch := p.ws.scratch[worker]
+	planes := take[uint16](&scratch, 3*p.planeBytes/2)
+	src := p.src[img*p.ph*p.pw*p.c:][:p.ph*p.pw*p.c]
+	dst := p.dst[img*p.outH*p.outW*p.k:][:p.outH*p.outW*p.k]
+	p.splitImage(planes, src)
+	out := dst
+	if !p.direct {
+		out = take[float32](&scratch, p.outPixels*p.kp)
+	}
+	args := amxConvArgs{
+		a: &planes[0], plane: p.planeBytes, astride: p.stride * p.c * 2,
+		b: &p.packed[0], offsets: &p.offsets[0], chunks: p.chunks,
+		y: &out[0], ystride: p.kp * 4,
+		tiles: &p.tiles[0], mblocks: len(p.tiles) / 2 / p.mt, kblock: p.kp / 16 / p.nt, config: p.config,
+	}
+	switch {
+	case p.binary && p.nt == 2:
+		amxConv2x2(&args)
+	case p.binary:
+		amxConv4x1(&args)
+	case p.nt == 2:
+		amxConv2x2Full(&args)
+	default:
+		amxConv4x1Full(&args)
+	}
+	if !p.direct {
+		for row := range p.outH {
+			to, from := dst[row*p.outW*p.k:][:p.outW*p.k], out[row*p.outPitch*p.kp:]
+			if p.k == p.kp {
+				copy(to, from)
+				continue
+			}
+			for q := range p.outW {
+				copy(to[q*p.k:][:p.k], from[q*p.kp:])
+			}
+		}
+	}
+	if p.sums != nil {
+		addImage(p.ws.impl, p.sums, img, dst)
+	}
+}
+
+func (p *amxPass) splitImage(planes []uint16, src []float32) {
+	pad := p.side / 2
+	a := splitArgs{plane: p.planeBytes}
+	if p.dilate == 1 {
+		a.src, a.dst = &src[0], &planes[(pad*p.pitch+pad)*p.c]
+		a.rows, a.n = p.ph, p.pw*p.c
+		a.srcstride, a.dststride = p.pw*p.c*4, p.pitch*p.c*2
+		a.split(p.grouped)
+		return
+	}
+	for row := range p.ph {
+		a.src, a.dst = &src[row*p.pw*p.c], &planes[((pad+row*p.dilate)*p.pitch+pad)*p.c]
+		a.rows, a.n = p.pw, p.c
+		a.srcstride, a.dststride = p.c*4, p.dilate*p.c*2
+		a.split(p.grouped)
+	}
+}
+
+func (a *splitArgs) split(grouped bool) {
+	a.tail = tailMask(a.n)
+	if grouped {
+		split16(a)
+	} else {
+		split(a)
+	}
+}
+
+// tailMask has a bit for each of the values in the last group of 16 of n.
+func tailMask(n int) int { return 0xffff >> ((16 - n%16) % 16) }
+
+// amxGradPass computes gradients of weights. The reduction runs over the
+// positions of the padded image, 32 at a time: x transposed to rows of
+// positions, one for each channel, and dy as pairs of positions, zero where
+// there is no output. A tap is a shift of the rows of x.
+//
+// A part of the work is a range of channels of x (so that its gradients stay in the
+// second-level cache) times a range of images, whose partial sums are added in order at the end.
+type amxGradPass struct {
+	ConvShape
+	ws         *Workers
+	pitch      int
+	blocksX    int // blocks of 32 positions in x and in dy of a group of images
+	blocksY    int // of one image, if group > 1 the same as x's
+	group      int
+	rowBytes   int
+	kp         int
+	mt, nt     int
+	ranges     []gradRange
+	imageParts int
+	tableX     []int // byte offset of each position's pixel, or -1
+	tableY     []int
+	zero       []float32
+	config     *tileConfig
+	dwFloats   int // of one range, with a tile for what is not wanted
+
+	dw, x, dy          []float32
+	n                  int
+	partFunc, reduceFn func(part, worker int)
+}
+
+// gradRange is a range of groups of 16 channels.
+type gradRange struct {
+	from, to int
+	tiles    []int
+}
+
+func newAMXGradPass(ws *Workers, s ConvShape) *amxGradPass {
+	g := &amxGradPass{ConvShape: s, ws: ws, config: newTileConfig(16, 8)}
+	pad := s.Side / 2
+	g.pitch = s.W + pad
+	ph, pw := s.Out()
+	g.kp, g.nt, g.mt = 16, 1, 4
+	if s.K > 16 {
+		g.kp, g.nt, g.mt = roundUp(s.K, 32), 2, 2
+	}
+	length := (s.H-1)*g.pitch + s.W
+	shift := (s.Side-1)*g.pitch + s.Side - 1
+	blocks := (length + shift + 31) / 32
+	g.group, g.blocksX, g.blocksY = 1, blocks, (length+31)/32
+	if length <= 128 {
+		g.group = min(s.N, 4)
+		g.blocksY = blocks
+	}
+	// The last chunk of dy reads x up to a shift beyond its positions.
+	rowBlocks := max(g.group*g.blocksX, g.group*g.blocksY+(shift+31)/32)
+	g.rowBytes = (rowBlocks | 1) * 64
+	g.tableX, g.tableY = make([]int, g.group*g.blocksX*32), make([]int, g.group*g.blocksY*32)
+	for i := range g.tableX {
+		g.tableX[i] = -1
+	}
+	for i := range g.tableY {
+		g.tableY[i] = -1
+	}
+	for img := range g.group {
+		for i := range s.H {
+			for j := range s.W {
+				g.tableX[img*g.blocksX*32+(i+pad)*g.pitch+pad+j] = (img*s.H*s.W + i*s.W + j) * s.C * 4
+			}
+		}
+		for p := range ph {
+			for q := range pw {
+				g.tableY[img*g.blocksY*32+p*s.Stride*g.pitch+q*s.Stride] = (img*ph*pw + p*pw + q) * s.K * 4
+			}
+		}
+	}
+	g.zero = make([]float32, max(s.C, s.K)+16)
+
+	groups := (s.C + 15) / 16
+	perGroup := s.Side * s.Side * 16 * g.kp * 4
+	// Half of a second-level cache of 2 MB for the gradients.
+	perRange := max(1, min(groups, (1<<20)/perGroup))
+	for from := 0; from < groups; from += perRange {
+		r := gradRange{from: from, to: min(from+perRange, groups)}
+		n := r.to - r.from
+		for c := range n {
+			for tap := range s.Side * s.Side {
+				r.tiles = append(r.tiles, c*16*g.rowBytes+((tap/s.Side)*g.pitch+tap%s.Side)*2, (tap*n+c)*16*g.kp*4)
+			}
+		}
+		for len(r.tiles)%(2*g.mt) != 0 { // a tile that nobody reads
+			r.tiles = append(r.tiles, 0, s.Side*s.Side*n*16*g.kp*4)
+		}
+		g.ranges = append(g.ranges, r)
+	}
+	g.dwFloats = roundUp((s.Side*s.Side*perRange*16+16)*g.kp, 16)
+	g.imageParts = min((s.N+g.group-1)/g.group, max(2, min(8, 16/len(g.ranges))))
+	ws.reserve(3*perRange*16*g.rowBytes+64+g.group*g.blocksY*g.kp/16*3072+64, g.imageParts*len(g.ranges)*g.dwFloats*4)
+	g.partFunc, g.reduceFn = g.part, g.reduce
+	return g
+}
+
+func (g *amxGradPass) run(dw, x, dy []float32, n int) {
+	g.dw, g.x, g.dy, g.n = dw, x, dy, n
+	for w := range g.ws.scratch { // beyond the rows' blocks: anything finite, since dy is 0 there
+		clear(g.ws.scratch[w][:3*(g.ranges[0].to-g.ranges[0].from)*16*g.rowBytes])
+	}
+	g.ws.Do(g.imageParts*len(g.ranges), g.partFunc)
+	g.ws.Do(g.Side*g.Side*((g.C+15)/16), g.reduceFn)
+	g.dw, g.x, g.dy = nil, nil, nil
+}
+
+func (g *amxGradPass) partial(part int) []float32 {
+	shared := g.ws.shared[part*g.dwFloats*4:]
+	return take[float32](&shared, g.dwFloats)
+}
+
+func (g *amxGradPass) part(part, worker int) {
+	r := &g.ranges[part/g.imageParts]
+	from, to := span(g.n, g.group, part%g.imageParts, g.imageParts)
+	dw := g.partial(part)
+	clear(dw)
+	scratch := g.ws.scratch[worker]
+	channels := (r.to - r.from) * 16
+	planes := take[uint16](&scratch, 3*channels*g.rowBytes/2)
+	b := take[uint16](&scratch, g.group*g.blocksY*g.kp/16*1536)
+	groupsY := (g.K + 15) / 16
+	bchunk := g.kp / 16 * 3072
+	for img := from; img < to; img += g.group {
+		n := min(g.group, to-img)
+		tailX := 0xffff
+		if r.to*16 > g.C {
+			tailX = tailMask(g.C)
+		}
+		pairsTransposed(&pairArgs{
+			src: &g.x[img*g.Inputs()+r.from*16], zero: &g.zero[0], positions: &g.tableX[0],
+			blocks: n * g.blocksX, groups: r.to - r.from, tail: tailX,
+			dst: &planes[0], dstpiece: channels * g.rowBytes, dstblock: 64, dstgroup: 16 * g.rowBytes, dstrow_: g.rowBytes,
+		})
+		pairs(&pairArgs{
+			src: &g.dy[img*g.Outputs()], zero: &g.zero[0], positions: &g.tableY[0],
+			blocks: n * g.blocksY, groups: groupsY, tail: tailMask(g.K),
+			dst: &b[0], dstpiece: 1024, dstblock: bchunk, dstgroup: 3072,
+		})
+		args := amxGradArgs{
+			a: &planes[0], plane: channels * g.rowBytes, astride: g.rowBytes,
+			b: &b[0], bchunk: bchunk, chunks: n * g.blocksY,
+			dw: &dw[0], dwstride: g.kp * 4,
+			tiles: &r.tiles[0], mblocks: len(r.tiles) / 2 / g.mt, kblock: g.kp / 16 / g.nt, config: g.config,
+		}
+		if g.nt == 2 {
+			amxGrad2x2(&args)
+		} else {
+			amxGrad4x1(&args)
+		}
+	}
+}
+
+// reduce adds the parts of 16 channels at a tap.
+func (g *amxGradPass) reduce(part, _ int) {
+	groups := (g.C + 15) / 16
+	tap, group := part/groups, part%groups
+	for i := range g.ranges {
+		r := &g.ranges[i]
+		if group < r.from || group >= r.to {
+			continue
+		}
+		for c := group * 16; c < min(g.C, group*16+16); c++ {
+			to := g.dw[(tap*g.C+c)*g.K:][:g.K]
+			at := ((tap*(r.to-r.from)+group-r.from)*16 + c%16) * g.kp
+			copy(to, g.partial(i * g.imageParts)[at:])
+			for p := 1; p < g.imageParts; p++ {
+				for k, v := range g.partial(i*g.imageParts + p)[at:][:g.K] {
+					to[k] += v
+				}
+			}
+		}
+	}
+}

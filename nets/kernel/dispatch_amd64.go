@@ -1,0 +1,41 @@
+//go:build !purego
+
+package kernel
+
+import (
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/cpu"
+)
+
+// available reports whether processor and operating system run an implementation.
+func available(i implementation) bool {
+	switch i {
+	case generic:
+		return true
+	case avx512:
+		return cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL && cpu.X86.HasFMA
+	case amx:
+		return available(avx512) && cpu.X86.HasAMXTile && cpu.X86.HasAMXBF16 && tilePermission()
+	}
+	return false
+}
+
+// tilePermission asks Linux for the tile registers, which a process must do
+// once before it uses them (Documentation/arch/x86/xstate.rst).
+var tilePermission = sync.OnceValue(func() bool {
+	const archPrctl, requestPermission, tileData = 158, 0x1023, 18
+	_, _, errno := syscall.RawSyscall(archPrctl, requestPermission, tileData, 0)
+	return errno == 0
+})
+
+func newFastConv(ws *Workers, s ConvShape) convAlgorithm {
+	switch ws.impl {
+	case amx:
+		return newAMXConv(ws, s)
+	}
+	return nil
+}
+
+func newFastLinear(ws *Workers, rows, in, out int) linearAlgorithm { return nil }
