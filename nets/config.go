@@ -27,6 +27,11 @@ type Config struct {
 	TrainImages int `json:"train_images"` // a subset of so many (chosen by the data set); 0 is all
 	TestImages  int `json:"test_images"`  // 0 is all
 
+	// Classes and Size are for data sets that come in any number of classes (textures) and any side in pixels (textures, imagenet);
+	// 0 is the data set's default.
+	Classes int `json:"classes,omitempty"`
+	Size    int `json:"size,omitempty"`
+
 	Seed uint64 `json:"seed"` // key of all randomness: initial weights, rounding, order and augmentation of images
 
 	LearningRate float64 `json:"learning_rate"` // default 0.01 (Section 6)
@@ -148,6 +153,10 @@ func (c Config) check() error {
 		return bad("train_images", c.TrainImages, "0 (all) or more")
 	case c.TestImages < 0:
 		return bad("test_images", c.TestImages, "0 (all) or more")
+	case c.Classes < 0:
+		return bad("classes", c.Classes, "0 (the data set's) or more")
+	case c.Size < 0:
+		return bad("size", c.Size, "0 (the data set's) or more")
 	case !finite(c.LearningRate) || c.LearningRate <= 0:
 		return bad("learning_rate", c.LearningRate, "a positive number")
 	case !finite(c.DropFactor) || c.DropFactor < 1:
@@ -190,6 +199,23 @@ func (c Config) Hash() string {
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
+}
+
+// fields are the Config's JSON fields as text.
+func (c Config) fields() map[string]string {
+	b, err := json.Marshal(c)
+	if err != nil {
+		panic("nets: Config: " + err.Error())
+	}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(b, &raw); err != nil {
+		panic("nets: Config: " + err.Error())
+	}
+	out := map[string]string{}
+	for k, v := range raw {
+		out[k] = string(v)
+	}
+	return out
 }
 
 // ParseConfig decodes a config.json strictly: unknown fields are errors.

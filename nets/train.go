@@ -1,16 +1,34 @@
 package nets
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
 	"time"
+
+	"tqn/nets/dataset"
+	"tqn/nets/kernel"
+	"tqn/quantize"
 )
 
-// Where says where and how a run is carried out. Nothing in it changes a byte of result.json.
+// Where says where and how a run is carried out. Nothing in it changes a byte of result.json, except an engine whose
+// rounding differs.
 type Where struct {
 	Dir     string // the run folder, created if missing; a run found there is continued
-	DataDir string // where the data set's files are
+	DataDir string // where the data set's files are; empty: the data set's default folders
 	Threads int    // 0: GOMAXPROCS
+
+	// NewEngine builds the engine; nil is NewCPU on the fastest kernels. An engine with a Close method is closed.
+	NewEngine func(Model, Hyper) (Engine, error)
 
 	// CheckpointEvery is the time between checkpoints inside an epoch; one is also written after every epoch and on
 	// interruption. 0 is a minute.
@@ -18,43 +36,54 @@ type Where struct {
 
 	Progress func(Progress)       // called after every step, may be nil
 	Warn     func(message string) // called for what a user should know (a damaged checkpoint), may be nil
+
+	files fileSystem                         // nil: the operating system
+	open  func(Config) (*dataset.Set, error) // nil: dataset.Open
 }
 
 // Progress is the state of a running training.
 type Progress struct {
 	Epoch, Epochs   int     // Epoch counts from 1
 	Step, Steps     uint64  // of the whole run
+	Resumed         uint64  // the steps that were there already
 	Loss            float64 // mean over the epoch so far, nats
 	Error           float64 // training error over the epoch so far, percent
-	ImagesPerSecond float64 // of this process, without evaluation
+	ImagesPerSecond float64 // of this process, everything included
 	Remaining       time.Duration
 }
 
 // Result is a finished run: result.json. It holds no times and no paths.
 type Result struct {
-	Config     Config  `json:"config"`
-	ConfigHash string  `json:"config_hash"`
-	Steps      uint64  `json:"steps"`
-	TestError  float64 `json:"test_error"`      // percent, after the last epoch
-	TestLoss   float64 `json:"test_loss"`       // nats
-	TrainError float64 `json:"train_error"`     // percent, over the last epoch's batches, as they were trained
-	TrainLoss  float64 `json:"train_loss"`      // nats
-	BestError  float64 `json:"best_test_error"` // percent, smallest over epochs: for information, never a selection
-	Epochs     []Epoch `json:"epochs"`
-	WeightHash string  `json:"weight_hash"` // SHA-256 of weights.safetensors
+	Config       Config  `json:"config"`
+	ConfigHash   string  `json:"config_hash"`
+	DataTitle    string  `json:"data_title"`
+	DataChecksum string  `json:"data_checksum"`
+	Kernel       string  `json:"kernel"` // sums of products depend on it in their rounding
+	TrainImages  int     `json:"train_images"`
+	TestImages   int     `json:"test_images"`
+	Steps        uint64  `json:"steps"`
+	TestError    float64 `json:"test_error"`      // percent, after the last epoch
+	TestLoss     float64 `json:"test_loss"`       // nats
+	TrainError   float64 `json:"train_error"`     // percent, over the last epoch's batches, as they were trained
+	TrainLoss    float64 `json:"train_loss"`      // nats
+	BestError    float64 `json:"best_test_error"` // percent, smallest over epochs: for information, never a selection
+	Epochs       []Epoch `json:"epochs"`
+	WeightHash   string  `json:"weight_hash"`  // SHA-256 of weights.safetensors
+	WeightBytes  int     `json:"weight_bytes"` // size of weights.safetensors
+	PackedBytes  int     `json:"packed_bytes"` // size of weights.packed.safetensors; 0 for adam
 }
 
-// Epoch is a line of metrics.jsonl (there with Seconds) and an element of result.json (there without).
+// Epoch is a line of metrics.jsonl (there with times) and an element of result.json (there without).
 type Epoch struct {
-	Epoch      int     `json:"epoch"` // from 1
-	Alpha      float64 `json:"alpha"` // learning rate
-	TrainLoss  float64 `json:"train_loss"`
-	TrainError float64 `json:"train_error"` // percent
-	TestLoss   float64 `json:"test_loss"`
-	TestError  float64 `json:"test_error"` // percent
-	Layers     []Probe `json:"layers"`     // convolutions and linear layers, in order
-	Seconds    float64 `json:"seconds,omitempty"`
-	ImagesPerS float64 `json:"images_per_second,omitempty"`
+	Epoch           int     `json:"epoch"` // from 1
+	Alpha           float64 `json:"alpha"` // learning rate
+	TrainLoss       float64 `json:"train_loss"`
+	TrainError      float64 `json:"train_error"` // percent, over the epoch's batches, as they were trained
+	TestLoss        float64 `json:"test_loss"`
+	TestError       float64 `json:"test_error"`        // percent
+	Layers          []Probe `json:"layers"`            // convolutions and linear layers, in order
+	Seconds         float64 `json:"seconds,omitempty"` // training and evaluation
+	ImagesPerSecond float64 `json:"images_per_second,omitempty"`
 }
 
 // Probe is what Section 6 observes of one layer's weights at the end of an epoch.
@@ -67,13 +96,482 @@ type Probe struct {
 	Distance float64  `json:"distance"`                 // mean |wb - wr|, wb the sign of wr (Figure 7); 0 for r and sr
 }
 
+// Manifest is manifest.json: the circumstances of a run, which are not part of its result.
+type Manifest struct {
+	Kernel  string   `json:"kernel"`
+	Threads int      `json:"threads"`
+	Go      string   `json:"go"`
+	System  string   `json:"system"`
+	Seconds float64  `json:"seconds"` // of training and evaluation, over all interruptions
+	Sources []string `json:"sources"` // the data files read
+}
+
 // ErrInterrupted is what Train wraps when its context ended: a checkpoint was written, the same call continues the run.
 var ErrInterrupted = errors.New("interrupted; run the same command again to continue")
 
 // ErrLocked is what Train wraps when another process works on the run folder.
 var ErrLocked = errors.New("another process is working on this run folder")
 
+// ErrNotResident is what a BlockEngine's LoadSet wraps when it cannot hold a data set: Train then uses Step.
+var ErrNotResident = errors.New("the data set cannot be held on the device")
+
+// BlockEngine is an Engine that holds the data set and takes many steps a call without the host in between.
+type BlockEngine interface {
+	Engine
+	// LoadSet hands the data set over, with the seed and augmentation of [dataset.Loader].
+	LoadSet(set *dataset.Set, seed uint64, augment dataset.Augmentation) error
+	// Block trains on batches first to first+n-1 of an epoch counted from 0; step is the number of the first, from 1.
+	Block(epoch, first, n int, alpha float64, step uint64) (Loss, error)
+	// EvaluateSet evaluates the test split.
+	EvaluateSet() (Loss, error)
+	Close() error
+}
+
+// blockSteps is how many steps a BlockEngine takes between two looks at the clock and the context.
+const blockSteps = 64
+
 // Train carries out the run that config describes in where.Dir, or continues it, or returns its result if it is finished.
+// See [Retryable] for the kinds of errors.
 func Train(ctx context.Context, config Config, where Where) (Result, error) {
-	return Result{}, errors.New("nets: Train: being written")
+	config, err := config.Resolve()
+	if err != nil {
+		return Result{}, err
+	}
+	if where.Dir == "" {
+		return Result{}, errors.New("nets: Train: no run folder given")
+	}
+	if where.files == nil {
+		where.files = disk{}
+	}
+	if where.Warn == nil {
+		where.Warn = func(string) {}
+	}
+	if where.CheckpointEvery <= 0 {
+		where.CheckpointEvery = time.Minute
+	}
+	if err := os.MkdirAll(where.Dir, 0o755); err != nil {
+		return Result{}, &storageError{err}
+	}
+	unlock, err := lockFolder(where.Dir)
+	if err != nil {
+		return Result{}, err
+	}
+	defer unlock()
+	if err := claim(config, where); err != nil {
+		return Result{}, err
+	}
+	if result, done, err := finished(config, where.Dir); done || err != nil {
+		return result, err
+	}
+	t, err := prepare(config, where)
+	if err != nil {
+		return Result{}, err
+	}
+	defer t.close()
+	return t.run(ctx)
+}
+
+// claim writes config.json, or compares it with the one that is there.
+func claim(config Config, where Where) error {
+	path := filepath.Join(where.Dir, "config.json")
+	b, err := readFile(path, maxTextFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		text, err := json.MarshalIndent(config, "", "  ")
+		if err != nil {
+			return fmt.Errorf("nets: config: %w", err)
+		}
+		return writeBytes(where.files, path, append(text, '\n'))
+	}
+	if err != nil {
+		return &storageError{err}
+	}
+	there, err := ParseConfig(b)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if there.Hash() != config.Hash() {
+		return fmt.Errorf("nets: %s holds another run (%s); choose another folder, or the same settings: %s",
+			where.Dir, there, there.differences(config))
+	}
+	return nil
+}
+
+// finished returns the result of a run that is done.
+func finished(config Config, dir string) (Result, bool, error) {
+	r, err := ReadResult(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Result{}, false, nil
+	}
+	if err != nil {
+		return Result{}, false, err
+	}
+	if r.ConfigHash != config.Hash() {
+		return Result{}, false, fmt.Errorf("nets: %s/result.json belongs to another configuration", dir)
+	}
+	return r, true, nil
+}
+
+// ReadResult reads a finished run's result.json. An unfinished run has none: the error wraps fs.ErrNotExist.
+func ReadResult(dir string) (Result, error) {
+	path := filepath.Join(dir, "result.json")
+	b, err := readFile(path, maxTextFile)
+	if err != nil {
+		return Result{}, fmt.Errorf("nets: %w", err)
+	}
+	var r Result
+	if err := json.Unmarshal(b, &r); err != nil {
+		return Result{}, fmt.Errorf("nets: %s: %w", path, err)
+	}
+	return r, nil
+}
+
+// training is a run in progress.
+type training struct {
+	config Config
+	where  Where
+	method Method
+	set    *dataset.Set
+	engine Engine
+	probes *probes
+	block  BlockEngine // nil: batches come from the loader
+	close  func()
+
+	epoch, index int // the next batch; both from 0
+	batches      int // in an epoch
+	step         uint64
+	loss         Loss // of the current epoch so far
+	history      []Epoch
+
+	seconds float64   // of the current epoch, before this process
+	started time.Time // of the current epoch, or of this process if later
+	saved   time.Time // last checkpoint
+}
+
+// prepare opens the data, builds the engine and finds where to go on.
+func prepare(config Config, where Where) (*training, error) {
+	open := where.open
+	if open == nil {
+		open = func(c Config) (*dataset.Set, error) { return OpenData(c, where.DataDir) }
+	}
+	set, err := open(config)
+	if err != nil {
+		return nil, err
+	}
+	method, err := MethodNamed(config.Method)
+	if err != nil {
+		return nil, err
+	}
+	model, err := config.Model(set)
+	if err != nil {
+		return nil, err
+	}
+	t := &training{config: config, where: where, method: method, set: set, close: func() {},
+		batches: set.Train.Len() / config.Batch, probes: newProbes(model, config, method)}
+	if t.batches == 0 {
+		return nil, fmt.Errorf("nets: batch of %d images, but %s has only %d training images", config.Batch, set.Name, set.Train.Len())
+	}
+	if set.Test.Len() == 0 {
+		return nil, fmt.Errorf("nets: %s has no test images", set.Name)
+	}
+	if err := t.build(model); err != nil {
+		return nil, err
+	}
+	c, err := loadCheckpoint(where.Dir, func(c *checkpoint) error { return c.fits(config, set.Checksum, model) }, where.Warn)
+	if err == nil && c != nil && (!t.probes.restore(c) || c.Epoch > config.Epochs || c.Index > t.batches || len(c.History) != c.Epoch) {
+		err = fmt.Errorf("nets: %s: checkpoint of epoch %d, batch %d with %d epochs of history does not fit a run of %d epochs of %d batches",
+			where.Dir, c.Epoch+1, c.Index, len(c.History), config.Epochs, t.batches)
+	}
+	if err != nil {
+		t.close()
+		return nil, err
+	}
+	if c == nil {
+		Initialise(t.engine, method.Rule, config.Seed)
+		return t, nil
+	}
+	for _, ts := range t.engine.Tensors() {
+		t.engine.Set(ts.Name, c.tensors[ts.Name])
+	}
+	t.epoch, t.index, t.step, t.loss, t.history, t.seconds = c.Epoch, c.Index, c.Step, c.Loss, c.History, c.Seconds
+	return t, nil
+}
+
+// build makes the engine.
+func (t *training) build(model Model) error {
+	h := t.config.hyper(t.method)
+	if t.where.NewEngine == nil {
+		workers, err := kernel.NewWorkers(t.where.Threads, "")
+		if err != nil {
+			return fmt.Errorf("nets: %w", err)
+		}
+		if t.engine, err = NewCPU(model, h, workers); err != nil {
+			workers.Close()
+			return err
+		}
+		t.close = workers.Close
+		return nil
+	}
+	var err error
+	if t.engine, err = t.where.NewEngine(model, h); err != nil {
+		return err
+	}
+	if c, ok := t.engine.(io.Closer); ok {
+		t.close = func() { c.Close() }
+	}
+	if b, ok := t.engine.(BlockEngine); ok {
+		switch err := b.LoadSet(t.set, t.config.Seed, t.augmentation()); {
+		case err == nil:
+			t.block = b
+		case !errors.Is(err, ErrNotResident):
+			t.close()
+			return err
+		}
+	}
+	return nil
+}
+
+// hyper is what the engine needs to know of a resolved Config.
+func (c Config) hyper(method Method) Hyper {
+	return Hyper{Batch: c.Batch, Rule: method.Rule, Noise: quantize.NewNoise(c.Seed), NormMomentum: c.NormMomentum,
+		NormEpsilon: c.NormEpsilon, WeightDecay: c.WeightDecay, UnbiasedState: true}
+}
+
+func (t *training) augmentation() dataset.Augmentation {
+	if t.config.Augment == "none" {
+		return dataset.Augmentation{}
+	}
+	return t.set.Augment
+}
+
+// run is the training loop.
+func (t *training) run(ctx context.Context) (Result, error) {
+	t.started, t.saved = time.Now(), time.Now()
+	if err := t.writeMetrics(); err != nil { // a crash may have left them behind the checkpoint
+		return Result{}, err
+	}
+	next, stop, err := t.batchSource()
+	if err != nil {
+		return Result{}, err
+	}
+	defer stop()
+	meter := t.newMeter()
+	for t.epoch < t.config.Epochs {
+		alpha := t.config.Alpha(t.epoch + 1)
+		for t.index < t.batches {
+			if ctx.Err() != nil {
+				if err := t.save(); err != nil {
+					return Result{}, err
+				}
+				return Result{}, fmt.Errorf("nets: %s: epoch %d, batch %d: %w", t.where.Dir, t.epoch+1, t.index, ErrInterrupted)
+			}
+			loss, steps, err := next(alpha)
+			if err != nil {
+				return Result{}, t.named(err)
+			}
+			t.loss.Add(loss)
+			t.index += steps
+			t.step += uint64(steps)
+			meter(t)
+			if time.Since(t.saved) >= t.where.CheckpointEvery {
+				if err := t.save(); err != nil {
+					return Result{}, err
+				}
+			}
+		}
+		test, err := t.evaluate()
+		if err != nil {
+			return Result{}, t.named(err)
+		}
+		t.endEpoch(alpha, test)
+		if err := t.save(); err != nil {
+			return Result{}, err
+		}
+		if err := t.writeMetrics(); err != nil {
+			return Result{}, err
+		}
+	}
+	return t.finish()
+}
+
+// batchSource returns a function that trains on the next batch or block of batches.
+func (t *training) batchSource() (next func(alpha float64) (Loss, int, error), stop func(), err error) {
+	if t.block != nil {
+		return func(alpha float64) (Loss, int, error) {
+			n := min(blockSteps, t.batches-t.index)
+			loss, err := t.block.Block(t.epoch, t.index, n, alpha, t.step+1)
+			return loss, n, err
+		}, func() {}, nil
+	}
+	loader, err := dataset.NewLoader(t.set, dataset.LoaderOptions{Train: true, Batch: t.config.Batch, Seed: t.config.Seed,
+		Epoch: t.epoch, Index: t.index, Augment: t.augmentation()})
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(alpha float64) (Loss, int, error) {
+		b, err := loader.Next()
+		if err != nil {
+			return Loss{}, 0, err
+		}
+		defer loader.Release(b)
+		if b.Epoch != t.epoch || b.Index != t.index {
+			panic(fmt.Sprintf("nets: Train: the loader gave batch %d of epoch %d, want %d of %d", b.Index, b.Epoch, t.index, t.epoch))
+		}
+		loss, err := t.engine.Step(b.X, b.Labels, alpha, t.step+1)
+		return loss, 1, err
+	}, loader.Close, nil
+}
+
+// evaluate runs the test split.
+func (t *training) evaluate() (Loss, error) {
+	if t.block != nil {
+		return t.block.EvaluateSet()
+	}
+	return EvaluateOn(t.engine, t.set, t.config.Batch)
+}
+
+// EvaluateOn runs a data set's test split through an engine built for batches of that many images.
+func EvaluateOn(e Engine, set *dataset.Set, batch int) (Loss, error) {
+	var sum Loss
+	loader, err := dataset.NewLoader(set, dataset.LoaderOptions{Batch: batch})
+	if err != nil {
+		return sum, err
+	}
+	defer loader.Close()
+	for {
+		b, err := loader.Next()
+		if err == io.EOF {
+			return sum, nil
+		}
+		if err != nil {
+			return sum, err
+		}
+		loss, err := e.Evaluate(b.X, b.Labels)
+		if err != nil {
+			return sum, err
+		}
+		sum.Add(loss)
+		loader.Release(b)
+	}
+}
+
+// named adds the method to an error about numbers that are not finite.
+func (t *training) named(err error) error {
+	var n *NonFiniteError
+	if errors.As(err, &n) {
+		n.Method = t.method.Name
+		if n.Step == 0 {
+			n.Step = t.step
+		}
+		return fmt.Errorf("%w (epoch %d); the last good checkpoint is kept in %s", err, t.epoch+1, t.where.Dir)
+	}
+	return err
+}
+
+// endEpoch records an epoch and moves to the next.
+func (t *training) endEpoch(alpha float64, test Loss) {
+	t.seconds += time.Since(t.started).Seconds()
+	t.history = append(t.history, Epoch{
+		Epoch: t.epoch + 1, Alpha: alpha,
+		TrainLoss: t.loss.Mean(), TrainError: t.loss.Error(), TestLoss: test.Mean(), TestError: test.Error(),
+		Layers:  t.probes.measure(t.engine, t.epoch+1),
+		Seconds: t.seconds, ImagesPerSecond: float64(t.loss.Images+test.Images) / t.seconds,
+	})
+	t.epoch, t.index, t.loss, t.seconds, t.started = t.epoch+1, 0, Loss{}, 0, time.Now()
+}
+
+// save writes a checkpoint.
+func (t *training) save() error {
+	c := &checkpoint{tensors: map[string][]float32{}, signs: map[string][]byte{}, checkpointHeader: checkpointHeader{
+		ConfigHash: t.config.Hash(), DataChecksum: t.set.Checksum, Epoch: t.epoch, Index: t.index, Step: t.step, Loss: t.loss,
+		Seconds: t.seconds + time.Since(t.started).Seconds(), History: t.history, Tensors: t.engine.Tensors()}}
+	for _, ts := range c.Tensors {
+		v := make([]float32, ts.Len())
+		t.engine.Get(ts.Name, v)
+		c.tensors[ts.Name] = v
+	}
+	t.probes.save(c)
+	t.saved = time.Now()
+	return saveCheckpoint(t.where.files, t.where.Dir, c)
+}
+
+// writeMetrics writes metrics.jsonl whole: it is small, and so it never disagrees with the checkpoint for long.
+func (t *training) writeMetrics() error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	for _, e := range t.history {
+		if err := enc.Encode(e); err != nil {
+			return fmt.Errorf("nets: metrics: %w", err)
+		}
+	}
+	return writeBytes(t.where.files, filepath.Join(t.where.Dir, "metrics.jsonl"), b.Bytes())
+}
+
+// finish writes the weights, the manifest and, last, the result: a folder with result.json is complete.
+func (t *training) finish() (Result, error) {
+	full, packed, metadata, packedMetadata := weightFiles(t.engine, t.config)
+	r := Result{Config: t.config, ConfigHash: t.config.Hash(), DataTitle: t.set.Title, DataChecksum: t.set.Checksum,
+		Kernel: t.engine.Kernel(), TrainImages: t.set.Train.Len(), TestImages: t.set.Test.Len(), Steps: t.step}
+	var b bytes.Buffer
+	if err := writeSafetensors(&b, full, metadata); err != nil {
+		return r, fmt.Errorf("nets: weights: %w", err)
+	}
+	sum := sha256.Sum256(b.Bytes())
+	r.WeightHash, r.WeightBytes = hex.EncodeToString(sum[:]), b.Len()
+	if err := writeBytes(t.where.files, filepath.Join(t.where.Dir, weightsName), b.Bytes()); err != nil {
+		return r, err
+	}
+	if packed != nil {
+		b.Reset()
+		if err := writeSafetensors(&b, packed, packedMetadata); err != nil {
+			return r, fmt.Errorf("nets: weights: %w", err)
+		}
+		r.PackedBytes = b.Len()
+		if err := writeBytes(t.where.files, filepath.Join(t.where.Dir, packedName), b.Bytes()); err != nil {
+			return r, err
+		}
+	}
+	manifest := Manifest{Kernel: t.engine.Kernel(), Threads: t.where.Threads, Go: runtime.Version(),
+		System: runtime.GOOS + "/" + runtime.GOARCH, Sources: t.set.Sources}
+	if manifest.Threads == 0 {
+		manifest.Threads = runtime.GOMAXPROCS(0)
+	}
+	r.BestError = t.history[0].TestError
+	for _, e := range t.history {
+		manifest.Seconds += e.Seconds
+		r.BestError = min(r.BestError, e.TestError)
+		e.Seconds, e.ImagesPerSecond = 0, 0
+		r.Epochs = append(r.Epochs, e)
+	}
+	last := r.Epochs[len(r.Epochs)-1]
+	r.TestError, r.TestLoss, r.TrainError, r.TrainLoss = last.TestError, last.TestLoss, last.TrainError, last.TrainLoss
+	if err := t.writeJSON("manifest.json", manifest); err != nil {
+		return r, err
+	}
+	if err := t.writeJSON("result.json", r); err != nil {
+		return r, err
+	}
+	return r, nil
+}
+
+func (t *training) writeJSON(name string, v any) error {
+	b, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return fmt.Errorf("nets: %s: %w", name, err)
+	}
+	return writeBytes(t.where.files, filepath.Join(t.where.Dir, name), append(b, '\n'))
+}
+
+// newMeter returns a function that reports progress.
+func (t *training) newMeter() func(*training) {
+	if t.where.Progress == nil {
+		return func(*training) {}
+	}
+	begun, first := time.Now(), t.step
+	return func(t *training) {
+		steps := uint64(t.config.Epochs) * uint64(t.batches)
+		each := time.Since(begun) / time.Duration(max(1, t.step-first))
+		t.where.Progress(Progress{Epoch: t.epoch + 1, Epochs: t.config.Epochs, Step: t.step, Steps: steps, Resumed: first,
+			Loss: t.loss.Mean(), Error: t.loss.Error(), ImagesPerSecond: float64(t.config.Batch) / each.Seconds(),
+			Remaining: each * time.Duration(steps-t.step)})
+	}
 }

@@ -1,0 +1,87 @@
+package nets
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"tqn/nets/dataset"
+)
+
+// OpenData opens the data set of a Config, from dir or, if that is empty, from the data set's default folders.
+func OpenData(c Config, dir string) (*dataset.Set, error) {
+	return dataset.Open(c.Data, dataset.Options{Dir: dir, TrainImages: c.TrainImages, TestImages: c.TestImages,
+		Classes: c.Classes, Size: c.Size})
+}
+
+// Model is the Config's model for a data set.
+func (c Config) Model(set *dataset.Set) (Model, error) {
+	return NewModel(Spec{Net: c.Net, Input: Shape{set.Height, set.Width, set.Channels}, Classes: len(set.Classes),
+		Width: c.Width, Depth: c.Depth})
+}
+
+func (c Config) String() string {
+	s := fmt.Sprintf("%s %s on %s, %d epochs, batch %d, seed %d", c.Net, c.Method, c.Data, c.Epochs, c.Batch, c.Seed)
+	if c.Width != 1 {
+		s += fmt.Sprintf(", width %g", c.Width)
+	}
+	if c.Depth != 1 {
+		s += fmt.Sprintf(", depth %g", c.Depth)
+	}
+	return s
+}
+
+// differences names the fields in which two Configs differ.
+func (c Config) differences(d Config) string {
+	var out []string
+	there, here := c.fields(), d.fields()
+	names := map[string]bool{} // a field may be missing on either side
+	for name := range there {
+		names[name] = true
+	}
+	for name := range here {
+		names[name] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if there[name] != here[name] {
+			out = append(out, fmt.Sprintf("%s is %s there, %s here", name, cmp.Or(there[name], "unset"), cmp.Or(here[name], "unset")))
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+// PeakBytes estimates the largest resident memory of a run of a model on the CPU engine: activations before and after
+// every batch norm, two gradient buffers, weights with gradients, moments, packed copies and a checkpoint in the making, the
+// data set, and what the kernels and the Go runtime need. A pool of processes plans with it; tests hold it above what is measured.
+func PeakBytes(c Config, set *dataset.Set) (int64, error) {
+	m, err := c.Model(set)
+	if err != nil {
+		return 0, err
+	}
+	return ModelBytes(m, c.Batch) + int64(set.Train.Len()+set.Test.Len())*int64(set.Pixels())*2, nil
+}
+
+// ModelBytes is [PeakBytes] without the data set.
+func ModelBytes(m Model, batch int) int64 {
+	activations, largest := 0, 0
+	m.Each(func(l Layer) {
+		switch l.Kind {
+		case ReLU, Residual: // in the batch norm's buffer
+		default:
+			activations += l.Out.Len()
+		}
+		largest = max(largest, l.Out.Len())
+	})
+	params := 0
+	for _, p := range m.Params() {
+		params += p.Len()
+	}
+	perImage := int64(activations+2*largest+8*m.Input.Len()) * 4 // the loader keeps a few batches ready
+	const (
+		perWeight = 4 * (1 + 1 + 2 + 2 + 3 + 3) // weight, gradient, moments, packed copies, a checkpoint's copy, one being read
+		fixed     = 96 << 20                    // the Go runtime, the program, kernels' scratch
+	)
+	return int64(batch)*perImage*5/4 + int64(params)*perWeight + fixed
+}

@@ -1,0 +1,35 @@
+//go:build linux || darwin || freebsd || netbsd || openbsd
+
+package nets
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// lockFolder takes the run folder's lock and returns the function that gives it back. The operating system gives it back when
+// the process ends, however it ends, so a lock is never stale.
+func lockFolder(dir string) (unlock func(), err error) {
+	path := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, &storageError{err}
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		defer f.Close()
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, &storageError{fmt.Errorf("lock %s: %w", path, err)}
+		}
+		holder := make([]byte, 64)
+		n, _ := f.Read(holder)
+		return nil, fmt.Errorf("nets: %s: %w (%s)", dir, ErrLocked, strings.TrimSpace(string(holder[:n])))
+	}
+	host, _ := os.Hostname()
+	f.Truncate(0)
+	f.WriteAt(fmt.Appendf(nil, "process %d on %s\n", os.Getpid(), host), 0) // for the message above only
+	return func() { f.Close() }, nil
+}
