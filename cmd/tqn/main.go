@@ -75,6 +75,8 @@ func commands(e *env) []*cobra.Command {
 	return []*cobra.Command{
 		newBoundCommand(e),
 		newDataCommand(e),
+		newTrainCommand(e),
+		newEvalCommand(e),
 	}
 }
 

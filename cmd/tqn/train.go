@@ -1,0 +1,230 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tqn/nets"
+	"tqn/nets/dataset"
+	"tqn/reports"
+)
+
+// trainReport is what `tqn train --json` prints: the final metrics.
+type trainReport struct {
+	Net            string  `json:"net"`
+	Method         string  `json:"method"`
+	Data           string  `json:"data"`
+	Epochs         int     `json:"epochs"`
+	Batch          int     `json:"batch"`
+	Seed           uint64  `json:"seed"`
+	Steps          uint64  `json:"steps"`
+	TestError      float64 `json:"test_error"`
+	TestLoss       float64 `json:"test_loss"`
+	TrainError     float64 `json:"train_error"`
+	TrainLoss      float64 `json:"train_loss"`
+	BestTestError  float64 `json:"best_test_error"`
+	ChangedConv    float64 `json:"changed_conv_percent"`
+	Kernel         string  `json:"kernel"`
+	WeightBytes    int     `json:"weight_bytes"`
+	PackedBytes    int     `json:"packed_bytes"`
+	ConfigHash     string  `json:"config_hash"`
+	WeightHash     string  `json:"weight_hash"`
+	Out            string  `json:"out"`
+	AlreadyThere   bool    `json:"already_finished"`
+	WallTimeSecond float64 `json:"seconds"`
+}
+
+// configFlags declares the flags that make a nets.Config.
+func configFlags(cmd *cobra.Command, c *nets.Config) {
+	f := cmd.Flags()
+	var methods []string
+	for _, m := range nets.Methods() {
+		methods = append(methods, m.Name)
+	}
+	f.StringVar(&c.Net, "net", "", "network: "+strings.Join(nets.Nets(), ", "))
+	f.StringVar(&c.Method, "method", "adam", "method: "+strings.Join(methods, ", "))
+	f.StringVar(&c.Data, "data", "embedded", "data set: "+strings.Join(dataset.Names(), ", "))
+	f.Float64Var(&c.Width, "width", 1, "factor on the number of channels")
+	f.Float64Var(&c.Depth, "depth", 1, "factor on the layers (VGG) or blocks (ResNet) of a stage")
+	f.IntVar(&c.Epochs, "epochs", 0, "epochs; 0 is the paper's 160 (imagenet: 90)")
+	f.IntVar(&c.Batch, "batch", 0, "images in a step; 0 is the paper's 128 (big-sr: 1024, or 512 with wrn56-2 and resnet18)")
+	f.IntVar(&c.TrainImages, "train-images", 0, "train on so many images; 0 is all")
+	f.IntVar(&c.TestImages, "test-images", 0, "test on so many images; 0 is all")
+	f.Uint64Var(&c.Seed, "seed", 1, "key of all randomness")
+	f.Float64Var(&c.LearningRate, "learning-rate", 0, "initial learning rate; 0 is the paper's 0.01")
+	f.IntSliceVar(&c.Drops, "drops", nil, "epochs after which the learning rate falls tenfold; none given: the paper's 82 and 122 of 160, in proportion")
+	f.Float64Var(&c.WeightDecay, "weight-decay", 0, "L2 coefficient (Figure 7: 1e-5)")
+	f.StringVar(&c.Augment, "augment", "", "paper (crops and flips) or none; default paper")
+	f.IntVar(&c.Classes, "classes", 0, "classes, for data sets of any number (textures); 0 is the data set's default")
+	f.IntVar(&c.Size, "size", 0, "side of the images in pixels, for data sets of any size; 0 is the data set's default")
+	complete := func(values []string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
+	}
+	for flag, values := range map[string][]string{"net": nets.Nets(), "method": methods, "data": dataset.Names(), "augment": {"paper", "none"}} {
+		if err := cmd.RegisterFlagCompletionFunc(flag, complete(values)); err != nil {
+			panic(err) // a flag declared above
+		}
+	}
+}
+
+func newTrainCommand(e *env) *cobra.Command {
+	var config nets.Config
+	var where nets.Where
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use:   "train --net NET --method METHOD --data DATA --out DIR",
+		Short: "train one network with one method, or continue a run",
+		Long: `train carries out one training run in the folder --out: config.json, metrics.jsonl (a line an epoch), checkpoint,
+weights.safetensors, weights.packed.safetensors (1 bit for each binarised weight), result.json, manifest.json. If the folder
+holds an unfinished run with the same settings, it is continued, and its result.json is the same, byte for byte, as if it had
+not been interrupted.`,
+		Example: `  tqn train --net vgg9 --method bc --data cifar10 --dir ~/cifar10 --out runs/vgg9-bc
+  tqn train --net vgg9 --method sr --data embedded --width 0.25 --epochs 20 --out runs/small
+  tqn train --net resnet56 --data cifar100 --dry-run`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if config.Net == "" {
+				return errors.New("train: --net is missing")
+			}
+			resolved, err := config.Resolve()
+			if err != nil {
+				return err
+			}
+			if dryRun {
+				return e.dryRun(resolved)
+			}
+			if where.Dir == "" {
+				return errors.New("train: --out is missing")
+			}
+			return e.train(cmd, resolved, where)
+		},
+	}
+	configFlags(cmd, &config)
+	cmd.Flags().StringVar(&where.DataDir, "dir", "", "folder of the data set's files; default: where tqn data fetch puts them")
+	cmd.Flags().StringVar(&where.Dir, "out", "", "run folder")
+	cmd.Flags().IntVar(&where.Threads, "threads", 0, "worker threads; 0 is all CPUs; the result does not depend on it")
+	cmd.Flags().DurationVar(&where.CheckpointEvery, "checkpoint-every", time.Minute, "time between checkpoints within an epoch")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the layer table and train nothing")
+	return cmd
+}
+
+// train runs or continues a training with progress on stderr.
+func (e *env) train(cmd *cobra.Command, config nets.Config, where nets.Where) error {
+	started, stepped := time.Now(), false
+	var bar *progress
+	where.Warn = func(message string) { fmt.Fprintf(e.stderr, "tqn: warning: %s\n", message) }
+	where.Progress = func(p nets.Progress) {
+		stepped = true
+		if bar == nil {
+			bar = e.newProgress(config.Net+" "+config.Method, int64(p.Steps), int64(p.Resumed))
+		}
+		bar.set(int64(p.Step), fmt.Sprintf("(epoch %d/%d, loss %.3f, error %.1f%%, %.0f images/s, %s left)",
+			p.Epoch, p.Epochs, p.Loss, p.Error, p.ImagesPerSecond, p.Remaining.Round(time.Second)))
+	}
+	r, err := nets.Train(cmd.Context(), config, where)
+	if bar != nil {
+		bar.finish()
+	}
+	if err != nil {
+		return err
+	}
+	report := trainReport{Net: config.Net, Method: config.Method, Data: config.Data, Epochs: config.Epochs, Batch: config.Batch,
+		Seed: config.Seed, Steps: r.Steps, TestError: r.TestError, TestLoss: r.TestLoss, TrainError: r.TrainError, TrainLoss: r.TrainLoss,
+		BestTestError: r.BestError, ChangedConv: changedConv(r), Kernel: r.Kernel, WeightBytes: r.WeightBytes, PackedBytes: r.PackedBytes,
+		ConfigHash: r.ConfigHash, WeightHash: r.WeightHash, Out: where.Dir, AlreadyThere: !stepped, WallTimeSecond: time.Since(started).Seconds()}
+	if e.json {
+		return e.printJSON(report)
+	}
+	if !stepped {
+		fmt.Fprintf(e.stdout, "%s: this run was finished already\n", where.Dir)
+	}
+	fmt.Fprintf(e.stdout, "%s\ntest error %.2f %%, training error %.2f %%, after %d steps\n", config, r.TestError, r.TrainError, r.Steps)
+	fmt.Fprintf(e.stdout, "signs of convolution weights that differ from the initial ones: %.1f %%\n", report.ChangedConv)
+	fmt.Fprintf(e.stdout, "weights.safetensors: %d bytes\n", r.WeightBytes)
+	if r.PackedBytes > 0 {
+		fmt.Fprintf(e.stdout, "weights.packed.safetensors, 1 bit for each binarised weight: %d bytes, %.1f times smaller\n",
+			r.PackedBytes, float64(r.WeightBytes)/float64(r.PackedBytes))
+	}
+	return nil
+}
+
+// changedConv is the percentage of convolution weights whose sign differs from the initial one at the end.
+func changedConv(r nets.Result) float64 {
+	changed, all := 0.0, 0
+	for _, p := range r.Epochs[len(r.Epochs)-1].Layers {
+		if strings.HasPrefix(p.Layer, "conv") {
+			changed += p.Changed * float64(p.Weights)
+			all += p.Weights
+		}
+	}
+	return changed / float64(all)
+}
+
+// inputOf is a data set's image shape and number of classes without opening it, as published.
+func inputOf(c nets.Config) (nets.Shape, int) {
+	side, classes := c.Size, c.Classes
+	or := func(v, other int) int {
+		if v > 0 {
+			return v
+		}
+		return other
+	}
+	switch c.Data {
+	case "cifar100":
+		return nets.Shape{H: 32, W: 32, C: 3}, 100
+	case "imagenet":
+		return nets.Shape{H: or(side, 224), W: or(side, 224), C: 3}, 1000
+	case "embedded", "fashion-mnist":
+		return nets.Shape{H: 32, W: 32, C: 1}, 10
+	case "textures":
+		return nets.Shape{H: or(side, 32), W: or(side, 32), C: 3}, or(classes, 10)
+	}
+	return nets.Shape{H: 32, W: 32, C: 3}, 10
+}
+
+// dryRunReport is what `tqn train --dry-run --json` prints.
+type dryRunReport struct {
+	Config    nets.Config `json:"config"`
+	Model     nets.Model  `json:"model"`
+	Counts    nets.Counts `json:"counts"`
+	PeakBytes int64       `json:"peak_bytes_estimate"`
+}
+
+func (e *env) dryRun(config nets.Config) error {
+	input, classes := inputOf(config)
+	m, err := nets.NewModel(nets.Spec{Net: config.Net, Input: input, Classes: classes, Width: config.Width, Depth: config.Depth})
+	if err != nil {
+		return err
+	}
+	counts := m.Counts()
+	if e.json {
+		return e.printJSON(dryRunReport{config, m, counts, nets.ModelBytes(m, config.Batch)})
+	}
+	params := map[string]int{}
+	for _, p := range m.Params() {
+		if p.Trained() {
+			params[p.Layer] += p.Len()
+		}
+	}
+	table := reports.Table{Header: []string{"layer", "kernel", "input", "output", "parameters", "multiply-adds", "binarised"}}
+	m.Each(func(l nets.Layer) {
+		kernel, binarised := "", ""
+		if l.Kernel > 0 {
+			kernel = fmt.Sprintf("%dx%d/%d", l.Kernel, l.Kernel, l.Stride)
+		}
+		if l.Kind == nets.Conv && config.Method != "adam" {
+			binarised = "yes"
+		}
+		table.Add(l.Name, kernel, l.In, l.Out, params[l.Name], l.MultAdds(), binarised)
+	})
+	fmt.Fprintf(e.stdout, "%s\n\n%s\n", config, table.Text())
+	fmt.Fprintf(e.stdout, "convolution weights %d (%.4g million), linear weights %d (%.4g million), other parameters %d\n",
+		counts.Conv, float64(counts.Conv)/1e6, counts.Linear, float64(counts.Linear)/1e6, counts.Other)
+	fmt.Fprintf(e.stdout, "multiply-adds an image: forward %d, backward %d (direct algorithm)\n", counts.MultAdds, counts.Backward)
+	fmt.Fprintf(e.stdout, "estimated peak memory at batch %d: %.0f MiB without the data\n", config.Batch, float64(nets.ModelBytes(m, config.Batch))/(1<<20))
+	return nil
+}
