@@ -150,8 +150,12 @@ func (in Instance) Parameters(t int) bounds.Parameters {
 	return q
 }
 
-// String names the instance in a report: problem, d, Delta, T and schedule.
+// String names the instance in a report: problem, d, Delta, T, and c if the steps
+// are c/sqrt(t).
 func (in Instance) String() string {
+	if in.Schedule.c > 0 {
+		return fmt.Sprintf("%s d=%d Delta=%.4g c=%.4g T=%d", in.Problem.Name(), in.Problem.Dim(), in.Grid.Delta, in.Schedule.c, in.T)
+	}
 	return fmt.Sprintf("%s d=%d Delta=%.4g T=%d", in.Problem.Name(), in.Problem.Dim(), in.Grid.Delta, in.T)
 }
 

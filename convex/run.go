@@ -27,7 +27,7 @@ type Runner struct {
 	rule              quantize.Rule
 	w, read, step, av []float64
 	least             float64
-	roundsDown        bool // planted defect of the negative controls
+	defect            defect
 }
 
 // NewRunner prepares runs of the instance under one of quantize's rules.
@@ -36,6 +36,15 @@ func NewRunner(in Instance, rule quantize.Rule) *Runner {
 	return &Runner{in: in, rule: rule, w: make([]float64, d), read: make([]float64, d), step: make([]float64, d), av: make([]float64, d),
 		least: in.Problem.Value(in.Problem.Minimiser())}
 }
+
+// defect is what is planted in a run for a negative control.
+type defect uint8
+
+const (
+	sound      defect = iota
+	roundsDown        // SR with a coin that always falls on the lower grid point
+	ascends           // steps along +grad
+)
 
 // Streams of one run: the gradient samples and the rounding take their numbers
 // from different streams, so that two rules see the same gradient samples.
@@ -87,9 +96,14 @@ func (r *Runner) run(noise quantize.Noise, number uint32, visit func(t int, w, s
 		for k := range r.step {
 			r.step[k] *= alpha
 		}
-		if r.roundsDown {
+		switch r.defect {
+		case roundsDown:
 			r.down()
 			continue
+		case ascends:
+			for k := range r.step {
+				r.step[k] = -r.step[k]
+			}
 		}
 		quantize.Update(r.rule, g, r.w, r.step, round)
 	}
@@ -102,8 +116,7 @@ func (r *Runner) run(noise quantize.Noise, number uint32, visit func(t int, w, s
 	return out
 }
 
-// down is the planted defect of the negative controls: SR with a coin that always
-// falls on the lower grid point.
+// down is SR's update under the defect roundsDown.
 func (r *Runner) down() {
 	for k, x := range r.w {
 		near, far, p := r.in.Grid.Move(x, -r.step[k])
@@ -158,6 +171,7 @@ type Sampling struct {
 	Batch   int     // runs between two looks; default 256
 	Max     int     // runs at most; default 1 << 16
 	Workers int     // goroutines; default GOMAXPROCS. The result does not depend on it.
+	defect  defect
 }
 
 // MonteCarlo estimates E F(wbar_T) - F* by independent runs until the verdict on
@@ -181,6 +195,7 @@ func MonteCarlo(ctx context.Context, in Instance, rule quantize.Rule, noise quan
 	runners := make([]*Runner, s.Workers)
 	for i := range runners {
 		runners[i] = NewRunner(in, rule)
+		runners[i].defect = s.defect
 	}
 	values := make([]float64, s.Batch)
 	next := s.Batch // looks at 1, 2, 4, ... batches: each costs a pass over all values

@@ -1,0 +1,65 @@
+package convex
+
+import (
+	"context"
+	"math"
+	"testing"
+
+	"tqn/evidence"
+)
+
+// Every printed statement that errata.md calls false is violated on its
+// counterexample, and the repaired one holds on the same instance.
+func TestCounterexamples(t *testing.T) {
+	if testing.Short() {
+		t.Skip("searches for ten seconds")
+	}
+	all, err := Counterexamples(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range all {
+		bad, good := c.Record(), c.RepairedRecord()
+		t.Logf("%s: %s: measured [%v, %v], printed %v, repaired %v", c.Name, c.Instance, c.Measured.Lower, c.Measured.Upper, c.Printed.Total(), c.Repaired.Total())
+		if bad.Verdict != evidence.Violated.String() {
+			t.Errorf("%s: the printed bound %v is %s by %v in [%v, %v]", c.Name, bad.Bound, bad.Verdict, bad.Measured, bad.Lower, bad.Upper)
+		}
+		if good.Verdict != evidence.Holds.String() {
+			t.Errorf("%s: the repaired bound %v is %s by %v in [%v, %v]", c.Name, good.Bound, good.Verdict, good.Measured, good.Lower, good.Upper)
+		}
+	}
+}
+
+// The fast walk of the search is the exact law.
+func TestWalkIsTheLaw(t *testing.T) {
+	for _, x := range [][]int{{1, 5, 1, 1}, {7, 40, 3, 6}, {30, 200, 50, 12}, {5, 30, 40, 30}, {12, 50, 9, 20}} {
+		tr, err := Follow(linearInstance(x), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := tr.Average[len(tr.Average)-1]
+		if got := float64(x[3]) / 20 * walkMean(x); math.Abs(got-want) > 1e-12*want {
+			t.Errorf("%v: %v, want %v", x, got, want)
+		}
+		if mean := tr.MeanGap[len(tr.MeanGap)-1]; math.Abs(mean-want) > 1e-12*want {
+			t.Errorf("%v: F is linear, but (1/T) sum E F(w^t) = %v and E F(wbar) = %v", x, mean, want)
+		}
+	}
+}
+
+// The brackets of the walk between walls close as the lattice gets finer, and
+// contain a run by hand: D = 2, e = 1/2, T = 3 has four paths.
+func TestWallBrackets(t *testing.T) {
+	path := func(g1, g2 float64) float64 {
+		clip := func(x float64) float64 { return min(max(x, 0), 2) }
+		w2 := clip(2 - g1)
+		return (2 + w2 + clip(w2-g2/math.Sqrt2)) / 3
+	}
+	want := (path(-0.5, -0.5) + path(-0.5, 1.5) + path(1.5, -0.5) + path(1.5, 1.5)) / 4
+	for _, n := range []int{10, 1000, 100000} {
+		low, high := wall(2, 0.5, 3, n, false), wall(2, 0.5, 3, n, true)
+		if low > want || high < want || high-low > 8/float64(n) {
+			t.Errorf("lattice %d: [%v, %v] around %v", n, low, high, want)
+		}
+	}
+}
