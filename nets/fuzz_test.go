@@ -1,0 +1,126 @@
+package nets
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"testing"
+
+	"tqn/quantize"
+)
+
+// smallCheckpoint is a whole checkpoint of a few hundred bytes.
+func smallCheckpoint(t testing.TB) []byte {
+	t.Helper()
+	c := &checkpoint{checkpointHeader: checkpointHeader{ConfigHash: "c", DataChecksum: "d", Epoch: 1, Index: 2, Step: 5,
+		Tensors: []Tensor{{"a", []int{2, 2}}, {"b", []int{1}}}, Signs: []signsHeader{{"window/a", 4}}},
+		tensors: map[string][]float32{"a": {1, -1, 1, 1}, "b": {0.5}}, signs: map[string][]byte{"window/a": {2}}}
+	var b bytes.Buffer
+	if err := c.write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// FuzzCheckpoint: nothing panics, nothing allocates more than the file allows.
+func FuzzCheckpoint(f *testing.F) {
+	whole := smallCheckpoint(f)
+	f.Add(whole)
+	f.Add(whole[:40])
+	f.Add([]byte(checkpointMagic + "\xff\xff\xff\xff\xff\xff\xff\xff"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		check := func(b []byte) {
+			c, err := parseCheckpoint(b)
+			if err != nil {
+				return
+			}
+			size := 0
+			for _, v := range c.tensors {
+				size += 4 * len(v)
+			}
+			for _, s := range c.signs {
+				size += len(s)
+			}
+			if size > len(b) {
+				t.Fatalf("%d bytes of tensors from a file of %d", size, len(b))
+			}
+		}
+		check(b)
+		check(resealed(b)) // the same with a right checksum, so that what lies behind it is reached
+	})
+}
+
+// resealed replaces a file's last 32 bytes with the checksum of what is before.
+func resealed(b []byte) []byte {
+	if len(b) < sha256.Size {
+		return b
+	}
+	body := b[:len(b)-sha256.Size]
+	sum := sha256.Sum256(body)
+	return append(bytes.Clone(body), sum[:]...)
+}
+
+func TestSmallCheckpointParses(t *testing.T) {
+	c, err := parseCheckpoint(smallCheckpoint(t))
+	if err != nil || c.tensors["a"][1] != -1 || c.signs["window/a"][0] != 2 || c.Step != 5 {
+		t.Fatalf("%+v, %v", c, err)
+	}
+}
+
+func FuzzSafetensors(f *testing.F) {
+	var b bytes.Buffer
+	if err := writeSafetensors(&b, []stored{{"a", "F32", []int{2}, []float32{1, 2}, nil}, {"b", "U8", []int{3}, nil, []byte{1, 2, 3}}},
+		map[string]string{"k": "v"}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
+	f.Add([]byte("\x02\x00\x00\x00\x00\x00\x00\x00{}"))
+	f.Add([]byte(`@` + "\x00\x00\x00\x00\x00\x00\x00" + `{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		tensors, _, err := parseSafetensors(b)
+		if err != nil {
+			return
+		}
+		size := 0
+		for _, s := range tensors {
+			size += s.size()
+		}
+		if size > len(b) {
+			t.Fatalf("%d bytes of tensors from a file of %d", size, len(b))
+		}
+	})
+}
+
+// FuzzConfig: what parses is resolved, finite and stable under another round.
+func FuzzConfig(f *testing.F) {
+	f.Add([]byte(`{"net":"vgg9","method":"sr","data":"embedded"}`))
+	f.Add([]byte(`{"net":"vgg9","method":"bc","data":"cifar10","width":1e308,"drops":[5,1]}`))
+	f.Add([]byte(`{"net":"resnet56","method":"adam","data":"textures","depth":-0.0001,"learning_rate":1e-400}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := ParseConfig(b)
+		if err != nil {
+			return
+		}
+		text, err := json.Marshal(c)
+		if err != nil {
+			t.Fatalf("%+v does not marshal: %v", c, err)
+		}
+		again, err := ParseConfig(text)
+		if err != nil || again.Hash() != c.Hash() {
+			t.Fatalf("%s parses to another Config (%v)", text, err)
+		}
+	})
+}
+
+func TestSignsRoundTrip(t *testing.T) {
+	draw := quantize.NewNoise(1).At(0, 0)
+	for n := range 40 {
+		w := make([]float32, n)
+		for i := range w {
+			w[i] = float32(1 - 2*int(draw.Bits(i)>>31))
+		}
+		if back := fromSigns(signsOf(w), n); !bytes.Equal(littleEndian(back), littleEndian(w)) {
+			t.Errorf("%d signs: %v became %v", n, w, back)
+		}
+	}
+}
