@@ -346,7 +346,7 @@ func missing(name string, dirs []string, want string) error {
 // searchDirs is where to look: the given folder, or the default ones.
 func searchDirs(name, dir string) []string {
 	if dir != "" {
-		return []string{dir}
+		return []string{dir, filepath.Join(dir, name)}
 	}
 	return DefaultDirs(name)
 }

@@ -65,6 +65,9 @@ func TestEmbeddedSize(t *testing.T) {
 // TestEmbeddedIsWhatTheGeneratorMakes compares with the original files where
 // Debian's dataset-fashion-mnist is installed.
 func TestEmbeddedIsWhatTheGeneratorMakes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compresses 10 MB at the highest level")
+	}
 	if !isDir(debianFashion) {
 		t.Skipf("%s is not there: install Debian's dataset-fashion-mnist to run this", debianFashion)
 	}
@@ -183,6 +186,20 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	if _, err := Open("cifar100", Options{Dir: "/nonexistent"}); !errors.Is(err, ErrMissing) {
 		t.Errorf("error %v is not ErrMissing", err)
+	}
+}
+
+func TestShapeOfIsTheShapeOpened(t *testing.T) {
+	for _, name := range []string{"embedded", "textures", "textures-7x24"} {
+		set := openSet(t, name, Options{})
+		shape, err := ShapeOf(name)
+		want := Shape{set.Height, set.Width, set.Channels, len(set.Classes), set.Train.Len(), set.Test.Len()}
+		if err != nil || shape != want {
+			t.Errorf("%s: %+v (%v), want %+v", name, shape, err, want)
+		}
+	}
+	if _, err := ShapeOf("mnist"); err == nil {
+		t.Error("mnist has a shape")
 	}
 }
 

@@ -37,6 +37,10 @@ type textures struct {
 var _ Split = (*textures)(nil)
 
 const (
+	// Images where Options ask for no number.
+	texturesTrain = 10000
+	texturesTest  = 2000
+
 	wavesPerClass = 3
 	turn          = 1 << 32 // a full turn in the units of angles
 )
@@ -74,10 +78,10 @@ func openTextures(o Options) (*Set, error) {
 	}
 	train, test := o.TrainImages, o.TestImages
 	if train == 0 {
-		train = 10000
+		train = texturesTrain
 	}
 	if test == 0 {
-		test = 2000
+		test = texturesTest
 	}
 	if classes < 2 || classes > 10000 || side < 8 || side > 1024 {
 		return nil, fmt.Errorf("%d classes of %dx%d pixels; want 2 to 10000 classes and a side of 8 to 1024", classes, side, side)

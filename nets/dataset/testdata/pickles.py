@@ -17,3 +17,8 @@ o+=b'(K\x01K\x04M\x00\x0c\x86'+put()+b'cnumpy\ndtype\n'+put()+s(b'u1')+put()+b'K
 o+=s(b'labels')+put()+b']'+put()+b'(K\x06K\x09K\x09K\x04e'+s(b'batch_label')+put()+s(b'training batch 1 of 5')+put()+b'u.'
 open(T+'python2-protocol2.pickle','wb').write(o)
 assert (pickle.loads(o,encoding='bytes')[b'data']==d).all()
+
+# Small ones for fuzzing: the same structure, two images of three bytes.
+m = np.arange(6, dtype=np.uint8).reshape(2, 3)
+for proto in (2, 4, 5):
+    pickle.dump({b'labels': [6, 9], b'data': m}, open('mini-protocol%d.pickle' % proto, 'wb'), protocol=proto)

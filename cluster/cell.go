@@ -1,0 +1,228 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"tqn/nets"
+)
+
+// Exit codes of `tqn table1 run --index`, which batch engines act upon.
+const (
+	ExitDone        = 0
+	ExitPermanent   = 1   // the cell fails whenever it is run: numbers that are not finite, damaged data
+	ExitUsage       = 2   // the plan or the command line is wrong
+	ExitRetry       = 75  // EX_TEMPFAIL of sysexits.h: another process holds the cell, or the file system failed
+	ExitInterrupted = 130 // stopped by a signal; the same command continues
+)
+
+// Failure is what a cell's failure.json says. It is there only while the last
+// attempt failed.
+type Failure struct {
+	Permanent bool   `json:"permanent"`
+	Attempts  int    `json:"attempts"`
+	Error     string `json:"error"`
+}
+
+// Train is [nets.Train] or, in tests, something that fails as wanted.
+type Train func(context.Context, nets.Config, nets.Where) (nets.Result, error)
+
+// RunCell runs one cell, unless it is finished. It returns the exit code by which
+// engines tell apart what to repeat, and the error behind it.
+func RunCell(ctx context.Context, dir string, plan *Plan, index int, train Train, where nets.Where) (code int, err error) {
+	if index < 0 || index >= len(plan.Cells) {
+		return ExitUsage, fmt.Errorf("cluster: index %d: the plan has cells 0 to %d", index, len(plan.Cells)-1)
+	}
+	cell := plan.Cells[index]
+	where.Dir = cell.Dir(dir)
+	if _, err := cell.result(dir); err == nil {
+		return ExitDone, nil
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return ExitPermanent, err
+	}
+	if err := os.MkdirAll(where.Dir, 0o755); err != nil {
+		return ExitRetry, fmt.Errorf("cluster: %w", err)
+	}
+	failure := filepath.Join(where.Dir, "failure.json")
+	result, err := train(ctx, cell.Config, where)
+	switch {
+	case err == nil:
+		if result.ConfigHash != cell.ConfigHash {
+			return ExitPermanent, fmt.Errorf("cluster: cell %s: %s holds the result of another config", cell.ID, where.Dir)
+		}
+		os.Remove(failure)
+		return ExitDone, nil
+	case errors.Is(err, nets.ErrLocked):
+		return ExitRetry, fmt.Errorf("cluster: cell %s: %w", cell.ID, err) // the other process speaks for the cell
+	case ctx.Err() != nil:
+		return ExitInterrupted, fmt.Errorf("cluster: cell %s: %w", cell.ID, err)
+	}
+	err = fmt.Errorf("cluster: cell %s: %w", cell.ID, err)
+	code = ExitPermanent
+	if nets.Retryable(err) {
+		code = ExitRetry
+	}
+	f := Failure{Permanent: code == ExitPermanent, Attempts: 1, Error: err.Error()}
+	if old, rerr := cell.failure(dir); rerr == nil {
+		f.Attempts += old.Attempts
+	}
+	b, merr := json.Marshal(f)
+	if merr != nil {
+		panic("cluster: RunCell: " + merr.Error())
+	}
+	if werr := writeAtomic(failure, append(b, '\n')); werr != nil {
+		err = errors.Join(err, werr) // a full disk cannot be told on the disk
+	}
+	return code, err
+}
+
+// maxResult bounds result.json: an epoch of ResNet-56 takes 8 KiB.
+const maxResult = 64 << 20
+
+// result reads a finished cell's result.json. It is os.ErrNotExist where the cell
+// is not finished.
+func (c Cell) result(dir string) (nets.Result, error) {
+	var r nets.Result
+	path := filepath.Join(c.Dir(dir), "result.json")
+	if err := readJSON(path, maxResult, &r); err != nil {
+		return r, err
+	}
+	if r.ConfigHash != c.ConfigHash {
+		return r, fmt.Errorf("cluster: %s: the result of another config (hash %.12q, want %.12s)", path, r.ConfigHash, c.ConfigHash)
+	}
+	return r, nil
+}
+
+func (c Cell) failure(dir string) (Failure, error) {
+	var f Failure
+	err := readJSON(filepath.Join(c.Dir(dir), "failure.json"), 1<<20, &f)
+	return f, err
+}
+
+func readJSON(path string, limit int64, v any) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("cluster: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return fmt.Errorf("cluster: %w", err)
+	}
+	if int64(len(b)) > limit {
+		return fmt.Errorf("cluster: %s: more than %d bytes", path, limit)
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("cluster: %s: %w", path, err)
+	}
+	return nil
+}
+
+// IndexFrom returns the cell's index from the flag (negative: not given) or from
+// the engine that started the process: SLURM_ARRAY_TASK_ID of a Slurm job array,
+// JOB_COMPLETION_INDEX of a Kubernetes Indexed Job. found is false where none says.
+func IndexFrom(flag int, getenv func(string) string) (index int, found bool, err error) {
+	if flag >= 0 {
+		return flag, true, nil
+	}
+	for _, name := range []string{"SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX"} {
+		s := getenv(name)
+		if s == "" {
+			continue
+		}
+		index, err = strconv.Atoi(s)
+		if err != nil || index < 0 {
+			return 0, false, fmt.Errorf("cluster: %s is %q, want a cell's index", name, s)
+		}
+		return index, true, nil
+	}
+	return 0, false, nil
+}
+
+// State of a cell, from its files.
+type State string
+
+const (
+	Waiting  State = "waiting"  // nothing is there
+	Begun    State = "begun"    // some epochs are done; whether a process works on it just now is not recorded
+	Failed   State = "failed"   // the last attempt failed and will fail again
+	Retrying State = "retrying" // the last attempt failed; another may succeed
+	Finished State = "finished"
+)
+
+// CellState is what is known of one cell.
+type CellState struct {
+	Index     int      `json:"index"`
+	ID        string   `json:"id"`
+	Column    string   `json:"column"`
+	Method    string   `json:"method"`
+	Seed      uint64   `json:"seed"`
+	State     State    `json:"state"`
+	Epoch     int      `json:"epoch"` // epochs done
+	Epochs    int      `json:"epochs"`
+	TestError *float64 `json:"test_error,omitempty"` // percent; finished cells only
+	Why       string   `json:"why,omitempty"`        // of a cell that is not finished
+
+	Result *nets.Result `json:"-"`
+}
+
+// Collect reads the state of every cell. Damage in one cell's files is that
+// cell's failure and hides no other.
+func Collect(dir string, plan *Plan) []CellState {
+	states := make([]CellState, len(plan.Cells))
+	for i, c := range plan.Cells {
+		states[i] = c.state(dir)
+	}
+	return states
+}
+
+func (c Cell) state(dir string) CellState {
+	s := CellState{Index: c.Index, ID: c.ID, Column: c.Column, Method: c.Config.Method, Seed: c.Config.Seed, Epochs: c.Config.Epochs, State: Waiting}
+	r, err := c.result(dir)
+	if err == nil {
+		s.State, s.Epoch, s.Result, s.TestError = Finished, c.Config.Epochs, &r, &r.TestError
+		return s
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		s.State, s.Why = Failed, err.Error()
+		return s
+	}
+	// One line an epoch; the last may be cut short by a crash.
+	if b, err := os.ReadFile(filepath.Join(c.Dir(dir), "metrics.jsonl")); err == nil {
+		s.Epoch = bytes.Count(b, []byte("\n"))
+	}
+	switch f, err := c.failure(dir); {
+	case err == nil && f.Permanent:
+		s.State, s.Why = Failed, f.Error
+	case err == nil:
+		s.State, s.Why = Retrying, fmt.Sprintf("%s (attempt %d)", f.Error, f.Attempts)
+	case exists(filepath.Join(c.Dir(dir), "config.json")):
+		s.State, s.Why = Begun, fmt.Sprintf("%d of %d epochs done", s.Epoch, s.Epochs)
+	default:
+		s.Why = "not begun"
+	}
+	return s
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// Unfinished lists the indices of cells that are still to run.
+func Unfinished(states []CellState) []int {
+	var left []int
+	for _, s := range states {
+		if s.State != Finished {
+			left = append(left, s.Index)
+		}
+	}
+	return left
+}

@@ -1,0 +1,190 @@
+package cluster
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"tqn/nets"
+)
+
+// planVersion changes when a field changes its meaning.
+const planVersion = 1
+
+// maxPlan bounds plan.json: a cell takes less than 1 KiB.
+const maxPlan = 16 << 20
+
+// Plan lists the cells of a table. It never changes once it is written.
+type Plan struct {
+	Version int      `json:"version"`
+	Preset  string   `json:"preset"`
+	About   string   `json:"about"`
+	Columns []Column `json:"columns"`
+	Cells   []Cell   `json:"cells"`
+	Hash    string   `json:"hash"` // SHA-256, in hex, of this document with an empty hash
+}
+
+// Column is a column of the table.
+type Column struct {
+	ID          string             `json:"id"`
+	Net         string             `json:"net"`
+	Title       string             `json:"title"`      // the paper's name of the net
+	PaperData   string             `json:"paper_data"` // what the paper trains on
+	Data        string             `json:"data"`       // what this table trains on
+	PaperErrors map[string]float64 `json:"paper_errors"`
+	Scaled      []string           `json:"scaled"` // how the runs differ from the paper's, in words
+}
+
+// Cell is one run.
+type Cell struct {
+	Index      int         `json:"index"`
+	ID         string      `json:"id"` // name of its folder
+	Column     string      `json:"column"`
+	Config     nets.Config `json:"config"` // resolved
+	ConfigHash string      `json:"config_hash"`
+}
+
+// ErrPlan is wrapped where a plan is damaged, or is another than the one wanted.
+var ErrPlan = errors.New("wrong plan")
+
+// hash is the hash of the plan's contents.
+func (p *Plan) hash() string {
+	q := *p
+	q.Hash = ""
+	b, err := json.Marshal(q)
+	if err != nil {
+		panic("cluster: Plan.hash: " + err.Error()) // plain data always marshals
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// cellID keeps a cell's folder below cells/, and its name fit for engines.
+var cellID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*\.[a-z0-9-]+\.[0-9]+$`)
+
+// ParsePlan decodes and checks a plan.json; name is for errors.
+func ParsePlan(name string, b []byte) (*Plan, error) {
+	bad := func(format string, args ...any) error {
+		return fmt.Errorf("cluster: %s: %w: %w", name, ErrPlan, fmt.Errorf(format, args...))
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	var p Plan
+	if err := dec.Decode(&p); err != nil {
+		return nil, bad("byte %d: %w", dec.InputOffset(), err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, bad("byte %d: data after the plan", dec.InputOffset())
+	}
+	if p.Version != planVersion {
+		return nil, bad("version %d, this program reads version %d", p.Version, planVersion)
+	}
+	columns := map[string]bool{}
+	for _, c := range p.Columns {
+		columns[c.ID] = true
+	}
+	ids := map[string]bool{}
+	for i, c := range p.Cells {
+		switch {
+		case c.Index != i:
+			return nil, bad("cell %d has index %d", i, c.Index)
+		case !cellID.MatchString(c.ID) || len(c.ID) > 100:
+			return nil, bad("cell %d has id %.60q, want column.method.seed", i, c.ID)
+		case ids[c.ID]:
+			return nil, bad("two cells have id %s", c.ID)
+		case !columns[c.Column]:
+			return nil, bad("cell %s is of column %.60q, which is not listed", c.ID, c.Column)
+		case c.ConfigHash != c.Config.Hash():
+			return nil, bad("cell %s: its config is not the one that was hashed", c.ID)
+		}
+		if resolved, err := c.Config.Resolve(); err != nil {
+			return nil, bad("cell %s: %w", c.ID, err)
+		} else if resolved.Hash() != c.ConfigHash {
+			return nil, bad("cell %s: its config is not complete", c.ID)
+		}
+		ids[c.ID] = true
+	}
+	if p.Hash != p.hash() {
+		return nil, bad("the contents do not match their hash: a plan is not edited, it is made anew in another folder")
+	}
+	return &p, nil
+}
+
+// LoadPlan reads DIR/plan.json.
+func LoadPlan(dir string) (*Plan, error) {
+	path := filepath.Join(dir, "plan.json")
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("cluster: %w", err)
+	}
+	if info.Size() > maxPlan {
+		return nil, fmt.Errorf("cluster: %s: %w: %d bytes, at most %d are right", path, ErrPlan, info.Size(), maxPlan)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cluster: %w", err)
+	}
+	return ParsePlan(path, b)
+}
+
+// Save writes DIR/plan.json, or finds the same plan there. Another plan is an
+// error: its results would be mixed up with this one's.
+func (p *Plan) Save(dir string) error {
+	old, err := LoadPlan(dir)
+	switch {
+	case err == nil && old.Hash == p.Hash:
+		return nil
+	case err == nil:
+		return fmt.Errorf("cluster: %s: %w: it holds the plan of preset %s, hash %.12s, not of %s, hash %.12s; use another folder",
+			dir, ErrPlan, old.Preset, old.Hash, p.Preset, p.Hash)
+	case !errors.Is(err, os.ErrNotExist):
+		return err
+	}
+	b, err := json.MarshalIndent(p, "", " ")
+	if err != nil {
+		return fmt.Errorf("cluster: %w", err)
+	}
+	return writeAtomic(filepath.Join(dir, "plan.json"), append(b, '\n'))
+}
+
+// Dir is the folder of a cell.
+func (c Cell) Dir(dir string) string { return filepath.Join(dir, "cells", c.ID) }
+
+// writeAtomic writes a file so that a reader sees the old one or the whole new one.
+func writeAtomic(path string, data []byte) (err error) {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("cluster: %w", err)
+	}
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("cluster: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+			err = fmt.Errorf("cluster: %w", err)
+		}
+	}()
+	if _, err = f.Write(data); err != nil {
+		return err
+	}
+	if err = f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err = f.Sync(); err != nil {
+		return err
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

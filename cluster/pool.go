@@ -1,0 +1,185 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Pool runs cells as processes of this machine.
+type Pool struct {
+	// Jobs is the largest number of processes at once, at least 1.
+	Jobs int
+	// Memory is what all of them together may use, in bytes; 0 means no limit. A cell
+	// starts only when its estimate fits beside those that run; one that would not
+	// fit alone is never started.
+	Memory int64
+	// Attempts is how often a cell is run that ends with ExitRetry or by a signal.
+	// 0: 3.
+	Attempts int
+	// Grace is how long an interrupted process may take to write its checkpoint
+	// before it is killed. 0: a minute.
+	Grace time.Duration
+	// Command makes the process that runs a cell: it ends with one of the exit codes
+	// of this package.
+	Command func(Cell) *exec.Cmd
+	// Started and Ended tell what happens; either may be nil. They are called one at
+	// a time.
+	Started func(Cell)
+	Ended   func(c Cell, code int)
+}
+
+// errTooLarge is why a cell was never started.
+var errTooLarge = errors.New("needs more memory than there is")
+
+// Run runs the cells, the costliest first, and returns when all have ended. The
+// error joins those of the cells that did not finish. When ctx ends, processes
+// get SIGTERM, write their checkpoints, and Run returns ctx's error.
+func (p *Pool) Run(ctx context.Context, dir string, cells []Cell) error {
+	if p.Jobs < 1 {
+		return fmt.Errorf("cluster: %d jobs, want at least 1", p.Jobs)
+	}
+	attempts := p.Attempts
+	if attempts == 0 {
+		attempts = 3
+	}
+	type job struct {
+		cell Cell
+		cost Cost
+		runs int
+	}
+	var queue []job
+	var failed []error
+	for _, c := range cells {
+		cost, err := c.Cost()
+		if err != nil {
+			return err
+		}
+		if p.Memory > 0 && cost.Bytes > p.Memory {
+			failed = append(failed, fmt.Errorf("cluster: cell %s %w: about %d MiB of %d; run it on a larger machine (--index %d) or with smaller batches",
+				c.ID, errTooLarge, cost.Bytes>>20, p.Memory>>20, c.Index))
+			continue
+		}
+		queue = append(queue, job{cell: c, cost: cost})
+	}
+	// Costliest first, so that the last to end is a short one.
+	slices.SortStableFunc(queue, func(a, b job) int {
+		switch {
+		case a.cost.MultAdds > b.cost.MultAdds:
+			return -1
+		case a.cost.MultAdds < b.cost.MultAdds:
+			return 1
+		}
+		return 0
+	})
+	type end struct {
+		job  job
+		code int
+		err  error
+	}
+	ended := make(chan end)
+	running, used := 0, int64(0)
+	for len(queue) > 0 || running > 0 {
+		// The first in the queue that fits.
+		for running < p.Jobs && ctx.Err() == nil {
+			i := slices.IndexFunc(queue, func(j job) bool { return p.Memory == 0 || used+j.cost.Bytes <= p.Memory })
+			if i < 0 {
+				break
+			}
+			j := queue[i]
+			queue = slices.Delete(queue, i, i+1)
+			j.runs++
+			running++
+			used += j.cost.Bytes
+			if p.Started != nil {
+				p.Started(j.cell)
+			}
+			go func() {
+				code, err := p.runOne(ctx, dir, j.cell)
+				ended <- end{j, code, err}
+			}()
+		}
+		if running == 0 {
+			break // interrupted
+		}
+		e := <-ended
+		running--
+		used -= e.job.cost.Bytes
+		if p.Ended != nil {
+			p.Ended(e.job.cell, e.code)
+		}
+		switch {
+		case e.code == ExitDone:
+		case ctx.Err() != nil:
+		case retryable(e.code) && e.job.runs < attempts:
+			queue = append(queue, e.job)
+		default:
+			failed = append(failed, fmt.Errorf("cluster: cell %s: %w (its log is %s)", e.job.cell.ID, e.err, filepath.Join(e.job.cell.Dir(dir), "log.txt")))
+		}
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("cluster: interrupted: %w", ctx.Err())
+	}
+	return errors.Join(failed...)
+}
+
+// retryable: a temporary failure, an interruption, or death by a signal (-1), as
+// when the kernel runs out of memory.
+func retryable(code int) bool { return code == ExitRetry || code == ExitInterrupted || code < 0 }
+
+// runOne starts the process and waits for it. What it prints is appended to
+// log.txt in the cell's folder.
+func (p *Pool) runOne(ctx context.Context, dir string, c Cell) (code int, err error) {
+	if err := os.MkdirAll(c.Dir(dir), 0o755); err != nil {
+		return ExitRetry, err
+	}
+	log, err := os.OpenFile(filepath.Join(c.Dir(dir), "log.txt"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return ExitRetry, err
+	}
+	defer log.Close()
+	cmd := p.Command(c)
+	cmd.Stdout, cmd.Stderr = log, log
+	// Its own process group: Ctrl-C at the terminal reaches it through us only, once.
+	cmd.SysProcAttr = ownGroup()
+	if err := cmd.Start(); err != nil {
+		return ExitUsage, err
+	}
+	grace := p.Grace
+	if grace == 0 {
+		grace = time.Minute
+	}
+	done := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-done:
+			return
+		case <-ctx.Done():
+		}
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-done:
+		case <-time.After(grace):
+			_ = cmd.Process.Kill()
+		}
+	})
+	err = cmd.Wait()
+	close(done)
+	watch.Wait()
+	if err == nil {
+		return ExitDone, nil
+	}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.ExitCode(), err // -1 when a signal ended it
+	}
+	return ExitRetry, err
+}

@@ -1,0 +1,35 @@
+package dataset
+
+import "fmt"
+
+// Shape is what a set promises without its files being there.
+type Shape struct {
+	Height, Width, Channels int
+	Classes                 int
+	Train, Test             int // images in the whole set
+}
+
+// ShapeOf returns the shape of a set: for plans that are made on one machine and
+// run on another. For imagenet it is that of ILSVRC 2012.
+func ShapeOf(name string) (Shape, error) {
+	switch name {
+	case "cifar10":
+		return Shape{32, 32, 3, 10, 50000, 10000}, nil
+	case "cifar100":
+		return Shape{32, 32, 3, 100, 50000, 10000}, nil
+	case "imagenet":
+		return Shape{224, 224, 3, 1000, 1281167, 50000}, nil
+	case "fashion-mnist":
+		return Shape{32, 32, 1, 10, 60000, 10000}, nil
+	case "embedded":
+		return Shape{32, 32, 1, 10, EmbeddedTrain, EmbeddedTest}, nil
+	}
+	set, err := Open(name, Options{TrainImages: 1, TestImages: 1}) // textures, which have no files, or an error
+	if err != nil {
+		return Shape{}, err
+	}
+	if _, ok := set.Train.(*textures); !ok {
+		return Shape{}, fmt.Errorf("dataset: the shape of %s is not known", name)
+	}
+	return Shape{set.Height, set.Width, set.Channels, len(set.Classes), texturesTrain, texturesTest}, nil
+}
