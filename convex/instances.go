@@ -106,29 +106,37 @@ func builtin() (plan, error) {
 
 	// Theorem 1: SR, strongly convex.
 	tight1 := Tight(1, 1, 1, 0.05)
-	p.lawLines("theorem1", instance(tight1, 1, strong(tight1), 10_000), nil)
-	p.lawLines("theorem1", instance(ls2, 1./8, strong(ls2), 2000), nil)
-	p.lawLines("theorem1", instance(quadratic2, 1./32, strong(quadratic2), 10_000), nil)
-	p.lawLines("theorem1", instance(lg2, 1./8, strong(lg2), 2000), nil)
-	p.lawLines("theorem1", instance(quadratic3, 1./16, strong(quadratic3), 300), nil)
-	p.lawLines("theorem1", instance(quadratic2, 2./315, strong(quadratic2), 1000), nil) // 99856 states
+	p.lawLines("theorem1", instance(tight1, 1, strong(tight1), 10_000), nil, nil)
+	p.lawLines("theorem1", instance(ls2, 1./8, strong(ls2), 2000), nil, nil)
+	p.lawLines("theorem1", instance(quadratic2, 1./32, strong(quadratic2), 10_000), nil, nil)
+	p.lawLines("theorem1", instance(lg2, 1./8, strong(lg2), 2000), nil, nil)
+	p.lawLines("theorem1", instance(quadratic3, 1./16, strong(quadratic3), 300), nil, nil)
+	p.lawLines("theorem1", instance(quadratic2, 2./315, strong(quadratic2), 1000), nil, nil) // 99856 states
 	p.average("theorem1", instance(ls10, 1./8, strong(ls10), 1000), quantize.SR, bounds.Stochastic, nil)
 	p.average("theorem1", instance(lg8, 1./4, strong(lg8), 1000), quantize.SR, bounds.Stochastic, nil)
 
 	// Theorem 2: SR, convex on a bounded domain.
 	tight2 := Tight(1, 1, 1, 0)
-	p.lawLines("theorem2", instance(tight2, 1, natural(tight2), 10_000), nil)
-	p.lawLines("theorem2", instance(huber2, 1./8, natural(huber2), 2000), nil)
-	p.lawLines("theorem2", instance(huber1, 1./64, natural(huber1), 150), nil)
-	p.lawLines("theorem2", instance(ls2, 1./8, natural(ls2), 2000), nil)
-	p.lawLines("theorem2", instance(quadratic3, 1./16, natural(quadratic3), 300), nil)
+	p.lawLines("theorem2", instance(tight2, 1, natural(tight2), 10_000), nil, nil)
+	p.lawLines("theorem2", instance(huber2, 1./8, natural(huber2), 2000), nil, nil)
+	p.lawLines("theorem2", instance(huber1, 1./64, natural(huber1), 150), nil, nil)
+	p.lawLines("theorem2", instance(ls2, 1./8, natural(ls2), 2000), nil, nil)
+	p.lawLines("theorem2", instance(quadratic3, 1./16, natural(quadratic3), 300), nil, nil)
 	p.average("theorem2", instance(lg8, 1./4, natural(lg8), 1000), quantize.SR, bounds.Stochastic, nil)
 	// The averaged gap exceeds both printed forms, whose sum of step sizes is half the
 	// true one: fine grid, long steps (c = 16 D/G). The statement itself is about wbar.
 	kink := NewHuber(-1, 1, 1, 1e-4, 0, []float64{0.1234}, 0)
-	p.lawLines("theorem2", instance(kink, 1./2000, Root(16*Diameter(kink)/kink.Constants().G), 20_000),
+	p.lawLines("theorem2", instance(kink, 1./2000, Root(16*Diameter(kink)/kink.Constants().G), 20_000), nil,
 		map[bounds.Form]evidence.Verdict{bounds.Printed: evidence.Violated, bounds.Appendix: evidence.Violated})
 	p.stepSum()
+	// Section 4.1's statement itself fails for c > D/G: SR on a linear F with two
+	// terms, started next to the far end (found by the search in counterexample.go).
+	const steep = 1.496
+	two := NewLinear(0, 121, (steep-1)/2, 1, (steep+1)/2)
+	beyond, err := NewInstance(two, 1, []float64{111}, Root(456.08), 10_000)
+	p.fail(err)
+	falsePrinted := map[bounds.Form]evidence.Verdict{bounds.Printed: evidence.Violated, bounds.Appendix: evidence.Violated}
+	p.lawLines("theorem2", beyond, falsePrinted, falsePrinted)
 
 	// Theorem 3: BC, smooth, bounded domain.
 	for _, r := range []struct {
@@ -256,7 +264,7 @@ func forProblem(o Options) (plan, error) {
 		exactly := pr.Dim() <= 3 && math.Pow(float64(root.Grid.Len()), float64(pr.Dim())) <= 20_000
 		sr := func(claim string, in Instance) {
 			if exactly {
-				p.lawLines(claim, in, nil)
+				p.lawLines(claim, in, nil, nil)
 			} else {
 				p.average(claim, in, quantize.SR, bounds.Stochastic, nil)
 			}
