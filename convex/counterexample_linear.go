@@ -44,7 +44,7 @@ func NewLinear(lo, hi, e float64, d int, noise float64) Curved {
 // at n; x = (n, T, c, 20 e).
 func linearInstance(x []int) Instance {
 	p := NewLinear(0, float64(x[0]), float64(x[3])/20, 1, 1)
-	return instance(p, 1, []float64{float64(x[0])}, Root(float64(x[2])), x[1])
+	return build(p, 1, []float64{float64(x[0])}, Root(float64(x[2])), x[1])
 }
 
 // walkMean is (1/T) sum_{t<=T} E w^t of the SR walk of linearInstance(x): exact up to
@@ -113,93 +113,90 @@ func theorem2Ratio(form bounds.Form, x []int) float64 {
 	return float64(x[3]) / 20 * walkMean(x) / v.Total()
 }
 
-func theorem2Linear(ctx context.Context, name string, form bounds.Form) (Counterexample, error) {
-	f := family{
-		low: []int{1, 1, 1, 1}, high: []int{300, 1 << 13, 4000, 40},
-		ratio: func(x []int) float64 { return theorem2Ratio(form, x) },
-		size:  func(x []int) float64 { return float64(x[0]) * float64(x[1]) },
+func theorem2Exhibit(name string, form bounds.Form, witness ...int) Exhibit {
+	return Exhibit{
+		Name: name, Witness: witness, starts: 6,
+		family: func() family {
+			return family{
+				low: []int{1, 1, 1, 1}, high: []int{300, 1 << 13, 4000, 40},
+				ratio: func(x []int) float64 { return theorem2Ratio(form, x) },
+				size:  func(x []int) float64 { return float64(x[0]) * float64(x[1]) },
+			}
+		},
+		Check: func(_ context.Context, x []int) (Counterexample, error) {
+			in := linearInstance(x)
+			tr, err := Follow(in, true)
+			if err != nil {
+				return Counterexample{}, err
+			}
+			measured := tr.Average[len(tr.Average)-1]
+			p := in.Parameters(in.T)
+			e := float64(x[3]) / 20
+			return Counterexample{
+				Name: name, Claim: "theorem2", Form: form, Rounding: bounds.Stochastic,
+				Instance: fmt.Sprintf("F(w) = %.2f w on [0, %d], two linear terms of slopes %.2f and %.2f, Delta = 1, c = %d = %.2f D/G, T = %d, start %d",
+					e, x[0], e+1, e-1, x[2], p.C*p.G/p.Diameter, x[1], x[0]),
+				Left: "E F(wbar_T) - F*", Parameters: p,
+				Measured: evidence.Exact(measured, Roundoff(in, measured)),
+				Coverage: "F = e w on [0, n Delta] with gradients e-1 and e+1: n <= 300, T <= 8192, c <= 4000, e in multiples of 1/20 up to 2; 6 random starts, then smaller n T for as long as the ratio stays above 1",
+			}.fill()
+		},
 	}
-	x, err := f.search(ctx, 6)
-	if err != nil {
-		return Counterexample{}, err
-	}
-	if x, err = f.shrink(ctx, x); err != nil {
-		return Counterexample{}, err
-	}
-	in := linearInstance(x)
-	tr, err := Follow(in, true)
-	if err != nil {
-		return Counterexample{}, err
-	}
-	measured := tr.Average[len(tr.Average)-1]
-	p := in.Parameters(in.T)
-	return Counterexample{
-		Name: name, Claim: "theorem2", Form: form, Rounding: bounds.Stochastic,
-		Instance: fmt.Sprintf("F(w) = %.2f w on [0, %d], two linear terms of slopes %.2f and %.2f, Delta = 1, c = %d = %.2f D/G, T = %d, start %d",
-			float64(x[3])/20, x[0], float64(x[3])/20+1, float64(x[3])/20-1, x[2], p.C*p.G/p.Diameter, x[1], x[0]),
-		Left: "E F(wbar_T) - F*", Parameters: p,
-		Measured: evidence.Exact(measured, Roundoff(in, measured)),
-		Coverage: "F = e w on [0, n Delta] with gradients e-1 and e+1: n <= 300, T <= 8192, c <= 4000, e in multiples of 1/20 up to 2; 6 random starts, then smaller n T for as long as the ratio stays above 1",
-	}.fill()
 }
 
-// Theorem2LargeC refutes Theorem 2 as Section 4.1 prints it, for c > D/G.
-func Theorem2LargeC(ctx context.Context) (Counterexample, error) {
-	return theorem2Linear(ctx, "theorem2-large-c", bounds.Printed)
-}
+// theorem2Printed refutes Theorem 2 as Section 4.1 prints it, for c > D/G.
+var theorem2Printed = theorem2Exhibit("theorem2-large-c", bounds.Printed, 135, 4176, 594, 5)
 
-// Theorem2Appendix refutes Theorem 2 as Appendix C prints it.
-func Theorem2Appendix(ctx context.Context) (Counterexample, error) {
-	return theorem2Linear(ctx, "theorem2-appendix", bounds.Appendix)
-}
+// theorem2Appendix refutes Theorem 2 as Appendix C prints it.
+var theorem2Appendix = theorem2Exhibit("theorem2-appendix", bounds.Appendix, 149, 1800, 437, 5)
 
-// Theorem2Averaged refutes inequality (14), the averaged form of Theorem 2 in Appendix C,
+// theorem2Averaged refutes inequality (14), the averaged form of Theorem 2 in Appendix C,
 // already at a small T: a function |w| whose minimum lies between two grid points,
 // without gradient noise, so that the iterate swings from side to side.
 // x = (n, T, 4c, start): W = [0, n], w* = floor(n/2) + 1/2.
-func Theorem2Averaged(ctx context.Context) (Counterexample, error) {
-	make := func(x []int) Instance {
-		n := float64(x[0])
-		p := NewHuber(0, n, 1, 0.5, 0, []float64{math.Floor(n/2) + 0.5}, 0)
-		return instance(p, 1, []float64{min(float64(x[3]), n)}, Root(float64(x[2])/4), x[1])
-	}
-	measure := func(in Instance) float64 {
-		tr, err := Follow(in, false)
-		if err != nil {
-			panic(err)
+var theorem2Averaged = Exhibit{
+	Name: "theorem2-averaged", Witness: []int{12, 17, 118, 0}, starts: 8,
+	family: func() family {
+		return family{
+			low: []int{1, 1, 1, 0}, high: []int{100, 100, 4000, 100},
+			ratio: func(x []int) float64 {
+				in := swing(x)
+				v, err := bounds.Theorem2(bounds.Appendix, bounds.Stochastic, in.Parameters(in.T))
+				if err != nil {
+					panic(err)
+				}
+				return meanGap(in) / v.Total()
+			},
+			size: func(x []int) float64 { return float64(x[0]) * float64(x[1]) },
 		}
-		return tr.MeanGap[len(tr.MeanGap)-1]
-	}
-	f := family{
-		low: []int{1, 1, 1, 0}, high: []int{100, 100, 4000, 100},
-		ratio: func(x []int) float64 {
-			in := make(x)
-			v, err := bounds.Theorem2(bounds.Appendix, bounds.Stochastic, in.Parameters(in.T))
-			if err != nil {
-				panic(err)
-			}
-			return measure(in) / v.Total()
-		},
-		size: func(x []int) float64 { return float64(x[0]) * float64(x[1]) },
-	}
-	x, err := f.search(ctx, 8)
+	},
+	Check: func(_ context.Context, x []int) (Counterexample, error) {
+		in := swing(x)
+		measured := meanGap(in)
+		p := in.Parameters(in.T)
+		return Counterexample{
+			Name: "theorem2-averaged", Claim: "theorem2", Form: bounds.Appendix, Rounding: bounds.Stochastic,
+			Instance: fmt.Sprintf("F(w) = |w - %g| rounded off within 1/2, on [0, %d], no gradient noise, Delta = 1, c = %g = %.2f D/G, T = %d, start %g",
+				math.Floor(float64(x[0])/2)+0.5, x[0], p.C, p.C*p.G/p.Diameter, x[1], in.Start[0]),
+			Left: "(1/T) sum_t E F(w^t) - F*", Parameters: p,
+			Measured: evidence.Exact(measured, Roundoff(in, measured)),
+			Coverage: "F = |w - w*| rounded off, w* midway between grid points: n <= 100, T <= 100, c in multiples of 1/4 up to 1000, every start; 8 random starts, then smaller n T",
+		}.fill()
+	},
+}
+
+func swing(x []int) Instance {
+	n := float64(x[0])
+	p := NewHuber(0, n, 1, 0.5, 0, []float64{math.Floor(n/2) + 0.5}, 0)
+	return build(p, 1, []float64{min(float64(x[3]), n)}, Root(float64(x[2])/4), x[1])
+}
+
+func meanGap(in Instance) float64 {
+	tr, err := Follow(in, false)
 	if err != nil {
-		return Counterexample{}, err
+		panic(err)
 	}
-	if x, err = f.shrink(ctx, x); err != nil {
-		return Counterexample{}, err
-	}
-	in := make(x)
-	measured := measure(in)
-	p := in.Parameters(in.T)
-	return Counterexample{
-		Name: "theorem2-averaged", Claim: "theorem2", Form: bounds.Appendix, Rounding: bounds.Stochastic,
-		Instance: fmt.Sprintf("F(w) = |w - %g| rounded off within 1/2, on [0, %d], no gradient noise, Delta = 1, c = %g = %.2f D/G, T = %d, start %g",
-			math.Floor(float64(x[0])/2)+0.5, x[0], p.C, p.C*p.G/p.Diameter, x[1], in.Start[0]),
-		Left: "(1/T) sum_t E F(w^t) - F*", Parameters: p,
-		Measured: evidence.Exact(measured, Roundoff(in, measured)),
-		Coverage: "F = |w - w*| rounded off, w* midway between grid points: n <= 100, T <= 100, c in multiples of 1/4 up to 1000, every start; 8 random starts, then smaller n T",
-	}.fill()
+	return tr.MeanGap[len(tr.MeanGap)-1]
 }
 
 // wall brackets (1/T) sum_t E w^t of projected SGD on F = e w over [0, D] with gradients
@@ -251,49 +248,47 @@ func wall(d, e float64, T, N int, up bool) float64 {
 	}
 }
 
-// Theorem3Linear refutes Theorem 3: for linear F, L = 0 and the floor is 0, BC is
+// theorem3Linear refutes Theorem 3: for linear F, L = 0 and the floor is 0, BC is
 // projected SGD whatever Q is, and the printed decay is too small.
 // x = (4D/c, T, 20 e).
-func Theorem3Linear(ctx context.Context) (Counterexample, error) {
-	parameters := func(x []int) bounds.Parameters {
-		e := float64(x[2]) / 20
-		p := bounds.Unknown()
-		p.Dim, p.T, p.C = 1, x[1], 1
-		p.Diameter = float64(x[0]) / 4
-		p.Delta = p.Diameter // the coarsest grid; it plays no part
-		p.G, p.L, p.L2 = math.Sqrt(1+e*e), 0, 0
-		return p
-	}
-	ratio := func(x []int, lattice int) float64 {
-		v, err := bounds.Theorem3(bounds.Printed, bounds.Nearest, parameters(x))
-		if err != nil {
-			panic(err)
+var theorem3Linear = Exhibit{
+	Name: "theorem3-linear", Witness: []int{2, 1195, 4}, starts: 6,
+	family: func() family {
+		return family{
+			low: []int{1, 1, 1}, high: []int{100, 4096, 40},
+			ratio: func(x []int) float64 {
+				v, err := bounds.Theorem3(bounds.Printed, bounds.Nearest, wallParameters(x))
+				if err != nil {
+					panic(err)
+				}
+				e := float64(x[2]) / 20
+				return e * wall(float64(x[0])/4, e, x[1], 1000, false) / v.Total()
+			},
+			size: func(x []int) float64 { return float64(x[1]) },
 		}
-		e := float64(x[2]) / 20
-		return e * wall(float64(x[0])/4, e, x[1], lattice, false) / v.Total()
-	}
-	f := family{
-		low: []int{1, 1, 1}, high: []int{100, 4096, 40},
-		ratio: func(x []int) float64 { return ratio(x, 1000) },
-		size:  func(x []int) float64 { return float64(x[1]) },
-	}
-	x, err := f.search(ctx, 6)
-	if err != nil {
-		return Counterexample{}, err
-	}
-	if x, err = f.shrink(ctx, x); err != nil {
-		return Counterexample{}, err
-	}
-	const lattice = 20000
-	e, d := float64(x[2])/20, float64(x[0])/4
-	lower, upper := e*wall(d, e, x[1], lattice, false), e*wall(d, e, x[1], lattice, true)
-	p := parameters(x)
-	return Counterexample{
-		Name: "theorem3-linear", Claim: "theorem3", Form: bounds.Printed, Rounding: bounds.Nearest,
-		Instance: fmt.Sprintf("F(w) = %.2f w on [0, %g], two linear terms of slopes %.2f and %.2f (so L = 0), c = 1 = %.2f D/G, T = %d, start %g",
-			e, d, e+1, e-1, p.C*p.G/p.Diameter, x[1], d),
-		Left: "E F(wbar_T) - F*", Parameters: p,
-		Measured: evidence.Result{Method: evidence.ExactMethod, Estimate: (lower + upper) / 2, Lower: lower, Upper: upper, Confidence: 1},
-		Coverage: "F = e w on [0, D] with gradients e-1 and e+1, c = 1: D in multiples of 1/4 up to 25, T <= 4096, e in multiples of 1/20 up to 2; 6 random starts, then smaller T",
-	}.fill()
+	},
+	Check: func(_ context.Context, x []int) (Counterexample, error) {
+		const lattice = 20000
+		e, d := float64(x[2])/20, float64(x[0])/4
+		lower, upper := e*wall(d, e, x[1], lattice, false), e*wall(d, e, x[1], lattice, true)
+		p := wallParameters(x)
+		return Counterexample{
+			Name: "theorem3-linear", Claim: "theorem3", Form: bounds.Printed, Rounding: bounds.Nearest,
+			Instance: fmt.Sprintf("F(w) = %.2f w on [0, %g], two linear terms of slopes %.2f and %.2f (so L = 0), c = 1 = %.2f D/G, T = %d, start %g",
+				e, d, e+1, e-1, p.C*p.G/p.Diameter, x[1], d),
+			Left: "E F(wbar_T) - F*", Parameters: p,
+			Measured: evidence.Result{Method: evidence.ExactMethod, Estimate: (lower + upper) / 2, Lower: lower, Upper: upper, Confidence: 1},
+			Coverage: "F = e w on [0, D] with gradients e-1 and e+1, c = 1: D in multiples of 1/4 up to 25, T <= 4096, e in multiples of 1/20 up to 2; 6 random starts, then smaller T",
+		}.fill()
+	},
+}
+
+func wallParameters(x []int) bounds.Parameters {
+	e := float64(x[2]) / 20
+	p := bounds.Unknown()
+	p.Dim, p.T, p.C = 1, x[1], 1
+	p.Diameter = float64(x[0]) / 4
+	p.Delta = p.Diameter // the coarsest grid; it plays no part
+	p.G, p.L, p.L2 = math.Sqrt(1+e*e), 0, 0
+	return p
 }

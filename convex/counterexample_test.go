@@ -2,18 +2,18 @@ package convex
 
 import (
 	"context"
+	"flag"
 	"math"
+	"slices"
 	"testing"
 
+	"tqn/bounds"
 	"tqn/evidence"
 )
 
 // Every printed statement that errata.md calls false is violated on its
 // counterexample, and the repaired one holds on the same instance.
 func TestCounterexamples(t *testing.T) {
-	if testing.Short() {
-		t.Skip("searches for ten seconds")
-	}
 	all, err := Counterexamples(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -27,6 +27,46 @@ func TestCounterexamples(t *testing.T) {
 		if good.Verdict != evidence.Holds.String() {
 			t.Errorf("%s: the repaired bound %v is %s by %v in [%v, %v]", c.Name, good.Bound, good.Verdict, good.Measured, good.Lower, good.Upper)
 		}
+	}
+}
+
+var search = flag.Bool("search", false, "repeat the long searches for counterexamples")
+
+// The witnesses are what the search finds; the searches that take longer than a few
+// seconds need -search.
+func TestSearchFindsTheWitnesses(t *testing.T) {
+	for _, e := range Exhibits() {
+		t.Run(e.Name, func(t *testing.T) {
+			quick := e.Name == "corollary1-nearest" || e.Name == "theorem2-averaged"
+			if testing.Short() || !quick && !*search {
+				t.Skip("a long search: go test ./convex -run Search -search")
+			}
+			x, err := e.Search(context.Background())
+			if err != nil || !slices.Equal(x, e.Witness) {
+				t.Errorf("Search() = %v, %v; the witness is %v", x, err, e.Witness)
+			}
+		})
+	}
+}
+
+// A statement that is true must not be refuted: the same search against the derived
+// bound finds nothing.
+func TestSearchAgainstTrueBoundsFindsNothing(t *testing.T) {
+	f := theorem2Averaged.family()
+	f.ratio = func(x []int) float64 {
+		in := swing(x)
+		v, err := bounds.Theorem2(bounds.Derived, bounds.Stochastic, in.Parameters(in.T))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return meanGap(in) / v.Total()
+	}
+	x, err := f.search(context.Background(), 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if y, err := f.shrink(context.Background(), x); err == nil {
+		t.Errorf("%v violates the derived Theorem 2", y)
 	}
 }
 
