@@ -372,5 +372,5 @@ func function(name string, arguments []argument, body func(p *program, args []va
 		ids, types = append(ids, r.id), append(types, r.tensor())
 	}
 	return fmt.Sprintf("module @%s {\nfunc.func @main(%s) -> (%s) {\n%sreturn %s : %s\n}\n}\n",
-		name, strings.Join(heads, ", "), strings.Join(types, ", "), p.b.String(), strings.Join(ids, ", "), strings.Join(types, ", "))
+		strings.ReplaceAll(name, "-", "_"), strings.Join(heads, ", "), strings.Join(types, ", "), p.b.String(), strings.Join(ids, ", "), strings.Join(types, ", "))
 }

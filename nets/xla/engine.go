@@ -28,7 +28,7 @@ type Engine struct {
 	resident  *resident
 }
 
-var _ nets.Engine = (*Engine)(nil)
+var _ nets.BlockEngine = (*Engine)(nil)
 
 // New returns an engine with zero state on a device of the client.
 func New(c *pjrt.Client, d pjrt.Device, m nets.Model, h nets.Hyper, precision Precision) (*Engine, error) {

@@ -1,7 +1,327 @@
 package xla
 
-import "tqn/pjrt"
+import (
+	"fmt"
+	"math"
 
-type resident struct{ buffers []*pjrt.Buffer }
+	"tqn/nets"
+	"tqn/nets/dataset"
+	"tqn/pjrt"
+	"tqn/quantize"
+)
 
-func (r *resident) destroy() { destroy(r.buffers...) }
+// maxBlock is the largest number of steps in one call of the block program.
+const maxBlock = 1024
+
+// resident is a data set on the device, with the programs that read it.
+type resident struct {
+	set     *dataset.Set
+	seed    uint64
+	augment dataset.Augmentation
+
+	train, test   *pjrt.Buffer // pixels, ui8 (images*H*W, C)
+	trainLabels   *pjrt.Buffer // i32
+	testLabels    *pjrt.Buffer
+	mean, inverse *pjrt.Buffer // f32 (H*W, C) and (C)
+	order         *pjrt.Buffer // of orderEpoch
+	orderEpoch    int
+	key           *pjrt.Buffer // ui32[2] of the augmentation's noise
+
+	block, evaluate *pjrt.Executable
+}
+
+func (r *resident) destroy() {
+	destroy(r.train, r.test, r.trainLabels, r.testLabels, r.mean, r.inverse, r.order, r.key)
+	r.block.Destroy()
+	r.evaluate.Destroy()
+}
+
+// LoadSet puts a data set on the device for [Engine.Block] and [Engine.EvaluateSet]. Order and
+// augmentation are those of a [dataset.Loader] with this seed. The error wraps
+// [nets.ErrNotResident] for sets that are decoded on demand or have 2^31 pixels or more.
+func (e *Engine) LoadSet(set *dataset.Set, seed uint64, augment dataset.Augmentation) (err error) {
+	pixels := set.Height * set.Width
+	if set.Name == "imagenet" || max(set.Train.Len(), set.Test.Len()) >= math.MaxInt32/pixels {
+		return fmt.Errorf("xla: %s: %w", set.Name, nets.ErrNotResident)
+	}
+	in := e.model.Input
+	if set.Height != in.H || set.Width != in.W || set.Channels != in.C || len(set.Classes) != e.model.Classes {
+		return fmt.Errorf("xla: %s has %d classes of %dx%dx%d, the model wants %d of %v", set.Name, len(set.Classes), set.Height, set.Width, set.Channels, e.model.Classes, in)
+	}
+	if set.Train.Len() < e.hyper.Batch {
+		return fmt.Errorf("xla: %s: batch of %d images, but only %d training images", set.Name, e.hyper.Batch, set.Train.Len())
+	}
+	stats, err := set.Statistics()
+	if err != nil {
+		return err
+	}
+	r := &resident{set: set, seed: seed, augment: augment, orderEpoch: -1}
+	defer func() {
+		if err != nil {
+			r.destroy()
+		}
+	}()
+	if r.train, r.trainLabels, err = e.split(set, set.Train); err != nil {
+		return err
+	}
+	if r.test, r.testLabels, err = e.split(set, set.Test); err != nil {
+		return err
+	}
+	mean, inverse := make([]float32, pixels*set.Channels), make([]float32, set.Channels)
+	for i := range mean {
+		mean[i] = stats.Mean[i%len(stats.Mean)] // len is Channels where the mean is per channel
+	}
+	for c := range inverse {
+		inverse[c] = 1 / stats.Scale[c%len(stats.Scale)]
+	}
+	if r.mean, err = pjrt.FromHost(e.client, e.device, mean, pixels, set.Channels); err != nil {
+		return err
+	}
+	if r.inverse, err = pjrt.FromHost(e.client, e.device, inverse, set.Channels); err != nil {
+		return err
+	}
+	k0, k1 := quantize.NewNoise(seed).Key()
+	if r.key, err = pjrt.FromHost(e.client, e.device, []uint32{k0, k1}, 2); err != nil {
+		return err
+	}
+	if e.resident != nil {
+		e.resident.destroy()
+	}
+	e.resident = r
+	return nil
+}
+
+func (e *Engine) split(set *dataset.Set, s dataset.Split) (pixels, labels *pjrt.Buffer, err error) {
+	size := set.Pixels()
+	bytes, classes := make([]uint8, s.Len()*size), make([]int32, s.Len())
+	for i := range classes {
+		classes[i] = int32(s.Label(i))
+		if err := s.Image(i, bytes[i*size:(i+1)*size]); err != nil {
+			return nil, nil, err
+		}
+	}
+	if pixels, err = pjrt.FromHost(e.client, e.device, bytes, s.Len()*set.Height*set.Width, set.Channels); err != nil {
+		return nil, nil, err
+	}
+	labels, err = pjrt.FromHost(e.client, e.device, classes, s.Len(), 1)
+	return pixels, labels, err
+}
+
+// loaded returns the resident set; Block before LoadSet is a programmer error.
+func (e *Engine) loaded() *resident {
+	if e.resident == nil {
+		panic("xla: Engine: no data set loaded")
+	}
+	return e.resident
+}
+
+// Block takes n training steps on batches first to first+n-1 of an epoch, counted from 0, and
+// returns what [Engine.Step] would have summed. step is the number of the first, from 1. The
+// host does nothing between the steps. After a *nets.NonFiniteError the state is that before
+// the step it names, and the loss is that of the steps before it and of the step itself.
+func (e *Engine) Block(epoch, first, n int, alpha float64, step uint64) (nets.Loss, error) {
+	r := e.loaded()
+	batches := r.set.Train.Len() / e.hyper.Batch
+	if epoch < 0 || first < 0 || n < 1 || first+n > batches || step < 1 {
+		panic(fmt.Sprintf("xla: Engine.Block(epoch %d, first %d, n %d, step %d): an epoch has batches 0 to %d", epoch, first, n, step, batches-1))
+	}
+	if r.block == nil {
+		text := BlockProgram(e.model, e.hyper, e.precision, r.set, r.augment)
+		var err error
+		if r.block, err = e.client.Compile(text, e.device); err != nil {
+			return nets.Loss{}, fmt.Errorf("xla: compiling %s: %w", e.model.Name, err)
+		}
+	}
+	if r.orderEpoch != epoch {
+		r.order.Destroy()
+		var err error
+		if r.order, err = pjrt.FromHost(e.client, e.device, dataset.Order(r.seed, epoch, r.set.Train.Len()), r.set.Train.Len()); err != nil {
+			return nets.Loss{}, err
+		}
+		r.orderEpoch = epoch
+	}
+	var total nets.Loss
+	for n > 0 {
+		k := min(n, maxBlock)
+		loss, err := e.runBlock(r, epoch, first, k, alpha, step)
+		total.Add(loss)
+		if err != nil {
+			return total, err
+		}
+		first, n, step = first+k, n-k, step+uint64(k)
+	}
+	return total, nil
+}
+
+func (e *Engine) runBlock(r *resident, epoch, first, n int, alpha float64, step uint64) (nets.Loss, error) {
+	if err := e.settle(); err != nil {
+		return nets.Loss{}, err
+	}
+	scales, c2s := make([]float32, maxBlock), make([]float32, maxBlock)
+	for i := range n {
+		scales[i], c2s[i] = adamScalars(alpha, step+uint64(i))
+	}
+	numbers, err := e.upload(scales, c2s, []int32{int32(first)}, []int32{int32(n)}, []uint64{step}, []uint32{uint32(epoch)})
+	if err != nil {
+		return nets.Loss{}, err
+	}
+	defer destroy(numbers...)
+	args := append([]*pjrt.Buffer{}, e.state[:]...)
+	args = append(args, r.train, r.trainLabels, r.order, r.mean, r.inverse)
+	args = append(args, numbers...)
+	args = append(append(args, r.key), e.constants...)
+	results, err := r.block.Run(args...)
+	if err != nil {
+		return nets.Loss{}, err
+	}
+	e.adopt(results)
+	defer destroy(results[stateVectors:]...)
+	done, err := pjrt.ToHost[int32](results[stateVectors+3])
+	if err != nil {
+		return nets.Loss{}, err
+	}
+	loss, err := readLoss(results[stateVectors], results[stateVectors+1], int(done[0])*e.hyper.Batch)
+	if err != nil {
+		return loss, err
+	}
+	status, err := pjrt.ToHost[int32](results[stateVectors+2])
+	if err != nil {
+		return loss, err
+	}
+	return loss, e.layout.describe(status[0], step+uint64(done[0])-1)
+}
+
+// EvaluateSet is the loss on the whole test split, in one call.
+func (e *Engine) EvaluateSet() (nets.Loss, error) {
+	r := e.loaded()
+	if r.evaluate == nil {
+		var err error
+		if r.evaluate, err = e.client.Compile(EvaluateSetProgram(e.model, e.hyper, e.precision, r.set), e.device); err != nil {
+			return nets.Loss{}, fmt.Errorf("xla: compiling %s: %w", e.model.Name, err)
+		}
+	}
+	if err := e.settle(); err != nil {
+		return nets.Loss{}, err
+	}
+	results, err := r.evaluate.Run(e.state[stateB], e.state[stateF], e.state[stateR], r.test, r.testLabels, r.mean, r.inverse)
+	if err != nil {
+		return nets.Loss{}, err
+	}
+	defer destroy(results...)
+	loss, err := readLoss(results[0], results[1], r.set.Test.Len())
+	if err == nil && (math.IsNaN(loss.Sum) || math.IsInf(loss.Sum, 0)) {
+		err = &nets.NonFiniteError{What: "loss", Tensor: "the last layer"}
+	}
+	return loss, err
+}
+
+// pixelArguments are a split's pixels and labels, and the normalisation.
+func pixelArguments(m nets.Model, images int) (pixels, labels, mean, inverse argument) {
+	area := m.Input.H * m.Input.W
+	return argument{elem: ui8, dims: []int{images * area, m.Input.C}}, argument{elem: i32, dims: []int{images, 1}},
+		argument{elem: f32, dims: []int{area, m.Input.C}}, argument{elem: f32, dims: []int{m.Input.C}}
+}
+
+// BlockProgram is up to 1024 training steps with augmentation:
+//
+//	arguments  state (7 vectors, donated), pixels ui8 (images*H*W, C), labels i32 (images, 1), order i32 (images),
+//	           mean f32 (H*W, C), inverse f32 (C), scale f32 (1024), c2 f32 (1024), first batch i32, steps i32, step ui64,
+//	           epoch ui32, augmentation key ui32[2], rule key ui32[2], ones ui32, ones ui64
+//	results    state, sum of losses f64, wrong i32, status i32, steps begun i32
+func BlockProgram(m nets.Model, h nets.Hyper, precision Precision, set *dataset.Set, augment dataset.Augmentation) string {
+	l := newLayout(m)
+	images := set.Train.Len()
+	pixels, labels, mean, inverse := pixelArguments(m, images)
+	args := append(stateArguments(l, true), pixels, labels, argument{elem: i32, dims: []int{images}}, mean, inverse,
+		argument{elem: f32, dims: []int{maxBlock}}, argument{elem: f32, dims: []int{maxBlock}}, argument{elem: i32}, argument{elem: i32},
+		argument{elem: ui64}, argument{elem: ui32}, argument{elem: ui32, dims: []int{2}})
+	args = append(args, scalarArguments()...)
+	return function(m.Name+"_block", args, func(p *program, a []value) []value {
+		in := a[stateVectors:]
+		pixels, labels, order, mean, inverse := in[0], in[1], in[2], in[3], in[4]
+		scale, c2, first, steps, step, epoch, augmentKey := in[5], in[6], in[7], in[8], in[9], in[10], in[11]
+		const iLoss, iWrong, iStatus, iDone = stateVectors, stateVectors + 1, stateVectors + 2, stateVectors + 3
+		carry := append(append([]value{}, a[:stateVectors]...), p.constant(f64, 0), p.constant(i32, 0), p.constant(i32, statusFine), p.constant(i32, 0))
+		return p.loop(carry, func(c []value) value {
+			return p.and(p.compare("LT", c[iDone], steps), p.compareConst("EQ", c[iStatus], statusFine))
+		}, func(c []value) []value {
+			n := &net{program: p, hyper: h, precision: precision}
+			batch := p.add(first, c[iDone])
+			index := p.dynamicSlice(order, p.scale(batch, float64(h.Batch)), h.Batch)
+			x := n.augmented(m.Input, pixels, mean, inverse, index, augment, epoch, p.key(augmentKey))
+			classes := p.reshape(p.rows(labels, index), h.Batch)
+			one := func(v value) value { return p.reshape(p.dynamicSlice(v, c[iDone], 1)) }
+			low, high := p.words64(p.add(step, p.convert(c[iDone], ui64)))
+			state, loss, wrong, status := n.trainStep(m, l, c[:stateVectors], x, classes,
+				scalars{one(scale), one(c2), low, high, p.key(in[12]), in[13], in[14]})
+			return append(state, p.add(c[iLoss], loss), p.add(c[iWrong], wrong), status, p.addConst(c[iDone], 1))
+		})
+	})
+}
+
+// EvaluateSetProgram is the forward pass over the test split:
+//
+//	arguments  B, F, R, pixels ui8 (images*H*W, C), labels i32 (images, 1), mean f32 (H*W, C), inverse f32 (C)
+//	results    sum of losses f64, wrong i32
+func EvaluateSetProgram(m nets.Model, h nets.Hyper, precision Precision, set *dataset.Set) string {
+	l := newLayout(m)
+	images := set.Test.Len()
+	pixels, labels, mean, inverse := pixelArguments(m, images)
+	args := []argument{{elem: f32, dims: []int{l.size[stateB]}}, {elem: f32, dims: []int{l.size[stateF]}}, {elem: f32, dims: []int{l.size[stateR]}},
+		pixels, labels, mean, inverse}
+	batches := (images + h.Batch - 1) / h.Batch
+	return function(m.Name+"_evaluate_set", args, func(p *program, a []value) []value {
+		carry := []value{p.constant(f64, 0), p.constant(i32, 0), p.constant(i32, 0)}
+		return p.loop(carry, func(c []value) value {
+			return p.compareConst("LT", c[2], float64(batches))
+		}, func(c []value) []value {
+			n := &net{program: p, hyper: h, precision: precision}
+			n.unpack(l, a[0], a[1], a[2])
+			index := p.add(p.broadcast(p.scale(c[2], float64(h.Batch)), []int{h.Batch}), p.iota(i32, 0, h.Batch))
+			valid := p.compareConst("LT", index, float64(images))
+			index = p.min(index, p.like(index, float64(images-1)))
+			x := n.augmented(m.Input, a[3], a[5], a[6], index, dataset.Augmentation{}, value{}, [2]value{})
+			classes := p.reshape(p.rows(a[4], index), h.Batch)
+			logits, _ := n.forward(m.Layers, x)
+			loss, wrong, _ := n.crossEntropy(logits, p.choose(valid, classes, p.like(classes, -1)))
+			return []value{p.add(c[0], loss), p.add(c[1], wrong), p.addConst(c[2], 1)}
+		})[:2]
+	})
+}
+
+// augmented gathers images by index (i32, batch), shifts and mirrors each by the draw of
+// (augmentation stream, epoch, image), and normalises, as [dataset.Loader] does.
+func (n *net) augmented(in nets.Shape, pixels, mean, inverse, index value, augment dataset.Augmentation, epoch value, key [2]value) value {
+	batch := index.dims[0]
+	shape := []int{batch, in.H, in.W}
+	y, x := n.iota(i32, 1, shape...), n.iota(i32, 2, shape...)
+	inside := n.fill(i1, 1, shape...)
+	if augment.Pad > 0 || augment.Flip {
+		column := []int{batch}
+		word := n.philox(n.fill(ui32, 0, column...), n.fill(ui32, float64(dataset.AugmentStream), column...), n.convert(index, ui32), n.broadcast(epoch, column), key)
+		if augment.Flip {
+			mirrored := n.sub(n.like(x, float64(in.W-1)), x)
+			mirror := n.compareConst("EQ", n.and(word[2], n.like(word[2], 1)), 1)
+			x = n.choose(n.broadcast(mirror, shape, 0), mirrored, x)
+		}
+		if augment.Pad > 0 {
+			// between(word, 0, 2*Pad) - Pad: the high word of word*(2*Pad+1).
+			shift := func(w value) value {
+				w = n.shift("shift_right_logical", n.scale(n.convert(w, ui64), float64(2*augment.Pad+1)), 32)
+				return n.broadcast(n.addConst(n.convert(w, i32), float64(-augment.Pad)), shape, 0)
+			}
+			y, x = n.add(y, shift(word[0])), n.add(x, shift(word[1]))
+			within := func(v value, size int) value {
+				return n.and(n.compareConst("GE", v, 0), n.compareConst("LT", v, float64(size)))
+			}
+			inside = n.and(within(y, in.H), within(x, in.W))
+			clamp := func(v value, size int) value { return n.min(n.max(v, n.like(v, 0)), n.like(v, float64(size-1))) }
+			y, x = clamp(y, in.H), clamp(x, in.W)
+		}
+	}
+	at := n.add(n.scale(y, float64(in.W)), x)
+	image := n.broadcast(n.scale(index, float64(in.H*in.W)), shape, 0)
+	centred := n.sub(n.convert(n.rows(pixels, n.add(image, at)), f32), n.rows(mean, at))
+	out := n.mul(centred, n.broadcast(inverse, centred.dims, 3))
+	return n.choose(n.broadcast(inside, out.dims, 0, 1, 2), out, n.like(out, 0))
+}

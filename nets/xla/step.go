@@ -125,17 +125,24 @@ func (n *net) trainStep(m nets.Model, l layout, state []value, x, labels value, 
 	status = n.choose(n.and(badGradient, n.compareConst("EQ", status, statusFine)), n.addConst(first, statusGrad), status)
 	fine := n.compareConst("EQ", status, statusFine)
 
-	newState = make([]value, stateVectors)
-	var step value
-	newState[stateBm], newState[stateBv], step = n.adam(state[stateB], n.decayed(l, stateB, gB, state[stateB], s), state[stateBm], state[stateBv], s)
-	newState[stateB] = n.rule(l, state[stateB], step, s)
-	newState[stateFm], newState[stateFv], step = n.adam(state[stateF], n.decayed(l, stateF, gF, state[stateF], s), state[stateFm], state[stateFv], s)
-	newState[stateF] = n.sub(state[stateF], step)
+	newState = n.update(l, state, gB, gF, s)
 	newState[stateR] = n.pack(l, stateR, n.averages)
 	for i := range newState {
 		newState[i] = n.choose(fine, newState[i], state[i])
 	}
 	return newState, loss, wrong, status
+}
+
+// update takes Adam's step with gradients gB and gF and applies the rule; the running averages
+// are left as they were.
+func (n *net) update(l layout, state []value, gB, gF value, s scalars) []value {
+	updated := append([]value{}, state...)
+	var step value
+	updated[stateBm], updated[stateBv], step = n.adam(n.decayed(l, stateB, gB, state[stateB], s), state[stateBm], state[stateBv], s)
+	updated[stateB] = n.rule(l, state[stateB], step, s)
+	updated[stateFm], updated[stateFv], step = n.adam(n.decayed(l, stateF, gF, state[stateF], s), state[stateFm], state[stateFv], s)
+	updated[stateF] = n.sub(state[stateF], step)
+	return updated
 }
 
 // isFinite has the shape of a.
@@ -179,7 +186,7 @@ func (n *net) decayed(l layout, vector int, g, w value, s scalars) value {
 //
 // The root and the quotient are taken in float64 and then rounded, which gives the correctly
 // rounded float32 result (53 >= 2*24+2 bits); float32 division and root on GPUs may be approximate.
-func (n *net) adam(w, g, m, v value, s scalars) (newM, newV, step value) {
+func (n *net) adam(g, m, v value, s scalars) (newM, newV, step value) {
 	times := func(c float64, a value) value { return n.exact(n.scale(a, c), s) }
 	newM = n.add(times(nets.AdamBeta1, m), times(1-nets.AdamBeta1, g))
 	newV = n.add(times(nets.AdamBeta2, v), times(1-nets.AdamBeta2, n.exact(n.mul(g, g), s)))

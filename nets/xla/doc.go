@@ -1,0 +1,34 @@
+// Package xla runs the nets of package nets on any device with a PJRT plug-in: it
+// writes the whole training step (augmentation, forward pass, backward pass, Adam, the rule SR, BC or
+// R with its random words) as one StableHLO program and runs it through package pjrt. [Engine] is a
+// [nets.BlockEngine]: the data set and the state stay on the device, and a call takes many steps.
+//
+// # What is the same bits as on the CPU engine
+//
+// The random words (Philox in integer arithmetic), the order and the augmentation of images
+// and their normalisation, and Adam and the rule as functions of the gradient: the update is
+// kernel.Adam's sequence of float32 operations, kept apart so that no compiler contracts two of them
+// into one. Subnormal numbers are the exception: XLA's CPU back end flushes them to zero.
+//
+// Gradients are sums whose order XLA chooses, so they differ in the last places, and with them, now and
+// then, a rounding whose probability lies that close to its random word. A run on one engine is
+// therefore not the same bytes as on the other, but every step is within a derived tolerance of it
+// (TestStepOfEveryNetAndMethod), and state moves both ways.
+//
+// # Precision
+//
+// [F32] asks XLA for float32 products (precision HIGHEST). [TF32] and [BF16] are named choices.
+// Sums over a batch are float32 along a row of pixels and float64 beyond.
+//
+// # Limits
+//
+// Tested with XLA's CPU plug-ins on linux/amd64 only: no program of this package has been run
+// on a GPU or TPU, nothing is known of its speed there, and that TF32 reduces precision there is
+// what XLA's documentation says. One device: the batch is not sharded over several. On a GPU, XLA's while loop
+// reads its condition back on the host once a step; tqn itself does not wait between the steps of a block.
+// Image trees (imagenet) are not held on the device: their batches come from the host, one call a step.
+//
+// The StableHLO is written by a small emitter of our own (emit.go). The public one in Go
+// (github.com/gomlx/go-xla v0.2.1) was tried: it needs no cgo, but brings protobuf and three more
+// modules and 5 MB into the binary, and cannot say window_reversal, the form of a convolution's input gradient.
+package xla
