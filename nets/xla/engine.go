@@ -88,9 +88,9 @@ func destroy(buffers ...*pjrt.Buffer) {
 // Model implements [nets.Engine].
 func (e *Engine) Model() nets.Model { return e.model }
 
-// Kernel names plug-in, platform, device and precision.
+// Kernel names platform, device, precision and plug-in with its version, for the manifest.
 func (e *Engine) Kernel() string {
-	return fmt.Sprintf("pjrt %s (%s, %s, %s)", e.client.Platform, e.device.Kind, filepath.Base(e.client.Plugin.Path), e.precision)
+	return fmt.Sprintf("pjrt %s, %s, %s (%s, %s)", e.client.Platform, e.device.Kind, e.precision, filepath.Base(e.client.Plugin.Path), e.client.Plugin.Version())
 }
 
 // Tensors implements [nets.Engine].
@@ -282,4 +282,17 @@ func (e *Engine) Close() error {
 		e.resident = nil
 	}
 	return nil
+}
+
+// OpenClient finds, loads and starts a PJRT plug-in, see [pjrt.Find].
+func OpenClient(plugin string) (*pjrt.Client, error) {
+	path, err := pjrt.Find(plugin)
+	if err != nil {
+		return nil, err
+	}
+	p, err := pjrt.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return p.NewClient(nil)
 }

@@ -17,17 +17,7 @@ import (
 	"tqn/quantize"
 )
 
-var client = sync.OnceValues(func() (*pjrt.Client, error) {
-	path, err := pjrt.Find("")
-	if err != nil {
-		return nil, err
-	}
-	p, err := pjrt.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	return p.NewClient(nil)
-})
+var client = sync.OnceValues(func() (*pjrt.Client, error) { return OpenClient("") })
 
 // need skips the test where no plug-in is installed, unless TQN_REQUIRE_PJRT is set.
 func need(t testing.TB) *pjrt.Client {

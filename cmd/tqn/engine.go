@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"tqn/nets"
+	"tqn/nets/xla"
+	"tqn/pjrt"
+)
+
+// engineChoice is the flags --engine, --plugin and --precision.
+type engineChoice struct {
+	engine, plugin, precision string
+
+	client func() (*pjrt.Client, error)
+}
+
+// engineFlags declares them on a command that trains.
+func engineFlags(cmd *cobra.Command) *engineChoice {
+	c := &engineChoice{}
+	f := cmd.Flags()
+	f.StringVar(&c.engine, "engine", "cpu", "cpu: tqn's own kernels; pjrt: an XLA device through a PJRT plug-in")
+	f.StringVar(&c.plugin, "plugin", "", "the PJRT plug-in's .so; default: $"+pjrt.EnvPlugin+", or one found in an installed JAX wheel")
+	f.StringVar(&c.precision, "precision", "", "of products with --engine pjrt: f32 (default), tf32 or bf16")
+	for flag, values := range map[string][]string{"engine": {"cpu", "pjrt"}, "precision": {"f32", "tf32", "bf16"}} {
+		if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+			panic(err) // a flag declared above
+		}
+	}
+	c.client = sync.OnceValues(func() (*pjrt.Client, error) { return xla.OpenClient(c.plugin) })
+	return c
+}
+
+// factory returns what builds engines for nets.Where.NewEngine: nil for the CPU. With pjrt, the
+// plug-in is started here, so that a missing one is an error at once, and all engines of the
+// process share it.
+func (c *engineChoice) factory() (func(nets.Model, nets.Hyper) (nets.Engine, error), error) {
+	switch c.engine {
+	case "cpu":
+		if c.plugin != "" || c.precision != "" {
+			return nil, fmt.Errorf("--plugin and --precision are for --engine pjrt")
+		}
+		return nil, nil
+	case "pjrt":
+		precision, err := xla.ParsePrecision(c.precision)
+		if err != nil {
+			return nil, err
+		}
+		client, err := c.client()
+		if err != nil {
+			return nil, err
+		}
+		return func(m nets.Model, h nets.Hyper) (nets.Engine, error) {
+			return xla.New(client, client.Devices[0], m, h, precision)
+		}, nil
+	}
+	return nil, fmt.Errorf("--engine %q; want cpu or pjrt", c.engine)
+}
