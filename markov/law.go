@@ -328,7 +328,7 @@ func (d Density) integrate(f func(float64) float64, a, b float64) float64 {
 	for i := range panels {
 		lo := a + (b-a)*float64(i)/float64(panels)
 		hi := a + (b-a)*float64(i+1)/float64(panels)
-		s += quad.Fixed(f, lo, hi, 16, quad.Legendre{}, 0)
+		s += gauss16.integrate(f, lo, hi)
 	}
 	return s
 }
@@ -361,6 +361,26 @@ func (d Density) TailConstant() float64 {
 // CDF integrates the density up to a.
 func (d Density) CDF(a float64) float64 { return d.integrate(d.PDF, d.Lo, a) / d.mass() }
 
+// rule is a Gauss-Legendre rule on [-1, 1].
+type rule struct{ x, w []float64 }
+
+var gauss12, gauss16 = newRule(12), newRule(16)
+
+func newRule(n int) rule {
+	r := rule{make([]float64, n), make([]float64, n)}
+	quad.Legendre{}.FixedLocations(r.x, r.w, -1, 1)
+	return r
+}
+
+func (r rule) integrate(f func(float64) float64, lo, hi float64) float64 {
+	mid, half := (lo+hi)/2, (hi-lo)/2
+	s := 0.0
+	for i, x := range r.x {
+		s += r.w[i] * f(mid+half*x)
+	}
+	return s * half
+}
+
 // tent integrates the tent function against pdf. scale is a length over which
 // log pdf changes by about one near c; kink is the only point where pdf may not
 // be smooth.
@@ -380,10 +400,10 @@ func tent(l Law, pdf func(float64) float64, c, h, kink, scale float64) float64 {
 	side := func(lo, hi float64, weight func(float64) float64) {
 		f := func(x float64) float64 { return weight(x) * pdf(x) }
 		if lo < kink && kink < hi {
-			s += quad.Fixed(f, lo, kink, 12, quad.Legendre{}, 0)
+			s += gauss12.integrate(f, lo, kink)
 			lo = kink
 		}
-		s += quad.Fixed(f, lo, hi, 12, quad.Legendre{}, 0)
+		s += gauss12.integrate(f, lo, hi)
 	}
 	side(c-h, c, func(x float64) float64 { return (x - (c - h)) / h })
 	side(c, c+h, func(x float64) float64 { return (c + h - x) / h })

@@ -71,7 +71,8 @@ func (c *Chain) stationary() ([]float64, error) {
 	case c.n <= denseLimit:
 		pi, ok = gth(c.denseRates(), c.n)
 	default:
-		return nil, fmt.Errorf("markov: %d states without structure: use Multilevel", c.n)
+		r, err := c.Multilevel(1e-12)
+		return r.Law, err
 	}
 	if !ok {
 		return nil, fmt.Errorf("markov: the only way between two states is less likely than the smallest float64")

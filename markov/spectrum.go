@@ -1,0 +1,383 @@
+package markov
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// visits is the matrix of expected visits of an irreducible chain before it
+// reaches a reference state, from which everything spectral follows.
+type visits struct {
+	n  int
+	pi []float64
+	// time[x*n+y] is the expected time in y, started at x, before the chain of
+	// rates (alpha = 1) reaches the state ref; row and column ref are zero.
+	time []float64
+	ref  int
+}
+
+// expectedVisits inverts -Q without the row and column of the likeliest state.
+// That matrix is a diagonally dominant M-matrix given by its off-diagonal entries
+// and its rates to ref, so elimination as in GTH adds non-negative numbers only
+// and the inverse is entrywise accurate (A. Alfa, J. Xue, Q. Ye, Math. Comp. 71
+// (2002) 217-236). The likeliest state keeps the entries as small as they can
+// be, so that little cancels when they are centred.
+func (c *Chain) expectedVisits() (visits, error) {
+	n := c.n
+	if n > denseLimit {
+		return visits{}, fmt.Errorf("markov: the spectrum of %d states needs dense matrices; %d states is the limit", n, denseLimit)
+	}
+	if !c.Irreducible() {
+		return visits{}, fmt.Errorf("%w or transient states: the spectrum is computed for irreducible chains", ErrReducible)
+	}
+	pi, err := c.stationary()
+	if err != nil {
+		return visits{}, err
+	}
+	v := visits{n: n, pi: pi}
+	for x, p := range pi {
+		if p > pi[v.ref] {
+			v.ref = x
+		}
+	}
+	// Exchange ref with state 0, the one that is never eliminated.
+	q := c.denseRates()
+	swap := func(i int) int {
+		switch i {
+		case 0:
+			return v.ref
+		case v.ref:
+			return 0
+		}
+		return i
+	}
+	if v.ref != 0 {
+		for y := range n {
+			q[y], q[v.ref*n+y] = q[v.ref*n+y], q[y]
+		}
+		for x := range n {
+			q[x*n], q[x*n+v.ref] = q[x*n+v.ref], q[x*n]
+		}
+	}
+	if _, ok := gth(q, n); !ok {
+		return visits{}, fmt.Errorf("markov: the only way between two states is less likely than the smallest float64")
+	}
+	// After gth: q(i,k) above the diagonal is the factor with which i takes over
+	// from k, q(k,j) below it are the rates of k when it is eliminated, q(k,k)
+	// their sum.
+	b := make([]float64, n*n)
+	for x := 1; x < n; x++ {
+		b[x*n+x] = 1
+	}
+	parallel(n, n > 64, func(lo, hi int) { // columns lo..hi of the right-hand sides
+		for k := n - 1; k > 1; k-- {
+			bk := b[k*n+max(lo, k) : k*n+max(hi, k)]
+			for i := 1; i < k; i++ {
+				f := q[i*n+k]
+				if f == 0 {
+					continue
+				}
+				bi := b[i*n+max(lo, k) : i*n+max(hi, k)][:len(bk)]
+				for j, v := range bk {
+					bi[j] += f * v
+				}
+			}
+		}
+		for k := 1; k < n; k++ {
+			bk := b[k*n+lo : k*n+hi]
+			for i := 1; i < k; i++ {
+				f := q[k*n+i]
+				if f == 0 {
+					continue
+				}
+				bi := b[i*n+lo : i*n+hi][:len(bk)]
+				for j, v := range bi {
+					bk[j] += f * v
+				}
+			}
+			s := q[k*n+k]
+			for j := range bk {
+				bk[j] /= s
+			}
+		}
+	})
+	v.time = q
+	for x := range n {
+		for y := range n {
+			v.time[swap(x)*n+swap(y)] = b[x*n+y]
+		}
+	}
+	return v, nil
+}
+
+// deviation returns H with H (-Q) = I - 1 pi, H 1 = 0, pi H = 0: the group inverse
+// of -Q (C. Meyer, SIAM Review 17 (1975) 443-464), H = (I - 1 pi) N (I - 1 pi)
+// for the visits N.
+func (v visits) deviation() []float64 {
+	n := v.n
+	h := make([]float64, n*n)
+	copy(h, v.time)
+	for x := range n { // N (I - 1 pi): from each entry its row sum times pi
+		row := h[x*n : (x+1)*n]
+		sum := 0.0
+		for _, t := range row {
+			sum += t
+		}
+		for y := range row {
+			row[y] -= sum * v.pi[y]
+		}
+	}
+	mean := make([]float64, n)
+	for x := range n {
+		for y, t := range h[x*n : (x+1)*n] {
+			mean[y] += v.pi[x] * t
+		}
+	}
+	for x := range n {
+		for y := range n {
+			h[x*n+y] -= mean[y]
+		}
+	}
+	return h
+}
+
+// Gap returns the absolute spectral gap 1 - max{|lambda| : lambda != 1} of an
+// irreducible chain, to about 1e-12 of itself where the slowest mode is slow
+// because it is nearly decoupled, whatever alpha is. It is zero for a periodic
+// chain (as far as the eigenvalue -1 shows: to 1e-14).
+//
+// The eigenvalues of -Q that are near zero are the large ones of its group
+// inverse, which has them to a small relative error; an eigenvalue solver applied
+// to P or to Q has them only to 1e-16 of the largest. Reversible chains are
+// symmetrised first.
+func (c *Chain) Gap() (float64, error) {
+	if c.n == 1 {
+		return 1, nil
+	}
+	v, err := c.expectedVisits()
+	if err != nil {
+		return 0, err
+	}
+	return c.gap(v)
+}
+
+func (c *Chain) gap(v visits) (float64, error) {
+	slow, err := c.eigenvalues(v.deviation(), v.pi)
+	if err != nil {
+		return 0, err
+	}
+	gap := math.Inf(1)
+	largest := 0.0
+	for _, t := range slow {
+		largest = max(largest, cabs(t))
+	}
+	for _, t := range slow {
+		if a := cabs(t); a > 1e-6*largest {
+			gap = min(gap, c.gapOf(complex(real(t)/a/a, -imag(t)/a/a)))
+		}
+	}
+	// Modes that are not slow can still be far from mixing if P has eigenvalues
+	// near -1 or elsewhere on the circle: possible only if some state holds with
+	// less than 1/2 (Gershgorin).
+	if top := maxOf(c.exit); c.alpha*top > 0.5 {
+		q := c.denseRates()
+		for x := range c.n {
+			q[x*c.n+x] = -c.exit[x]
+		}
+		fast, err := c.eigenvalues(q, v.pi)
+		if err != nil {
+			return 0, err
+		}
+		for _, m := range fast {
+			if cabs(m) > 1e-4*top {
+				gap = min(gap, c.gapOf(-m))
+			}
+		}
+	}
+	return max(0, gap), nil
+}
+
+// gapOf returns 1 - |1 - alpha*mu| without subtracting from one.
+func (c *Chain) gapOf(mu complex128) float64 {
+	re, im := c.alpha*real(mu), c.alpha*imag(mu)
+	return (2*re - re*re - im*im) / (1 + math.Hypot(1-re, im))
+}
+
+func cabs(z complex128) float64 { return math.Hypot(real(z), imag(z)) }
+
+// eigenvalues returns those of a matrix a, symmetric after scaling with sqrt(pi)
+// if the chain is reversible. It overwrites a.
+func (c *Chain) eigenvalues(a []float64, pi []float64) ([]complex128, error) {
+	n := c.n
+	positive := true
+	for _, p := range pi {
+		positive = positive && p > 1e-290
+	}
+	if positive && c.reversible(pi) {
+		s := mat.NewSymDense(n, nil)
+		for x := range n {
+			for y := x; y < n; y++ {
+				r := math.Sqrt(pi[x] / pi[y])
+				s.SetSym(x, y, (a[x*n+y]*r+a[y*n+x]/r)/2)
+			}
+		}
+		var e mat.EigenSym
+		if !e.Factorize(s, false) {
+			return nil, fmt.Errorf("markov: the symmetric eigenvalue solver did not converge")
+		}
+		values := e.Values(nil)
+		out := make([]complex128, n)
+		for i, v := range values {
+			out[i] = complex(v, 0)
+		}
+		return out, nil
+	}
+	var e mat.Eigen
+	if !e.Factorize(mat.NewDense(n, n, a), mat.EigenNone) {
+		return nil, fmt.Errorf("markov: the eigenvalue solver did not converge")
+	}
+	return e.Values(nil), nil
+}
+
+// RelaxationTime returns 1/Gap, in steps.
+func (c *Chain) RelaxationTime() (float64, error) {
+	g, err := c.Gap()
+	return 1 / g, err
+}
+
+// Kemeny returns Kemeny's constant, in steps: the expected number of steps from
+// any state to a state drawn from pi (counting zero if it is the start), which
+// does not depend on the start (J. Kemeny, J. Snell, Finite Markov Chains, 1960,
+// Theorem 4.4.10). It equals the sum of 1/(1-lambda) over the eigenvalues other than 1.
+func (c *Chain) Kemeny() (float64, error) {
+	if c.n == 1 {
+		return 0, nil
+	}
+	v, err := c.expectedVisits()
+	if err != nil {
+		return 0, err
+	}
+	return c.kemeny(v), nil
+}
+
+// kemeny is the trace of the group inverse, sum_y sum_x pi(x) (N(y,y) - N(x,y)):
+// every term is non-negative because the own state is visited most.
+func (c *Chain) kemeny(v visits) float64 {
+	k := 0.0
+	for x := range v.n {
+		for y := range v.n {
+			k += v.pi[x] * (v.time[y*v.n+y] - v.time[x*v.n+y])
+		}
+	}
+	return k / c.alpha
+}
+
+// HittingTimes returns the expected number of steps to the set of target states
+// from every state: zero inside, +Inf where the chain may never arrive. Every
+// entry is accurate: elimination without subtraction as in GTH.
+func (c *Chain) HittingTimes(target ...int) ([]float64, error) {
+	n := c.n
+	if n > denseLimit {
+		return nil, fmt.Errorf("markov: hitting times of %d states need a dense matrix; %d states is the limit", n, denseLimit)
+	}
+	if len(target) == 0 {
+		return nil, fmt.Errorf("markov: hitting times of no target state")
+	}
+	inside := make([]bool, n)
+	for _, x := range target {
+		if x < 0 || x >= n {
+			return nil, fmt.Errorf("markov: target state %d; states are 0 to %d", x, n-1)
+		}
+		inside[x] = true
+	}
+	// never: states from which the target cannot be reached; lost: those from
+	// which such a state can be reached outside the target.
+	reaches := c.backwards(inside, nil)
+	never := make([]bool, n)
+	for x := range never {
+		never[x] = !reaches[x]
+	}
+	lost := c.backwards(never, inside)
+	h := make([]float64, n)
+	var states []int
+	for x := range n {
+		switch {
+		case lost[x]:
+			h[x] = math.Inf(1)
+		case !inside[x]:
+			states = append(states, x)
+		}
+	}
+	m := len(states) + 1
+	index := make([]int, n) // the target is state 0 of the reduced chain
+	for i, x := range states {
+		index[x] = i + 1
+	}
+	q := make([]float64, m*m)
+	for i, x := range states {
+		cols, vals := c.row(x)
+		for j, y := range cols {
+			q[(i+1)*m+index[y]] += vals[j]
+		}
+	}
+	if _, ok := gth(q, m); !ok {
+		return nil, fmt.Errorf("markov: the only way to the target is less likely than the smallest float64")
+	}
+	b := make([]float64, m)
+	for k := m - 1; k > 0; k-- {
+		b[k]++
+		for i := 1; i < k; i++ {
+			b[i] += q[i*m+k] * b[k]
+		}
+	}
+	for k := 1; k < m; k++ {
+		for j := 1; j < k; j++ {
+			b[k] += q[k*m+j] * b[j]
+		}
+		b[k] /= q[k*m+k]
+		h[states[k-1]] = b[k] / c.alpha
+	}
+	return h, nil
+}
+
+// backwards returns the states from which the set can be reached by moves out of
+// states that are not blocked.
+func (c *Chain) backwards(set, blocked []bool) []bool {
+	into := make([]int32, c.n+1)
+	for _, y := range c.col {
+		into[y+1]++
+	}
+	for x := range c.n {
+		into[x+1] += into[x]
+	}
+	from := make([]int32, len(c.col))
+	next := append([]int32(nil), into[:c.n]...)
+	for x := range c.n {
+		cols, _ := c.row(x)
+		for _, y := range cols {
+			from[next[y]] = int32(x)
+			next[y]++
+		}
+	}
+	seen := make([]bool, c.n)
+	var queue []int
+	for x, in := range set {
+		if in {
+			seen[x] = true
+			queue = append(queue, x)
+		}
+	}
+	for len(queue) > 0 {
+		y := queue[len(queue)-1]
+		queue = queue[:len(queue)-1]
+		for _, x := range from[into[y]:into[y+1]] {
+			if !seen[x] && (blocked == nil || !blocked[x]) {
+				seen[x] = true
+				queue = append(queue, int(x))
+			}
+		}
+	}
+	return seen
+}

@@ -1,0 +1,100 @@
+package markov
+
+import (
+	"fmt"
+
+	"tqn/quantize"
+)
+
+// Ulam is BinaryConnect, equation (7) with Q_d, as a finite chain on the cells of a
+// fine partition of the box. Its states are cells of float weights; Law on the
+// grid comes from Quantised.
+type Ulam struct {
+	*Chain
+	Grid    quantize.Grid // of the weights the gradient is taken at
+	PerStep int           // cells in one grid step
+	centres quantize.Grid
+}
+
+// BinaryConnect discretises w <- P(w - alpha*g(Q_d(w))) by Ulam's method
+// (S. Ulam, A Collection of Mathematical Problems, 1960, chapter VI; convergence: T.-Y.
+// Li, J. Approx. Theory 17 (1976) 177-186): the chain jumps to the cell in which
+// a weight uniform in its cell would land. perStep is even, so that the
+// thresholds of Q_d are cell borders and the gradient's law is the same all over a cell.
+//
+// Those probabilities are exact, and known: a uniform start spreads a step by the
+// box function, the target cell integrates it over the box function again, and
+// box * box is the tent of stochastic rounding. Ulam's chain of BC is SR on a grid as
+// fine as the cells, with the gradient of the coarse grid. Hence its error: it
+// adds SR's variance, at most h*alpha*|g| for cells of width h, to the variance
+// of the noise, alpha^2 Var g; h should be far below alpha*Var g/|g|.
+// What the projection piles up at an end of the box is spread over the last cell.
+//
+// Moves less likely than drop are left out.
+func BinaryConnect(g quantize.Grid, gradient func(w float64) Law, alpha float64, perStep int, drop float64) (*Ulam, error) {
+	if !g.Bounded() {
+		return nil, fmt.Errorf("markov: BinaryConnect on an unbounded grid")
+	}
+	if perStep < 2 || perStep%2 != 0 {
+		return nil, fmt.Errorf("markov: %d cells in a grid step; want an even number, so that the thresholds of Q_d are borders", perStep)
+	}
+	h := g.Delta / float64(perStep)
+	cells := (g.Len() - 1) * perStep
+	if cells < 2 || cells > maxStates/64 {
+		return nil, fmt.Errorf("markov: %d cells; want 2 to %d", cells, maxStates/64)
+	}
+	u := &Ulam{Grid: g, PerStep: perStep, centres: quantize.Grid{Delta: h, Lo: g.Lo + h/2, Hi: g.Lo + h/2 + float64(cells-1)*h}}
+	laws := make([]Law, g.Len())
+	for i := range laws {
+		laws[i] = gradient(g.Point(i))
+	}
+	// All cells of one threshold interval share their law; so they share the
+	// probabilities of each displacement inside the box.
+	ptr := make([]int, 1, cells+1)
+	var col []int32
+	var val []float64
+	var inner []move
+	innerOf := -1
+	reach := 0
+	for x := range cells {
+		k := u.nearest(x)
+		if innerOf != k {
+			// A grid far from the ends: displacements only.
+			wide := quantize.Grid{Delta: h, Lo: -float64(cells) * h, Hi: float64(cells) * h}
+			inner = coordinateMoves(inner[:0], laws[k], cells, wide, alpha, drop)
+			innerOf, reach = k, 0
+			for _, m := range inner[1:] {
+				reach = max(reach, abs(m.steps))
+			}
+		}
+		moves := inner
+		if x-reach <= 0 || x+reach >= cells-1 {
+			moves = coordinateMoves(nil, laws[k], x, u.centres, alpha, drop)
+		}
+		for _, m := range moves[1:] {
+			col, val = append(col, int32(x+m.steps)), append(val, m.p)
+		}
+		ptr = append(ptr, len(col))
+	}
+	var err error
+	u.Chain, err = fromCSR(cells, ptr, col, val, 1)
+	return u, err
+}
+
+// nearest returns the index of the grid point Q_d takes a weight inside cell x to.
+func (u *Ulam) nearest(x int) int { return (x + u.PerStep/2) / u.PerStep }
+
+// Cell returns the borders of a cell.
+func (u *Ulam) Cell(x int) (lo, hi float64) {
+	h := u.centres.Delta
+	return u.Grid.Lo + float64(x)*h, u.Grid.Lo + float64(x+1)*h
+}
+
+// Quantised returns the law of Q_d(w) on the grid for a law of the cells.
+func (u *Ulam) Quantised(law []float64) []float64 {
+	q := make([]float64, u.Grid.Len())
+	for x, p := range law {
+		q[u.nearest(x)] += p
+	}
+	return q
+}
