@@ -39,19 +39,9 @@ func (c *amxConv) forward(y, x []float32, n int, sums *Sums) { c.forw.run(y, x, 
 func (c *amxConv) gradInput(dx, dy []float32, n int)         { c.back.run(dx, dy, n, nil) }
 func (c *amxConv) gradWeights(dw, x, dy []float32, n int)    { c.weights.run(dw, x, dy, n) }
 
-// passShape describes a convolution of a source of ph x pw pixels with c
-// channels, set into a grid of h x w at multiples of dilate.
-type passShape struct {
-	ph, pw, c, dilate int
-	h, w              int
-	side, stride      int
-	outH, outW, k     int
-}
-
 type amxPass struct {
 	passShape
 	ws         *Workers
-	pitch      int // pixels between rows of the padded image: the right padding of a row is the left one of the next
 	planeBytes int
 	kp         int // output channels, padded
 	mt, nt     int
@@ -77,8 +67,6 @@ type amxPass struct {
 
 func newAMXPass(ws *Workers, s passShape) *amxPass {
 	p := &amxPass{passShape: s, ws: ws}
-	pad := s.side / 2
-	p.pitch = s.w + pad
 	p.perRow = (s.side*s.c + 31) / 32
 	p.chunks = s.side * p.perRow
 	p.grouped = s.c%16 == 0
@@ -88,33 +76,17 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 	}
 	for r := range s.side {
 		for j := range p.perRow {
-			p.offsets = append(p.offsets, (r*p.pitch*s.c+j*32)*2)
+			p.offsets = append(p.offsets, (r*p.pitch()*s.c+j*32)*2)
 		}
 	}
-	// Pixels of tiles: within rows of the output, or, if that takes fewer, along
-	// the padded rows, where the columns of padding give outputs nobody reads.
 	size := 16
 	if s.outW <= 8 {
 		size = 8
 	}
-	inRows := s.outH * ((s.outW + size - 1) / size)
-	flat := ((s.outH-1)*p.pitch + s.outW + 15) / 16
-	add := func(in, out int) { p.tiles = append(p.tiles, in*s.c*2, out*p.kp*4) }
-	if s.stride == 1 && flat*16 < inRows*size {
-		size = 16
-		p.outPitch = p.pitch
-		for t := range flat {
-			add(16*t, 16*t)
-		}
-		p.outPixels = flat * 16
-	} else {
-		p.outPitch = roundUp(s.outW, size)
-		for row := range s.outH {
-			for q := 0; q < s.outW; q += size {
-				add(row*s.stride*p.pitch+q*s.stride, row*p.outPitch+q)
-			}
-		}
-		p.outPixels = s.outH * p.outPitch
+	var tiles [][2]int
+	tiles, p.outPitch, p.outPixels = s.tilesOf(size)
+	for _, t := range tiles {
+		p.tiles = append(p.tiles, t[0]*s.c*2, t[1]*p.kp*4)
 	}
 	p.direct = p.kp == s.k && p.outPitch == s.outW && p.outPixels == s.outH*s.outW
 	for len(p.tiles)%(2*p.mt) != 0 { // repeat the last tile: the same values again
@@ -122,7 +94,7 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 	}
 	p.config = newTileConfig(size, 8-p.nt)
 	// The last tile reads up to 16 pixels and a chunk beyond its first.
-	pixels := (s.h+2*pad)*p.pitch + 2*pad + 16*s.stride
+	pixels := s.paddedPixels(16)
 	p.planeBytes = roundUp((pixels*s.c+64)*2, 128) + 64 // odd multiples of 64 bytes spread over the cache's sets
 	scratch := 3*p.planeBytes + 64
 	if !p.direct {
@@ -238,16 +210,7 @@ func (p *amxPass) runImage(img, worker int) {
 		amxConv4x1Full(&args)
 	}
 	if !p.direct {
-		for row := range p.outH {
-			to, from := dst[row*p.outW*p.k:][:p.outW*p.k], out[row*p.outPitch*p.kp:]
-			if p.k == p.kp {
-				copy(to, from)
-				continue
-			}
-			for q := range p.outW {
-				copy(to[q*p.k:][:p.k], from[q*p.kp:])
-			}
-		}
+		p.copyRows(dst, out, p.outPitch, p.kp)
 	}
 	if p.sums != nil {
 		addImage(p.ws.impl, p.sums, img, dst)
@@ -258,14 +221,14 @@ func (p *amxPass) splitImage(planes []uint16, src []float32) {
 	pad := p.side / 2
 	a := splitArgs{plane: p.planeBytes}
 	if p.dilate == 1 {
-		a.src, a.dst = &src[0], &planes[(pad*p.pitch+pad)*p.c]
+		a.src, a.dst = &src[0], &planes[(pad*p.pitch()+pad)*p.c]
 		a.rows, a.n = p.ph, p.pw*p.c
-		a.srcstride, a.dststride = p.pw*p.c*4, p.pitch*p.c*2
+		a.srcstride, a.dststride = p.pw*p.c*4, p.pitch()*p.c*2
 		a.split(p.grouped)
 		return
 	}
 	for row := range p.ph {
-		a.src, a.dst = &src[row*p.pw*p.c], &planes[((pad+row*p.dilate)*p.pitch+pad)*p.c]
+		a.src, a.dst = &src[row*p.pw*p.c], &planes[((pad+row*p.dilate)*p.pitch()+pad)*p.c]
 		a.rows, a.n = p.pw, p.c
 		a.srcstride, a.dststride = p.c*4, p.dilate*p.c*2
 		a.split(p.grouped)

@@ -14,6 +14,8 @@ func available(i implementation) bool {
 	switch i {
 	case generic:
 		return true
+	case avx2:
+		return cpu.X86.HasAVX2 && cpu.X86.HasFMA
 	case avx512:
 		return cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL && cpu.X86.HasFMA
 	case amx:
@@ -34,6 +36,8 @@ func newFastConv(ws *Workers, s ConvShape) convAlgorithm {
 	switch ws.impl {
 	case amx:
 		return newAMXConv(ws, s)
+	case avx2, avx512:
+		return newDirectConv(ws, s)
 	}
 	return nil
 }

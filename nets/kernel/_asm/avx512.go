@@ -1,6 +1,8 @@
 package main
 
 func avx512File(p *printer) {
+	direct(p, "Z", 14, 2)
+	direct(p, "Z", 28, 1)
 	sums512(p)
 	norm512(p)
 	back512(p)

@@ -1,0 +1,109 @@
+package main
+
+import "fmt"
+
+// direct prints the micro-kernel of the direct algorithm for registers of that
+// letter (Z: 16 floats, Y: 8):
+//
+//	for each segment, for i in n:  c[m][k] += a[m*astride + i*astep] * b[i*bstep + k]
+//
+// for m < mt and k < vt registers; a advances by aseg bytes between segments, b continues.
+// accumulate says whether c is read first. Denormals count as zero inside.
+func direct(p *printer, reg string, mt, vt int) {
+	width := map[string]int{"Z": 64, "Y": 32}[reg]
+	p.fn(fmt.Sprintf("direct%s%dx%d", reg, mt, vt), 16, "a", "astride", "astep", "aseg", "segs", "n", "b", "bstep", "c", "cstride", "accumulate")
+	p.op("STMXCSR old-4(SP)")
+	p.op("MOVL old-4(SP), R8")
+	p.op("ORL $0x8040, R8 // flush to zero, denormals are zero")
+	p.op("MOVL R8, new-8(SP)")
+	p.op("LDMXCSR new-8(SP)")
+	bases := []string{"R8", "R9", "R10", "R11", "R12", "R13"}[:(mt+4)/5]
+	acc := func(m, v int) string { return fmt.Sprintf("%s%d", reg, m*vt+v) }
+	bReg := func(v int) string { return fmt.Sprintf("%s%d", reg, mt*vt+v) }
+	p.arg("astride", "DX")
+	p.op("LEAQ (DX)(DX*2), R15")
+	address := func(m int) string {
+		return bases[m/5] + []string{"", "(DX*1)", "(DX*2)", "(R15*1)", "(DX*4)"}[m%5]
+	}
+	operand := func(m int) string {
+		a := address(m)
+		return "(" + a[:len(bases[m/5])] + ")" + a[len(bases[m/5]):]
+	}
+	// accumulators
+	p.arg("c", "SI")
+	p.arg("cstride", "DI")
+	p.op("CMPQ %s, $0", p.at("accumulate"))
+	p.op("JEQ zero")
+	for m := range mt {
+		for v := range vt {
+			p.op("VMOVUPS %d(SI), %s", v*width, acc(m, v))
+		}
+		if m < mt-1 {
+			p.op("ADDQ DI, SI")
+		}
+	}
+	p.op("JMP begin")
+	p.label("zero")
+	for m := range mt {
+		for v := range vt {
+			if reg == "Z" {
+				p.op("VPXORD %s, %s, %s", acc(m, v), acc(m, v), acc(m, v))
+			} else {
+				p.op("VXORPS %s, %s, %s", acc(m, v), acc(m, v), acc(m, v))
+			}
+		}
+	}
+	p.label("begin")
+	p.arg("b", "BX")
+	p.arg("a", "R8")
+	p.arg("segs", "SI")
+	p.arg("astep", "DI")
+	p.arg("bstep", "R14")
+	p.label("segment")
+	for i := 1; i < len(bases); i++ {
+		p.op("LEAQ (%s)(DX*4), %s", bases[i-1], bases[i])
+		p.op("ADDQ DX, %s", bases[i])
+	}
+	p.arg("n", "CX")
+	p.label("loop")
+	for v := range vt {
+		p.op("VMOVUPS %d(BX), %s", v*width, bReg(v))
+	}
+	for m := range mt {
+		switch {
+		case reg == "Z" && vt == 1:
+			p.op("VFMADD231PS.BCST %s, %s, %s", operand(m), bReg(0), acc(m, 0))
+		default:
+			t := fmt.Sprintf("%s%d", reg, mt*vt+vt+m%2)
+			p.op("VBROADCASTSS %s, %s", operand(m), t)
+			for v := range vt {
+				p.op("VFMADD231PS %s, %s, %s", t, bReg(v), acc(m, v))
+			}
+		}
+	}
+	for _, b := range bases {
+		p.op("ADDQ DI, %s", b)
+	}
+	p.op("ADDQ R14, BX")
+	p.op("DECQ CX")
+	p.op("JNZ loop")
+	p.arg("n", "R9")
+	p.op("IMULQ DI, R9")
+	p.op("SUBQ R9, R8")
+	p.op("ADDQ %s, R8", p.at("aseg"))
+	p.op("DECQ SI")
+	p.op("JNZ segment")
+	p.arg("c", "SI")
+	p.arg("cstride", "DI")
+	for m := range mt {
+		for v := range vt {
+			p.op("VMOVUPS %s, %d(SI)", acc(m, v), v*width)
+		}
+		if m < mt-1 {
+			p.op("ADDQ DI, SI")
+		}
+	}
+	p.op("LDMXCSR old-4(SP)")
+	p.op("VZEROUPPER")
+	p.op("RET")
+}

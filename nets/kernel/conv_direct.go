@@ -1,0 +1,282 @@
+//go:build amd64 && !purego
+
+package kernel
+
+// directConv computes convolutions by the definition with one micro-kernel: a
+// tile of pixels (or of filter rows, for the gradient of the weights) by a tile
+// of output channels stays in registers while the reduction runs.
+//
+// An image is copied into zero padding first, so that one filter row of a pixel,
+// the values (s, c), are neighbours in memory.
+type directConv struct {
+	ConvShape
+	forw, back *directPass
+	weights    *directGrad
+}
+
+func newDirectConv(ws *Workers, s ConvShape) *directConv {
+	ph, pw := s.Out()
+	return &directConv{
+		ConvShape: s,
+		forw:      newDirectPass(ws, passShape{ph: s.H, pw: s.W, c: s.C, dilate: 1, h: s.H, w: s.W, side: s.Side, stride: s.Stride, outH: ph, outW: pw, k: s.K}),
+		back:      newDirectPass(ws, passShape{ph: ph, pw: pw, c: s.K, dilate: s.Stride, h: s.H, w: s.W, side: s.Side, stride: 1, outH: s.H, outW: s.W, k: s.C}),
+		weights:   newDirectGrad(ws, s),
+	}
+}
+
+func (c *directConv) setWeights(w []float32, _ bool) {
+	c.forw.pack(w, false)
+	c.back.pack(w, true)
+}
+func (c *directConv) forward(y, x []float32, n int, sums *Sums) { c.forw.run(y, x, n, sums) }
+func (c *directConv) gradInput(dx, dy []float32, n int)         { c.back.run(dx, dy, n, nil) }
+func (c *directConv) gradWeights(dw, x, dy []float32, n int)    { c.weights.run(dw, x, dy, n) }
+
+// passShape describes a convolution of a source of ph x pw pixels with c
+// channels, set into a grid of h x w at multiples of dilate.
+type passShape struct {
+	ph, pw, c, dilate int
+	h, w              int
+	side, stride      int
+	outH, outW, k     int
+}
+
+// pitch is the number of pixels between rows of the padded image: the padding
+// right of a row is the one left of the next.
+func (s *passShape) pitch() int { return s.w + s.side/2 }
+
+// tilesOf lists for tiles of size output pixels their first pixel in the padded image and
+// in the output, whose rows are outPitch apart. Tiles lie within rows of the
+// output or, if that takes fewer pixels, run along the padded rows, where the columns of
+// padding give outputs that nobody reads.
+func (s *passShape) tilesOf(size int) (tiles [][2]int, outPitch, outPixels int) {
+	inRows := s.outH * ((s.outW + size - 1) / size)
+	flat := ((s.outH-1)*s.pitch() + s.outW + size - 1) / size
+	if s.stride == 1 && flat < inRows {
+		for t := range flat {
+			tiles = append(tiles, [2]int{size * t, size * t})
+		}
+		return tiles, s.pitch(), flat * size
+	}
+	outPitch = roundUp(s.outW, size)
+	for row := range s.outH {
+		for q := 0; q < s.outW; q += size {
+			tiles = append(tiles, [2]int{row*s.stride*s.pitch() + q*s.stride, row*outPitch + q})
+		}
+	}
+	return tiles, outPitch, s.outH * outPitch
+}
+
+// paddedPixels is the size of the padded image with room for a tile of size pixels to overrun.
+func (s *passShape) paddedPixels(size int) int {
+	return (s.h+2*(s.side/2))*s.pitch() + 2*(s.side/2) + size*s.stride
+}
+
+// copyRows copies the wanted pixels of a padded output.
+func (s *passShape) copyRows(dst, out []float32, outPitch, kp int) {
+	for row := range s.outH {
+		to, from := dst[row*s.outW*s.k:][:s.outW*s.k], out[row*outPitch*kp:]
+		if s.k == kp {
+			copy(to, from)
+			continue
+		}
+		for q := range s.outW {
+			copy(to[q*s.k:][:s.k], from[q*kp:])
+		}
+	}
+}
+
+// padImage copies an image into the zero padding of padded.
+func (s *passShape) padImage(padded, src []float32) {
+	pad := s.side / 2
+	for row := range s.ph {
+		to, from := padded[((pad+row*s.dilate)*s.pitch()+pad)*s.c:], src[row*s.pw*s.c:][:s.pw*s.c]
+		if s.dilate == 1 {
+			copy(to, from)
+			continue
+		}
+		for q := range s.pw {
+			copy(to[q*s.dilate*s.c:], from[q*s.c:][:s.c])
+		}
+	}
+}
+
+type directPass struct {
+	passShape
+	ws                  *Workers
+	tile                directTile
+	kp                  int
+	tiles               [][2]int
+	outPitch, outPixels int
+	padded              int // floats
+	packed, w           []float32
+	transposed          bool
+
+	dst, src        []float32
+	sums            *Sums
+	image, packPart func(part, worker int)
+}
+
+func newDirectPass(ws *Workers, s passShape) *directPass {
+	p := &directPass{passShape: s, ws: ws, tile: newDirectTile(ws.impl, s.k)}
+	p.kp = roundUp(s.k, p.tile.k)
+	p.tiles, p.outPitch, p.outPixels = s.tilesOf(p.tile.m)
+	p.padded = roundUp(s.paddedPixels(p.tile.m)*s.c+64, 16)
+	p.packed = make([]float32, s.side*s.side*s.c*p.kp)
+	ws.reserve((p.padded+p.outPixels*p.kp)*4+128, 0)
+	p.image, p.packPart = p.runImage, p.packBlock
+	return p
+}
+
+// pack arranges the weights: for each block of output channels, the reduction (r, s, c), the block's channels.
+func (p *directPass) pack(w []float32, transposed bool) {
+	p.w, p.transposed = w, transposed
+	p.ws.Do(p.kp/p.tile.k*p.side, p.packPart)
+	p.w = nil
+}
+
+func (p *directPass) packBlock(part, _ int) {
+	block, r := part/p.side, part%p.side
+	run, nk := p.side*p.c, p.tile.k
+	for t := range run {
+		to := p.packed[((block*p.side+r)*run+t)*nk:][:nk]
+		for k := range nk {
+			channel := block*nk + k
+			switch {
+			case channel >= p.k:
+				to[k] = 0
+			case p.transposed: // filter turned by 180 degrees, channels exchanged
+				s, c := t/p.c, t%p.c
+				to[k] = p.w[(((p.side-1-r)*p.side+p.side-1-s)*p.k+channel)*p.c+c]
+			default:
+				to[k] = p.w[(r*run+t)*p.k+channel]
+			}
+		}
+	}
+}
+
+func (p *directPass) run(dst, src []float32, n int, sums *Sums) {
+	p.dst, p.src, p.sums = dst, src, sums
+	for w := range p.ws.scratch {
+		clear(p.ws.scratch[w][:p.padded*4])
+	}
+	p.ws.Do(n, p.image)
+	p.dst, p.src, p.sums = nil, nil, nil
+}
+
+func (p *directPass) runImage(img, worker int) {
+	scratch := p.ws.scratch[worker]
+	padded, out := take[float32](&scratch, p.padded), take[float32](&scratch, p.outPixels*p.kp)
+	p.padImage(padded, p.src[img*p.ph*p.pw*p.c:][:p.ph*p.pw*p.c])
+	dst := p.dst[img*p.outH*p.outW*p.k:][:p.outH*p.outW*p.k]
+	run := p.side * p.c
+	a := directArgs{astride: p.stride * p.c * 4, astep: 4, aseg: p.pitch() * p.c * 4, segs: p.side, n: run,
+		bstep: p.tile.k * 4, cstride: p.kp * 4}
+	for block := range p.kp / p.tile.k {
+		a.b = &p.packed[block*p.side*run*p.tile.k]
+		for _, t := range p.tiles {
+			a.a, a.c = &padded[t[0]*p.c], &out[t[1]*p.kp+block*p.tile.k]
+			a.run(p.tile)
+		}
+	}
+	p.copyRows(dst, out, p.outPitch, p.kp)
+	if p.sums != nil {
+		addImage(p.ws.impl, p.sums, img, dst)
+	}
+}
+
+// directGrad computes gradients of weights: rows are the values (s, c) of a filter row, the
+// reduction runs over the pixels of a few rows of the output whose dy stay in the first-level cache.
+type directGrad struct {
+	passShape
+	ws         *Workers
+	n          int // images of the shape
+	tile       directTile
+	kp, rp     int // padded channels of dy and values of a filter row
+	rows       int // rows of the output at a time
+	padded     int
+	imageParts int
+
+	dw, x, dy          []float32
+	images             int
+	partFunc, reduceFn func(part, worker int)
+}
+
+func newDirectGrad(ws *Workers, s ConvShape) *directGrad {
+	ph, pw := s.Out()
+	g := &directGrad{ws: ws, n: s.N, tile: newDirectTile(ws.impl, s.K),
+		passShape: passShape{ph: s.H, pw: s.W, c: s.C, dilate: 1, h: s.H, w: s.W, side: s.Side, stride: s.Stride, outH: ph, outW: pw, k: s.K}}
+	g.kp, g.rp = roundUp(s.K, g.tile.k), roundUp(s.Side*s.C, g.tile.m)
+	g.rows = max(1, min(ph, 24<<10/(pw*g.tile.k*4)))
+	g.padded = roundUp(g.paddedPixels(1)*s.C+64, 16)
+	g.imageParts = max(2, min(8, s.N, 4<<20/(s.Weights()*4)))
+	g.imageParts = min(g.imageParts, s.N)
+	ws.reserve((g.padded+ph*pw*g.kp)*4+128, g.imageParts*g.floats()*4)
+	g.partFunc, g.reduceFn = g.part, g.reduce
+	return g
+}
+
+func (g *directGrad) floats() int { return roundUp(g.side*g.rp*g.kp, 16) }
+
+func (g *directGrad) partial(part int) []float32 {
+	shared := g.ws.shared[part*g.floats()*4:]
+	return take[float32](&shared, g.floats())
+}
+
+func (g *directGrad) run(dw, x, dy []float32, n int) {
+	g.dw, g.x, g.dy, g.images = dw, x, dy, n
+	for w := range g.ws.scratch {
+		clear(g.ws.scratch[w][:g.padded*4])
+	}
+	g.ws.Do(g.imageParts, g.partFunc)
+	g.ws.Do(g.side*g.side, g.reduceFn)
+	g.dw, g.x, g.dy = nil, nil, nil
+}
+
+func (g *directGrad) part(part, worker int) {
+	from, to := span(g.images, 1, part, g.imageParts)
+	dw := g.partial(part)
+	clear(dw)
+	scratch := g.ws.scratch[worker]
+	padded, wide := take[float32](&scratch, g.padded), take[float32](&scratch, g.outH*g.outW*g.kp)
+	for img := from; img < to; img++ {
+		g.padImage(padded, g.x[img*g.ph*g.pw*g.c:][:g.ph*g.pw*g.c])
+		dy := g.dy[img*g.outH*g.outW*g.k:][:g.outH*g.outW*g.k]
+		if g.k != g.kp {
+			for i := range g.outH * g.outW {
+				copy(wide[i*g.kp:], dy[i*g.k:][:g.k])
+				clear(wide[i*g.kp+g.k:][:g.kp-g.k])
+			}
+			dy = wide
+		}
+		a := directArgs{astride: 4, astep: g.stride * g.c * 4, aseg: g.stride * g.pitch() * g.c * 4, n: g.outW,
+			bstep: g.kp * 4, cstride: g.kp * 4, accumulate: 1}
+		for p := 0; p < g.outH; p += g.rows {
+			a.segs = min(g.rows, g.outH-p)
+			for block := range g.kp / g.tile.k {
+				a.b = &dy[p*g.outW*g.kp+block*g.tile.k]
+				for r := range g.side {
+					for t := 0; t < g.rp; t += g.tile.m {
+						a.a = &padded[(p*g.stride+r)*g.pitch()*g.c+t]
+						a.c = &dw[(r*g.rp+t)*g.kp+block*g.tile.k]
+						a.run(g.tile)
+					}
+				}
+			}
+		}
+	}
+}
+
+func (g *directGrad) reduce(tap, _ int) {
+	r, s := tap/g.side, tap%g.side
+	for c := range g.c {
+		to := g.dw[(tap*g.c+c)*g.k:][:g.k]
+		at := (r*g.rp + s*g.c + c) * g.kp
+		copy(to, g.partial(0)[at:])
+		for p := 1; p < g.imageParts; p++ {
+			for k, v := range g.partial(p)[at:][:g.k] {
+				to[k] += v
+			}
+		}
+	}
+}

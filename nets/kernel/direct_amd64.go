@@ -1,0 +1,50 @@
+//go:build !purego
+
+package kernel
+
+type directArgs struct {
+	a                    *float32
+	astride, astep, aseg int // bytes
+	segs, n              int
+	b                    *float32
+	bstep                int
+	c                    *float32
+	cstride              int
+	accumulate           int
+}
+
+//go:noescape
+func directZ14x2(a *directArgs)
+
+//go:noescape
+func directZ28x1(a *directArgs)
+
+//go:noescape
+func directY6x2(a *directArgs)
+
+// run calls the micro-kernel of nb floats: c (mt rows) = or += a times b.
+func (a *directArgs) run(t directTile) {
+	switch t {
+	case directTile{14, 32}:
+		directZ14x2(a)
+	case directTile{28, 16}:
+		directZ28x1(a)
+	case directTile{6, 16}:
+		directY6x2(a)
+	default:
+		panic("kernel: no such micro-kernel")
+	}
+}
+
+// directTile is a micro-kernel's number of rows and of columns.
+type directTile struct{ m, k int }
+
+func newDirectTile(impl implementation, k int) directTile {
+	switch {
+	case impl == avx2:
+		return directTile{6, 16}
+	case k <= 16:
+		return directTile{28, 16}
+	}
+	return directTile{14, 32}
+}
