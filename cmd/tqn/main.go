@@ -75,7 +75,9 @@ func commands(e *env) []*cobra.Command {
 	return []*cobra.Command{
 		newBoundCommand(e),
 		newDataCommand(e),
+		newTable1Command(e),
 		newTrainCommand(e),
+		newBenchCommand(e),
 		newEvalCommand(e),
 	}
 }

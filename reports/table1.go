@@ -1,0 +1,576 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/plot/vg"
+
+	"tqn/cluster"
+	"tqn/evidence"
+	"tqn/nets"
+	"tqn/nets/dataset"
+)
+
+// table1Error is the probability that any interval of one report misses: a report
+// is read, nothing fails on it, so 5 % for all of its intervals together.
+const table1Error = 0.05
+
+// Table1 is the report of a table's cells: Table 1, the ordering claim, Figures 4
+// to 6 for every column.
+type Table1 struct {
+	Plan     *cluster.Plan
+	States   []cluster.CellState
+	Manifest Manifest
+
+	columns []table1Column
+}
+
+// table1Column is a column with what its cells gave.
+type table1Column struct {
+	cluster.Column
+	methods map[string]*table1Entry
+	pairs   []Table1Pair
+}
+
+// table1Entry is a method in a column: its finished runs, in the order of seeds.
+type table1Entry struct {
+	runs    []*nets.Result
+	missing int
+	mean    float64 // test error, percent, over the finished runs
+	result  evidence.Result
+}
+
+// Table1Pair is one step of the ordering claim in one column: Better is said to
+// have the smaller error.
+type Table1Pair struct {
+	Column, Better, Worse string
+	// Difference is error(Better) - error(Worse), as fractions; the claim is that it
+	// is at most 0.
+	Difference evidence.Result
+	Verdict    evidence.Verdict
+	Missing    bool // one of the two has no finished run
+}
+
+// NewTable1 evaluates the cells.
+//
+// The claim. Table 1's text says ADAM < BC < Big SR < SR < R in test error, in
+// every column: four comparisons a column.
+//
+// The evidence. A run misclassifies K of N test images, N independent draws of
+// the image population, so K has a binomial law whose parameter is the run's true
+// error; [evidence.Proportion] gives its interval. With several seeds the mean of
+// the lower and of the upper ends bound the mean error, whatever the dependence of
+// runs tested on the same images. A comparison holds if its intervals are apart in
+// the claimed order, is violated if they are apart in the other, and is undecided
+// otherwise. All intervals of the report cover together with probability 1 -
+// table1Error (Bonferroni). They speak of these trained networks; how much
+// another seed changes them is the spread beside the mean.
+func NewTable1(plan *cluster.Plan, states []cluster.CellState, m Manifest) *Table1 {
+	t := &Table1{Plan: plan, States: states, Manifest: m}
+	runs := 0
+	for _, s := range states {
+		if s.Result != nil {
+			runs++
+		}
+	}
+	alpha := table1Error / float64(max(1, runs))
+	for _, c := range plan.Columns {
+		column := table1Column{Column: c, methods: map[string]*table1Entry{}}
+		for _, s := range states {
+			if s.Column != c.ID {
+				continue
+			}
+			e := column.methods[s.Method]
+			if e == nil {
+				e = &table1Entry{}
+				column.methods[s.Method] = e
+			}
+			if s.Result == nil {
+				e.missing++
+				continue
+			}
+			e.runs = append(e.runs, s.Result)
+		}
+		for _, e := range column.methods {
+			e.evaluate(alpha)
+		}
+		methods := nets.Methods()
+		for i := 1; i < len(methods); i++ {
+			better, worse := column.methods[methods[i-1].Name], column.methods[methods[i].Name]
+			if better == nil || worse == nil {
+				continue // the plan leaves one of them out
+			}
+			pair := Table1Pair{Column: c.ID, Better: methods[i-1].Name, Worse: methods[i].Name}
+			if len(better.runs) == 0 || len(worse.runs) == 0 {
+				pair.Missing = true
+			} else {
+				a, b := better.result, worse.result
+				pair.Difference = evidence.Result{
+					Method: evidence.SampledMethod, Estimate: a.Estimate - b.Estimate,
+					Lower: a.Lower - b.Upper, Upper: a.Upper - b.Lower,
+					Samples: min(a.Samples, b.Samples), Confidence: 1 - table1Error,
+				}
+				pair.Verdict = pair.Difference.AtMost(0)
+			}
+			column.pairs = append(column.pairs, pair)
+		}
+		t.columns = append(t.columns, column)
+	}
+	return t
+}
+
+// evaluate computes mean and interval of a method's runs.
+func (e *table1Entry) evaluate(alpha float64) {
+	if len(e.runs) == 0 {
+		return
+	}
+	r := evidence.Result{Method: evidence.SampledMethod, Confidence: 1 - alpha*float64(len(e.runs))}
+	for _, run := range e.runs {
+		n := run.TestImages
+		wrong := int(math.Round(run.TestError / 100 * float64(n)))
+		p := evidence.NewProportion(alpha)
+		for i := range n {
+			p.Add(map[bool]float64{true: 1, false: 0}[i < wrong])
+		}
+		one := p.Result()
+		share := 1 / float64(len(e.runs))
+		r.Estimate += share * float64(wrong) / float64(n)
+		r.Lower += share * one.Lower
+		r.Upper += share * one.Upper
+		r.Samples += n
+		e.mean += share * run.TestError
+	}
+	e.result = r
+}
+
+// Pairs lists every comparison of the ordering claim.
+func (t *Table1) Pairs() []Table1Pair {
+	var all []Table1Pair
+	for _, c := range t.columns {
+		all = append(all, c.pairs...)
+	}
+	return all
+}
+
+// verdict of a column: violated if any comparison is, holds if all do.
+func (c *table1Column) verdict() (evidence.Verdict, string) {
+	v, why := evidence.Holds, ""
+	if len(c.pairs) < len(nets.Methods())-1 {
+		v, why = evidence.Undecided, "some methods are not in this plan"
+	}
+	for _, p := range c.pairs {
+		switch {
+		case p.Missing:
+			if v == evidence.Holds {
+				v, why = evidence.Undecided, "runs are missing"
+			}
+		case p.Verdict == evidence.Violated:
+			return evidence.Violated, methodTitle(p.Better) + " is worse than " + methodTitle(p.Worse)
+		case p.Verdict == evidence.Undecided && v == evidence.Holds:
+			v, why = evidence.Undecided, methodTitle(p.Better)+" and "+methodTitle(p.Worse)+" are too close for "+fmt.Sprint(p.Difference.Samples)+" test images"
+		}
+	}
+	return v, why
+}
+
+func methodTitle(name string) string {
+	m, err := nets.MethodNamed(name)
+	if err != nil {
+		return name
+	}
+	return m.Paper
+}
+
+// dataTitle names a set for readers.
+func dataTitle(name string) string {
+	switch name {
+	case "cifar10":
+		return "CIFAR-10"
+	case "cifar100":
+		return "CIFAR-100"
+	case "imagenet":
+		return "ImageNet"
+	case "fashion-mnist":
+		return "Fashion-MNIST"
+	case "embedded":
+		return "Fashion-MNIST, 10,000 images"
+	}
+	if s, err := dataset.ShapeOf(name); err == nil {
+		return fmt.Sprintf("procedural textures, %d classes", s.Classes)
+	}
+	return name
+}
+
+func (c *table1Column) head() string {
+	head := c.Title + " on " + dataTitle(c.PaperData)
+	if c.Data != c.PaperData {
+		head += "\n(here: " + dataTitle(c.Data) + ")"
+	}
+	return head
+}
+
+// exact reports whether the column is run as the paper does.
+func (c *table1Column) exact() bool { return len(c.Scaled) == 0 }
+
+// Table is Table 1: our test error, the spread over seeds, and the paper's.
+func (t *Table1) Table() *Table {
+	table := &Table{Header: []string{"method"}}
+	for i := range t.columns {
+		table.Header = append(table.Header, t.columns[i].head())
+	}
+	for _, m := range nets.Methods() {
+		row := []any{m.Paper}
+		for _, c := range t.columns {
+			row = append(row, c.methods[m.Name].cell(c.PaperErrors[m.Name]))
+		}
+		table.Add(row...)
+	}
+	return table
+}
+
+func (e *table1Entry) cell(paper float64) string {
+	ours := "missing"
+	switch {
+	case e == nil:
+		ours = "not planned"
+	case len(e.runs) == 1:
+		ours = fmt.Sprintf("%.2f", e.mean)
+	case len(e.runs) > 1:
+		lo, hi := e.spread()
+		ours = fmt.Sprintf("%.2f (%.2f to %.2f, %d seeds)", e.mean, lo, hi, len(e.runs))
+	}
+	if e != nil && e.missing > 0 && len(e.runs) > 0 {
+		ours += fmt.Sprintf(", %d missing", e.missing)
+	}
+	return fmt.Sprintf("%s; paper %.2f", ours, paper)
+}
+
+// spread is the smallest and the largest test error of the seeds.
+func (e *table1Entry) spread() (lo, hi float64) {
+	lo, hi = math.Inf(1), math.Inf(-1)
+	for _, r := range e.runs {
+		lo, hi = min(lo, r.TestError), max(hi, r.TestError)
+	}
+	return lo, hi
+}
+
+// Markdown renders the report. The figures of [Table1.Write] are linked by name.
+func (t *Table1) Markdown() string {
+	var b strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	finished := 0
+	for _, s := range t.States {
+		if s.State == cluster.Finished {
+			finished++
+		}
+	}
+	p("# Table 1, preset %s", t.Plan.Preset)
+	p("")
+	p("%s. %d of %d runs are finished.", sentence(t.Plan.About), finished, len(t.States))
+	p("")
+	p("Top-1 test error in percent after the last epoch: ours; the paper's.")
+	p("")
+	p("%s", t.Table().Markdown())
+
+	p("## What was scaled down")
+	p("")
+	for i := range t.columns {
+		c := &t.columns[i]
+		if c.exact() {
+			p("- %s (`%s`): nothing; it is run as in Section 6 and Appendix H.", strings.ReplaceAll(c.head(), "\n", " "), c.ID)
+			continue
+		}
+		p("- %s (`%s`): %s.", strings.ReplaceAll(c.head(), "\n", " "), c.ID, strings.Join(c.Scaled, "; "))
+	}
+	p("")
+	p("A number of a scaled column is not comparable with the paper's; only the order of the methods is.")
+	p("")
+
+	t.ordering(p)
+	t.notReproduced(p)
+	t.missing(p)
+
+	p("## Convergence")
+	p("")
+	p("As Figure 6: solid is the error on the training batches as they were trained on, augmented; dashed is the test error; with several seeds, their mean.")
+	p("")
+	for i := range t.columns {
+		c := &t.columns[i]
+		if c.hasRuns() {
+			p("![%s](%s)", strings.ReplaceAll(c.head(), "\n", " "), c.ID+".png")
+			p("")
+		}
+	}
+	p("## Weight changes")
+	p("")
+	p("As Figures 5(b), 5(c) and 4: the percentage of convolution weights whose sign differs from the initial one, and from the one some epochs before (for ADAM, whose weights are real, their signs).")
+	p("")
+	for i := range t.columns {
+		c := &t.columns[i]
+		if !c.hasRuns() {
+			continue
+		}
+		p("![weight changes, %s](%s)", strings.ReplaceAll(c.head(), "\n", " "), c.ID+"-weights.png")
+		p("")
+		if c.layerwise() {
+			p("![weight changes by layer, %s](%s)", strings.ReplaceAll(c.head(), "\n", " "), c.ID+"-layers.png")
+			p("")
+		}
+	}
+	p("## Manifest")
+	p("")
+	p("%s", t.Manifest.Markdown())
+	p("- plan: %s", t.Plan.Hash)
+	seen := map[string]bool{}
+	for _, s := range t.States {
+		if s.Result == nil {
+			continue
+		}
+		for _, line := range []string{
+			fmt.Sprintf("- data `%s`: %s, %d + %d images used, %s", s.Result.Config.Data, s.Result.DataTitle, s.Result.TrainImages, s.Result.TestImages, s.Result.DataChecksum),
+			"- kernel of the runs: " + s.Result.Kernel,
+		} {
+			if !seen[line] {
+				seen[line] = true
+				p("%s", line)
+			}
+		}
+	}
+	return b.String()
+}
+
+func sentence(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+func (t *Table1) ordering(p func(string, ...any)) {
+	p("## The ordering claim")
+	p("")
+	p("ADAM < BC-ADAM < Big SR-ADAM < SR-ADAM < R-ADAM in test error, in every column. A comparison holds or is violated when the two intervals are apart; the intervals (binomial, over the draw of the test images, sampled) cover all at once with probability %.0f %%. They speak of the trained networks; one network of another seed may differ by more.", 100*(1-table1Error))
+	p("")
+	verdicts := Table{Header: []string{"column", "claim", "because"}}
+	for i := range t.columns {
+		c := &t.columns[i]
+		v, why := c.verdict()
+		if why == "" {
+			why = "all four comparisons hold"
+		}
+		verdicts.Add(strings.ReplaceAll(c.head(), "\n", " "), v.String(), why)
+	}
+	p("%s", verdicts.Markdown())
+	pairs := Table{Header: []string{"column", "comparison", "errors, percent", "difference, percentage points", "verdict"}}
+	for _, c := range t.columns {
+		for _, q := range c.pairs {
+			name := methodTitle(q.Better) + " < " + methodTitle(q.Worse)
+			if q.Missing {
+				pairs.Add(c.ID, name, "missing", "", "undecided")
+				continue
+			}
+			a, b := c.methods[q.Better], c.methods[q.Worse]
+			pairs.Add(c.ID, name,
+				fmt.Sprintf("%.2f [%.2f, %.2f] < %.2f [%.2f, %.2f]", a.mean, 100*a.result.Lower, 100*a.result.Upper, b.mean, 100*b.result.Lower, 100*b.result.Upper),
+				fmt.Sprintf("%.2f [%.2f, %.2f]", 100*q.Difference.Estimate, 100*q.Difference.Lower, 100*q.Difference.Upper),
+				q.Verdict.String())
+		}
+	}
+	p("%s", pairs.Markdown())
+}
+
+// notReproduced says in words what came out otherwise than published.
+func (t *Table1) notReproduced(p func(string, ...any)) {
+	p("## Published results that are not reproduced here")
+	p("")
+	none := true
+	for i := range t.columns {
+		c := &t.columns[i]
+		for _, q := range c.pairs {
+			if !q.Missing && q.Verdict == evidence.Violated {
+				none = false
+				p("- %s: the paper has %s %.2f below %s %.2f; here it is %.2f above %.2f%s.", strings.ReplaceAll(c.head(), "\n", " "),
+					methodTitle(q.Better), c.PaperErrors[q.Better], methodTitle(q.Worse), c.PaperErrors[q.Worse],
+					c.methods[q.Better].mean, c.methods[q.Worse].mean, map[bool]string{true: "", false: " (scaled down as said above)"}[c.exact()])
+			}
+		}
+		if !c.exact() {
+			continue
+		}
+		// Run as the paper does: the numbers themselves can be compared.
+		for _, m := range nets.Methods() {
+			e := c.methods[m.Name]
+			if e == nil || len(e.runs) == 0 {
+				continue
+			}
+			paper := c.PaperErrors[m.Name]
+			if paper < 100*e.result.Lower || paper > 100*e.result.Upper {
+				none = false
+				p("- %s, %s: the paper has %.2f, outside our interval [%.2f, %.2f] around %.2f.", strings.ReplaceAll(c.head(), "\n", " "),
+					m.Paper, paper, 100*e.result.Lower, 100*e.result.Upper, e.mean)
+			}
+		}
+	}
+	if none {
+		p("None is contradicted; what is undecided above is not confirmed either.")
+	}
+	p("")
+}
+
+func (t *Table1) missing(p func(string, ...any)) {
+	table := Table{Header: []string{"cell", "index", "state", "why"}}
+	for _, s := range t.States {
+		if s.State != cluster.Finished {
+			table.Add(s.ID, s.Index, string(s.State), s.Why)
+		}
+	}
+	if len(table.Rows) == 0 {
+		return
+	}
+	p("## Missing runs")
+	p("")
+	p("%s", table.Markdown())
+}
+
+func (c *table1Column) hasRuns() bool {
+	for _, e := range c.methods {
+		if len(e.runs) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// mean over the seeds of a number of each epoch; NaN where f says so.
+func (e *table1Entry) series(f func(nets.Epoch) float64) (xs, ys []float64) {
+	for i := range e.runs[0].Epochs {
+		sum := 0.0
+		for _, r := range e.runs {
+			sum += f(r.Epochs[i])
+		}
+		if v := sum / float64(len(e.runs)); !math.IsNaN(v) {
+			xs = append(xs, float64(e.runs[0].Epochs[i].Epoch))
+			ys = append(ys, v)
+		}
+	}
+	return xs, ys
+}
+
+// conv is the mean over all convolution weights of a probe; NaN where the probe
+// was not made.
+func conv(layers []nets.Probe, f func(nets.Probe) float64) float64 {
+	sum, n := 0.0, 0
+	for _, l := range layers {
+		if strings.HasPrefix(l.Layer, "conv") {
+			sum += f(l) * float64(l.Weights)
+			n += l.Weights
+		}
+	}
+	return sum / float64(n)
+}
+
+func window(l nets.Probe) float64 {
+	if l.Window == nil {
+		return math.NaN()
+	}
+	return *l.Window
+}
+
+// figures of a column, by file name.
+func (c *table1Column) figures() map[string]*Figure {
+	title := strings.ReplaceAll(c.head(), "\n", " ")
+	curves := NewFigure(1, 1)
+	curves.Width, curves.Height = 16*vg.Centimeter, 10*vg.Centimeter
+	errors := curves.Panel(title, "epoch", "error, percent")
+	weights := NewFigure(1, 2)
+	since := weights.Panel(title+":\nconvolution signs changed since the start", "epoch", "percent of weights")
+	recent := weights.Panel("changed within the window before", "epoch", "percent of weights")
+	for i, m := range nets.Methods() {
+		e := c.methods[m.Name]
+		if e == nil || len(e.runs) == 0 {
+			continue
+		}
+		colour := Palette[i]
+		name := fmt.Sprintf("%s, batch %d", m.Paper, e.runs[0].Config.Batch)
+		xs, ys := e.series(func(p nets.Epoch) float64 { return p.TrainError })
+		errors.Line(name+", training", colour, xs, ys)
+		xs, ys = e.series(func(p nets.Epoch) float64 { return p.TestError })
+		errors.Line(name+", test", colour, xs, ys, vg.Points(4), vg.Points(3))
+		xs, ys = e.series(func(p nets.Epoch) float64 {
+			return conv(p.Layers, func(l nets.Probe) float64 { return l.Changed })
+		})
+		since.Line(name, colour, xs, ys)
+		xs, ys = e.series(func(p nets.Epoch) float64 { return conv(p.Layers, window) })
+		recent.Line(fmt.Sprintf("%s, %d epochs", name, e.runs[0].Config.ChangeEvery), colour, xs, ys)
+	}
+	for _, panel := range []*Panel{errors, since, recent} {
+		panel.Y.Min = 0
+	}
+	figures := map[string]*Figure{c.ID + ".png": curves, c.ID + "-weights.png": weights}
+	if c.layerwise() {
+		figures[c.ID+"-layers.png"] = c.layers()
+	}
+	return figures
+}
+
+// layerwise: Figure 4 shows every layer of a VGG net; a residual net has too many.
+func (c *table1Column) layerwise() bool {
+	for _, e := range c.methods {
+		if len(e.runs) > 0 && len(e.runs[0].Epochs) > 0 {
+			return len(e.runs[0].Epochs[0].Layers) <= 10
+		}
+	}
+	return false
+}
+
+// layers is Figure 4 for one column: a panel a method, a line a layer.
+func (c *table1Column) layers() *Figure {
+	var shown []nets.Method
+	for _, m := range nets.Methods() {
+		if e := c.methods[m.Name]; e != nil && len(e.runs) > 0 {
+			shown = append(shown, m)
+		}
+	}
+	cols := min(2, len(shown))
+	f := NewFigure((len(shown)+cols-1)/cols, cols)
+	for _, m := range shown {
+		e := c.methods[m.Name]
+		panel := f.Panel(m.Paper+", "+c.Title+" on "+dataTitle(c.Data), "epoch", "percent of signs changed")
+		for k, l := range e.runs[0].Epochs[0].Layers {
+			xs, ys := e.series(func(p nets.Epoch) float64 { return p.Layers[k].Changed })
+			var dashes []vg.Length
+			if k >= len(Palette) || strings.HasPrefix(l.Layer, "linear") {
+				dashes = []vg.Length{vg.Points(4), vg.Points(2)}
+			}
+			panel.Line(l.Layer, Palette[k%len(Palette)], xs, ys, dashes...)
+		}
+		panel.Y.Min, panel.Y.Max = 0, max(50, panel.Y.Max)
+	}
+	return f
+}
+
+// Write writes report.md and its figures into dir.
+func (t *Table1) Write(dir string) error {
+	for i := range t.columns {
+		c := &t.columns[i]
+		if !c.hasRuns() {
+			continue
+		}
+		figures := c.figures()
+		var names []string
+		for name := range figures {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		for _, name := range names {
+			if err := figures[name].Save(filepath.Join(dir, name)); err != nil {
+				return err
+			}
+		}
+	}
+	return WriteFile(filepath.Join(dir, "report.md"), []byte(t.Markdown()))
+}
