@@ -367,10 +367,17 @@ func (o *convOp) forward(train bool) {
 }
 
 func (o *convOp) backward() {
-	dy := o.c.of(o.y, o.l.Out)
-	o.conv.GradWeights(o.dw, o.c.of(o.x, o.l.In), dy)
-	if o.x != nil {
-		o.conv.GradInput(o.c.of(o.c.grad, o.l.In), dy)
+	o.gradWeights()
+	o.gradInput()
+}
+
+func (o *convOp) gradWeights() {
+	o.conv.GradWeights(o.dw, o.c.of(o.x, o.l.In), o.c.of(o.y, o.l.Out))
+}
+
+func (o *convOp) gradInput() {
+	if o.x != nil { // the images need no gradient
+		o.conv.GradInput(o.c.of(o.c.grad, o.l.In), o.c.of(o.y, o.l.Out))
 	}
 }
 

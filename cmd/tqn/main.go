@@ -79,6 +79,7 @@ func commands(e *env) []*cobra.Command {
 		newTrainCommand(e),
 		newBenchCommand(e),
 		newEvalCommand(e),
+		newCompareCommand(e),
 	}
 }
 

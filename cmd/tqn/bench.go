@@ -1,0 +1,149 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tqn/nets"
+	"tqn/nets/bench"
+	"tqn/reports"
+)
+
+func newBenchCommand(e *env) *cobra.Command {
+	o := bench.Options{}
+	var layers, peers bool
+	var only []string
+	rounds, steps := 5, 3
+	cmd := &cobra.Command{
+		Use:   "bench --net NET",
+		Short: "speed of a training step",
+		Long: `bench measures a training step (forward, backward, Adam with the method's rule) on random images of CIFAR's size (resnet18:
+ImageNet's). gflops counts the direct algorithm's arithmetic: 2 x multiply-adds, forward plus both gradients, whatever
+algorithm ran. --layers prints where the time goes. --peers alternates with PyTorch in the same run; TQN_PYTHON
+names an interpreter that has it.`,
+		Example: `  tqn bench --net vgg9 --batch 128 --json
+  tqn bench --net resnet56 --layers
+  TQN_PYTHON=~/venv/bin/python tqn bench --peers`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			switch {
+			case peers:
+				return e.benchPeers(o, only, rounds, steps)
+			case o.Net == "":
+				return errors.New("bench: --net is missing")
+			case layers:
+				return e.benchLayers(o)
+			}
+			r, err := bench.Run(o)
+			if err != nil {
+				return err
+			}
+			if e.json {
+				return e.printJSON(r)
+			}
+			fmt.Fprintf(e.stdout, "%s, batch %d, %d threads, %s: %.1f images/s, %.1f GFLOP/s, peak memory %.0f MiB\n",
+				r.Net, r.Batch, r.Threads, r.Kernel, r.ImagesPerSecond, r.GFLOPS, float64(r.PeakRSSBytes)/(1<<20))
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Net, "net", "", "network: "+strings.Join(nets.Nets(), ", "))
+	f.StringVar(&o.Method, "method", "adam", "method whose step is measured: adam, bc, sr, r")
+	f.IntVar(&o.Batch, "batch", 128, "images in a step")
+	f.IntVar(&o.Threads, "threads", 0, "worker threads; 0 is all CPUs")
+	f.Float64Var(&o.Width, "width", 1, "factor on the number of channels")
+	f.BoolVar(&layers, "layers", false, "print the time of every layer")
+	f.BoolVar(&peers, "peers", false, "compare with PyTorch")
+	f.StringSliceVar(&only, "only", nil, "with --peers: these cases; default all of vgg9, vgg9-quarter, vgg-bc, resnet56, wrn56-2")
+	f.IntVar(&rounds, "rounds", rounds, "with --peers: rounds of PyTorch and tqn in turn")
+	f.IntVar(&steps, "steps", steps, "with --peers: timed steps a round")
+	return cmd
+}
+
+// benchPeers prints the comparison with PyTorch, or one line where it is absent: that is no failure of ours.
+func (e *env) benchPeers(o bench.Options, only []string, rounds, steps int) error {
+	var results []bench.PeerReport
+	table := reports.Table{Header: []string{"net", "batch", "threads", "tqn images/s", "PyTorch images/s", "ratio", "lowest", "highest"}}
+	known := map[string]bool{}
+	for _, c := range bench.PeerCases() {
+		known[c.Name] = true
+		if len(only) > 0 && !slices.Contains(only, c.Name) {
+			continue
+		}
+		r, err := bench.Peers(c, o, rounds, steps)
+		if errors.Is(err, bench.ErrNoPeer) {
+			fmt.Fprintf(e.stderr, "tqn: skipped: %v\n", err)
+			if e.json {
+				return e.printJSON([]bench.PeerReport{})
+			}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		results = append(results, r)
+		fmt.Fprintf(e.stderr, "%s: ratio %.2f (%.2f to %.2f)\n", r.Case, r.Ratio, r.Lowest, r.Highest)
+		table.Add(r.Case, r.Batch, r.Threads, fmt.Sprintf("%.1f", r.ImagesPerSecond), fmt.Sprintf("%.1f (%s)", r.PeerPerSecond, r.Layout),
+			fmt.Sprintf("%.2f", r.Ratio), fmt.Sprintf("%.2f", r.Lowest), fmt.Sprintf("%.2f", r.Highest))
+	}
+	for _, name := range only {
+		if !known[name] {
+			return fmt.Errorf("bench: --only %s: no such case", name)
+		}
+	}
+	if e.json {
+		return e.printJSON(results)
+	}
+	fmt.Fprintf(e.stdout, "tqn (%s kernels, method %s) and %s, training step, %d rounds of %d steps in turn; ratio above 1: tqn is faster\n\n%s",
+		results[0].Kernel, o.Method, results[0].Peer, rounds, steps, table.Text())
+	return nil
+}
+
+// layerReport is what `tqn bench --layers --json` prints.
+type layerReport struct {
+	Net        string           `json:"net"`
+	Batch      int              `json:"batch"`
+	Threads    int              `json:"threads"`
+	Kernel     string           `json:"kernel"`
+	Operations []nets.LayerTime `json:"operations"`
+}
+
+func (e *env) benchLayers(o bench.Options) error {
+	s, err := bench.New(o)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if _, err := s.Time(1); err != nil {
+		return err
+	}
+	times := s.Profile(5)
+	if e.json {
+		return e.printJSON(layerReport{o.Net, o.Batch, s.Threads, s.Kernel, times})
+	}
+	total := time.Duration(0)
+	for _, t := range times {
+		total += t.Time
+	}
+	table := reports.Table{Header: []string{"operation", "part", "input", "output", "ms", "share %", "GFLOP/s"}}
+	for _, t := range times {
+		speed := ""
+		if t.MultAdds > 0 {
+			speed = fmt.Sprintf("%.1f", 2*float64(t.MultAdds)/t.Time.Seconds()/1e9)
+		}
+		in, out := "", ""
+		if t.In.Len() > 0 {
+			in, out = t.In.String(), t.Out.String()
+		}
+		table.Add(t.Layer, t.Part, in, out, fmt.Sprintf("%.3f", t.Time.Seconds()*1e3), fmt.Sprintf("%.1f", 100*t.Time.Seconds()/total.Seconds()), speed)
+	}
+	fmt.Fprintf(e.stdout, "%s, batch %d, %d threads, %s kernels, method %s: each operation's fastest of 5 steps\n\n%s\n", o.Net, o.Batch, s.Threads,
+		s.Kernel, o.Method, table.Text())
+	fmt.Fprintf(e.stdout, "sum %.1f ms, %.1f images/s, %.1f GFLOP/s\n", total.Seconds()*1e3, s.ImagesPerSecond(total), s.GFLOPS(total))
+	return nil
+}

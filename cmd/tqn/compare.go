@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"tqn/nets"
+	"tqn/reports"
+)
+
+// compareReport is one run in what `tqn compare --json` prints.
+type compareReport struct {
+	Run      string       `json:"run"`
+	Config   nets.Config  `json:"config"`
+	Finished bool         `json:"finished"`
+	Epochs   []nets.Epoch `json:"epochs"`
+}
+
+func newCompareCommand(e *env) *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "compare RUN...",
+		Short: "compare runs: table, convergence curves, weight changes",
+		Long: `compare reads run folders (finished or not) and prints a table. With --out it also draws, after the paper's figures:
+convergence.png (6), changes.png (4), batch.png (5) and distance.png (7b, 7c).`,
+		Example: `  tqn compare runs/vgg9-bc runs/vgg9-sr --out figures`,
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			var runs []nets.Run
+			for _, dir := range args {
+				r, err := nets.ReadRun(dir)
+				if err != nil {
+					return err
+				}
+				runs = append(runs, r)
+			}
+			if out != "" {
+				if err := os.MkdirAll(out, 0o755); err != nil {
+					return fmt.Errorf("compare: %w", err)
+				}
+				for name, f := range map[string]*reports.Figure{
+					"convergence.png": reports.ConvergenceFigure([]string{"Error (train solid, test dashed)"}, [][]nets.Run{runs}),
+					"changes.png":     reports.WeightChangeFigure(runs),
+					"batch.png":       reports.BatchSizeFigure(runs),
+					"distance.png":    reports.DistanceFigure(runs),
+				} {
+					if err := f.Save(filepath.Join(out, name)); err != nil {
+						return err
+					}
+				}
+			}
+			if e.json {
+				all := []compareReport{}
+				for _, r := range runs {
+					all = append(all, compareReport{r.Dir, r.Config, r.Result != nil, r.Epochs})
+				}
+				return e.printJSON(all)
+			}
+			fmt.Fprintln(e.stdout, reports.CompareTable(runs).Text())
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "folder for the figures")
+	return cmd
+}

@@ -1,0 +1,162 @@
+// Package bench measures how fast a training step is: ours alone, layer by layer, or beside PyTorch in the same run.
+package bench
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"tqn/nets"
+	"tqn/nets/kernel"
+	"tqn/quantize"
+)
+
+// Options say what to measure.
+type Options struct {
+	Net     string
+	Method  string  // adam (what PyTorch is compared with), bc, sr, r
+	Batch   int     // images in a step
+	Threads int     // 0: GOMAXPROCS
+	Width   float64 // channel factor; 0 is 1
+	Input   nets.Shape
+	Classes int
+}
+
+// Step is a network ready to take training steps on a fixed random batch.
+type Step struct {
+	Model   nets.Model
+	Kernel  string
+	Threads int
+
+	workers *kernel.Workers
+	engine  *nets.CPU
+	x       []float32
+	labels  []int32
+	taken   uint64
+}
+
+// New builds the network of o with CIFAR's shapes unless o says otherwise (resnet18: ImageNet's).
+func New(o Options) (*Step, error) {
+	if o.Input == (nets.Shape{}) {
+		o.Input, o.Classes = nets.Shape{H: 32, W: 32, C: 3}, 10
+		if o.Net == "resnet18" {
+			o.Input, o.Classes = nets.Shape{H: 224, W: 224, C: 3}, 1000
+		}
+	}
+	if o.Batch < 2 {
+		return nil, fmt.Errorf("bench: batch of %d; want at least 2", o.Batch)
+	}
+	method, err := nets.MethodNamed(o.Method)
+	if err != nil {
+		return nil, err
+	}
+	m, err := nets.NewModel(nets.Spec{Net: o.Net, Input: o.Input, Classes: o.Classes, Width: o.Width})
+	if err != nil {
+		return nil, err
+	}
+	workers, err := kernel.NewWorkers(o.Threads, "")
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	engine, err := nets.NewCPU(m, nets.Hyper{Batch: o.Batch, Rule: method.Rule, Noise: quantize.NewNoise(1), NormMomentum: 0.1,
+		NormEpsilon: 1e-5, UnbiasedState: true}, workers)
+	if err != nil {
+		workers.Close()
+		return nil, err
+	}
+	nets.Initialise(engine, method.Rule, 1)
+	s := &Step{Model: m, Kernel: engine.Kernel(), Threads: workers.Threads(), workers: workers, engine: engine,
+		x: make([]float32, o.Batch*o.Input.Len()), labels: make([]int32, o.Batch)}
+	pixels, classes := quantize.NewNoise(2).At(0, 0), quantize.NewNoise(2).At(1, 0)
+	for i := range s.x { // uniform with the mean and variance of the standard normal
+		s.x[i] = float32(pixels.Bits(i))/(1<<31)*1.732 - 1.732
+	}
+	for i := range s.labels {
+		s.labels[i] = int32(classes.Bits(i) % uint32(o.Classes))
+	}
+	return s, nil
+}
+
+// Close ends the workers.
+func (s *Step) Close() { s.workers.Close() }
+
+// Time takes n steps and returns their times.
+func (s *Step) Time(n int) ([]time.Duration, error) {
+	var times []time.Duration
+	for range n {
+		s.taken++
+		t := time.Now()
+		if _, err := s.engine.Step(s.x, s.labels, 0.01, s.taken); err != nil {
+			return nil, err
+		}
+		times = append(times, time.Since(t))
+	}
+	return times, nil
+}
+
+// Profile takes n steps and returns each operation's fastest time.
+func (s *Step) Profile(n int) []nets.LayerTime {
+	var best []nets.LayerTime
+	for range n {
+		s.taken++
+		times := s.engine.Profile(s.x, s.labels, 0.01, s.taken)
+		if best == nil {
+			best = times
+		}
+		for i, t := range times {
+			best[i].Time = min(best[i].Time, t.Time)
+		}
+	}
+	return best
+}
+
+// ImagesPerSecond of a step.
+func (s *Step) ImagesPerSecond(step time.Duration) float64 {
+	return float64(len(s.labels)) / step.Seconds()
+}
+
+// GFLOPS is the arithmetic of the direct algorithm in a step (2 flop a multiply-add; forward, weight gradients, input gradients
+// except the images') over its time, in 1e9/s.
+func (s *Step) GFLOPS(step time.Duration) float64 {
+	c := s.Model.Counts()
+	return 2 * float64(c.MultAdds+c.Backward) * float64(len(s.labels)) / step.Seconds() / 1e9
+}
+
+// Report is what `tqn bench --json` prints.
+type Report struct {
+	Net             string  `json:"net"`
+	Batch           int     `json:"batch"`
+	Threads         int     `json:"threads"`
+	Kernel          string  `json:"kernel"`
+	ImagesPerSecond float64 `json:"images_per_second"`
+	GFLOPS          float64 `json:"gflops"`
+	PeakRSSBytes    int64   `json:"peak_rss_bytes"`
+}
+
+// Run measures the median of at least 5 steps and about 3 seconds, after one step to warm up.
+func Run(o Options) (Report, error) {
+	s, err := New(o)
+	if err != nil {
+		return Report{}, err
+	}
+	defer s.Close()
+	if _, err := s.Time(1); err != nil {
+		return Report{}, err
+	}
+	var times []time.Duration
+	for begun := time.Now(); len(times) < 5 || time.Since(begun) < 3*time.Second; {
+		t, err := s.Time(1)
+		if err != nil {
+			return Report{}, err
+		}
+		times = append(times, t...)
+	}
+	m := median(times)
+	return Report{Net: o.Net, Batch: o.Batch, Threads: s.Threads, Kernel: s.Kernel,
+		ImagesPerSecond: s.ImagesPerSecond(m), GFLOPS: s.GFLOPS(m), PeakRSSBytes: PeakRSS()}, nil
+}
+
+func median(d []time.Duration) time.Duration {
+	d = slices.Sorted(slices.Values(d))
+	return d[len(d)/2]
+}

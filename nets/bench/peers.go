@@ -1,0 +1,196 @@
+package bench
+
+import (
+	"bufio"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+//go:embed torch_peer.py
+var torchPeer []byte
+
+// ErrNoPeer is wrapped where PyTorch cannot be started.
+var ErrNoPeer = errors.New("PyTorch is not available")
+
+// PeerCase is a network both sides run, by the name the peer script has for it.
+type PeerCase struct {
+	Name  string
+	Net   string
+	Width float64
+}
+
+// PeerCases are the networks compared at batch 128.
+func PeerCases() []PeerCase {
+	return []PeerCase{
+		{"vgg9", "vgg9", 1},
+		{"vgg9-quarter", "vgg9", 0.25},
+		{"vgg-bc", "vgg-bc", 1},
+		{"resnet56", "resnet56", 1},
+		{"wrn56-2", "wrn56-2", 1},
+	}
+}
+
+// PeerReport compares one network's training step. A round times PyTorch in both layouts and us, in turn; the ratio of a
+// round is PyTorch's better layout's median step over our median step.
+type PeerReport struct {
+	Case            string    `json:"case"`
+	Batch           int       `json:"batch"`
+	Threads         int       `json:"threads"`
+	Method          string    `json:"method"` // of ours; PyTorch trains float weights
+	Kernel          string    `json:"kernel"`
+	Peer            string    `json:"peer"`   // with its version
+	Layout          string    `json:"layout"` // that was best in most rounds
+	ImagesPerSecond float64   `json:"images_per_second"`
+	PeerPerSecond   float64   `json:"peer_images_per_second"`
+	Ratio           float64   `json:"ratio"` // median over rounds; above 1 we are faster
+	Lowest          float64   `json:"lowest_ratio"`
+	Highest         float64   `json:"highest_ratio"`
+	Rounds          []float64 `json:"rounds"`
+	PeerRSSBytes    int64     `json:"peer_peak_rss_bytes"`
+}
+
+// peer is a running torch_peer.py.
+type peer struct {
+	cmd     *exec.Cmd
+	in      io.WriteCloser
+	out     *bufio.Reader
+	version string
+	rss     int64
+	dir     string
+}
+
+// interpreter is the Python that TQN_PYTHON names, or python3.
+func interpreter() string {
+	if p := os.Getenv("TQN_PYTHON"); p != "" {
+		return p
+	}
+	return "python3"
+}
+
+func startPeer(name string, batch, threads int) (*peer, error) {
+	dir, err := os.MkdirTemp("", "tqn-peer-")
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	script := filepath.Join(dir, "torch_peer.py")
+	if err := os.WriteFile(script, torchPeer, 0o644); err != nil {
+		os.RemoveAll(dir)
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	p := &peer{cmd: exec.Command(interpreter(), script, name, fmt.Sprint(batch), fmt.Sprint(threads)), dir: dir}
+	var stderr strings.Builder
+	p.cmd.Stderr = &stderr
+	if p.in, err = p.cmd.StdinPipe(); err != nil {
+		os.RemoveAll(dir)
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	out, err := p.cmd.StdoutPipe()
+	if err == nil {
+		err = p.cmd.Start()
+	}
+	if err != nil {
+		os.RemoveAll(dir)
+		return nil, fmt.Errorf("bench: %w: %s: %v (TQN_PYTHON chooses the interpreter)", ErrNoPeer, interpreter(), err)
+	}
+	p.out = bufio.NewReader(out)
+	var ready struct{ Version string }
+	if err := p.receive(&ready); err != nil {
+		p.close()
+		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
+		return nil, fmt.Errorf("bench: %w: %s: %s (TQN_PYTHON chooses the interpreter)", ErrNoPeer, interpreter(), lines[len(lines)-1])
+	}
+	p.version = ready.Version
+	return p, nil
+}
+
+func (p *peer) receive(v any) error {
+	line, err := p.out.ReadBytes('\n')
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(line, v)
+}
+
+// time asks for n steps and returns their times.
+func (p *peer) time(layout string, n int) ([]time.Duration, error) {
+	if _, err := fmt.Fprintf(p.in, "%s %d\n", layout, n); err != nil {
+		return nil, fmt.Errorf("bench: PyTorch: %w", err)
+	}
+	var answer struct {
+		Seconds []float64
+		RSS     int64 `json:"peak_rss_bytes"`
+	}
+	if err := p.receive(&answer); err != nil || len(answer.Seconds) != n {
+		return nil, fmt.Errorf("bench: PyTorch answered %d of %d steps: %v", len(answer.Seconds), n, err)
+	}
+	p.rss = answer.RSS
+	var times []time.Duration
+	for _, s := range answer.Seconds {
+		times = append(times, time.Duration(s*float64(time.Second)))
+	}
+	return times, nil
+}
+
+func (p *peer) close() {
+	p.in.Close() // ends the script
+	p.cmd.Wait()
+	os.RemoveAll(p.dir)
+}
+
+// Peers compares one case over rounds, each of steps timed steps a side (after one to warm up).
+func Peers(c PeerCase, o Options, rounds, steps int) (PeerReport, error) {
+	o.Net, o.Width = c.Net, c.Width
+	ours, err := New(o)
+	if err != nil {
+		return PeerReport{}, err
+	}
+	defer ours.Close()
+	p, err := startPeer(c.Name, o.Batch, ours.Threads)
+	if err != nil {
+		return PeerReport{}, err
+	}
+	defer p.close()
+	r := PeerReport{Case: c.Name, Batch: o.Batch, Threads: ours.Threads, Method: o.Method, Kernel: ours.Kernel, Peer: "PyTorch " + p.version}
+	var we, they []time.Duration
+	wins := map[string]int{}
+	for range rounds {
+		best, layout := time.Duration(0), ""
+		for _, l := range []string{"channels_last", "contiguous"} {
+			times, err := p.time(l, steps+1) // the first pays for a change of layout
+			if err != nil {
+				return r, err
+			}
+			if m := median(times[1:]); layout == "" || m < best {
+				best, layout = m, l
+			}
+		}
+		wins[layout]++
+		// OpenMP's threads spin for a while after their last work (0.2 s by Intel's default): not on our time.
+		time.Sleep(300 * time.Millisecond)
+		times, err := ours.Time(steps + 1)
+		if err != nil {
+			return r, err
+		}
+		m := median(times[1:])
+		we, they = append(we, m), append(they, best)
+		r.Rounds = append(r.Rounds, best.Seconds()/m.Seconds())
+	}
+	r.Layout = "channels_last"
+	if wins["contiguous"] > wins["channels_last"] {
+		r.Layout = "contiguous"
+	}
+	sorted := slices.Sorted(slices.Values(r.Rounds))
+	r.Lowest, r.Ratio, r.Highest = sorted[0], sorted[len(sorted)/2], sorted[len(sorted)-1]
+	r.ImagesPerSecond, r.PeerPerSecond = ours.ImagesPerSecond(median(we)), ours.ImagesPerSecond(median(they))
+	r.PeerRSSBytes = p.rss
+	return r, nil
+}

@@ -1,0 +1,104 @@
+"""Training steps of the paper's nets in PyTorch on the CPU, one request at a time, for `tqn bench --peers`.
+
+Started as:  python3 torch_peer.py NET BATCH THREADS
+Prints one JSON line {"version", "parameters"} when ready, then for every line "LAYOUT STEPS" on stdin (LAYOUT is
+channels_last or contiguous) one line with the seconds of that many steps, as a JSON list. Ends with stdin.
+The nets are those of nets/model.go: batch norm after every convolution and hidden linear layer, option-A shortcuts.
+"""
+import json
+import resource
+import sys
+import time
+import warnings
+
+warnings.filterwarnings("ignore")
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+def conv_bn_relu(i, o):
+    return [nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU(inplace=True)]
+
+
+def vgg(groups, hidden, width=1.0):
+    layers, i = [], 3
+    for channels, repeats in groups:
+        for _ in range(repeats):
+            layers += conv_bn_relu(i, int(channels * width))
+            i = int(channels * width)
+        layers.append(nn.MaxPool2d(2))
+    layers.append(nn.Flatten())
+    i *= 16
+    for h in hidden:
+        h = int(h * width)
+        layers += [nn.Linear(i, h, bias=False), nn.BatchNorm1d(h), nn.ReLU(inplace=True)]
+        i = h
+    return nn.Sequential(*layers, nn.Linear(i, 10))
+
+
+class Block(nn.Module):
+    def __init__(self, i, o, stride):
+        super().__init__()
+        self.c1, self.b1 = nn.Conv2d(i, o, 3, stride, 1, bias=False), nn.BatchNorm2d(o)
+        self.c2, self.b2 = nn.Conv2d(o, o, 3, 1, 1, bias=False), nn.BatchNorm2d(o)
+        self.stride, self.pad = stride, o - i
+
+    def forward(self, x):
+        y = self.b2(self.c2(torch.relu_(self.b1(self.c1(x)))))
+        if self.pad or self.stride > 1:
+            x = F.pad(x[:, :, ::self.stride, ::self.stride], (0, 0, 0, 0, 0, self.pad))
+        return torch.relu_(x + y)
+
+
+def resnet56(widen=1):
+    layers, i = conv_bn_relu(3, 16), 16
+    for stride, o in ((1, 16 * widen), (2, 32 * widen), (2, 64 * widen)):
+        for k in range(9):
+            layers.append(Block(i, o, stride if k == 0 else 1))
+            i = o
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(i, 10))
+
+
+VGG9 = ((64, 2), (128, 2), (256, 3)), (256,)
+NETS = {
+    "vgg9": lambda: vgg(*VGG9),
+    "vgg9-quarter": lambda: vgg(*VGG9, width=0.25),
+    "vgg-bc": lambda: vgg(((128, 2), (256, 2), (512, 2)), (1024, 1024)),
+    "resnet56": resnet56,
+    "wrn56-2": lambda: resnet56(2),
+}
+LAYOUTS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
+
+
+def main():
+    net, batch, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    torch.set_num_threads(threads)
+    made = {}
+
+    def build(layout):
+        model = NETS[net]().to(memory_format=LAYOUTS[layout])
+        x = torch.randn(batch, 3, 32, 32).contiguous(memory_format=LAYOUTS[layout])
+        return model, torch.optim.Adam(model.parameters(), lr=0.01), x, torch.randint(0, 10, (batch,))
+
+    parameters = sum(p.numel() for p in NETS[net]().parameters())
+    print(json.dumps({"version": torch.__version__, "parameters": parameters}), flush=True)
+    for line in sys.stdin:
+        layout, steps = line.split()
+        if layout not in made:
+            made.clear()  # one layout's memory at a time
+            made[layout] = build(layout)
+        model, optimizer, x, y = made[layout]
+        times = []
+        for _ in range(int(steps)):
+            start = time.perf_counter()
+            optimizer.zero_grad(set_to_none=True)
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+            times.append(time.perf_counter() - start)
+        rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        print(json.dumps({"seconds": times, "peak_rss_bytes": rss}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
