@@ -1,0 +1,434 @@
+package convex
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"tqn/bounds"
+	"tqn/evidence"
+	"tqn/quantize"
+)
+
+// Worst says how tight one bound is on a family of small problems.
+type Worst struct {
+	Claim    string
+	Rounding bounds.Rounding
+	Form     bounds.Form
+	Method   evidence.Method
+	Family   string // what was searched
+	Searched int    // instances evaluated
+	// Ratios are measured/bound.
+	Median, Best float64 // over the random instances: the median and the largest
+	Found        float64 // after local search
+	Instance     string  // where Found is attained
+	Measured     float64
+	Bound        bounds.Value
+	Losses       []Loss // bound/measured as a product, largest factor first
+}
+
+// Loss is one factor of bound/measured.
+type Loss struct {
+	Step   string
+	Factor float64
+}
+
+// Summary says "tight within x" or "loose by y, lost at step z".
+func (w Worst) Summary() string {
+	if w.Found >= 0.5 {
+		return fmt.Sprintf("tight within a factor %.3g", 1/w.Found)
+	}
+	s := fmt.Sprintf("loose by a factor %.3g on every instance found", 1/w.Found)
+	if len(w.Losses) > 0 {
+		s += fmt.Sprintf(", most of it lost at: %s (%.3g)", w.Losses[0].Step, w.Losses[0].Factor)
+	}
+	return s
+}
+
+// candidate is one point of a family: what it is and how to measure it.
+type candidate struct {
+	in   Instance
+	rule quantize.Rule
+	err  error
+}
+
+// tightRuns and tightT size the sampled objective of BC with Q_s.
+const (
+	tightT    = 1000
+	tightRuns = 32
+)
+
+// Tightness searches, for each convergence bound, small one-dimensional problems
+// for the instance with the largest measured/bound: restarts random points of a
+// parameter cube, then a pattern search from the best ones (four if restarts >= 24). SR is measured by the
+// exact law of the average, BC with Q_d without noise exactly by its trajectory,
+// BC with Q_s by tightRuns runs with the same numbers for all candidates, which
+// estimates but does not judge. The result is a function of the seed; claims
+// selects as in Options.
+func Tightness(ctx context.Context, seed uint64, restarts int, claims []string, progress func(done, total int)) ([]Worst, error) {
+	type task struct {
+		claim string
+		rule  quantize.Rule
+		r     bounds.Rounding
+		form  bounds.Form
+	}
+	const derived, sharp = bounds.Derived, bounds.Sharp
+	var tasks []task
+	for _, t := range []task{
+		{"theorem1", quantize.SR, bounds.Stochastic, derived},
+		{"theorem1", quantize.SR, bounds.Stochastic, sharp},
+		{"theorem2", quantize.SR, bounds.Stochastic, derived},
+		{"theorem2", quantize.SR, bounds.Stochastic, sharp},
+		{"theorem3", quantize.BC, bounds.Nearest, derived},
+		{"theorem3", quantize.BC, bounds.Nearest, sharp},
+		{"theorem3", quantize.BCStochastic, bounds.Stochastic, derived},
+		{"theorem3", quantize.BCStochastic, bounds.Stochastic, sharp},
+		{"theorem4", quantize.BC, bounds.Nearest, derived},
+		{"theorem4", quantize.BC, bounds.Nearest, sharp},
+		{"theorem4", quantize.BCStochastic, bounds.Stochastic, derived},
+		{"theorem4", quantize.BCStochastic, bounds.Stochastic, sharp},
+		{"corollary1", quantize.BC, bounds.Nearest, sharp},
+		{"corollary1", quantize.BCStochastic, bounds.Stochastic, derived},
+	} {
+		if selected(t.claim, claims) {
+			tasks = append(tasks, t)
+		}
+	}
+	all := make([]Worst, len(tasks))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	var done atomic.Int64
+	for i, t := range tasks {
+		group.Go(func() error {
+			var err error
+			all[i], err = climb(ctx, t.claim, t.rule, t.r, t.form, quantize.NewNoise(seed), restarts)
+			if n := int(done.Add(1)); progress != nil {
+				progress(n, len(tasks))
+			}
+			return err
+		})
+	}
+	return all, group.Wait()
+}
+
+// cube is the number of parameters of a candidate.
+const cube = 6
+
+// decode turns a point of the unit cube into an instance. By scaling w and F one may
+// take Delta = 1 and slopes of order 1. The parameters are the number of grid points
+// (2 to 6), the minimiser, the sharpness of the kink or the third derivative, the
+// strong convexity or c, the gradient noise and the start.
+func decode(claim string, rule quantize.Rule, u []float64) candidate {
+	n := 1 + int(u[0]*4.999) // width of W in grid steps
+	hi := float64(n)
+	center := []float64{u[1] * hi}
+	log := func(x, a, b float64) float64 { return a * math.Pow(b/a, x) }
+	noise := max(0, 2*u[4]-1)
+	if rule == quantize.BC {
+		noise = 0 // without noise the trajectory is exact
+	}
+	var p Problem
+	s := Root(1)
+	switch claim {
+	case "theorem1":
+		p = NewHuber(0, hi, 1, log(u[2], 1e-3, 1), log(u[3], 0.02, 2), center, noise)
+	case "theorem2", "theorem3":
+		p = NewHuber(0, hi, 1, log(u[2], 1e-3, 4*hi), 0, center, noise)
+		s = Root(log(u[3], 0.02, 4) * Diameter(p) / p.Constants().G)
+	case "theorem4":
+		p = NewHalfCubic(0, hi, 1, log(u[2], 1e-2, 1e2), center, noise)
+	case "corollary1":
+		p = NewQuadratic(0, hi, []float64{1}, center, noise)
+	}
+	if claim != "theorem2" && claim != "theorem3" {
+		s = Strong(p.Constants().Mu)
+	}
+	in, err := NewInstance(p, 1, []float64{u[5] * hi}, s, tightT)
+	return candidate{in, rule, err}
+}
+
+// measure is E F(wbar_T) - F* of a candidate and, for BC and if asked for, the
+// averaged gap.
+func (c candidate) measure(noise quantize.Noise, gaps bool) (average, mean float64, err error) {
+	switch {
+	case c.err != nil:
+		return 0, 0, c.err
+	case c.rule == quantize.SR:
+		average, err = AverageLaw(c.in)
+		return average, math.NaN(), err
+	case Deterministic(c.in.Problem, c.rule):
+		o := NewRunner(c.in, c.rule).run(noise, 0, nil, gaps)
+		return o.Average, o.MeanGap, nil
+	}
+	r := NewRunner(c.in, c.rule)
+	for i := range tightRuns {
+		o := r.run(noise, uint32(i), nil, gaps)
+		average += o.Average / tightRuns
+		mean += o.MeanGap / tightRuns
+	}
+	return average, mean, nil
+}
+
+func climb(ctx context.Context, claim string, rule quantize.Rule, r bounds.Rounding, form bounds.Form, noise quantize.Noise, restarts int) (Worst, error) {
+	bound, err := bounds.Find(claim)
+	if err != nil {
+		return Worst{}, err
+	}
+	w := Worst{Claim: claim, Rounding: r, Form: form, Method: evidence.ExactMethod,
+		Family: fmt.Sprintf("d = 1, 2 to 6 grid points, T = %d", tightT)}
+	if rule == quantize.BCStochastic {
+		w.Method = evidence.SampledMethod
+	}
+	value := func(c candidate) (bounds.Value, error) {
+		return bound.Bound(form, r, c.in.Parameters(c.in.T))
+	}
+	objective := func(u []float64) (float64, error) {
+		w.Searched++
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		c := decode(claim, rule, u)
+		m, _, err := c.measure(noise, false)
+		if err != nil {
+			return 0, err
+		}
+		v, err := value(c)
+		if err != nil {
+			return 0, err
+		}
+		return m / v.Total(), nil
+	}
+	type point struct {
+		u []float64
+		f float64
+	}
+	var points []point
+	for i := range restarts {
+		d := noise.At(probeStream-1, uint64(i))
+		u := make([]float64, cube)
+		for k := range u {
+			u[k] = d.Uniform(k)
+		}
+		f, err := objective(u)
+		if err != nil {
+			return Worst{}, err
+		}
+		points = append(points, point{u, f})
+	}
+	slices.SortFunc(points, func(a, b point) int {
+		switch {
+		case a.f > b.f:
+			return -1
+		case a.f < b.f:
+			return 1
+		}
+		return 0
+	})
+	w.Median, w.Best = points[len(points)/2].f, points[0].f
+	best := points[0]
+	for _, p := range points[:min(4, 1+restarts/8)] {
+		// Pattern search: try both directions of each parameter, halve the step when
+		// none helps.
+		for size := 0.2; size > 0.004; {
+			improved := false
+			for k := range p.u {
+				for _, sign := range []float64{1, -1} {
+					u := slices.Clone(p.u)
+					u[k] = min(max(u[k]+sign*size, 0), 1)
+					if u[k] == p.u[k] {
+						continue
+					}
+					f, err := objective(u)
+					if err != nil {
+						return Worst{}, err
+					}
+					if f > p.f {
+						p, improved = point{u, f}, true
+					}
+				}
+			}
+			if !improved {
+				size /= 2
+			}
+		}
+		if p.f > best.f {
+			best = p
+		}
+	}
+	c := decode(claim, rule, best.u)
+	w.Found = best.f
+	var mean float64
+	if w.Measured, mean, err = c.measure(noise, true); err != nil {
+		return Worst{}, err
+	}
+	if w.Bound, err = value(c); err != nil {
+		return Worst{}, err
+	}
+	con := c.in.Problem.Constants()
+	w.Instance = fmt.Sprintf("%s on [0, %g], Delta = 1, w* = %.3g, m = %d, G = %.3g, mu = %.3g, L = %.3g, L2 = %.3g, alpha_t = %s, start %g",
+		c.in.Problem.Name(), float64(c.in.Grid.Len()-1), c.in.Problem.Minimiser()[0], c.in.Problem.Terms(), con.G, con.Mu, con.L, con.L2, c.in.Schedule, c.in.Start[0])
+	if rule == quantize.SR && form == bounds.Derived {
+		tr, err := Follow(c.in, false)
+		if err != nil {
+			return Worst{}, err
+		}
+		mean = tr.MeanGap[len(tr.MeanGap)-1]
+		line := tr.Summed.Right / float64(c.in.T)
+		w.Losses = []Loss{
+			{"Jensen's inequality", mean / w.Measured},
+			{"the one-step inequality (Lemma 1, E|g|^2 <= G^2, convexity)", line / mean},
+			{"summing up (last distance dropped, first one bounded)", w.Bound.Total() / line},
+		}
+	} else if rule != quantize.SR {
+		w.Losses = []Loss{
+			{"Jensen's inequality", mean / w.Measured},
+			{"the one-step inequality and summing up", w.Bound.Total() / mean},
+		}
+	}
+	slices.SortStableFunc(w.Losses, func(a, b Loss) int {
+		if a.Factor > b.Factor {
+			return -1
+		}
+		return 1
+	})
+	return w, nil
+}
+
+// Slope is the exponent of a power law y = a x^b fitted on logarithmic axes.
+type Slope struct {
+	What     string // what is regressed on what
+	Expected string // the exponent in the bound's floor
+	X, Y     []float64
+	B        float64
+	Lower    float64 // 95 per cent confidence interval of the least-squares fit,
+	Upper    float64 // with n - 2 degrees of freedom
+}
+
+// fit is the least-squares slope of log y on log x. The points are exact numbers,
+// so the interval measures how far they are from a power law.
+func fit(what, expected string, x, y []float64) Slope {
+	n := float64(len(x))
+	var mx, my, sxx, sxy, rss float64
+	for i := range x {
+		mx += math.Log(x[i]) / n
+		my += math.Log(y[i]) / n
+	}
+	for i := range x {
+		u, v := math.Log(x[i])-mx, math.Log(y[i])-my
+		sxx += u * u
+		sxy += u * v
+	}
+	b := sxy / sxx
+	for i := range x {
+		e := math.Log(y[i]) - my - b*(math.Log(x[i])-mx)
+		rss += e * e
+	}
+	half := 0.0
+	if n > 2 {
+		half = distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 2}.Quantile(0.975) * math.Sqrt(rss/(n-2)/sxx)
+	}
+	return Slope{what, expected, x, y, b, b - half, b + half}
+}
+
+// limitSR is lim E F(wbar_T) - F* of SR in one dimension with two grid points and no
+// noise as alpha -> 0: detailed balance pi_0 |F'(lo)| = pi_1 |F'(hi)|, wbar -> its mean.
+func limitSR(p Problem) float64 {
+	lo, hi := p.Box()
+	g := []float64{0}
+	p.Gradient(g, []float64{lo})
+	up := -g[0]
+	p.Gradient(g, []float64{hi})
+	down := g[0]
+	return Gap(p, []float64{(lo*down + hi*up) / (up + down)})
+}
+
+// LimitBC is lim F(wbar_T) - F* of BC in one dimension as T -> infinity with
+// alpha_t = 1/(mu(t+1)). With Q_s, BC is stochastic gradient descent on the function
+// whose derivative interpolates F' linearly between grid points, so wbar tends to that
+// function's minimiser. With Q_d the derivative is F'(Q_d(w)), a step function,
+// and wbar tends to the point where it changes sign.
+func LimitBC(p Problem, g quantize.Grid, r bounds.Rounding) float64 {
+	slope := func(w float64) float64 {
+		d := []float64{0}
+		p.Gradient(d, []float64{w})
+		return d[0]
+	}
+	n := g.Len()
+	for i := 1; i < n; i++ {
+		a, b := g.Point(i-1), g.Point(i)
+		fa, fb := slope(a), slope(b)
+		if fa < 0 && fb >= 0 {
+			if r == bounds.Nearest {
+				if fb == 0 {
+					return Gap(p, []float64{b}) // settled on a stationary grid point or between
+				}
+				return Gap(p, []float64{(a + b) / 2})
+			}
+			return Gap(p, []float64{a + (b-a)*fa/(fa-fb)})
+		}
+	}
+	if slope(g.Point(0)) >= 0 {
+		return Gap(p, []float64{g.Point(0)})
+	}
+	return Gap(p, []float64{g.Point(n - 1)})
+}
+
+// Floors measures how the floors depend on Delta, d and G, on problems where they
+// are known exactly, and fits the exponents.
+func Floors() ([]Slope, error) {
+	deltas := []float64{1, 1. / 2, 1. / 4, 1. / 8, 1. / 16, 1. / 32}
+	dims := []float64{1, 2, 4, 8, 16, 32}
+	each := func(x []float64, f func(x float64) float64) []float64 {
+		y := make([]float64, len(x))
+		for i, v := range x {
+			y[i] = f(v)
+		}
+		return y
+	}
+	// d copies of the tight problem: the gap is d times that of one coordinate.
+	tight := func(d, delta, g float64) float64 { return d * limitSR(Tight(1, delta, g/math.Sqrt(d), 0)) }
+	slopes := []Slope{
+		fit("Theorems 1, 2 (SR), tight problem: floor on Delta", "1", deltas, each(deltas, func(x float64) float64 { return tight(1, x, 1) })),
+		fit("Theorems 1, 2 (SR), tight problem: floor on d, G fixed", "1/2", dims, each(dims, func(x float64) float64 { return tight(x, 1, 1) })),
+		fit("Theorems 1, 2 (SR), tight problem: floor on G", "1", dims, each(dims, func(x float64) float64 { return tight(1, 1, x) })),
+	}
+	// The averaged gap of SR on a quadratic, by the exact law.
+	var averaged []float64
+	q := NewQuadratic(-1, 1, []float64{1, 0.5}, []float64{0.3, -0.2}, 0.3)
+	coarse := []float64{1. / 2, 1. / 4, 1. / 8, 1. / 16}
+	for _, delta := range coarse {
+		in, err := NewInstance(q, delta, q.Minimiser(), Strong(0.5), 4000)
+		if err != nil {
+			return nil, err
+		}
+		tr, err := Follow(in, false)
+		if err != nil {
+			return nil, err
+		}
+		n := len(tr.T)
+		// The gap of the last iterates alone: the mean over the second half of the run.
+		i, _ := slices.BinarySearch(tr.T, 2000)
+		t, s := float64(tr.T[n-1]), float64(tr.T[i])
+		averaged = append(averaged, (t*tr.MeanGap[n-1]-s*tr.MeanGap[i])/(t-s))
+	}
+	slopes = append(slopes, fit("Theorem 1 (SR), quadratic d = 2: averaged gap of late iterates on Delta", "1", coarse, averaged))
+	grid := func(delta float64) quantize.Grid { return quantize.Grid{Delta: delta, Lo: -1, Hi: 1} }
+	// The minimiser sits at the same place of its cell for every Delta.
+	cubic := func(delta float64) float64 {
+		return LimitBC(NewHalfCubic(-1, 1, 1, 2, []float64{delta * 0.5}, 0), grid(delta), bounds.Stochastic)
+	}
+	nearest := func(delta float64) float64 {
+		return LimitBC(NewQuadratic(-1, 1, []float64{1}, []float64{delta * 0.01}, 0), grid(delta), bounds.Nearest)
+	}
+	return append(slopes,
+		fit("Theorem 4 (BC, Q_s), half-cubic: floor on Delta", "2 (derived)", deltas, each(deltas, cubic)),
+		fit("Theorems 3, 4 (BC, Q_d), quadratic: floor on Delta", "1 (derived), 2 (sharp)", deltas, each(deltas, nearest)),
+		fit("Theorems 3, 4 (BC, Q_d), d copies of a quadratic: floor on d", "1/2 (derived), 1 (sharp)", dims, each(dims, func(d float64) float64 { return d * nearest(0.5) })),
+	), nil
+}
