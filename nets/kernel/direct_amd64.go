@@ -48,3 +48,25 @@ func newDirectTile(impl implementation, k int) directTile {
 	}
 	return directTile{14, 32}
 }
+
+type peakZArgs struct{ iterations int }
+type peakYArgs struct{ iterations int }
+
+//go:noescape
+func peakZ(a *peakZArgs)
+
+//go:noescape
+func peakY(a *peakYArgs)
+
+// peakLoop does about n rounds of multiply-adds and returns the operations done.
+func peakLoop(impl implementation, n int) float64 {
+	switch {
+	case impl >= avx512:
+		peakZ(&peakZArgs{n})
+		return float64(n) * 24 * 16 * 2
+	case impl == avx2:
+		peakY(&peakYArgs{n})
+		return float64(n) * 12 * 8 * 2
+	}
+	return peakGeneric(n)
+}

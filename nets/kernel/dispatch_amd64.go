@@ -42,4 +42,9 @@ func newFastConv(ws *Workers, s ConvShape) convAlgorithm {
 	return nil
 }
 
-func newFastLinear(ws *Workers, rows, in, out int) linearAlgorithm { return nil }
+func newFastLinear(ws *Workers, rows, in, out int) linearAlgorithm {
+	if ws.impl == generic {
+		return nil
+	}
+	return newDirectLinear(ws, rows, in, out)
+}

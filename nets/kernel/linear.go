@@ -1,5 +1,7 @@
 package kernel
 
+import "fmt"
+
 // Linear is y = x W + b with x (n,In), W (In,Out), b (Out): a convolution with
 // one pixel for each row of x.
 type Linear struct {
@@ -25,8 +27,9 @@ func NewLinear(ws *Workers, rows, in, out int) *Linear {
 
 func (l *Linear) check(what string, x, y []float32) int {
 	n := len(y) / l.Out
-	checkLen("Linear."+what+": x", len(x), n*l.In)
-	checkLen("Linear."+what+": y", len(y), min(n, l.rows)*l.Out)
+	if len(x) != n*l.In || len(y) != n*l.Out || n > l.rows {
+		panic(fmt.Sprintf("kernel: Linear.%s: %d inputs and %d outputs, want at most %d rows of %d and %d", what, len(x), len(y), l.rows, l.In, l.Out))
+	}
 	return n
 }
 

@@ -1,5 +1,6 @@
 package main
 
 func avx2File(p *printer) {
+	peak(p, "Y")
 	direct(p, "Y", 6, 2)
 }

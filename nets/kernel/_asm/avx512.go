@@ -1,6 +1,7 @@
 package main
 
 func avx512File(p *printer) {
+	peak(p, "Z")
 	direct(p, "Z", 14, 2)
 	direct(p, "Z", 28, 1)
 	sums512(p)

@@ -107,3 +107,22 @@ func direct(p *printer, reg string, mt, vt int) {
 	p.op("VZEROUPPER")
 	p.op("RET")
 }
+
+// peak prints a loop of independent multiply-adds in registers, 24 (or 12) an iteration.
+func peak(p *printer, reg string) {
+	count := map[string]int{"Z": 24, "Y": 12}[reg]
+	p.fn("peak"+reg, 0, "iterations")
+	p.arg("iterations", "CX")
+	clear := map[string]string{"Z": "VPXORD", "Y": "VXORPS"}[reg]
+	for i := range count + 2 {
+		p.op("%s %s%d, %s%d, %s%d", clear, reg, i, reg, i, reg, i)
+	}
+	p.label("loop")
+	for i := range count {
+		p.op("VFMADD231PS %s%d, %s%d, %s%d", reg, count, reg, count+1, reg, i)
+	}
+	p.op("DECQ CX")
+	p.op("JNZ loop")
+	p.op("VZEROUPPER")
+	p.op("RET")
+}

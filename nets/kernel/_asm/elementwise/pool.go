@@ -1,0 +1,143 @@
+package main
+
+import "fmt"
+
+// maxPool takes the maxima of 2x2 windows along two rows; c is a multiple of the lanes.
+func (p *printer) maxPool() {
+	p.fn("maxPool", "maxPoolArgs", 0, "x", "row", "c", "windows", "y", "dx")
+	p.arg("x", "SI")
+	p.arg("row", "R8")
+	p.op("ADDQ", "SI", "R8")
+	p.arg("c", "DX")
+	p.arg("windows", "R9")
+	p.arg("y", "DI")
+	p.label("window")
+	p.op("XORQ", "R11", "R11")
+	p.op("LEAQ", "(SI)(DX*1)", "R12")
+	p.op("LEAQ", "(R8)(DX*1)", "R13")
+	p.label("group")
+	p.op("VMOVUPS", "(SI)(R11*1)", 0)
+	for _, next := range []string{"R12", "R8", "R13"} { // the first source wins only if it is larger
+		p.op("VMOVUPS", fmt.Sprintf("(%s)(R11*1)", next), 1)
+		p.op("VMAXPS", 0, 1, 0)
+	}
+	p.op("VMOVUPS", 0, "(DI)(R11*1)")
+	p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), "R11")
+	p.op("CMPQ", "R11", "DX")
+	p.op("JLT", "group")
+	p.op("LEAQ", "(SI)(DX*2)", "SI")
+	p.op("LEAQ", "(R8)(DX*2)", "R8")
+	p.op("ADDQ", "DX", "DI")
+	p.op("DECQ", "R9")
+	p.op("JNZ", "window")
+	p.ret()
+}
+
+// maxPoolBack writes the gradient of two rows: y's at the first maximum of each window, 0 elsewhere.
+func (p *printer) maxPoolBack() {
+	p.fn("maxPoolBack", "maxPoolArgs", 0, "x", "row", "c", "windows", "y", "dx")
+	p.arg("x", "SI")
+	p.arg("row", "R8")
+	p.arg("dx", "BX")
+	p.op("LEAQ", "(BX)(R8*1)", "CX")
+	p.op("ADDQ", "SI", "R8")
+	p.arg("c", "DX")
+	p.arg("windows", "R9")
+	p.arg("y", "DI")
+	p.op("VXORPS", 8, 8, 8)
+	p.label("window")
+	p.op("XORQ", "R11", "R11")
+	p.op("LEAQ", "(SI)(DX*1)", "R12")
+	p.op("LEAQ", "(R8)(DX*1)", "R13")
+	p.op("LEAQ", "(BX)(DX*1)", "R10")
+	p.op("LEAQ", "(CX)(DX*1)", "R15")
+	p.label("group")
+	p.op("VMOVUPS", "(SI)(R11*1)", 0)
+	for i, next := range []string{"R12", "R8", "R13"} {
+		p.op("VMOVUPS", fmt.Sprintf("(%s)(R11*1)", next), 1)
+		if p.wide() {
+			p.op("VCMPPS", greater, 0, 1, fmt.Sprintf("K%d", i+1))
+		} else {
+			p.op("VCMPPS", greater, 0, 1, i+2)
+		}
+		p.op("VMAXPS", 0, 1, 0)
+	}
+	p.op("VADDPS", "(DI)(R11*1)", 8, 5) // 0 + dy, which makes -0 a 0 as adding to a cleared dx does
+	to := []string{"BX", "R10", "CX", "R15"}
+	if p.wide() {
+		p.op("KORW", "K2", "K3", "K4") // not the second
+		p.op("KORW", "K1", "K4", "K5") // not the first
+		p.op("KANDNW", "K1", "K4", "K1")
+		p.op("KANDNW", "K2", "K3", "K2")
+		p.op("KNOTW", "K5", "K5")
+		for i, k := range []string{"K5", "K1", "K2", "K3"} {
+			p.op("VMOVAPS.Z", 5, k, 6)
+			p.op("VMOVUPS", 6, fmt.Sprintf("(%s)(R11*1)", to[i]))
+		}
+	} else {
+		p.op("VORPS", 3, 4, 6)
+		p.op("VORPS", 2, 6, 7)
+		p.op("VANDNPS", 5, 7, 7)
+		p.op("VMOVUPS", 7, "(BX)(R11*1)")
+		p.op("VANDNPS", 2, 6, 2)
+		p.op("VANDNPS", 3, 4, 3)
+		for i, m := range []int{2, 3, 4} {
+			p.op("VANDPS", 5, m, m)
+			p.op("VMOVUPS", m, fmt.Sprintf("(%s)(R11*1)", to[i+1]))
+		}
+	}
+	p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), "R11")
+	p.op("CMPQ", "R11", "DX")
+	p.op("JLT", "group")
+	for _, r := range []string{"SI", "R8", "BX", "CX"} {
+		p.op("LEAQ", fmt.Sprintf("(%s)(DX*2)", r), r)
+	}
+	p.op("ADDQ", "DX", "DI")
+	p.op("DECQ", "R9")
+	p.op("JNZ", "window")
+	p.ret()
+}
+
+// average is y = scale * sum of rows; c bytes a row.
+func (p *printer) average() {
+	p.fn("average", "averageArgs", 0, "x", "y", "rows", "c", "scale:4", "pad:4")
+	p.average2(func() {
+		p.op("VXORPS", 0, 0, 0)
+		p.label("row")
+		p.op("VADDPS", "(SI)", 0, 0)
+		p.op("ADDQ", "DX", "SI")
+		p.op("DECQ", "CX")
+		p.op("JNZ", "row")
+		p.with("VMULPS", "scale", 0, 0)
+		p.op("VMOVUPS", 0, "(DI)(R11*1)")
+	})
+}
+
+// spread writes scale * y to all rows of x.
+func (p *printer) spread() {
+	p.fn("spread", "averageArgs", 0, "x", "y", "rows", "c", "scale:4", "pad:4")
+	p.average2(func() {
+		p.op("VMOVUPS", "(DI)(R11*1)", 0)
+		p.with("VMULPS", "scale", 0, 0)
+		p.label("row")
+		p.op("VMOVUPS", 0, "(SI)")
+		p.op("ADDQ", "DX", "SI")
+		p.op("DECQ", "CX")
+		p.op("JNZ", "row")
+	})
+}
+
+func (p *printer) average2(body func()) {
+	p.arg("y", "DI")
+	p.arg("c", "DX")
+	p.op("XORQ", "R11", "R11")
+	p.label("group")
+	p.arg("x", "SI")
+	p.op("ADDQ", "R11", "SI")
+	p.arg("rows", "CX")
+	body()
+	p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), "R11")
+	p.op("CMPQ", "R11", "DX")
+	p.op("JLT", "group")
+	p.ret()
+}

@@ -1,0 +1,137 @@
+//go:build amd64 && !purego
+
+package kernel
+
+// directLinear computes linear layers with the micro-kernel of [directConv].
+// Panels of the right factor, a block of columns wide, are packed into the
+// worker's scratch, where all rows use them.
+type directLinear struct {
+	ws      *Workers
+	in, out int
+	rows    int // at most
+
+	forw, back, grad directTile
+	y, x, w          []float32
+	n                int
+	forwardPart      func(part, worker int)
+	inputPart        func(part, worker int)
+	weightsPart      func(part, worker int)
+}
+
+// panel is the length of the reduction that a panel covers at a time: 256 rows of 32 floats are 32 KB.
+const panel = 256
+
+func newDirectLinear(ws *Workers, rows, in, out int) *directLinear {
+	impl := min(ws.impl, avx512)
+	l := &directLinear{ws: ws, in: in, out: out, rows: rows,
+		forw: newDirectTile(impl, out), back: newDirectTile(impl, in), grad: newDirectTile(impl, out)}
+	wide := max(l.forw.k, l.back.k)
+	tall := max(roundUp(rows, l.forw.m), roundUp(rows, l.back.m))
+	l.forwardPart = func(part, worker int) {
+		l.block(worker, l.forw, l.y, l.x, l.out, l.in, part*l.forw.k, func(b []float32, k0, from, to int) {
+			nk := l.forw.k
+			width := min(nk, l.out-k0)
+			for i := from; i < to; i++ {
+				copy(b[(i-from)*nk:], l.w[i*l.out+k0:][:width])
+				clear(b[(i-from)*nk+width : (i-from+1)*nk])
+			}
+		})
+	}
+	l.inputPart = func(part, worker int) {
+		l.block(worker, l.back, l.x, l.y, l.in, l.out, part*l.back.k, func(b []float32, c0, from, to int) {
+			nk := l.back.k
+			clear(b[:(to-from)*nk])
+			for c := range min(nk, l.in-c0) {
+				for k, w := range l.w[(c0+c)*l.out:][from:to] {
+					b[k*nk+c] = w
+				}
+			}
+		})
+	}
+	l.weightsPart = l.weightsBlock
+	gradChunk := gradTiles * l.grad.m
+	ws.reserve(max((panel*wide+tall*wide+(tall+16)*panel)*4+256, (rows*(gradChunk+l.grad.k)+l.grad.m*l.grad.k)*4+256), 0)
+	return l
+}
+
+// block computes nk columns from k0 of the product of x (rows, reduction) and
+// the matrix whose panels pack writes.
+func (l *directLinear) block(worker int, tile directTile, y, x []float32, columns, reduction, k0 int, pack func(b []float32, k0, from, to int)) {
+	scratch := l.ws.scratch[worker]
+	b := take[float32](&scratch, panel*tile.k)
+	tall := roundUp(l.n, tile.m)
+	c := take[float32](&scratch, tall*tile.k)
+	last := take[float32](&scratch, tile.m*panel) // the rows of an incomplete tile
+	a := directArgs{astride: reduction * 4, astep: 4, segs: 1, b: &b[0], bstep: tile.k * 4, cstride: tile.k * 4}
+	for from := 0; from < reduction; from += panel {
+		to := min(from+panel, reduction)
+		pack(b, k0, from, to)
+		a.n = to - from
+		for m := 0; m < l.n; m += tile.m {
+			t := a
+			t.a = &x[m*reduction+from]
+			if m+tile.m > l.n {
+				for i := range l.n - m {
+					copy(last[i*panel:], x[(m+i)*reduction+from:][:to-from])
+				}
+				t.a, t.astride = &last[0], panel*4
+			}
+			t.c = &c[m*tile.k]
+			if from > 0 {
+				t.accumulate = 1
+			}
+			t.run(tile)
+		}
+	}
+	width := min(tile.k, columns-k0)
+	for i := range l.n {
+		copy(y[i*columns+k0:][:width], c[i*tile.k:])
+	}
+}
+
+func (l *directLinear) forward(y, x, w []float32, rows int) {
+	l.y, l.x, l.w, l.n = y, x, w, rows
+	l.ws.Do((l.out+l.forw.k-1)/l.forw.k, l.forwardPart)
+}
+
+func (l *directLinear) gradInput(dx, dy, w []float32, rows int) {
+	l.y, l.x, l.w, l.n = dy, dx, w, rows
+	l.ws.Do((l.in+l.back.k-1)/l.back.k, l.inputPart)
+}
+
+func (l *directLinear) gradWeights(dw, x, dy []float32, rows int) {
+	l.y, l.x, l.w, l.n = dy, x, dw, rows
+	chunk := gradTiles * l.grad.m
+	l.ws.Do((l.in+chunk-1)/chunk, l.weightsPart)
+}
+
+// gradTiles is the number of tiles of inputs of a part of the gradient of the weights.
+const gradTiles = 8
+
+func (l *directLinear) weightsBlock(part, worker int) {
+	tile := l.grad
+	chunk := gradTiles * tile.m
+	from, to := part*chunk, min((part+1)*chunk, l.in)
+	scratch := l.ws.scratch[worker]
+	x := take[float32](&scratch, l.n*chunk)
+	b := take[float32](&scratch, l.n*tile.k)
+	c := take[float32](&scratch, tile.m*tile.k)
+	for i := range l.n {
+		copy(x[i*chunk:], l.x[i*l.in:][from:to])
+	}
+	a := directArgs{astride: 4, astep: chunk * 4, segs: 1, n: l.n, b: &b[0], bstep: tile.k * 4, c: &c[0], cstride: tile.k * 4}
+	for k0 := 0; k0 < l.out; k0 += tile.k {
+		width := min(tile.k, l.out-k0)
+		for i := range l.n {
+			copy(b[i*tile.k:], l.y[i*l.out+k0:][:width])
+			clear(b[i*tile.k+width : (i+1)*tile.k])
+		}
+		for m := from; m < to; m += tile.m {
+			a.a = &x[m-from]
+			a.run(tile)
+			for i := range min(tile.m, to-m) {
+				copy(l.w[(m+i)*l.out+k0:][:width], c[i*tile.k:])
+			}
+		}
+	}
+}
