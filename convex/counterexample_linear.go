@@ -145,10 +145,10 @@ func theorem2Exhibit(name string, form bounds.Form, witness ...int) Exhibit {
 }
 
 // theorem2Printed refutes Theorem 2 as Section 4.1 prints it, for c > D/G.
-var theorem2Printed = theorem2Exhibit("theorem2-large-c", bounds.Printed, 135, 4176, 594, 5)
+var theorem2Printed = theorem2Exhibit("theorem2-large-c", bounds.Printed, 148, 3800, 624, 5)
 
 // theorem2Appendix refutes Theorem 2 as Appendix C prints it.
-var theorem2Appendix = theorem2Exhibit("theorem2-appendix", bounds.Appendix, 149, 1800, 437, 5)
+var theorem2Appendix = theorem2Exhibit("theorem2-appendix", bounds.Appendix, 146, 1835, 431, 5)
 
 // theorem2Averaged refutes inequality (14), the averaged form of Theorem 2 in Appendix C,
 // already at a small T: a function |w| whose minimum lies between two grid points,
