@@ -32,6 +32,7 @@ type checkpoint struct {
 type checkpointHeader struct {
 	ConfigHash   string        `json:"config_hash"`
 	DataChecksum string        `json:"data_checksum"`
+	Kernel       string        `json:"kernel"`
 	Epoch        int           `json:"epoch"` // from 0: the current one
 	Index        int           `json:"index"` // batches done in it
 	Step         uint64        `json:"step"`  // steps done

@@ -292,6 +292,10 @@ func prepare(config Config, where Where) (*training, error) {
 	for _, ts := range t.engine.Tensors() {
 		t.engine.Set(ts.Name, c.tensors[ts.Name])
 	}
+	if c.Kernel != t.engine.Kernel() {
+		where.Warn(fmt.Sprintf("%s was begun with kernel %s and goes on with %s: their sums round differently, so the result is neither's alone",
+			where.Dir, c.Kernel, t.engine.Kernel()))
+	}
 	t.epoch, t.index, t.step, t.loss, t.history, t.seconds = c.Epoch, c.Index, c.Step, c.Loss, c.History, c.Seconds
 	return t, nil
 }
@@ -482,7 +486,7 @@ func (t *training) endEpoch(alpha float64, test Loss) {
 // save writes a checkpoint.
 func (t *training) save() error {
 	c := &checkpoint{tensors: map[string][]float32{}, signs: map[string][]byte{}, checkpointHeader: checkpointHeader{
-		ConfigHash: t.config.Hash(), DataChecksum: t.set.Checksum, Epoch: t.epoch, Index: t.index, Step: t.step, Loss: t.loss,
+		ConfigHash: t.config.Hash(), DataChecksum: t.set.Checksum, Kernel: t.engine.Kernel(), Epoch: t.epoch, Index: t.index, Step: t.step, Loss: t.loss,
 		Seconds: t.seconds + time.Since(t.started).Seconds(), History: t.history, Tensors: t.engine.Tensors()}}
 	for _, ts := range c.Tensors {
 		v := make([]float32, ts.Len())

@@ -17,6 +17,7 @@ import (
 func newBenchCommand(e *env) *cobra.Command {
 	o := bench.Options{}
 	var layers, peers bool
+	var engine *engineChoice
 	var only []string
 	rounds, steps := 5, 3
 	cmd := &cobra.Command{
@@ -30,7 +31,10 @@ names an interpreter that has it.`,
   tqn bench --net resnet56 --layers
   TQN_PYTHON=~/venv/bin/python tqn bench --peers`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(*cobra.Command, []string) (err error) {
+			if o.NewEngine, err = engine.factory(); err != nil {
+				return err
+			}
 			switch {
 			case peers:
 				return e.benchPeers(o, only, rounds, steps)
@@ -51,6 +55,7 @@ names an interpreter that has it.`,
 			return nil
 		},
 	}
+	engine = engineFlags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.Net, "net", "", "network: "+strings.Join(nets.Nets(), ", "))
 	f.StringVar(&o.Method, "method", "adam", "method whose step is measured: adam, bc, sr, r")
@@ -122,7 +127,10 @@ func (e *env) benchLayers(o bench.Options) error {
 	if _, err := s.Time(1); err != nil {
 		return err
 	}
-	times := s.Profile(5)
+	times, err := s.Profile(5)
+	if err != nil {
+		return err
+	}
 	if e.json {
 		return e.printJSON(layerReport{o.Net, o.Batch, s.Threads, s.Kernel, times})
 	}

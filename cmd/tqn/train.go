@@ -75,6 +75,7 @@ func newTrainCommand(e *env) *cobra.Command {
 	var config nets.Config
 	var where nets.Where
 	var dryRun bool
+	var engine *engineChoice
 	cmd := &cobra.Command{
 		Use:   "train --net NET --method METHOD --data DATA --out DIR",
 		Short: "train one network with one method, or continue a run",
@@ -100,10 +101,14 @@ not been interrupted.`,
 			if where.Dir == "" {
 				return errors.New("train: --out is missing")
 			}
+			if where.NewEngine, err = engine.factory(); err != nil {
+				return err
+			}
 			return e.train(cmd, resolved, where)
 		},
 	}
 	configFlags(cmd, &config)
+	engine = engineFlags(cmd)
 	cmd.Flags().StringVar(&where.DataDir, "dir", "", "folder of the data set's files; default: where tqn data fetch puts them")
 	cmd.Flags().StringVar(&where.Dir, "out", "", "run folder")
 	cmd.Flags().IntVar(&where.Threads, "threads", 0, "worker threads; 0 is all CPUs; the result does not depend on it")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tqn/nets"
+	"tqn/nets/dataset"
 	"tqn/nets/kernel"
 	"tqn/quantize"
 )
@@ -20,6 +21,9 @@ type Options struct {
 	Width   float64 // channel factor; 0 is 1
 	Input   nets.Shape
 	Classes int
+
+	// NewEngine builds the engine; nil is the CPU's. A nets.BlockEngine is measured over blocks of its own, on textures.
+	NewEngine func(nets.Model, nets.Hyper) (nets.Engine, error)
 }
 
 // Step is a network ready to take training steps on a fixed random batch.
@@ -28,12 +32,16 @@ type Step struct {
 	Kernel  string
 	Threads int
 
-	workers *kernel.Workers
-	engine  *nets.CPU
-	x       []float32
-	labels  []int32
-	taken   uint64
+	close  func()
+	engine nets.Engine
+	block  nets.BlockEngine // nil: batches come from the host
+	x      []float32
+	labels []int32
+	taken  uint64
 }
+
+// blockSteps is how many steps of a BlockEngine are timed as one.
+const blockSteps = 16
 
 // New builds the network of o with CIFAR's shapes unless o says otherwise (resnet18: ImageNet's).
 func New(o Options) (*Step, error) {
@@ -54,19 +62,35 @@ func New(o Options) (*Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	workers, err := kernel.NewWorkers(o.Threads, "")
-	if err != nil {
-		return nil, fmt.Errorf("bench: %w", err)
-	}
-	engine, err := nets.NewCPU(m, nets.Hyper{Batch: o.Batch, Rule: method.Rule, Noise: quantize.NewNoise(1), NormMomentum: 0.1,
-		NormEpsilon: 1e-5, UnbiasedState: true}, workers)
-	if err != nil {
-		workers.Close()
+	s := &Step{Model: m, close: func() {}, x: make([]float32, o.Batch*o.Input.Len()), labels: make([]int32, o.Batch)}
+	h := nets.Hyper{Batch: o.Batch, Rule: method.Rule, Noise: quantize.NewNoise(1), NormMomentum: 0.1, NormEpsilon: 1e-5, UnbiasedState: true}
+	if o.NewEngine == nil {
+		workers, err := kernel.NewWorkers(o.Threads, "")
+		if err != nil {
+			return nil, fmt.Errorf("bench: %w", err)
+		}
+		s.close, s.Threads = workers.Close, workers.Threads()
+		if s.engine, err = nets.NewCPU(m, h, workers); err != nil {
+			workers.Close()
+			return nil, err
+		}
+	} else if s.engine, err = o.NewEngine(m, h); err != nil {
 		return nil, err
 	}
-	nets.Initialise(engine, method.Rule, 1)
-	s := &Step{Model: m, Kernel: engine.Kernel(), Threads: workers.Threads(), workers: workers, engine: engine,
-		x: make([]float32, o.Batch*o.Input.Len()), labels: make([]int32, o.Batch)}
+	if b, ok := s.engine.(nets.BlockEngine); ok {
+		s.close = func() { b.Close() }
+		set, err := dataset.Open("textures", dataset.Options{Classes: o.Classes, Size: o.Input.H, TrainImages: blockSteps * o.Batch, TestImages: o.Classes})
+		if err == nil {
+			err = b.LoadSet(set, 1, set.Augment)
+		}
+		if err != nil {
+			s.close()
+			return nil, err
+		}
+		s.block = b
+	}
+	s.Kernel = s.engine.Kernel()
+	nets.Initialise(s.engine, method.Rule, 1)
 	pixels, classes := quantize.NewNoise(2).At(0, 0), quantize.NewNoise(2).At(1, 0)
 	for i := range s.x { // uniform with the mean and variance of the standard normal
 		s.x[i] = float32(pixels.Bits(i))/(1<<31)*1.732 - 1.732
@@ -78,12 +102,21 @@ func New(o Options) (*Step, error) {
 }
 
 // Close ends the workers.
-func (s *Step) Close() { s.workers.Close() }
+func (s *Step) Close() { s.close() }
 
 // Time takes n steps and returns their times.
 func (s *Step) Time(n int) ([]time.Duration, error) {
 	var times []time.Duration
 	for range n {
+		if s.block != nil {
+			t := time.Now()
+			if _, err := s.block.Block(int(s.taken/blockSteps), 0, blockSteps, 0.01, s.taken+1); err != nil {
+				return nil, err
+			}
+			s.taken += blockSteps
+			times = append(times, time.Since(t)/blockSteps)
+			continue
+		}
 		s.taken++
 		t := time.Now()
 		if _, err := s.engine.Step(s.x, s.labels, 0.01, s.taken); err != nil {
@@ -94,12 +127,16 @@ func (s *Step) Time(n int) ([]time.Duration, error) {
 	return times, nil
 }
 
-// Profile takes n steps and returns each operation's fastest time.
-func (s *Step) Profile(n int) []nets.LayerTime {
+// Profile takes n steps and returns each operation's fastest time. Only the CPU's engine can be looked into.
+func (s *Step) Profile(n int) ([]nets.LayerTime, error) {
+	engine, ok := s.engine.(*nets.CPU)
+	if !ok {
+		return nil, fmt.Errorf("bench: %s has no times by layer", s.Kernel)
+	}
 	var best []nets.LayerTime
 	for range n {
 		s.taken++
-		times := s.engine.Profile(s.x, s.labels, 0.01, s.taken)
+		times := engine.Profile(s.x, s.labels, 0.01, s.taken)
 		if best == nil {
 			best = times
 		}
@@ -107,7 +144,7 @@ func (s *Step) Profile(n int) []nets.LayerTime {
 			best[i].Time = min(best[i].Time, t.Time)
 		}
 	}
-	return best
+	return best, nil
 }
 
 // ImagesPerSecond of a step.
