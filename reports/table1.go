@@ -232,6 +232,26 @@ func (t *Table1) Table() *Table {
 	return table
 }
 
+// Summary is the same for a terminal: ours, with the paper's in brackets, under the columns' IDs.
+func (t *Table1) Summary() *Table {
+	table := &Table{Header: []string{"test error, % (paper)"}}
+	for i := range t.columns {
+		table.Header = append(table.Header, t.columns[i].ID)
+	}
+	for _, m := range nets.Methods() {
+		row := []any{m.Paper}
+		for _, c := range t.columns {
+			ours := "-"
+			if e := c.methods[m.Name]; e != nil && len(e.runs) > 0 {
+				ours = fmt.Sprintf("%.2f", e.mean)
+			}
+			row = append(row, fmt.Sprintf("%s (%.2f)", ours, c.PaperErrors[m.Name]))
+		}
+		table.Add(row...)
+	}
+	return table
+}
+
 func (e *table1Entry) cell(paper float64) string {
 	ours := "missing"
 	switch {
@@ -323,8 +343,7 @@ func (t *Table1) Markdown() string {
 	}
 	p("## Manifest")
 	p("")
-	p("%s", t.Manifest.Markdown())
-	p("- plan: %s", t.Plan.Hash)
+	p("%s- plan: %s", t.Manifest.Markdown(), t.Plan.Hash)
 	seen := map[string]bool{}
 	for _, s := range t.States {
 		if s.Result == nil {
@@ -518,14 +537,7 @@ func (c *table1Column) figures() map[string]*Figure {
 }
 
 // layerwise: Figure 4 shows every layer of a VGG net; a residual net has too many.
-func (c *table1Column) layerwise() bool {
-	for _, e := range c.methods {
-		if len(e.runs) > 0 && len(e.runs[0].Epochs) > 0 {
-			return len(e.runs[0].Epochs[0].Layers) <= 10
-		}
-	}
-	return false
-}
+func (c *table1Column) layerwise() bool { return strings.HasPrefix(c.Net, "vgg") && c.hasRuns() }
 
 // layers is Figure 4 for one column: a panel a method, a line a layer.
 func (c *table1Column) layers() *Figure {

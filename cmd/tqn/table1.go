@@ -522,7 +522,7 @@ func (e *env) table1Collect(plan *cluster.Plan, f *table1Flags, wall time.Durati
 		}
 		return e.printJSON(doc)
 	}
-	fmt.Fprint(e.stdout, t.Table().Text())
+	fmt.Fprint(e.stdout, t.Summary().Text())
 	if left := len(cluster.Unfinished(states)); left > 0 {
 		fmt.Fprintf(e.stdout, "%d of %d cells are missing; the report says why\n", left, len(states))
 	}

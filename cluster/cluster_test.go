@@ -1,0 +1,608 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tqn/nets"
+	"tqn/nets/dataset"
+)
+
+// TestMain lets this binary act as the program that the pool and Slurm start:
+// with TQN_CELL set it runs one cell with a trainer that behaves as the variable
+// says.
+func TestMain(m *testing.M) {
+	if behaviour := os.Getenv("TQN_CELL"); behaviour != "" {
+		os.Exit(actAsCell(behaviour))
+	}
+	os.Exit(m.Run())
+}
+
+// actAsCell takes --out DIR and --index I from the command line as tqn does.
+func actAsCell(behaviour string) int {
+	dir, flag := "", -1
+	for i, a := range os.Args {
+		switch a {
+		case "--out":
+			dir = os.Args[i+1]
+		case "--index":
+			fmt.Sscan(os.Args[i+1], &flag)
+		}
+	}
+	index, _, err := IndexFrom(flag, os.Getenv)
+	if err != nil {
+		return ExitUsage
+	}
+	plan, err := LoadPlan(dir)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return ExitUsage
+	}
+	ctx, stop := signalContext()
+	defer stop()
+	code, err := RunCell(ctx, dir, plan, index, fakeTrain(behaviour), nets.Where{})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	return code
+}
+
+// fakeTrain writes a result after noting that it ran, or fails as told: "done";
+// "retry-once" fails the first attempt with a file error; "permanent";
+// "slow" waits for an interruption the first time and finishes the second time;
+// "die" is killed by a signal the first time.
+func fakeTrain(behaviour string) Train {
+	return func(ctx context.Context, c nets.Config, w nets.Where) (nets.Result, error) {
+		log, err := os.OpenFile(filepath.Join(w.Dir, "attempts"), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o644)
+		if err != nil {
+			return nets.Result{}, err
+		}
+		defer log.Close()
+		fmt.Fprintln(log, "attempt")
+		b, err := os.ReadFile(log.Name())
+		if err != nil {
+			return nets.Result{}, err
+		}
+		first := bytes.Count(b, []byte("\n")) == 1
+		switch {
+		case behaviour == "permanent":
+			return nets.Result{}, errors.New("layer conv_1: gradient is NaN")
+		case behaviour == "retry-once" && first:
+			return nets.Result{}, fmt.Errorf("disk full: %w", nets.ErrLocked)
+		case behaviour == "slow" && first:
+			select {
+			case <-ctx.Done():
+				return nets.Result{}, fmt.Errorf("fake: %w", nets.ErrInterrupted)
+			case <-time.After(2 * time.Minute):
+				return nets.Result{}, errors.New("nobody interrupted")
+			}
+		case behaviour == "die" && first:
+			self, _ := os.FindProcess(os.Getpid())
+			_ = self.Kill()
+			time.Sleep(time.Minute)
+		}
+		r := nets.Result{Config: c, ConfigHash: c.Hash(), TestImages: 200, TestError: 10}
+		out, err := json.Marshal(r)
+		if err != nil {
+			return r, err
+		}
+		return r, writeAtomic(filepath.Join(w.Dir, "result.json"), out)
+	}
+}
+
+// testPlan has n cells of the smallest column.
+func testPlan(t testing.TB, dir string, n int) *Plan {
+	t.Helper()
+	p, err := NewPlan("smoke", Choice{Columns: []string{"vgg9"}, Methods: []string{"adam"}, Seeds: n})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dir != "" {
+		if err := p.Save(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return p
+}
+
+func TestPresetsArePlansOfTheWholeTable(t *testing.T) {
+	for _, name := range Presets() {
+		p, err := NewPlan(name, Choice{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		preset, _ := PresetNamed(name)
+		if len(p.Columns) != 6 || len(p.Cells) != 30*preset.Seeds {
+			t.Errorf("%s: %d columns, %d cells, want 6, %d", name, len(p.Columns), len(p.Cells), 30*preset.Seeds)
+		}
+		for _, c := range p.Cells {
+			cost, err := c.Cost()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if cost.Images < 1 || cost.MultAdds < cost.Images || cost.Bytes < 64<<20 {
+				t.Errorf("%s, cell %s: cost %+v", name, c.ID, cost)
+			}
+			// At least one update in an epoch, or the method has no effect.
+			if s, _ := dataset.ShapeOf(c.Config.Data); c.Config.TrainImages < c.Config.Batch && s.Train < c.Config.Batch {
+				t.Errorf("%s, cell %s: batch %d", name, c.ID, c.Config.Batch)
+			}
+		}
+		for _, c := range p.Columns {
+			if exact := len(c.Scaled) == 0; exact != (name == "paper") {
+				t.Errorf("%s, column %s: scaled %v", name, c.ID, c.Scaled)
+			}
+		}
+	}
+}
+
+// The paper's protocol, as Section 6 and Appendix H.1 state it.
+func TestPaperPreset(t *testing.T) {
+	p, err := NewPlan("paper", Choice{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range p.Cells {
+		g := c.Config
+		big := 1024
+		if g.Net == "wrn56-2" || g.Net == "resnet18" {
+			big = 512
+		}
+		epochs, drops := 160, []int{82, 122}
+		if g.Data == "imagenet" {
+			epochs, drops = 90, []int{30, 60}
+		}
+		batch := 128
+		if g.Method == "big-sr" {
+			batch = big
+		}
+		if g.Width != 1 || g.Depth != 1 || g.Epochs != epochs || !slices.Equal(g.Drops, drops) || g.Batch != batch ||
+			g.LearningRate != 0.01 || g.DropFactor != 10 || g.WeightDecay != 0 || g.TrainImages != 0 || g.TestImages != 0 {
+			t.Errorf("cell %s: %+v", c.ID, g)
+		}
+	}
+}
+
+// Scaled presets keep the shape of the protocol.
+func TestScaledPresetsKeepTheShape(t *testing.T) {
+	for _, name := range []string{"quick", "laptop"} {
+		p, err := NewPlan(name, Choice{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		batches := map[string]map[string]int{}
+		for _, c := range p.Cells {
+			g := c.Config
+			if batches[c.Column] == nil {
+				batches[c.Column] = map[string]int{}
+			}
+			batches[c.Column][g.Method] = g.Batch
+			first, second := 82./160, 122./160
+			if c.Column == "resnet18" {
+				first, second = 30./90, 60./90
+			}
+			if abs(float64(g.Drops[0])/float64(g.Epochs)-first) > 0.5/float64(g.Epochs) || abs(float64(g.Drops[1])/float64(g.Epochs)-second) > 0.5/float64(g.Epochs) {
+				t.Errorf("%s, cell %s: drops %v of %d epochs", name, c.ID, g.Drops, g.Epochs)
+			}
+		}
+		for column, b := range batches {
+			want := 8
+			if column == "wrn56-2" || column == "resnet18" {
+				want = 4
+			}
+			if b["big-sr"] != want*b["sr"] {
+				t.Errorf("%s, column %s: batches %d and %d, want the ratio %d", name, column, b["sr"], b["big-sr"], want)
+			}
+		}
+	}
+}
+
+func abs(x float64) float64 { return max(x, -x) }
+
+func TestPlanRefusesWhatIsNotThere(t *testing.T) {
+	none := func(string) bool { return false }
+	for _, c := range []struct {
+		preset string
+		choice Choice
+		words  string
+	}{
+		{"medium", Choice{}, "smoke, quick, laptop, paper"},
+		{"quick", Choice{Columns: []string{"vgg16"}}, "no column is called"},
+		{"quick", Choice{Methods: []string{"sgd"}}, "unknown method"},
+		{"quick", Choice{Seeds: -1}, "seeds"},
+		{"laptop", Choice{Present: none}, "tqn data fetch"},
+		{"paper", Choice{Present: none}, "not on this machine"},
+	} {
+		if _, err := NewPlan(c.preset, c.choice); err == nil || !strings.Contains(err.Error(), c.words) {
+			t.Errorf("%s %+v: error %v, want %q", c.preset, c.choice, err, c.words)
+		}
+	}
+	// Only CIFAR-100 has a stand-in, and the column says so.
+	p, err := NewPlan("laptop", Choice{Present: func(n string) bool { return n != "cifar100" }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := p.Columns[4]; c.Data != "textures-100x32" || c.PaperData != "cifar100" || !strings.Contains(strings.Join(c.Scaled, ";"), "textures-100x32 for cifar100") {
+		t.Errorf("column %+v", c)
+	}
+}
+
+func TestPlanIsImmutable(t *testing.T) {
+	dir := t.TempDir()
+	p := testPlan(t, dir, 3)
+	if err := p.Save(dir); err != nil {
+		t.Errorf("the same plan again: %v", err)
+	}
+	if err := testPlan(t, "", 2).Save(dir); !errors.Is(err, ErrPlan) {
+		t.Errorf("another plan: %v", err)
+	}
+	path := filepath.Join(dir, "plan.json")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := ParsePlan("p", b)
+	if err != nil || read.Hash != p.Hash {
+		t.Fatal(err)
+	}
+	for name, edit := range map[string]func(string) string{
+		"another epoch count": func(s string) string { return strings.Replace(s, `"epochs": 2`, `"epochs": 3`, 1) },
+		"another title":       func(s string) string { return strings.Replace(s, `"VGG-9"`, `"VGG-8"`, 1) },
+		"another hash":        func(s string) string { return strings.Replace(s, p.Hash, strings.Repeat("0", 64), 1) },
+		"unknown field":       func(s string) string { return strings.Replace(s, `"version"`, `"versions"`, 1) },
+		"another version":     func(s string) string { return strings.Replace(s, `"version": 1`, `"version": 2`, 1) },
+		"path in an id":       func(s string) string { return strings.Replace(s, `"vgg9.adam.1"`, `"../../adam.1"`, 1) },
+		"twice the same id":   func(s string) string { return strings.Replace(s, `"vgg9.adam.2"`, `"vgg9.adam.1"`, 1) },
+		"trailing data":       func(s string) string { return s + "{}" },
+		"cut short":           func(s string) string { return s[:len(s)/2] },
+		"empty":               func(string) string { return "" },
+	} {
+		edited := edit(string(b))
+		if edited == string(b) {
+			t.Fatalf("%s: the edit changes nothing", name)
+		}
+		if _, err := ParsePlan("p", []byte(edited)); !errors.Is(err, ErrPlan) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestRunCellExitCodes(t *testing.T) {
+	for _, c := range []struct {
+		behaviour string
+		cancel    bool
+		codes     []int // of one attempt after the other
+		state     State
+	}{
+		{"done", false, []int{ExitDone, ExitDone}, Finished},
+		{"permanent", false, []int{ExitPermanent, ExitPermanent}, Failed},
+		{"retry-once", false, []int{ExitRetry, ExitDone}, Finished},
+		{"slow", true, []int{ExitInterrupted}, Waiting},
+	} {
+		dir := t.TempDir()
+		p := testPlan(t, dir, 1)
+		ctx, cancel := context.WithCancel(context.Background())
+		if c.cancel {
+			cancel()
+		}
+		for i, want := range c.codes {
+			code, err := RunCell(ctx, dir, p, 0, fakeTrain(c.behaviour), nets.Where{})
+			if code != want || (err == nil) != (code == ExitDone) {
+				t.Errorf("%s, attempt %d: code %d (%v), want %d", c.behaviour, i, code, err, want)
+			}
+		}
+		cancel()
+		if s := Collect(dir, p)[0]; s.State != c.state {
+			t.Errorf("%s: state %s (%s), want %s", c.behaviour, s.State, s.Why, c.state)
+		}
+	}
+	p := testPlan(t, t.TempDir(), 1)
+	if code, err := RunCell(context.Background(), t.TempDir(), p, 1, fakeTrain("done"), nets.Where{}); code != ExitUsage || err == nil {
+		t.Errorf("index 1 of one cell: code %d, %v", code, err)
+	}
+}
+
+func TestFinishedCellsAreNotRunAgain(t *testing.T) {
+	dir := t.TempDir()
+	p := testPlan(t, dir, 1)
+	for range 3 {
+		if code, err := RunCell(context.Background(), dir, p, 0, fakeTrain("done"), nets.Where{}); code != ExitDone {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(filepath.Join(p.Cells[0].Dir(dir), "attempts"))
+	if err != nil || string(b) != "attempt\n" {
+		t.Errorf("attempts %q (%v)", b, err)
+	}
+}
+
+func TestCollectSaysWhatIsMissingAndWhy(t *testing.T) {
+	dir := t.TempDir()
+	p := testPlan(t, dir, 6)
+	ctx := context.Background()
+	if code, err := RunCell(ctx, dir, p, 0, fakeTrain("done"), nets.Where{}); code != ExitDone {
+		t.Fatal(err)
+	}
+	RunCell(ctx, dir, p, 1, fakeTrain("permanent"), nets.Where{})
+	RunCell(ctx, dir, p, 1, fakeTrain("permanent"), nets.Where{})
+	write := func(cell int, name, text string) {
+		t.Helper()
+		if err := writeAtomic(filepath.Join(p.Cells[cell].Dir(dir), name), []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(2, "config.json", "{}")
+	write(2, "metrics.jsonl", "{\"epoch\":1}\n{\"epo") // the second line is cut short
+	write(3, "result.json", "{\"config_hash\":\"of another run\"}")
+	write(4, "result.json", "{cut")
+	want := []struct {
+		state State
+		epoch int
+		why   string
+	}{
+		{Finished, 2, ""},
+		{Failed, 0, "gradient is NaN"},
+		{Begun, 1, "1 of 2 epochs"},
+		{Failed, 0, "another config"},
+		{Failed, 0, "invalid character"},
+		{Waiting, 0, "not begun"},
+	}
+	states := Collect(dir, p)
+	for i, w := range want {
+		s := states[i]
+		if s.State != w.state || s.Epoch != w.epoch || !strings.Contains(s.Why, w.why) {
+			t.Errorf("cell %d: %s, epoch %d, %q; want %s, epoch %d, %q", i, s.State, s.Epoch, s.Why, w.state, w.epoch, w.why)
+		}
+	}
+	if left := Unfinished(states); !slices.Equal(left, []int{1, 2, 3, 4, 5}) {
+		t.Errorf("unfinished %v", left)
+	}
+	if f, err := p.Cells[1].failure(dir); err != nil || f.Attempts != 2 || !f.Permanent {
+		t.Errorf("failure %+v (%v), want 2 attempts", f, err)
+	}
+}
+
+func TestIndexFrom(t *testing.T) {
+	env := func(pairs ...string) func(string) string {
+		return func(name string) string {
+			for i := 0; i < len(pairs); i += 2 {
+				if pairs[i] == name {
+					return pairs[i+1]
+				}
+			}
+			return ""
+		}
+	}
+	for _, c := range []struct {
+		flag  int
+		env   func(string) string
+		index int
+		found bool
+		bad   bool
+	}{
+		{-1, env(), 0, false, false},
+		{4, env("SLURM_ARRAY_TASK_ID", "7"), 4, true, false},
+		{-1, env("SLURM_ARRAY_TASK_ID", "7"), 7, true, false},
+		{-1, env("JOB_COMPLETION_INDEX", "0"), 0, true, false},
+		{-1, env("JOB_COMPLETION_INDEX", "x"), 0, false, true},
+		{-1, env("SLURM_ARRAY_TASK_ID", "-2"), 0, false, true},
+	} {
+		index, found, err := IndexFrom(c.flag, c.env)
+		if index != c.index && !c.bad || found != c.found || (err != nil) != c.bad {
+			t.Errorf("%+v: %d, %v, %v", c, index, found, err)
+		}
+	}
+}
+
+// cellProcess starts this test binary as the cell's process.
+func cellProcess(dir, behaviour string) func(Cell) *exec.Cmd {
+	return func(c Cell) *exec.Cmd {
+		cmd := exec.Command(os.Args[0], "--out", dir, "--index", fmt.Sprint(c.Index))
+		cmd.Env = append(os.Environ(), "TQN_CELL="+behaviour)
+		return cmd
+	}
+}
+
+func TestPoolRetriesWhatMaySucceed(t *testing.T) {
+	for _, behaviour := range []string{"done", "retry-once", "die"} {
+		dir := t.TempDir()
+		p := testPlan(t, dir, 4)
+		pool := Pool{Jobs: 2, Command: cellProcess(dir, behaviour)}
+		if err := pool.Run(context.Background(), dir, p.Cells); err != nil {
+			t.Errorf("%s: %v", behaviour, err)
+		}
+		if left := Unfinished(Collect(dir, p)); len(left) > 0 {
+			t.Errorf("%s: cells %v are not finished", behaviour, left)
+		}
+	}
+}
+
+func TestPoolGivesUpWhatCannotSucceed(t *testing.T) {
+	dir := t.TempDir()
+	p := testPlan(t, dir, 2)
+	runs := 0
+	pool := Pool{Jobs: 2, Command: cellProcess(dir, "permanent"), Started: func(Cell) { runs++ }}
+	err := pool.Run(context.Background(), dir, p.Cells)
+	if err == nil || !strings.Contains(err.Error(), "vgg9.adam.1") || !strings.Contains(err.Error(), "log.txt") {
+		t.Errorf("error %v", err)
+	}
+	if runs != 2 {
+		t.Errorf("%d runs of 2 cells that fail for good", runs)
+	}
+	if s := Collect(dir, p)[0]; s.State != Failed || !strings.Contains(s.Why, "NaN") {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestPoolInterruptedContinuesLater(t *testing.T) {
+	dir := t.TempDir()
+	p := testPlan(t, dir, 2)
+	ctx, cancel := context.WithCancel(context.Background())
+	var once sync.Once
+	pool := Pool{Jobs: 1, Command: cellProcess(dir, "slow"), Grace: 20 * time.Second, Started: func(c Cell) {
+		once.Do(func() {
+			go func() {
+				// The process has begun once it has noted its attempt.
+				for !exists(filepath.Join(c.Dir(dir), "attempts")) {
+					time.Sleep(10 * time.Millisecond)
+				}
+				cancel()
+			}()
+		})
+	}}
+	if err := pool.Run(ctx, dir, p.Cells); !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v, want that it was interrupted", err)
+	}
+	states := Collect(dir, p)
+	if len(Unfinished(states)) != 2 || states[0].State == Failed || states[1].State != Waiting {
+		t.Errorf("after the interruption: %+v", states)
+	}
+	pool.Command = cellProcess(dir, "done")
+	if err := pool.Run(context.Background(), dir, p.Cells); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPoolKeepsToItsMemory gives room for two of the cells at a time, then for
+// none.
+func TestPoolKeepsToItsMemory(t *testing.T) {
+	dir := t.TempDir()
+	p := testPlan(t, dir, 6)
+	cost, err := p.Cells[0].Cost()
+	if err != nil {
+		t.Fatal(err)
+	}
+	running, most := 0, 0
+	pool := Pool{Jobs: 6, Memory: 2*cost.Bytes + cost.Bytes/2, Command: cellProcess(dir, "done"),
+		Started: func(Cell) { running++; most = max(most, running) },
+		Ended:   func(Cell, int) { running-- },
+	}
+	if err := pool.Run(context.Background(), dir, p.Cells); err != nil {
+		t.Fatal(err)
+	}
+	if most != 2 {
+		t.Errorf("%d at once, want 2", most)
+	}
+	dir = t.TempDir()
+	p = testPlan(t, dir, 1)
+	started := 0
+	pool = Pool{Jobs: 1, Memory: cost.Bytes - 1, Command: cellProcess(dir, "done"), Started: func(Cell) { started++ }}
+	if err := pool.Run(context.Background(), dir, p.Cells); !errors.Is(err, errTooLarge) || started != 0 {
+		t.Errorf("a cell that does not fit: started %d times, %v", started, err)
+	}
+}
+
+func TestAvailableMemory(t *testing.T) {
+	files := map[string]string{"/proc/meminfo": "MemTotal: 100 kB\nMemAvailable:     2000 kB\n"}
+	read := func(name string) ([]byte, error) {
+		if s, ok := files[name]; ok {
+			return []byte(s), nil
+		}
+		return nil, os.ErrNotExist
+	}
+	if n, ok := availableMemory(read); !ok || n != 2000<<10 {
+		t.Errorf("%d, %v", n, ok)
+	}
+	files["/sys/fs/cgroup/memory.max"], files["/sys/fs/cgroup/memory.current"] = "1000000\n", "400000\n"
+	if n, ok := availableMemory(read); !ok || n != 600000 {
+		t.Errorf("%d, %v with a cgroup limit", n, ok)
+	}
+	files["/sys/fs/cgroup/memory.max"] = "max\n"
+	if n, ok := availableMemory(read); !ok || n != 2000<<10 {
+		t.Errorf("%d, %v with a cgroup without limit", n, ok)
+	}
+	if n, ok := availableMemory(func(string) ([]byte, error) { return nil, os.ErrNotExist }); ok {
+		t.Errorf("%d out of nothing", n)
+	}
+}
+
+func submission() Submission {
+	return Submission{Name: "tqn-table1", Indices: []int{0, 1, 2, 4, 7, 8}, Jobs: 3, CPUs: 2, Memory: 700<<20 + 1, Limit: "12:00:00",
+		Program: "/usr/local/bin/tqn", Dir: "/shared/table1", Args: []string{"--dir", "/data/it's here"}, Image: "registry.example/tqn:1", Claim: "work"}
+}
+
+const wantSlurm = `#!/bin/sh
+#SBATCH --job-name=tqn-table1
+#SBATCH --array=0-2,4,7-8%3
+#SBATCH --ntasks=1
+#SBATCH --cpus-per-task=2
+#SBATCH --mem=701M
+#SBATCH --time=12:00:00
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --signal=B:TERM@120
+#SBATCH --output=/shared/table1/slurm-%a.log
+'/usr/local/bin/tqn' 'table1' 'run' '--out' '/shared/table1' '--dir' '/data/it'\''s here' &
+pid=$!
+trap 'stopped=1; kill -TERM $pid' TERM
+wait $pid; code=$?
+# A trapped signal ends the first wait; the second has the program's own code.
+if [ -n "$stopped" ]; then wait $pid; code=$?; [ $code -gt 128 ] && code=130; fi
+case $code in
+75|130)
+  if [ "${SLURM_RESTART_COUNT:-0}" -lt 5 ]; then
+    scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}" && exit 0
+  fi ;;
+esac
+exit $code
+`
+
+func TestSlurmScript(t *testing.T) {
+	got, err := SlurmScript(submission())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != wantSlurm {
+		t.Errorf("got\n%s\nwant\n%s", got, wantSlurm)
+	}
+	for name, change := range map[string]func(*Submission){
+		"no cells":        func(s *Submission) { s.Indices = nil },
+		"relative folder": func(s *Submission) { s.Dir = "table1" },
+		"blank in folder": func(s *Submission) { s.Dir = "/a b" },
+		"line break":      func(s *Submission) { s.Args = []string{"a\nrm -rf /"} },
+		"odd limit":       func(s *Submission) { s.Limit = "1 --wrap" },
+		"odd name":        func(s *Submission) { s.Name = "A b" },
+		"no CPU":          func(s *Submission) { s.CPUs = 0 },
+	} {
+		s := submission()
+		change(&s)
+		if _, err := SlurmScript(s); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func FuzzPlan(f *testing.F) {
+	b, err := json.Marshal(testPlan(f, "", 1))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add([]byte(`{"version":1,"columns":[],"cells":[{"id":"../a.b.1"}]}`))
+	f.Add([]byte("[["))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := ParsePlan("f", data)
+		if err != nil {
+			if !errors.Is(err, ErrPlan) || !strings.Contains(err.Error(), "f") {
+				t.Errorf("error %v", err)
+			}
+			return
+		}
+		for _, c := range p.Cells {
+			if dir := c.Dir("/plan"); filepath.Dir(dir) != "/plan/cells" {
+				t.Errorf("cell folder %s", dir)
+			}
+		}
+	})
+}
