@@ -57,8 +57,8 @@ func curve(r nets.Run, value func(nets.Epoch) float64) (xs, ys []float64) {
 	return xs, ys
 }
 
-// dashed is the paper's convention for test errors.
-var dashed = []vg.Length{vg.Points(4), vg.Points(3)}
+// testDashes is the paper's convention for test errors.
+var testDashes = []vg.Length{vg.Points(4), vg.Points(3)}
 
 // convergence draws training errors solid and test errors dashed, as Figure 6.
 func convergence(p *Panel, runs []nets.Run) {
@@ -67,7 +67,7 @@ func convergence(p *Panel, runs []nets.Run) {
 		xs, ys := curve(runs[i], func(e nets.Epoch) float64 { return e.TrainError })
 		p.Line(label+", train", colour, xs, ys)
 		xs, ys = curve(runs[i], func(e nets.Epoch) float64 { return e.TestError })
-		p.Line(label+", test", colour, xs, ys, dashed...)
+		p.Line(label+", test", colour, xs, ys, testDashes...)
 	}
 	p.Y.Min = 0
 }
@@ -103,7 +103,7 @@ func layerCurves(p *Panel, r nets.Run, value func(nets.Probe) (float64, bool)) {
 		}
 		var style []vg.Length
 		if strings.HasPrefix(layers[i].Layer, "linear") {
-			style = dashed
+			style = testDashes
 		}
 		p.Line(layers[i].Layer, layerColour(k, min(most, len(layers))), xs, ys, style...)
 	}

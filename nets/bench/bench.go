@@ -32,12 +32,13 @@ type Step struct {
 	Kernel  string
 	Threads int
 
-	close  func()
-	engine nets.Engine
-	block  nets.BlockEngine // nil: batches come from the host
-	x      []float32
-	labels []int32
-	taken  uint64
+	close   func()
+	workers *kernel.Workers // of the CPU's engine
+	engine  nets.Engine
+	block   nets.BlockEngine // nil: batches come from the host
+	x       []float32
+	labels  []int32
+	taken   uint64
 }
 
 // blockSteps is how many steps of a BlockEngine are timed as one.
@@ -69,7 +70,7 @@ func New(o Options) (*Step, error) {
 		if err != nil {
 			return nil, fmt.Errorf("bench: %w", err)
 		}
-		s.close, s.Threads = workers.Close, workers.Threads()
+		s.workers, s.close, s.Threads = workers, workers.Close, workers.Threads()
 		if s.engine, err = nets.NewCPU(m, h, workers); err != nil {
 			workers.Close()
 			return nil, err
@@ -145,6 +146,15 @@ func (s *Step) Profile(n int) ([]nets.LayerTime, error) {
 		}
 	}
 	return best, nil
+}
+
+// PeakFMA is what the machine can do: single-precision fused multiply-adds from registers on all workers, in 1e9 flop/s; 0 if the
+// engine is not the CPU's.
+func (s *Step) PeakFMA() float64 {
+	if s.workers == nil {
+		return 0
+	}
+	return kernel.PeakFMA(s.workers)
 }
 
 // ImagesPerSecond of a step.
