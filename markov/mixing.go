@@ -46,15 +46,7 @@ func (c *Chain) MixingTime(eps float64) (Mixing, error) {
 	if err != nil {
 		return Mixing{}, err
 	}
-	one := newPower(c.n)
-	for x := range c.n {
-		cols, vals := c.row(x)
-		for i, y := range cols {
-			one.p[x*c.n+int(y)] = c.alpha * vals[i]
-		}
-		one.p[x*c.n+x] = c.holding(x)
-	}
-	m, err := one.mixing(pi, eps, maxSteps)
+	m, err := c.power().mixing(pi, eps, maxSteps)
 	m.Scaled = c.alpha * float64(m.Steps)
 	return m, err
 }

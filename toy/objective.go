@@ -8,9 +8,8 @@ import (
 	"tqn/quantize"
 )
 
-// Objective is f of equation (8): three parabolas, continuous at neither of the
-// borders 1 (3 against 3) nor 3.5 (1.75 against 1.7525) exactly: at 1 the pieces
-// meet, at 3.5 f jumps by 0.0025 and its slope changes sign from 2 to -2.5.
+// Objective is f of equation (8): three parabolas that meet at 1 (f = 3), and at
+// 3.5 up to a jump from 1.75 to 1.7525.
 func Objective(w float64) float64 {
 	switch {
 	case w < 1:
@@ -52,8 +51,9 @@ func Basin(w float64) int {
 // Start is the first iterate of Section 5.1.
 const Start = 4.0
 
-// The box: the paper names none. Its corners are far enough out for the law of SR
-// at alpha <= 0.1 to have less than 1e-3 there.
+// The box: the paper names none. At alpha = 1 the gradient step of each parabola
+// overshoots to the mirror image of w, so that noise adds up until the box stops
+// it; the reports print how much of each law lies at the corners.
 const (
 	BoxLo = -3.0
 	BoxHi = 8.0

@@ -73,7 +73,10 @@ func newRootCommand(e *env) *cobra.Command {
 // commands lists the subcommands, each in a file of its name.
 func commands(e *env) []*cobra.Command {
 	return []*cobra.Command{
+		newChainCommand(e),
+		newToyCommand(e),
 		newBoundCommand(e),
+		newVerifyCommand(e),
 		newDataCommand(e),
 		newTable1Command(e),
 		newTrainCommand(e),

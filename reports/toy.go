@@ -1,0 +1,501 @@
+package reports
+
+import (
+	"fmt"
+	"image/color"
+	"math"
+	"path/filepath"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"tqn/toy"
+)
+
+// Toy writes toy.md and its figures to dir.
+func Toy(dir string, r toy.Result, m Manifest) error {
+	figures := []struct {
+		name string
+		draw func(toy.Result) *Figure
+	}{
+		{"figure1.png", toyFigure1},
+		{"figure2.png", toyFigure2},
+		{"figure3.png", toyFigure3},
+		{"contrast.png", toyContrast},
+		{"batch.png", toyBatch},
+		{"mixing.png", toyMixing},
+	}
+	for _, f := range figures {
+		if err := f.draw(r).Save(filepath.Join(dir, f.name)); err != nil {
+			return err
+		}
+	}
+	return WriteFile(filepath.Join(dir, "toy.md"), []byte(toyMarkdown(r, m)))
+}
+
+// Colours of the two methods in every toy figure.
+var (
+	srColour = Palette[1]
+	bcColour = Palette[0]
+)
+
+// bars draws a histogram over the points as rectangles of the given width.
+func (p *Panel) bars(name string, c color.Color, xs, ys []float64, width float64) {
+	var rings []plotter.XYer
+	for i, y := range ys {
+		if y <= 0 {
+			continue
+		}
+		a, b := xs[i]-width/2, xs[i]+width/2
+		rings = append(rings, plotter.XYs{{X: a, Y: 0}, {X: b, Y: 0}, {X: b, Y: y}, {X: a, Y: y}})
+	}
+	poly, err := plotter.NewPolygon(rings...)
+	if err != nil {
+		panic("reports: bars: " + err.Error())
+	}
+	poly.Color, poly.LineStyle.Width = c, 0
+	p.Add(poly)
+	if name != "" {
+		p.Key.Add(name, poly)
+	}
+}
+
+// area fills below a curve.
+func (p *Panel) area(c color.Color, xs, ys []float64) {
+	ring := plotter.XYs{{X: xs[0], Y: 0}}
+	for i := range xs {
+		ring = append(ring, plotter.XY{X: xs[i], Y: ys[i]})
+	}
+	ring = append(ring, plotter.XY{X: xs[len(xs)-1], Y: 0})
+	poly, err := plotter.NewPolygon(ring)
+	if err != nil {
+		panic("reports: area: " + err.Error())
+	}
+	poly.Color, poly.LineStyle.Width = c, 0
+	p.Add(poly)
+}
+
+// note writes lines of text into a panel; x and y are data coordinates of the
+// first line's top left corner.
+func (p *Panel) note(x, y float64, lines ...string) {
+	l, err := plotter.NewLabels(plotter.XYLabels{XYs: plotter.XYs{{X: x, Y: y}}, Labels: []string{strings.Join(lines, "\n")}})
+	if err != nil {
+		panic("reports: note: " + err.Error())
+	}
+	l.TextStyle[0].Font.Size = 9
+	l.TextStyle[0].YAlign = text.YTop
+	p.Add(l)
+}
+
+func pale(c color.Color) color.Color {
+	r, g, b, _ := c.RGBA()
+	mix := func(v uint32) uint8 { return uint8((v>>8)*45/100 + 255*55/100) }
+	return color.RGBA{mix(r), mix(g), mix(b), 255}
+}
+
+func toyFigure1(r toy.Result) *Figure {
+	f := NewFigure(1, len(r.Figure1.Rows))
+	f.Width, f.Height = 8.6*vg.Centimeter, 8*vg.Centimeter
+	top := 1 / (r.Figure1.Sigma * math.Sqrt(2*math.Pi)) / r.Figure1.Rows[len(r.Figure1.Rows)-1].Alpha
+	for i, row := range r.Figure1.Rows {
+		p := f.Panel(fmt.Sprintf("α = %g", row.Alpha), "perturbation  −α·∂f̃  (unit: Δ)", "density")
+		mean, sigma := row.Alpha*r.Figure1.Mean, row.Alpha*r.Figure1.Sigma
+		var left, right [2][]float64
+		for k := 0; k <= 600; k++ {
+			z := -1.5 + 3*float64(k)/600
+			d := math.Exp(-(z-mean)*(z-mean)/(2*sigma*sigma)) / (sigma * math.Sqrt(2*math.Pi))
+			if z <= 0 {
+				left[0], left[1] = append(left[0], z), append(left[1], d)
+			}
+			if z >= 0 {
+				right[0], right[1] = append(right[0], z), append(right[1], d)
+			}
+		}
+		p.area(pale(bcColour), left[0], left[1])
+		p.area(pale(srColour), right[0], right[1])
+		p.Line("", bcColour, left[0], left[1])
+		p.Line("", srColour, right[0], right[1])
+		p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -1.5, 1.5, 0, 1.42*top
+		p.note(-1.42, 1.39*top,
+			fmt.Sprintf("P(left)  = %.4f", row.Left),
+			fmt.Sprintf("P(right) = %.4f", row.Right),
+			fmt.Sprintf("P(stay)  = %.4f", 1-row.Left-row.Right),
+			fmt.Sprintf("P(right | moved) = %.4f", row.RightGivenMove))
+		grid := []float64{-1, 0, 1}
+		name := ""
+		if i == len(r.Figure1.Rows)-1 {
+			name = "grid points"
+		}
+		p.Points(name, color.Black, draw.CircleGlyph{}, grid, []float64{0, 0, 0})
+		if i == len(r.Figure1.Rows)-1 {
+			l, _ := plotter.NewLine(plotter.XYs{{X: 0, Y: 0}, {X: 0, Y: 0}})
+			l.Color, l.Width = bcColour, vg.Points(1.4)
+			p.Key.Add("rounds to 0 or left", l)
+			l2, _ := plotter.NewLine(plotter.XYs{{X: 0, Y: 0}, {X: 0, Y: 0}})
+			l2.Color, l2.Width = srColour, vg.Points(1.4)
+			p.Key.Add("rounds to 0 or right", l2)
+		}
+	}
+	return f
+}
+
+func fractionsOf(counts []int64) []float64 {
+	total := int64(0)
+	for _, c := range counts {
+		total += c
+	}
+	out := make([]float64, len(counts))
+	for i, c := range counts {
+		out[i] = float64(c) / float64(total)
+	}
+	return out
+}
+
+func toyFigure2(r toy.Result) *Figure {
+	n := len(r.Figure2) / 2
+	f := NewFigure(2, n+1)
+	f.Width, f.Height = 7.6*vg.Centimeter, 7*vg.Centimeter
+	for half, rows := range [][]toy.Figure2Row{r.Figure2[:n], r.Figure2[n:]} {
+		if half == 0 {
+			toyObjective(f, r)
+		} else {
+			toySensitivity(f, r)
+		}
+		c := bcColour
+		if half == 1 {
+			c = srColour
+		}
+		for i, row := range rows {
+			p := f.Panel(fmt.Sprintf("%s, α = %g", strings.ToUpper(row.Rule), row.Alpha), "quantized weight w", "fraction of iterates")
+			name, law := "", ""
+			if i == len(rows)-1 {
+				name = "simulated"
+				law = map[string]string{"bc": "Ulam's method", "sr": "exact law"}[row.Rule]
+			}
+			p.bars(name, pale(c), r.Points, fractionsOf(row.Counts), 0.8*r.Delta)
+			p.Points(law, color.Black, draw.RingGlyph{}, r.Points, row.Stationary)
+			p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = r.Box[0]-0.5, r.Box[1]+0.5, 0, 0.62
+			lines := []string{fmt.Sprintf("TV = %.4f", row.TV), fmt.Sprintf("entropy = %.3f", row.Entropy)}
+			if row.Rule == "sr" {
+				lines = append(lines, fmt.Sprintf("χ² = %.1f on %d, p = %.2f", row.ChiSquare, row.Freedom, row.PValue))
+			}
+			p.note(r.Box[0]-0.1, 0.605, lines...)
+		}
+	}
+	return f
+}
+
+func toyObjective(f *Figure, r toy.Result) {
+	p := f.Panel("objective (8) and its grid", "w", "f(w)")
+	var pieces [3][2][]float64
+	for k := range 1401 {
+		w := -2.25 + 9.5*float64(k)/1400
+		b := toy.Basin(w)
+		pieces[b][0], pieces[b][1] = append(pieces[b][0], w), append(pieces[b][1], toy.Objective(w))
+	}
+	for _, piece := range pieces {
+		p.Line("", color.Black, piece[0], piece[1])
+	}
+	var xs, ys []float64
+	for i, w := range r.Points {
+		if w >= -2.25 && w <= 7.25 {
+			xs, ys = append(xs, w), append(ys, r.Objective[i])
+		}
+	}
+	p.Points("grid points", bcColour, draw.CircleGlyph{}, xs, ys)
+	start := p.Points("start", srColour, draw.BoxGlyph{}, []float64{toy.Start}, []float64{toy.Objective(toy.Start)})
+	start.GlyphStyle.Radius = vg.Points(4)
+	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -2.5, 7.5, 0, 7.5
+}
+
+func toySensitivity(f *Figure, r toy.Result) {
+	p := f.Panel("noise sensitivity", "standard deviation of the gradient", "entropy (nats)")
+	var s, sr, bc []float64
+	for _, row := range r.Sensitivity {
+		s, sr, bc = append(s, row.Noise), append(sr, row.SREntropy), append(bc, row.BCEntropy)
+	}
+	Logarithmic(&p.X)
+	p.Line("SR, α → 0", srColour, s, sr)
+	p.Points("", srColour, draw.CircleGlyph{}, s, sr)
+	p.Line(fmt.Sprintf("BC, α = %g", toy.SensitivityAlpha), bcColour, s, bc)
+	p.Points("", bcColour, draw.CircleGlyph{}, s, bc)
+	p.Line("log 2", color.Gray{140}, []float64{s[0], s[len(s)-1]}, []float64{math.Ln2, math.Ln2}, vg.Points(2), vg.Points(2))
+	p.Y.Min, p.Y.Max = 0, 3.2
+}
+
+// diagram draws a three-state chain.
+type diagram struct {
+	p        [][]float64
+	halvings string
+}
+
+// Plot implements plot.Plotter on a square of side 2 around the origin.
+func (d diagram) Plot(c draw.Canvas, plt *plot.Plot) {
+	tx, ty := plt.Transforms(&c)
+	at := func(x, y float64) vg.Point { return vg.Point{X: tx(x), Y: ty(y)} }
+	centre := [3][2]float64{{-0.75, -0.55}, {0.75, -0.55}, {0, 0.7}}
+	radius := 5.5 * vg.Millimeter
+	style := text.Style{Color: color.Black, Font: plot.DefaultFont, XAlign: text.XCenter, YAlign: text.YCenter, Handler: plot.DefaultTextHandler}
+	style.Font.Size = 9
+	line := draw.LineStyle{Color: color.Black, Width: vg.Points(0.9)}
+	arrow := func(a, b vg.Point) {
+		dx, dy := float64(b.X-a.X), float64(b.Y-a.Y)
+		l := math.Hypot(dx, dy)
+		ux, uy := dx/l, dy/l
+		c.StrokeLine2(line, a.X, a.Y, b.X, b.Y)
+		s := 6.0
+		tip := []vg.Point{b,
+			{X: b.X - vg.Length(s*ux-2.2*uy), Y: b.Y - vg.Length(s*uy+2.2*ux)},
+			{X: b.X - vg.Length(s*ux+2.2*uy), Y: b.Y - vg.Length(s*uy-2.2*ux)}}
+		c.FillPolygon(color.Black, tip)
+	}
+	for x := range 3 {
+		for y := range 3 {
+			if x == y {
+				continue
+			}
+			a, b := at(centre[x][0], centre[x][1]), at(centre[y][0], centre[y][1])
+			dx, dy := float64(b.X-a.X), float64(b.Y-a.Y)
+			l := math.Hypot(dx, dy)
+			ux, uy := vg.Length(dx/l), vg.Length(dy/l)
+			side := 1.6 * vg.Millimeter // the two directions beside each other
+			from := vg.Point{X: a.X + radius*ux - side*uy, Y: a.Y + radius*uy + side*ux}
+			to := vg.Point{X: b.X - radius*ux - side*uy, Y: b.Y - radius*uy + side*ux}
+			arrow(from, to)
+			off := side + 3.2*vg.Millimeter
+			mid := vg.Point{X: from.X*0.62 + to.X*0.38 - (off-side)*uy, Y: from.Y*0.62 + to.Y*0.38 + (off-side)*ux}
+			c.FillText(style, mid, fmt.Sprintf("%g", d.p[x][y]))
+		}
+		p := at(centre[x][0], centre[x][1])
+		out := [3][2]float64{{-0.8, -0.6}, {0.8, -0.6}, {0, 1}}[x]
+		loop := vg.Point{X: p.X + vg.Length(out[0])*radius*1.5, Y: p.Y + vg.Length(out[1])*radius*1.5}
+		var path vg.Path
+		path.Move(vg.Point{X: loop.X + radius*0.8, Y: loop.Y})
+		path.Arc(loop, radius*0.8, 0, 2*math.Pi)
+		c.SetLineStyle(line)
+		c.Stroke(path)
+		label := vg.Point{X: p.X + vg.Length(out[0])*radius*3.1, Y: p.Y + vg.Length(out[1])*radius*3.1}
+		c.FillText(style, label, fmt.Sprintf("%.3g", d.p[x][x]))
+		var disc vg.Path
+		disc.Move(vg.Point{X: p.X + radius, Y: p.Y})
+		disc.Arc(p, radius, 0, 2*math.Pi)
+		disc.Close()
+		c.SetColor(color.RGBA{225, 236, 246, 255})
+		c.Fill(disc)
+		c.SetLineStyle(line)
+		c.Stroke(disc)
+		c.FillText(style, p, string(rune('A'+x)))
+	}
+}
+
+func toyFigure3(r toy.Result) *Figure {
+	f := NewFigure(1, 3)
+	f.Width, f.Height = 9.5*vg.Centimeter, 9*vg.Centimeter
+	for i, title := range []string{"a chain with three states", "every move half as likely"} {
+		p := f.Panel(title, "", "")
+		p.HideAxes()
+		p.Add(whiteout{}, diagram{p: r.Figure3.Chains[i].P})
+		p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -1.5, 1.5, -1.35, 1.4
+	}
+	p := f.Panel("same stationary law, slower mixing", "steps n", "distance from stationary")
+	for i, h := range r.Figure3.Chains {
+		var n []float64
+		for k := range h.Distance {
+			n = append(n, float64(k))
+		}
+		p.Line(fmt.Sprintf("moves × %g: M = %d", h.Scale, h.Mixing), Palette[i], n, h.Distance)
+	}
+	Logarithmic(&p.Y)
+	p.Y.Min, p.Y.Max = 1e-6, 1
+	p.Line(fmt.Sprintf("ε = %g", toy.Figure3Eps), color.Gray{120}, []float64{0, 40}, []float64{toy.Figure3Eps, toy.Figure3Eps}, vg.Points(2), vg.Points(2))
+	return f
+}
+
+// whiteout hides the grid lines of a panel that is a drawing.
+type whiteout struct{}
+
+// Plot implements plot.Plotter.
+func (whiteout) Plot(c draw.Canvas, _ *plot.Plot) {
+	c.FillPolygon(color.White, []vg.Point{c.Min, {X: c.Max.X, Y: c.Min.Y}, c.Max, {X: c.Min.X, Y: c.Max.Y}})
+}
+
+func toyContrast(r toy.Result) *Figure {
+	f := NewFigure(1, 3)
+	f.Width = 9 * vg.Centimeter
+	var a []float64
+	var y [6][]float64
+	for _, c := range r.Contrast {
+		a = append(a, c.Alpha)
+		for i, v := range []float64{c.SREntropy, c.BCEntropy, c.SRGlobal, c.BCGlobal, c.SRExcess, c.BCExcess} {
+			y[i] = append(y[i], v)
+		}
+	}
+	for k, title := range []string{"entropy of the stationary law", "mass of the global basin", "expected excess of the objective"} {
+		p := f.Panel(title, "learning rate α", []string{"nats", "probability of w ≥ 3.5", "E f(w) − min f on the grid"}[k])
+		Logarithmic(&p.X)
+		if k == 2 {
+			Logarithmic(&p.Y)
+		}
+		sr, bc := "", ""
+		if k == 2 {
+			sr, bc = "SR (exact)", "BC (Ulam's method)"
+		}
+		p.Line(sr, srColour, a, y[2*k])
+		p.Points("", srColour, draw.CircleGlyph{}, a, y[2*k])
+		p.Line(bc, bcColour, a, y[2*k+1])
+		p.Points("", bcColour, draw.CircleGlyph{}, a, y[2*k+1])
+		switch k {
+		case 0:
+			p.Y.Min, p.Y.Max = 0, 3.2
+		case 1:
+			p.Y.Min, p.Y.Max = 0, 1.05
+		case 2:
+			p.Y.Min, p.Y.Max = 1e-6, 10
+		}
+	}
+	return f
+}
+
+func toyBatch(r toy.Result) *Figure {
+	f := NewFigure(1, 3)
+	f.Width = 9 * vg.Centimeter
+	p := f.Panel("limit law of SR as α → 0", "weight w", "probability")
+	i := 0
+	for k, b := range r.Batch {
+		if k%2 != 0 {
+			continue
+		}
+		p.Line(fmt.Sprintf("batch %d", b.Batch), Palette[i], r.Points, b.Law)
+		p.Points("", Palette[i], draw.CircleGlyph{}, r.Points, b.Law)
+		i++
+	}
+	p.X.Min, p.X.Max, p.Y.Min = r.Box[0], r.Box[1], 0
+	var x, h, g, e []float64
+	for _, b := range r.Batch {
+		x, h, g, e = append(x, float64(b.Batch)), append(h, b.Entropy), append(g, b.GlobalMass), append(e, b.Excess)
+	}
+	p = f.Panel("entropy and global basin", "batch size", "nats, probability")
+	Logarithmic(&p.X)
+	p.Line("entropy", Palette[3], x, h)
+	p.Points("", Palette[3], draw.CircleGlyph{}, x, h)
+	p.Line("mass of w ≥ 3.5", Palette[2], x, g)
+	p.Points("", Palette[2], draw.CircleGlyph{}, x, g)
+	p.Y.Min, p.Y.Max = 0, 2.2
+	p = f.Panel("expected excess of the objective", "batch size", "E f(w) − min f on the grid")
+	Logarithmic(&p.X)
+	Logarithmic(&p.Y)
+	p.Line("", srColour, x, e)
+	p.Points("", srColour, draw.CircleGlyph{}, x, e)
+	return f
+}
+
+func toyMixing(r toy.Result) *Figure {
+	f := NewFigure(1, 2)
+	var a, m, dev []float64
+	for _, row := range r.Mixing.Rows {
+		a, m = append(a, row.Alpha), append(m, float64(row.ExactSteps))
+		dev = append(dev, math.Abs(row.Scaled/r.Mixing.Time-1))
+	}
+	p := f.Panel(fmt.Sprintf("mixing time of SR, ε = %g", r.Mixing.Eps), "learning rate α", "steps")
+	Logarithmic(&p.X)
+	Logarithmic(&p.Y)
+	ends := []float64{a[0], a[len(a)-1]}
+	p.Line("t(ε)/α, t(ε) of exp(tQ)", color.Gray{120}, ends, []float64{r.Mixing.Time / ends[0], r.Mixing.Time / ends[1]})
+	p.Points("M(ε) of T(α), exact", srColour, draw.CircleGlyph{}, a, m)
+	p = f.Panel("how fast α·M(ε) reaches t(ε)", "learning rate α", "|α·M(ε)/t(ε) − 1|")
+	Logarithmic(&p.X)
+	Logarithmic(&p.Y)
+	p.Points("M(ε) of equation (9)", srColour, draw.CircleGlyph{}, a, dev)
+	bound := []float64{ends[0] / r.Mixing.Time, ends[1] / r.Mixing.Time}
+	p.Line("one step, α/t(ε)", color.Gray{120}, ends, bound, vg.Points(3), vg.Points(2))
+	return f
+}
+
+func toyMarkdown(r toy.Result, m Manifest) string {
+	var b strings.Builder
+	w := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	w("# The toy problem of Section 5.1: Figures 1, 2 and 3\n")
+	w("Equation (8), grid step %g on the box [%g, %g], start %g, %d iterations a histogram. The paper gives neither the noise of", r.Delta, r.Box[0], r.Box[1], toy.Start, r.Iterations)
+	w("the gradient nor the box: here the stochastic gradient is f'(w) + %g z with z standard normal, and the box is ours.", r.Noise)
+	w("*Exact* means computed from the transition matrix without sampling; *sampled* is said where it is.\n")
+	w("## Figure 1: a smaller learning rate does not change where SR goes\n")
+	w("![One SR step for three learning rates](figure1.png)\n")
+	w("One step from x = 0, Δ = 1, direction −g normal with mean %g and standard deviation %g (ours: the paper names no density).", r.Figure1.Mean, r.Figure1.Sigma)
+	w("All numbers are exact. The probability of a move shrinks with α; given a move, the probability that it goes right tends to")
+	w("E(−g)₊ / E|g| = %.6f.\n", r.Figure1.RightGivenMove)
+	t := Table{Header: []string{"α", "P(left)", "P(right)", "P(right given a move)"}}
+	for _, row := range r.Figure1.Rows {
+		t.Add(row.Alpha, fmt.Sprintf("%.6f", row.Left), fmt.Sprintf("%.6f", row.Right), fmt.Sprintf("%.6f", row.RightGivenMove))
+	}
+	w("%s", t.Markdown())
+	w("## Figure 2: BinaryConnect concentrates, stochastic rounding does not\n")
+	w("![Histograms of quantized weights with their stationary laws](figure2.png)\n")
+	w("Bars: fractions of %d iterates, sampled (seed %d). Rings: the stationary law, exact for SR; for BC by Ulam's method on cells of", r.Iterations, r.Seed)
+	w("the float weight. The global minimiser 4.75 lies halfway between the grid points 4.5 and 5: a law as concentrated as the grid")
+	w("allows has entropy log 2 = 0.693. The limit of SR's law as α → 0 (π̃ of Theorem 5) has entropy %.3f and gives the global basin", r.LimitEntropy)
+	w("%.3f.\n", r.LimitGlobal)
+	t = Table{Header: []string{"rule", "α", "TV histogram to law", "χ² (degrees of freedom)", "p", "entropy of law", "global basin", "at the box's ends", "error of Ulam's law (TV)"}}
+	for _, row := range r.Figure2 {
+		chi, p, ulam := "", "", "exact"
+		if row.Rule == "sr" {
+			chi, p = fmt.Sprintf("%.1f (%d)", row.ChiSquare, row.Freedom), fmt.Sprintf("%.3f", row.PValue)
+		} else {
+			ulam = fmt.Sprintf("%.1g (%d cells)", row.Refinement, row.Cells)
+		}
+		ends := row.Stationary[0] + row.Stationary[len(row.Stationary)-1]
+		t.Add(strings.ToUpper(row.Rule), row.Alpha, fmt.Sprintf("%.4f", row.TV), chi, p, fmt.Sprintf("%.4f", row.Entropy), fmt.Sprintf("%.4f", row.GlobalMass), fmt.Sprintf("%.1e", ends), ulam)
+	}
+	w("%s", t.Markdown())
+	w("χ² compares the histogram with the exact expected occupation from the start, using the covariance of the chain's central limit")
+	w("theorem (successive iterates are dependent, so Pearson's form does not apply); rare points are merged. The error of Ulam's law")
+	w("is its distance from the law with cells twice as wide. The iterates of SR at small α are few independent ones (its mixing time is")
+	w("in the last figure), hence the larger distance there.\n")
+	w("Noise sensitivity (lower left panel), exact for SR:\n")
+	t = Table{Header: []string{"noise", "SR α → 0: entropy", "SR: global basin", fmt.Sprintf("BC α = %g: entropy", toy.SensitivityAlpha), "BC: global basin"}}
+	for _, row := range r.Sensitivity {
+		t.Add(row.Noise, row.SREntropy, row.SRGlobal, row.BCEntropy, row.BCGlobal)
+	}
+	w("%s", t.Markdown())
+	w("## Figure 3: halving every move\n")
+	w("![A chain with three states and its halved version](figure3.png)\n")
+	w("The numbers on the arrows are ours; the text of the paper does not give them. Both chains have the stationary law")
+	w("(%.4f, %.4f, %.4f); the mixing times M(%g) are exact:\n", r.Figure3.Stationary[0], r.Figure3.Stationary[1], r.Figure3.Stationary[2], toy.Figure3Eps)
+	t = Table{Header: []string{"moves times", "M", "moves times M"}}
+	for _, h := range r.Figure3.Chains {
+		t.Add(h.Scale, h.Mixing, h.Scale*float64(h.Mixing))
+	}
+	w("%s", t.Markdown())
+	w("## On the same axes: BC against SR\n")
+	w("![Entropy, global basin and excess against the learning rate](contrast.png)\n")
+	t = Table{Header: []string{"α", "SR entropy", "BC entropy", "SR global basin", "BC global basin", "SR excess", "BC excess", "error of Ulam's law (TV)"}}
+	for _, c := range r.Contrast {
+		t.Add(c.Alpha, c.SREntropy, c.BCEntropy, c.SRGlobal, c.BCGlobal, c.SRExcess, c.BCExcess, fmt.Sprintf("%.1g", c.Refinement))
+	}
+	w("%s", t.Markdown())
+	w("Excess is E f(w) − min f over the grid. Below the distance of the last column BC's excess is discretisation error.\n")
+	w("## Section 6.1 by an exact computation: the batch size\n")
+	w("![The limit law of SR against the batch size](batch.png)\n")
+	w("A batch of b divides the noise by √b. π̃ is the law of SR in the limit α → 0, exact.\n")
+	t = Table{Header: []string{"batch", "entropy", "global basin", "excess"}}
+	for _, row := range r.Batch {
+		t.Add(row.Batch, fmt.Sprintf("%.4f", row.Entropy), fmt.Sprintf("%.6f", row.GlobalMass), row.Excess)
+	}
+	w("%s", t.Markdown())
+	w("No learning rate concentrates SR on minimisers; a larger batch does.\n")
+	w("## Theorem 6 with its constant\n")
+	w("![Mixing times against the learning rate](mixing.png)\n")
+	w("M is the %g-mixing time of equation (10), exact; t = %.9g is that of the chain exp(tQ) in continuous time, Q the generator of", r.Mixing.Eps, r.Mixing.Time)
+	w("equation (9). α·M → t: the mixing time is not only unbounded, it is t/α.\n")
+	t = Table{Header: []string{"α", "M of T~ (9)", "α·M", "M of T (exact SR)", "α·M"}}
+	for _, row := range r.Mixing.Rows {
+		t.Add(row.Alpha, row.Steps, fmt.Sprintf("%.10g", row.Scaled), row.ExactSteps, fmt.Sprintf("%.10g", row.ExactScaled))
+	}
+	w("%s", t.Markdown())
+	w("## Manifest\n")
+	w("%s", m.Markdown())
+	return b.String()
+}
