@@ -125,11 +125,7 @@ func theorem2Exhibit(name string, form bounds.Form, witness ...int) Exhibit {
 		},
 		Check: func(_ context.Context, x []int) (Counterexample, error) {
 			in := linearInstance(x)
-			tr, err := Follow(in, true)
-			if err != nil {
-				return Counterexample{}, err
-			}
-			measured := tr.Average[len(tr.Average)-1]
+			measured := meanGap(in) // E F(wbar_T) - F*, since F is linear
 			p := in.Parameters(in.T)
 			e := float64(x[3]) / 20
 			return Counterexample{
@@ -291,4 +287,30 @@ func wallParameters(x []int) bounds.Parameters {
 	p.Delta = p.Diameter // the coarsest grid; it plays no part
 	p.G, p.L, p.L2 = math.Sqrt(1+e*e), 0, 0
 	return p
+}
+
+// Theorem2Growth follows the first counterexample to larger T, where the violation
+// grows: the printed bound in the family of Theorem 2 at points found by climbing
+// at a fixed T. As T grows, for c = k D/G and e -> 0 slowly, measured/printed tends to
+// k/(1/k + k/2), which exceeds 1 for k > sqrt(2) and tends to 2.
+func Theorem2Growth(ctx context.Context) ([]Counterexample, error) {
+	return members(ctx, theorem2Printed, []int{466, 16384, 2296, 4}, []int{1200, 65536, 7111, 3})
+}
+
+// Theorem3Growth does the same for Theorem 3: the limit of the ratio is k/(1/(2k) + k/2),
+// above 1 for every k > 1.
+func Theorem3Growth(ctx context.Context) ([]Counterexample, error) {
+	return members(ctx, theorem3Linear, []int{1, 4096, 5}, []int{1, 16384, 3})
+}
+
+func members(ctx context.Context, e Exhibit, points ...[]int) ([]Counterexample, error) {
+	var all []Counterexample
+	for _, x := range points {
+		c, err := e.Check(ctx, x)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
 }

@@ -103,3 +103,28 @@ func TestWallBrackets(t *testing.T) {
 		}
 	}
 }
+
+// The violations grow with T: 1.2 and more, far beyond any rounding.
+func TestViolationsGrow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("follows laws of a thousand states for 65536 steps")
+	}
+	for _, grow := range []func(context.Context) ([]Counterexample, error){Theorem2Growth, Theorem3Growth} {
+		all, err := grow(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := 1.1
+		for _, c := range all {
+			ratio := c.Measured.Lower / c.Printed.Total()
+			t.Logf("%s: ratio %v", c.Instance, ratio)
+			if ratio <= last {
+				t.Errorf("%s: ratio %v, want above %v", c.Name, ratio, last)
+			}
+			last = ratio
+			if v := c.Measured.AtMost(c.Repaired.Total()); v != evidence.Holds {
+				t.Errorf("%s: the repaired bound is %v", c.Instance, v)
+			}
+		}
+	}
+}
