@@ -549,12 +549,12 @@ trap 'stopped=1; kill -TERM $pid' TERM
 wait $pid; code=$?
 # A trapped signal ends the first wait; the second has the program's own code.
 if [ -n "$stopped" ]; then wait $pid; code=$?; [ $code -gt 128 ] && code=130; fi
-case $code in
-75|130)
+# Try again: temporary failure, interrupted, or killed by a signal (memory).
+if [ $code -eq 75 ] || [ $code -gt 128 ]; then
   if [ "${SLURM_RESTART_COUNT:-0}" -lt 5 ]; then
     scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}" && exit 0
-  fi ;;
-esac
+  fi
+fi
 exit $code
 `
 

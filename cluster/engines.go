@@ -82,8 +82,9 @@ func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''
 // SlurmScript is the script of a job array for sbatch.
 //
 // Slurm sends SIGTERM two minutes before the time limit; the script passes it on,
-// tqn writes a checkpoint and exits with 130. On that, or on 75, the task
-// requeues itself, up to the number of retries; on any other code it ends so.
+// tqn writes a checkpoint and exits with 130. On that, on 75, and where a signal
+// killed tqn, the task requeues itself, up to the number of retries; on any other
+// code it ends so.
 func SlurmScript(s Submission) (string, error) {
 	if err := s.check(); err != nil {
 		return "", err
@@ -127,12 +128,12 @@ func SlurmScript(s Submission) (string, error) {
 	line("wait $pid; code=$?")
 	line("# A trapped signal ends the first wait; the second has the program's own code.")
 	line("if [ -n \"$stopped\" ]; then wait $pid; code=$?; [ $code -gt 128 ] && code=%d; fi", ExitInterrupted)
-	line("case $code in")
-	line("%d|%d)", ExitRetry, ExitInterrupted)
+	line("# Try again: temporary failure, interrupted, or killed by a signal (memory).")
+	line("if [ $code -eq %d ] || [ $code -gt 128 ]; then", ExitRetry)
 	line("  if [ \"${SLURM_RESTART_COUNT:-0}\" -lt %d ]; then", s.Retries)
 	line("    scontrol requeue \"${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}\" && exit 0")
-	line("  fi ;;")
-	line("esac")
+	line("  fi")
+	line("fi")
 	line("exit $code")
 	return b.String(), nil
 }
