@@ -336,9 +336,9 @@ func fit(what, expected string, x, y []float64) Slope {
 	return Slope{what, expected, x, y, b, b - half, b + half}
 }
 
-// limitSR is lim E F(wbar_T) - F* of SR in one dimension with two grid points and no
+// LimitSR is lim E F(wbar_T) - F* of SR in one dimension with two grid points and no
 // noise as alpha -> 0: detailed balance pi_0 |F'(lo)| = pi_1 |F'(hi)|, wbar -> its mean.
-func limitSR(p Problem) float64 {
+func LimitSR(p Problem) float64 {
 	lo, hi := p.Box()
 	g := []float64{0}
 	p.Gradient(g, []float64{lo})
@@ -379,6 +379,19 @@ func LimitBC(p Problem, g quantize.Grid, r bounds.Rounding) float64 {
 	return Gap(p, []float64{g.Point(n - 1)})
 }
 
+// LateGap is the mean of E F(w^t) - F* over the second half of a run of SR, by the
+// exact law: where the averaged gap ends.
+func LateGap(in Instance) (float64, error) {
+	tr, err := Follow(in, false)
+	if err != nil {
+		return 0, err
+	}
+	n := len(tr.T) - 1
+	i, _ := slices.BinarySearch(tr.T, in.T/2)
+	t, s := float64(tr.T[n]), float64(tr.T[i])
+	return (t*tr.MeanGap[n] - s*tr.MeanGap[i]) / (t - s), nil
+}
+
 // Floors measures how the floors depend on Delta, d and G, on problems where they
 // are known exactly, and fits the exponents.
 func Floors() ([]Slope, error) {
@@ -392,7 +405,7 @@ func Floors() ([]Slope, error) {
 		return y
 	}
 	// d copies of the tight problem: the gap is d times that of one coordinate.
-	tight := func(d, delta, g float64) float64 { return d * limitSR(Tight(1, delta, g/math.Sqrt(d), 0)) }
+	tight := func(d, delta, g float64) float64 { return d * LimitSR(Tight(1, delta, g/math.Sqrt(d), 0)) }
 	slopes := []Slope{
 		fit("Theorems 1, 2 (SR), tight problem: floor on Delta", "1", deltas, each(deltas, func(x float64) float64 { return tight(1, x, 1) })),
 		fit("Theorems 1, 2 (SR), tight problem: floor on d, G fixed", "1/2", dims, each(dims, func(x float64) float64 { return tight(x, 1, 1) })),
@@ -407,15 +420,11 @@ func Floors() ([]Slope, error) {
 		if err != nil {
 			return nil, err
 		}
-		tr, err := Follow(in, false)
+		late, err := LateGap(in)
 		if err != nil {
 			return nil, err
 		}
-		n := len(tr.T)
-		// The gap of the last iterates alone: the mean over the second half of the run.
-		i, _ := slices.BinarySearch(tr.T, 2000)
-		t, s := float64(tr.T[n-1]), float64(tr.T[i])
-		averaged = append(averaged, (t*tr.MeanGap[n-1]-s*tr.MeanGap[i])/(t-s))
+		averaged = append(averaged, late)
 	}
 	slopes = append(slopes, fit("Theorem 1 (SR), quadratic d = 2: averaged gap of late iterates on Delta", "1", coarse, averaged))
 	grid := func(delta float64) quantize.Grid { return quantize.Grid{Delta: delta, Lo: -1, Hi: 1} }

@@ -60,7 +60,7 @@ func TestLimitsAgreeWithLongRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := limitSR(tight); math.Abs(average-want) > 0.02*want {
+	if want := LimitSR(tight); math.Abs(average-want) > 0.02*want {
 		t.Errorf("SR: %v after 20000 steps, the limit is %v", average, want)
 	}
 }

@@ -408,3 +408,26 @@ func (p *plan) lemma1(in Instance, alpha float64, halved bool) {
 		line("", "control: half the bound: "+name, half, func(s sides) float64 { return s.moment })
 	}
 }
+
+// RoundingError is the left side of Lemma 1 on an instance: the largest E|r|^2 of
+// one SR step of size alpha over all grid points, exact.
+func RoundingError(in Instance, alpha float64) float64 {
+	p, g := in.Problem, in.Grid
+	d, m := p.Dim(), p.Terms()
+	w, grad := make([]float64, d), make([]float64, d)
+	var worst float64
+	for x := range int(math.Pow(float64(g.Len()), float64(d))) {
+		for k, r := d-1, x; k >= 0; k, r = k-1, r/g.Len() {
+			w[k] = g.Point(r % g.Len())
+		}
+		var e float64
+		for i := range m {
+			p.TermGradient(grad, w, i)
+			for k := range w {
+				e += g.ErrorSecondMoment(w[k], -alpha*grad[k]) / float64(m)
+			}
+		}
+		worst = max(worst, e)
+	}
+	return worst
+}
