@@ -60,12 +60,13 @@ type PeerReport struct {
 
 // peer is a running torch_peer.py.
 type peer struct {
-	cmd     *exec.Cmd
-	in      io.WriteCloser
-	out     *bufio.Reader
-	version string
-	rss     int64
-	dir     string
+	cmd        *exec.Cmd
+	in         io.WriteCloser
+	out        *bufio.Reader
+	version    string
+	parameters map[string]int // by net
+	rss        int64
+	dir        string
 }
 
 // interpreter is the Python that TQN_PYTHON names, or python3.
@@ -102,13 +103,16 @@ func startPeer(name string, batch, threads int) (*peer, error) {
 		return nil, fmt.Errorf("bench: %w: %s: %v (TQN_PYTHON chooses the interpreter)", ErrNoPeer, interpreter(), err)
 	}
 	p.out = bufio.NewReader(out)
-	var ready struct{ Version string }
+	var ready struct {
+		Version    string
+		Parameters map[string]int
+	}
 	if err := p.receive(&ready); err != nil {
 		p.close()
 		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
 		return nil, fmt.Errorf("bench: %w: %s: %s (TQN_PYTHON chooses the interpreter)", ErrNoPeer, interpreter(), lines[len(lines)-1])
 	}
-	p.version = ready.Version
+	p.version, p.parameters = ready.Version, ready.Parameters
 	return p, nil
 }
 

@@ -1,7 +1,7 @@
 """Training steps of the paper's nets in PyTorch on the CPU, one request at a time, for `tqn bench --peers`.
 
-Started as:  python3 torch_peer.py NET BATCH THREADS
-Prints one JSON line {"version", "parameters"} when ready, then for every line "LAYOUT STEPS" on stdin (LAYOUT is
+Started as:  python3 torch_peer.py NET BATCH THREADS   (NET "all" only counts parameters)
+Prints one JSON line {"version", "parameters"} (parameters by net) when ready, then for every line "LAYOUT STEPS" on stdin (LAYOUT is
 channels_last or contiguous) one line with the seconds of that many steps, as a JSON list. Ends with stdin.
 The nets are those of nets/model.go: batch norm after every convolution and hidden linear layer, option-A shortcuts.
 """
@@ -81,7 +81,7 @@ def main():
         x = torch.randn(batch, 3, 32, 32).contiguous(memory_format=LAYOUTS[layout])
         return model, torch.optim.Adam(model.parameters(), lr=0.01), x, torch.randint(0, 10, (batch,))
 
-    parameters = sum(p.numel() for p in NETS[net]().parameters())
+    parameters = {n: sum(p.numel() for p in NETS[n]().parameters()) for n in (NETS if net == "all" else [net])}
     print(json.dumps({"version": torch.__version__, "parameters": parameters}), flush=True)
     for line in sys.stdin:
         layout, steps = line.split()

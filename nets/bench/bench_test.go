@@ -1,0 +1,140 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"tqn/nets"
+)
+
+func TestGFLOPSCountsTheDirectAlgorithm(t *testing.T) {
+	s, err := New(Options{Net: "vgg9", Method: "adam", Batch: 2, Width: 0.0625})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	// Channels 4,4 | 8,8 | 16,16,16 and a hidden layer of 16 on 4x4x16 values, then 10 classes.
+	conv := 9 * (1024*(3*4+4*4) + 256*(4*8+8*8) + 64*(8*16+16*16+16*16))
+	linear := 256*16 + 16*10
+	first := 9 * 1024 * 3 * 4
+	want := 2 * float64(3*(conv+linear)-first) * 2 / 1e9
+	if got := s.GFLOPS(time.Second); math.Abs(got-want) > 1e-12 {
+		t.Errorf("a step in a second is %g GFLOP/s, want %g", got, want)
+	}
+	if got := s.ImagesPerSecond(time.Second / 2); got != 4 {
+		t.Errorf("2 images in half a second are %g a second", got)
+	}
+}
+
+func TestProfileAddsUpToTheModel(t *testing.T) {
+	s, err := New(Options{Net: "resnet56", Method: "bc", Batch: 2, Width: 0.25})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	times, err := s.Profile(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0
+	for _, op := range times {
+		sum += op.MultAdds
+	}
+	if c := s.Model.Counts(); sum != 2*(c.MultAdds+c.Backward) {
+		t.Errorf("operations have %d multiply-adds, the model %d", sum, 2*(c.MultAdds+c.Backward))
+	}
+}
+
+// The peer is skipped, not failed, where the interpreter or PyTorch is missing.
+func TestMissingPeerIsSaid(t *testing.T) {
+	o := Options{Net: "vgg9", Method: "adam", Batch: 2, Width: 0.0625}
+	for _, python := range []string{"/no/such/python", "false"} {
+		t.Setenv("TQN_PYTHON", python)
+		if _, err := Peers(PeerCase{"vgg9-quarter", "vgg9", 0.0625}, o, 1, 1); !errors.Is(err, ErrNoPeer) || !strings.Contains(err.Error(), "TQN_PYTHON") {
+			t.Errorf("TQN_PYTHON=%s: error %v", python, err)
+		}
+	}
+}
+
+// Where PyTorch is, its nets have our parameters: the comparison is of like with like.
+func TestPeersHaveOurParameters(t *testing.T) {
+	p, err := startPeer("all", 2, 1)
+	if errors.Is(err, ErrNoPeer) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.close()
+	for _, c := range PeerCases() {
+		m, err := nets.NewModel(nets.Spec{Net: c.Net, Input: nets.Shape{H: 32, W: 32, C: 3}, Classes: 10, Width: c.Width})
+		if err != nil {
+			t.Fatal(err)
+		}
+		counts := m.Counts()
+		if ours := counts.Conv + counts.Linear + counts.Other; ours != p.parameters[c.Name] {
+			t.Errorf("%s: PyTorch's has %d parameters, ours %d", c.Name, p.parameters[c.Name], ours)
+		}
+	}
+}
+
+// TestMemoryEstimate: a pool of processes plans with nets.ModelBytes; it must not be below what a process needs, nor so far above that
+// cores stay idle.
+func TestMemoryEstimate(t *testing.T) {
+	o := Options{Net: os.Getenv("TQN_MEMORY_NET"), Method: "bc", Batch: 64, Width: 0.5, Threads: 2}
+	if o.Net != "" { // the process that is measured
+		s, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Time(1); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Printf("rss=%d estimate=%d\n", PeakRSS(), nets.ModelBytes(s.Model, o.Batch))
+		return
+	}
+	for _, net := range []string{"vgg9", "resnet56"} {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestMemoryEstimate$")
+		cmd.Env = append(os.Environ(), "TQN_MEMORY_NET="+net)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		var rss, estimate int64
+		at := strings.Index(string(out), "rss=")
+		if _, err := fmt.Sscanf(string(out[max(0, at):]), "rss=%d estimate=%d", &rss, &estimate); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		t.Logf("%s: measured %d MiB, estimated %d MiB", net, rss>>20, estimate>>20)
+		if estimate < rss || estimate > 3*rss {
+			t.Errorf("%s: measured %d bytes, estimated %d", net, rss, estimate)
+		}
+	}
+}
+
+func BenchmarkStep(b *testing.B) {
+	for _, c := range PeerCases() {
+		b.Run("net="+c.Name+"/batch=128", func(b *testing.B) {
+			s, err := New(Options{Net: c.Net, Method: "adam", Batch: 128, Width: c.Width})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer s.Close()
+			if _, err := s.Time(1); err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if _, err := s.Time(1); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(128*float64(b.N)/b.Elapsed().Seconds(), "images/s")
+		})
+	}
+}
