@@ -37,6 +37,15 @@ func Toy(dir string, r toy.Result, m Manifest) error {
 	return WriteFile(filepath.Join(dir, "toy.md"), []byte(toyMarkdown(r, m)))
 }
 
+// at is a list of axis labels at round values.
+func at(values ...float64) plot.ConstantTicks {
+	var t plot.ConstantTicks
+	for _, v := range values {
+		t = append(t, plot.Tick{Value: v, Label: fmt.Sprintf("%g", v)})
+	}
+	return t
+}
+
 // Colours of the two methods in every toy figure.
 var (
 	srColour = Palette[1]
@@ -102,7 +111,7 @@ func toyFigure1(r toy.Result) *Figure {
 	f.Width, f.Height = 8.6*vg.Centimeter, 8*vg.Centimeter
 	top := 1 / (r.Figure1.Sigma * math.Sqrt(2*math.Pi)) / r.Figure1.Rows[len(r.Figure1.Rows)-1].Alpha
 	for i, row := range r.Figure1.Rows {
-		p := f.Panel(fmt.Sprintf("α = %g", row.Alpha), "perturbation  −α·∂f̃  (unit: Δ)", "density")
+		p := f.Panel(fmt.Sprintf("α = %g", row.Alpha), "perturbation −α g (unit: Δ)", "density")
 		mean, sigma := row.Alpha*r.Figure1.Mean, row.Alpha*r.Figure1.Sigma
 		var left, right [2][]float64
 		for k := 0; k <= 600; k++ {
@@ -119,8 +128,9 @@ func toyFigure1(r toy.Result) *Figure {
 		p.area(pale(srColour), right[0], right[1])
 		p.Line("", bcColour, left[0], left[1])
 		p.Line("", srColour, right[0], right[1])
-		p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -1.5, 1.5, 0, 1.42*top
-		p.note(-1.42, 1.39*top,
+		p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -1.5, 1.5, 0, 1.62*top
+		p.X.Tick.Marker = at(-1, 0, 1)
+		p.note(-1.42, 1.58*top,
 			fmt.Sprintf("P(left)  = %.4f", row.Left),
 			fmt.Sprintf("P(right) = %.4f", row.Right),
 			fmt.Sprintf("P(stay)  = %.4f", 1-row.Left-row.Right),
@@ -170,7 +180,12 @@ func toyFigure2(r toy.Result) *Figure {
 			c = srColour
 		}
 		for i, row := range rows {
-			p := f.Panel(fmt.Sprintf("%s, α = %g", strings.ToUpper(row.Rule), row.Alpha), "quantized weight w", "fraction of iterates")
+			y := ""
+			if i == 0 {
+				y = "fraction of iterates"
+			}
+			p := f.Panel(fmt.Sprintf("%s, α = %g", strings.ToUpper(row.Rule), row.Alpha), "quantized weight w", y)
+			p.X.Tick.Marker, p.Y.Tick.Marker = at(-2, 0, 2, 4, 6, 8), at(0, 0.2, 0.4, 0.6)
 			name, law := "", ""
 			if i == len(rows)-1 {
 				name = "simulated"
@@ -210,6 +225,7 @@ func toyObjective(f *Figure, r toy.Result) {
 	start := p.Points("start", srColour, draw.BoxGlyph{}, []float64{toy.Start}, []float64{toy.Objective(toy.Start)})
 	start.GlyphStyle.Radius = vg.Points(4)
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -2.5, 7.5, 0, 7.5
+	p.X.Tick.Marker, p.Y.Tick.Marker = at(-2, 0, 2, 4, 6), at(0, 2, 4, 6)
 }
 
 func toySensitivity(f *Figure, r toy.Result) {
@@ -219,6 +235,7 @@ func toySensitivity(f *Figure, r toy.Result) {
 		s, sr, bc = append(s, row.Noise), append(sr, row.SREntropy), append(bc, row.BCEntropy)
 	}
 	Logarithmic(&p.X)
+	p.X.Tick.Marker = at(1, 2, 4, 8, 12)
 	p.Line("SR, α → 0", srColour, s, sr)
 	p.Points("", srColour, draw.CircleGlyph{}, s, sr)
 	p.Line(fmt.Sprintf("BC, α = %g", toy.SensitivityAlpha), bcColour, s, bc)
@@ -301,7 +318,7 @@ func toyFigure3(r toy.Result) *Figure {
 		p.Add(whiteout{}, diagram{p: r.Figure3.Chains[i].P})
 		p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -1.5, 1.5, -1.35, 1.4
 	}
-	p := f.Panel("same stationary law, slower mixing", "steps n", "distance from stationary")
+	p := f.Panel("distance from the common stationary law", "steps n", "")
 	for i, h := range r.Figure3.Chains {
 		var n []float64
 		for k := range h.Distance {
@@ -314,6 +331,9 @@ func toyFigure3(r toy.Result) *Figure {
 	p.Line(fmt.Sprintf("ε = %g", toy.Figure3Eps), color.Gray{120}, []float64{0, 40}, []float64{toy.Figure3Eps, toy.Figure3Eps}, vg.Points(2), vg.Points(2))
 	return f
 }
+
+// Panels with a logarithmic y axis say what it shows in their title: gonum/plot
+// 0.17 pads such a panel for its axis label as if the axis were linear.
 
 // whiteout hides the grid lines of a panel that is a drawing.
 type whiteout struct{}
@@ -334,8 +354,8 @@ func toyContrast(r toy.Result) *Figure {
 			y[i] = append(y[i], v)
 		}
 	}
-	for k, title := range []string{"entropy of the stationary law", "mass of the global basin", "expected excess of the objective"} {
-		p := f.Panel(title, "learning rate α", []string{"nats", "probability of w ≥ 3.5", "E f(w) − min f on the grid"}[k])
+	for k, title := range []string{"entropy of the stationary law", "mass of the global basin, w ≥ 3.5", "excess E f(w) − min f on the grid"} {
+		p := f.Panel(title, "learning rate α", []string{"nats", "probability", ""}[k])
 		Logarithmic(&p.X)
 		if k == 2 {
 			Logarithmic(&p.Y)
@@ -374,20 +394,23 @@ func toyBatch(r toy.Result) *Figure {
 		i++
 	}
 	p.X.Min, p.X.Max, p.Y.Min = r.Box[0], r.Box[1], 0
+	p.X.Tick.Marker = at(-2, 0, 2, 4, 6, 8)
 	var x, h, g, e []float64
 	for _, b := range r.Batch {
 		x, h, g, e = append(x, float64(b.Batch)), append(h, b.Entropy), append(g, b.GlobalMass), append(e, b.Excess)
 	}
 	p = f.Panel("entropy and global basin", "batch size", "nats, probability")
 	Logarithmic(&p.X)
+	p.X.Tick.Marker = at(1, 4, 16, 64, 256, 1024)
 	p.Line("entropy", Palette[3], x, h)
 	p.Points("", Palette[3], draw.CircleGlyph{}, x, h)
 	p.Line("mass of w ≥ 3.5", Palette[2], x, g)
 	p.Points("", Palette[2], draw.CircleGlyph{}, x, g)
 	p.Y.Min, p.Y.Max = 0, 2.2
-	p = f.Panel("expected excess of the objective", "batch size", "E f(w) − min f on the grid")
+	p = f.Panel("excess E f(w) − min f on the grid", "batch size", "")
 	Logarithmic(&p.X)
 	Logarithmic(&p.Y)
+	p.X.Tick.Marker = at(1, 4, 16, 64, 256, 1024)
 	p.Line("", srColour, x, e)
 	p.Points("", srColour, draw.CircleGlyph{}, x, e)
 	return f
@@ -400,13 +423,13 @@ func toyMixing(r toy.Result) *Figure {
 		a, m = append(a, row.Alpha), append(m, float64(row.ExactSteps))
 		dev = append(dev, math.Abs(row.Scaled/r.Mixing.Time-1))
 	}
-	p := f.Panel(fmt.Sprintf("mixing time of SR, ε = %g", r.Mixing.Eps), "learning rate α", "steps")
+	p := f.Panel(fmt.Sprintf("mixing time M(ε) of SR in steps, ε = %g", r.Mixing.Eps), "learning rate α", "")
 	Logarithmic(&p.X)
 	Logarithmic(&p.Y)
 	ends := []float64{a[0], a[len(a)-1]}
 	p.Line("t(ε)/α, t(ε) of exp(tQ)", color.Gray{120}, ends, []float64{r.Mixing.Time / ends[0], r.Mixing.Time / ends[1]})
 	p.Points("M(ε) of T(α), exact", srColour, draw.CircleGlyph{}, a, m)
-	p = f.Panel("how fast α·M(ε) reaches t(ε)", "learning rate α", "|α·M(ε)/t(ε) − 1|")
+	p = f.Panel("relative distance |α·M(ε)/t(ε) − 1|", "learning rate α", "")
 	Logarithmic(&p.X)
 	Logarithmic(&p.Y)
 	p.Points("M(ε) of equation (9)", srColour, draw.CircleGlyph{}, a, dev)
