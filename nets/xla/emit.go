@@ -236,6 +236,20 @@ func (p *program) pad(a value, low, high, interior []int) value {
 		a.id, zero.id, list(low), list(high), list(interior), a.tensor(), zero.tensor(), tensorOf(a.elem, dims))
 }
 
+// transpose reorders axes: axis i of the result is axis order[i] of a.
+func (p *program) transpose(a value, order ...int) value {
+	dims := make([]int, len(order))
+	for i, axis := range order {
+		dims[i] = a.dims[axis]
+	}
+	return p.emit(a.elem, dims, "stablehlo.transpose %s, dims = %s : (%s) -> %s", a.id, list(order), a.tensor(), tensorOf(a.elem, dims))
+}
+
+// reverse turns axes around.
+func (p *program) reverse(a value, axes ...int) value {
+	return p.emit(a.elem, a.dims, "stablehlo.reverse %s, dims = %s : %s", a.id, list(axes), a.tensor())
+}
+
 func (p *program) concat(axis int, vs ...value) value {
 	if len(vs) == 1 {
 		return vs[0]
@@ -296,17 +310,16 @@ func (p *program) dot(a, b value, axisA, axisB int, precision string) value {
 type window struct {
 	stride, dilateIn, dilateKernel int
 	pad                            [2][2]int
-	reverse                        bool
 	numbers                        string // dim_numbers
 	out                            []int  // result shape in the order of numbers
 }
 
 func (p *program) convolution(x, w value, c window, precision string) value {
 	check(x.elem == w.elem, "convolution", x, w)
-	return p.emit(f32, c.out, "stablehlo.convolution(%s, %s) dim_numbers = %s, window = {stride = [%d, %d], pad = [[%d, %d], [%d, %d]], lhs_dilate = [%d, %d], rhs_dilate = [%d, %d], reverse = [%t, %t]} "+
+	return p.emit(f32, c.out, "stablehlo.convolution(%s, %s) dim_numbers = %s, window = {stride = [%d, %d], pad = [[%d, %d], [%d, %d]], lhs_dilate = [%d, %d], rhs_dilate = [%d, %d]} "+
 		"{batch_group_count = 1 : i64, feature_group_count = 1 : i64, precision_config = [#stablehlo<precision %s>, #stablehlo<precision %s>]} : (%s, %s) -> %s",
 		x.id, w.id, c.numbers, c.stride, c.stride, c.pad[0][0], c.pad[0][1], c.pad[1][0], c.pad[1][1], c.dilateIn, c.dilateIn, c.dilateKernel, c.dilateKernel,
-		c.reverse, c.reverse, precision, precision, x.tensor(), w.tensor(), tensorOf(f32, c.out))
+		precision, precision, x.tensor(), w.tensor(), tensorOf(f32, c.out))
 }
 
 // loop is a while loop over carried values; both functions get the loop's own names.

@@ -12,12 +12,12 @@ import (
 // Engine is a [nets.Engine] whose state lives on a PJRT device. Programs are compiled
 // when they are first needed. An Engine is used by one goroutine; Close frees it.
 type Engine struct {
-	client    *pjrt.Client
-	device    pjrt.Device
-	model     nets.Model
-	hyper     nets.Hyper
-	precision Precision
-	layout    layout
+	client  *pjrt.Client
+	device  pjrt.Device
+	model   nets.Model
+	hyper   nets.Hyper
+	options Options
+	layout  layout
 
 	state [stateVectors]*pjrt.Buffer
 	host  [stateVectors][]float32 // copies of state, nil where the device has moved on
@@ -32,7 +32,7 @@ var _ nets.BlockEngine = (*Engine)(nil)
 
 // New returns an engine with zero state on a device of the client.
 func New(c *pjrt.Client, d pjrt.Device, m nets.Model, h nets.Hyper, precision Precision) (*Engine, error) {
-	e := &Engine{client: c, device: d, model: m, hyper: h, precision: precision, layout: newLayout(m)}
+	e := &Engine{client: c, device: d, model: m, hyper: h, options: Options{Precision: precision, Platform: c.Platform}, layout: newLayout(m)}
 	for i := range e.state {
 		e.host[i] = make([]float32, e.layout.size[i])
 	}
@@ -90,7 +90,7 @@ func (e *Engine) Model() nets.Model { return e.model }
 
 // Kernel names platform, device, precision and plug-in with its version, for the manifest.
 func (e *Engine) Kernel() string {
-	return fmt.Sprintf("pjrt %s, %s, %s (%s, %s)", e.client.Platform, e.device.Kind, e.precision, filepath.Base(e.client.Plugin.Path), e.client.Plugin.Version())
+	return fmt.Sprintf("pjrt %s, %s, %s (%s, %s)", e.client.Platform, e.device.Kind, e.options.Precision, filepath.Base(e.client.Plugin.Path), e.client.Plugin.Version())
 }
 
 // Tensors implements [nets.Engine].
@@ -152,11 +152,11 @@ func adamScalars(alpha float64, t uint64) (scale, c2 float32) {
 	return float32(alpha / (1 - math.Pow(nets.AdamBeta1, float64(t)))), float32(1 / (1 - math.Pow(nets.AdamBeta2, float64(t))))
 }
 
-func (e *Engine) compile(program **pjrt.Executable, text func(nets.Model, nets.Hyper, Precision) string) error {
+func (e *Engine) compile(program **pjrt.Executable, text func(nets.Model, nets.Hyper, Options) string) error {
 	if *program != nil {
 		return nil
 	}
-	x, err := e.client.Compile(text(e.model, e.hyper, e.precision), e.device)
+	x, err := e.client.Compile(text(e.model, e.hyper, e.options), e.device)
 	if err != nil {
 		return fmt.Errorf("xla: compiling %s: %w", e.model.Name, err)
 	}

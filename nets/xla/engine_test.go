@@ -280,7 +280,7 @@ func TestPlantedDefects(t *testing.T) {
 	}
 	m := model(t, small[0])
 	edits := map[string][2]string{
-		"kernel not mirrored in the input gradient": {"reverse = [true, true]", "reverse = [false, false]"},
+		"kernel not mirrored in the input gradient": {"dims = [0, 1] : tensor<3x3", "dims = [0] : tensor<3x3"},
 		"Philox multiplier off by two":              {fmt.Sprint(quantize.PhiloxM0), fmt.Sprint(quantize.PhiloxM0 + 2)},
 		"largest logit found as the smallest":       {"applies stablehlo.minimum across dimensions = [1]", "applies stablehlo.maximum across dimensions = [1]"},
 		"ReLU passes gradients at zero":             {"stablehlo.compare GT", "stablehlo.compare GE"},
@@ -288,12 +288,12 @@ func TestPlantedDefects(t *testing.T) {
 	}
 	for name, edit := range edits {
 		h := hyper(6, quantize.SR)
-		text := StepProgram(m, h, F32)
+		e := engine(t, m, h)
+		text := StepProgram(m, h, e.options)
 		changed := strings.ReplaceAll(text, edit[0], edit[1])
 		if changed == text {
 			t.Fatalf("%s: %q is not in the program", name, edit[0])
 		}
-		e := engine(t, m, h)
 		var err error
 		if e.step, err = e.client.Compile(changed, e.device); err != nil {
 			t.Fatalf("%s: %v", name, err)

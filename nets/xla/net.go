@@ -28,12 +28,34 @@ func ParsePrecision(name string) (Precision, error) {
 	return "", fmt.Errorf("xla: precision %q; want f32, tf32 or bf16", name)
 }
 
+// form is how a convolution's gradients are written; the values are the same.
+type form bool
+
+const (
+	// numbered exchanges axes in the convolution's dimension numbers, as JAX writes gradients: the
+	// pattern that XLA's GPU and TPU compilers turn into a library's backward convolutions.
+	numbered form = false
+	// transposed exchanges them with transpositions before and after, so that the convolution itself has the
+	// forward pass's axes. XLA's CPU compiler brings other axes into that order itself, but not inside a
+	// while loop, where such a convolution falls back to a plain loop, 50 times slower or worse.
+	transposed form = true
+)
+
+// Options are what a program depends on besides model and hyperparameters.
+type Options struct {
+	Precision Precision
+	Platform  string // pjrt.Client.Platform, which chooses the form of convolutions' gradients
+}
+
+func (o Options) form() form { return form(o.Platform == "cpu") }
+
 // net emits a model's forward and backward pass. Activations are 4-dimensional,
 // (N,H,W,C); the output of a linear layer is (N,1,1,O).
 type net struct {
 	*program
 	hyper     nets.Hyper
 	precision Precision
+	form      form
 	train     bool
 	weights   map[string]value // parameters as the forward pass reads them, and running averages
 	averages  map[string]value // new running averages, set by the forward pass in training
@@ -101,11 +123,12 @@ func (n *net) request() string {
 }
 
 // conv: y = x * w, cross-correlation with stride S and padding P. The gradients are
-// convolutions again, in the two forms XLA recognises as a library's backward-input and
-// backward-filter convolution:
+// convolutions again:
 //
 //	dx = conv(dy dilated by S and padded, w mirrored, channels exchanged)
 //	dw = conv(x with channels as batch, dy dilated by S as the kernel)
+//
+// with the exchange said in one of two forms, see [form].
 func (n *net) conv(l nets.Layer, x value) (value, back) {
 	w := n.weights[l.Name+".weight"]
 	batch, k, s := x.dims[0], l.Kernel, l.Stride
@@ -122,10 +145,22 @@ func (n *net) conv(l nets.Layer, x value) (value, back) {
 			padX[axis] = [2]int{low, in - 1 + k - dilated - low}
 			padW[axis] = [2]int{l.Pad, k - 1 + dilated - in - l.Pad}
 		}
-		dx := n.convolution(dy, w, window{stride: 1, dilateIn: s, dilateKernel: 1, pad: padX, reverse: true,
-			numbers: "[b, 0, 1, f]x[0, 1, o, i]->[b, 0, 1, f]", out: []int{batch, l.In.H, l.In.W, l.In.C}}, n.request())
-		n.gradients[l.Name+".weight"] = n.convolution(x, dy, window{stride: 1, dilateIn: 1, dilateKernel: s, pad: padW,
-			numbers: "[f, 0, 1, b]x[i, 0, 1, o]->[0, 1, b, f]", out: []int{k, k, l.In.C, l.Out.C}}, n.request())
+		forward, across := "[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]", []int{1, 2, 0, 3}
+		mirrored := n.reverse(w, 0, 1)
+		windowX := window{stride: 1, dilateIn: s, dilateKernel: 1, pad: padX, out: []int{batch, l.In.H, l.In.W, l.In.C}}
+		windowW := window{stride: 1, dilateIn: 1, dilateKernel: s, pad: padW}
+		if n.form == transposed {
+			windowX.numbers = forward
+			dx := n.convolution(dy, n.transpose(mirrored, 0, 1, 3, 2), windowX, n.request())
+			windowW.numbers, windowW.out = forward, []int{l.In.C, k, k, l.Out.C}
+			dw := n.convolution(n.transpose(x, 3, 1, 2, 0), n.transpose(dy, across...), windowW, n.request())
+			n.gradients[l.Name+".weight"] = n.transpose(dw, across...)
+			return dx
+		}
+		windowX.numbers = "[b, 0, 1, f]x[0, 1, o, i]->[b, 0, 1, f]"
+		dx := n.convolution(dy, mirrored, windowX, n.request())
+		windowW.numbers, windowW.out = "[f, 0, 1, b]x[i, 0, 1, o]->[0, 1, b, f]", []int{k, k, l.In.C, l.Out.C}
+		n.gradients[l.Name+".weight"] = n.convolution(x, dy, windowW, n.request())
 		return dx
 	}
 }

@@ -126,7 +126,7 @@ func (e *Engine) Block(epoch, first, n int, alpha float64, step uint64) (nets.Lo
 		panic(fmt.Sprintf("xla: Engine.Block(epoch %d, first %d, n %d, step %d): an epoch has batches 0 to %d", epoch, first, n, step, batches-1))
 	}
 	if r.block == nil {
-		text := BlockProgram(e.model, e.hyper, e.precision, r.set, r.augment)
+		text := BlockProgram(e.model, e.hyper, e.options, r.set, r.augment)
 		var err error
 		if r.block, err = e.client.Compile(text, e.device); err != nil {
 			return nets.Loss{}, fmt.Errorf("xla: compiling %s: %w", e.model.Name, err)
@@ -196,7 +196,7 @@ func (e *Engine) EvaluateSet() (nets.Loss, error) {
 	r := e.loaded()
 	if r.evaluate == nil {
 		var err error
-		if r.evaluate, err = e.client.Compile(EvaluateSetProgram(e.model, e.hyper, e.precision, r.set), e.device); err != nil {
+		if r.evaluate, err = e.client.Compile(EvaluateSetProgram(e.model, e.hyper, e.options, r.set), e.device); err != nil {
 			return nets.Loss{}, fmt.Errorf("xla: compiling %s: %w", e.model.Name, err)
 		}
 	}
@@ -228,7 +228,7 @@ func pixelArguments(m nets.Model, images int) (pixels, labels, mean, inverse arg
 //	           mean f32 (H*W, C), inverse f32 (C), scale f32 (1024), c2 f32 (1024), first batch i32, steps i32, step ui64,
 //	           epoch ui32, augmentation key ui32[2], rule key ui32[2], ones ui32, ones ui64
 //	results    state, sum of losses f64, wrong i32, status i32, steps begun i32
-func BlockProgram(m nets.Model, h nets.Hyper, precision Precision, set *dataset.Set, augment dataset.Augmentation) string {
+func BlockProgram(m nets.Model, h nets.Hyper, o Options, set *dataset.Set, augment dataset.Augmentation) string {
 	l := newLayout(m)
 	images := set.Train.Len()
 	pixels, labels, mean, inverse := pixelArguments(m, images)
@@ -245,7 +245,7 @@ func BlockProgram(m nets.Model, h nets.Hyper, precision Precision, set *dataset.
 		return p.loop(carry, func(c []value) value {
 			return p.and(p.compare("LT", c[iDone], steps), p.compareConst("EQ", c[iStatus], statusFine))
 		}, func(c []value) []value {
-			n := &net{program: p, hyper: h, precision: precision}
+			n := &net{program: p, hyper: h, precision: o.Precision, form: o.form()}
 			batch := p.add(first, c[iDone])
 			index := p.dynamicSlice(order, p.scale(batch, float64(h.Batch)), h.Batch)
 			x := n.augmented(m.Input, pixels, mean, inverse, index, augment, epoch, p.key(augmentKey))
@@ -263,7 +263,7 @@ func BlockProgram(m nets.Model, h nets.Hyper, precision Precision, set *dataset.
 //
 //	arguments  B, F, R, pixels ui8 (images*H*W, C), labels i32 (images, 1), mean f32 (H*W, C), inverse f32 (C)
 //	results    sum of losses f64, wrong i32
-func EvaluateSetProgram(m nets.Model, h nets.Hyper, precision Precision, set *dataset.Set) string {
+func EvaluateSetProgram(m nets.Model, h nets.Hyper, o Options, set *dataset.Set) string {
 	l := newLayout(m)
 	images := set.Test.Len()
 	pixels, labels, mean, inverse := pixelArguments(m, images)
@@ -275,7 +275,7 @@ func EvaluateSetProgram(m nets.Model, h nets.Hyper, precision Precision, set *da
 		return p.loop(carry, func(c []value) value {
 			return p.compareConst("LT", c[2], float64(batches))
 		}, func(c []value) []value {
-			n := &net{program: p, hyper: h, precision: precision}
+			n := &net{program: p, hyper: h, precision: o.Precision, form: o.form()}
 			n.unpack(l, a[0], a[1], a[2])
 			index := p.add(p.broadcast(p.scale(c[2], float64(h.Batch)), []int{h.Batch}), p.iota(i32, 0, h.Batch))
 			valid := p.compareConst("LT", index, float64(images))

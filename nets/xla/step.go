@@ -280,14 +280,14 @@ func (p *program) words64(a value) (low, high value) {
 //	arguments  state (7 vectors, donated), x f32 (N,H,W,C), labels i32 (N), scale f32, c2 f32, step ui64,
 //	           key ui32[2], ones ui32, ones ui64
 //	results    state, sum of losses f64, wrong i32, status i32
-func StepProgram(m nets.Model, h nets.Hyper, precision Precision) string {
+func StepProgram(m nets.Model, h nets.Hyper, o Options) string {
 	l := newLayout(m)
 	args := stateArguments(l, true)
 	args = append(args, argument{elem: f32, dims: []int{h.Batch, m.Input.H, m.Input.W, m.Input.C}}, argument{elem: i32, dims: []int{h.Batch}},
 		argument{elem: f32}, argument{elem: f32}, argument{elem: ui64})
 	args = append(args, scalarArguments()...)
 	return function(m.Name+"_step", args, func(p *program, a []value) []value {
-		n := &net{program: p, hyper: h, precision: precision}
+		n := &net{program: p, hyper: h, precision: o.Precision, form: o.form()}
 		in := a[stateVectors:]
 		low, high := p.words64(in[4])
 		state, loss, wrong, status := n.trainStep(m, l, a[:stateVectors], in[0], in[1],
@@ -301,12 +301,12 @@ func StepProgram(m nets.Model, h nets.Hyper, precision Precision) string {
 //
 //	arguments  B, F, R, x f32 (N,H,W,C), labels i32 (N)
 //	results    sum of losses f64, wrong i32
-func EvaluateProgram(m nets.Model, h nets.Hyper, precision Precision) string {
+func EvaluateProgram(m nets.Model, h nets.Hyper, o Options) string {
 	l := newLayout(m)
 	args := []argument{{elem: f32, dims: []int{l.size[stateB]}}, {elem: f32, dims: []int{l.size[stateF]}}, {elem: f32, dims: []int{l.size[stateR]}},
 		{elem: f32, dims: []int{h.Batch, m.Input.H, m.Input.W, m.Input.C}}, {elem: i32, dims: []int{h.Batch}}}
 	return function(m.Name+"_evaluate", args, func(p *program, a []value) []value {
-		n := &net{program: p, hyper: h, precision: precision}
+		n := &net{program: p, hyper: h, precision: o.Precision, form: o.form()}
 		n.unpack(l, a[0], a[1], a[2])
 		logits, _ := n.forward(m.Layers, a[3])
 		loss, wrong, _ := n.crossEntropy(logits, a[4])
