@@ -14,6 +14,10 @@ import (
 //	step = Alpha/(1-Beta1^t) * m / (sqrt(v/(1-Beta2^t)) + Epsilon)
 //
 // each operation rounded to float32, the constants computed in float64 first.
+// Values below 2^-126 count as zero, before and after each operation: the moments of
+// a weight without gradient would otherwise end as denormal numbers that never
+// reach zero (0.9 times 4*2^-149 rounds to itself) and that cost the processor a
+// hundred cycles each in every step from then on.
 type Adam struct {
 	Alpha, Beta1, Beta2, Epsilon float64
 	Decay                        float64
@@ -31,7 +35,16 @@ type adamArgs struct {
 	lo, hi        float32 // the box, for Float and BC
 	block, stream uint32  // Philox: counter of w[0], which is a multiple of 4 words in
 	step          uint64
-	k0, k1        uint32
+
+	// What follows is filled in by adamUpdate.
+	two, half float32 // 2, 2^31: probability 1, words for a displacement of 1
+	sign, _   uint32
+	m0, m1    uint64     // Philox' multipliers
+	keys      [20]uint32 // Philox' keys, two a round
+	order     [8]uint64  // block of each lane
+	advance   uint64     // blocks in a vector
+
+	k0, k1 uint32
 }
 
 // elementwise holds the state of the current elementwise job of a pool.
@@ -44,6 +57,7 @@ type elementwise struct {
 	w, g, m, v []float32
 	adamPart   func(part, worker int)
 	finitePart func(part, worker int)
+	addPart    func(part, worker int)
 	finite     []bool
 }
 
@@ -52,7 +66,12 @@ func (e *elementwise) init(ws *Workers) {
 	e.adamPart = e.adamChunk
 	e.finitePart = func(part, _ int) {
 		from := part * chunk
-		e.finite[part] = finite(e.w[from:min(from+chunk, len(e.w))])
+		e.finite[part] = allFinite(ws.impl, e.w[from:min(from+chunk, len(e.w))])
+	}
+	e.addPart = func(part, _ int) {
+		from := part * chunk
+		to := min(from+chunk, len(e.w))
+		add(ws.impl, e.w[from:to], e.g[from:to])
 	}
 }
 
@@ -104,25 +123,25 @@ func (e *elementwise) adamChunk(part, _ int) {
 	to := min(from+chunk, len(e.w))
 	a := e.adam
 	a.block = uint32(from / 4)
-	adamGeneric(e.w[from:to], e.g[from:to], e.m[from:to], e.v[from:to], &a, e.rule)
+	adamUpdate(e.ws.impl, e.w[from:to], e.g[from:to], e.m[from:to], e.v[from:to], &a, e.rule)
 }
 
 func adamGeneric(w, g, m, v []float32, a *adamArgs, rule quantize.Rule) {
 	noise := quantize.NewNoise(uint64(a.k1)<<32 | uint64(a.k0))
 	var words [4]uint32
 	for i := range w {
-		grad := g[i] + float32(a.decay*w[i])
-		m[i] = float32(a.b1*m[i]) + float32(a.a1*grad)
-		v[i] = float32(a.b2*v[i]) + float32(a.a2*float32(grad*grad))
-		root := float32(math.Sqrt(float64(float32(v[i] * a.c2))))
-		step := float32(a.scale*m[i]) / (root + a.eps)
+		grad := plus(g[i], times(a.decay, w[i]))
+		m[i] = plus(times(a.b1, m[i]), times(a.a1, grad))
+		v[i] = plus(times(a.b2, v[i]), times(a.a2, times(grad, grad)))
+		root := float32(math.Sqrt(float64(times(v[i], a.c2))))
+		step := over(times(a.scale, m[i]), plus(root, a.eps))
 		switch rule {
 		case stepOnly:
 			g[i] = step
 		case quantize.Float, quantize.BC, quantize.BCStochastic:
-			w[i] = min(max(w[i]-step, a.lo), a.hi)
+			w[i] = min(max(plus(w[i], -step), a.lo), a.hi)
 		case quantize.R:
-			if w[i]-step >= 0 {
+			if plus(w[i], -step) >= 0 {
 				w[i] = 1
 			} else {
 				w[i] = -1
@@ -141,6 +160,44 @@ func adamGeneric(w, g, m, v []float32, a *adamArgs, rule quantize.Rule) {
 				w[i] = -w[i]
 			}
 		}
+	}
+}
+
+// plus, times and over are the operations of a processor that flushes: float32
+// with zero in place of every operand and result below 2^-126. In float64 the sum,
+// product or quotient is exact or close enough to round to the same float32.
+func plus(a, b float32) float32  { return flushed(float64(zeroed(a)) + float64(zeroed(b))) }
+func times(a, b float32) float32 { return flushed(float64(zeroed(a)) * float64(zeroed(b))) }
+func over(a, b float32) float32  { return flushed(float64(zeroed(a)) / float64(zeroed(b))) }
+
+func zeroed(x float32) float32 {
+	if math.Float32bits(x)&0x7f800000 == 0 {
+		return math.Float32frombits(math.Float32bits(x) & (1 << 31))
+	}
+	return x
+}
+
+// flushed rounds to float32. A result is too small if it is so when rounded to 24
+// bits: halfway between 2^-126 and its lower neighbour at that precision it is not.
+func flushed(x float64) float32 {
+	if math.Abs(x) < 0x1p-126-0x1p-151 {
+		return float32(math.Copysign(0, x))
+	}
+	return float32(x)
+}
+
+// Add adds from to to.
+func (ws *Workers) Add(to, from []float32) {
+	checkLen("Add: from", len(from), len(to))
+	e := &ws.elementwise
+	e.w, e.g = to, from
+	ws.Do((len(to)+chunk-1)/chunk, e.addPart)
+	e.w, e.g = nil, nil
+}
+
+func addGeneric(to, from []float32) {
+	for i, v := range from {
+		to[i] += v
 	}
 }
 

@@ -88,6 +88,8 @@ type BatchNorm struct {
 
 	z, y, residual, dz, dy, dres []float32
 	relu                         bool
+	added                        bool // Forward had a residual
+	mask                         mask
 	sumPart, applyPart           func(part, worker int)
 	backSumPart, backApplyPart   func(part, worker int)
 }
@@ -109,6 +111,15 @@ func NewBatchNorm(ws *Workers, images, rows, c int, eps float64) *BatchNorm {
 // Sums returns sums of the right shape, for [Conv.Forward] to fill.
 func (b *BatchNorm) Sums() *Sums { return b.own }
 
+// mask says where Backward lets the gradient through.
+type mask uint8
+
+const (
+	always mask = iota // no ReLU
+	byZ                // where z > 0
+	again              // where z computed again from y is: reading z costs more
+)
+
 func (b *BatchNorm) image(x []float32, img int) []float32 {
 	if x == nil {
 		return nil
@@ -120,7 +131,7 @@ func (b *BatchNorm) count(what string, y []float32) int {
 	each := b.rows * b.c
 	n := len(y) / each
 	if n*each != len(y) || n > b.images || n == 0 {
-		panic(fmt.Sprintf("kernel: BatchNorm.%s has %d values, want 1 to %d images of %d", what, len(y), b.images, each))
+		panic(fmt.Sprintf("kernel: BatchNorm.%s: y has %d values, want 1 to %d images of %d", what, len(y), b.images, each))
 	}
 	return n
 }
@@ -159,15 +170,13 @@ func (b *BatchNorm) Eval(z, y, mean, variance, gamma, beta, residual []float32, 
 }
 
 func (b *BatchNorm) start(what string, z, y, gamma, beta, residual []float32, relu bool) int {
-	n := b.count(what+": y", y)
-	checkLen("BatchNorm."+what+": z", len(z), len(y))
-	checkLen("BatchNorm."+what+": gamma", len(gamma), b.c)
-	checkLen("BatchNorm."+what+": beta", len(beta), b.c)
-	if residual != nil {
-		checkLen("BatchNorm."+what+": residual", len(residual), len(y))
+	n := b.count(what, y)
+	if len(z) != len(y) || len(gamma) != b.c || len(beta) != b.c || residual != nil && len(residual) != len(y) {
+		panic(fmt.Sprintf("kernel: BatchNorm.%s: z has %d values, gamma %d, beta %d, residual %d; want %d, %d, %d, %d or none",
+			what, len(z), len(gamma), len(beta), len(residual), len(y), b.c, b.c, len(y)))
 	}
 	copy(b.beta, beta)
-	b.z, b.y, b.residual, b.relu = z, y, residual, relu
+	b.z, b.y, b.residual, b.relu, b.added = z, y, residual, relu, residual != nil
 	return n
 }
 
@@ -177,7 +186,7 @@ func (b *BatchNorm) setChannel(k int, mean, variance float64, gamma float32) {
 }
 
 func (b *BatchNorm) apply(img, _ int) {
-	normApply(b.ws.impl, b.image(b.z, img), b.image(b.y, img), b.image(b.residual, img), b.mean, b.scale, b.beta, b.relu)
+	b.applyImage(b.image(b.z, img), b.image(b.y, img), b.image(b.residual, img))
 }
 
 // normGeneric: z = act((y-mean)*scale + beta + residual), each operation rounded to float32.
@@ -197,8 +206,8 @@ func normGeneric(z, y, residual, mean, scale, beta []float32, relu bool) {
 	}
 }
 
-// Backward computes the gradients of a Forward call with the same y, z (needed
-// only with relu) and gamma, from dz:
+// Backward computes the gradients of the last Forward call, of the same y, z (read
+// only with relu and a residual) and gamma, from dz:
 //
 //	a = dz where z > 0 (or everywhere without relu), else 0
 //	dbeta = sum a,  dgamma = sum a*xhat,  xhat = (y-mean)/sqrt(variance+eps)
@@ -206,7 +215,7 @@ func normGeneric(z, y, residual, mean, scale, beta []float32, relu bool) {
 //
 // dresidual may be nil. dy and dresidual may be dz (not both), and dy may be y.
 func (b *BatchNorm) Backward(dy, dresidual, dgamma, dbeta, dz, z, y, gamma []float32, relu bool) {
-	n := b.count("Backward: y", y)
+	n := b.count("Backward", y)
 	checkLen("BatchNorm.Backward: dy", len(dy), len(y))
 	checkLen("BatchNorm.Backward: dz", len(dz), len(y))
 	checkLen("BatchNorm.Backward: dgamma", len(dgamma), b.c)
@@ -215,10 +224,14 @@ func (b *BatchNorm) Backward(dy, dresidual, dgamma, dbeta, dz, z, y, gamma []flo
 	if dresidual != nil {
 		checkLen("BatchNorm.Backward: dresidual", len(dresidual), len(y))
 	}
-	if relu {
+	switch {
+	case !relu:
+		b.mask, z = always, nil
+	case !b.added && dresidual == nil:
+		b.mask, z = again, nil
+	default:
+		b.mask = byZ
 		checkLen("BatchNorm.Backward: z", len(z), len(y))
-	} else {
-		z = nil
 	}
 	b.z, b.y, b.dz, b.dy, b.dres = z, y, dz, dy, dresidual
 	b.ws.Do(n, b.backSumPart)
@@ -236,51 +249,53 @@ func (b *BatchNorm) Backward(dy, dresidual, dgamma, dbeta, dz, z, y, gamma []flo
 }
 
 func (b *BatchNorm) backSum(img, _ int) {
-	normBackSums(b.ws.impl, b.back[img*2*b.c:][:2*b.c], b.image(b.dz, img), b.image(b.z, img), b.image(b.y, img), b.mean, b.inv)
+	b.backSumImage(b.back[img*2*b.c:][:2*b.c], b.image(b.dz, img), b.image(b.z, img), b.image(b.y, img))
 }
 
 func (b *BatchNorm) backApply(img, _ int) {
-	normBack(b.ws.impl, b.image(b.dy, img), b.image(b.dres, img), b.image(b.dz, img), b.image(b.z, img), b.image(b.y, img), b.mean, b.inv, b.coef)
+	b.backImage(b.image(b.dy, img), b.image(b.dres, img), b.image(b.dz, img), b.image(b.z, img), b.image(b.y, img))
 }
 
-// normBackSumsGeneric: part = sums over rows of a and of a*xhat, in blocks as [Sums].
-func normBackSumsGeneric(part []float64, dz, z, y, mean, inv []float32) {
-	c := len(mean)
+// through is the gradient of the value at i before the ReLU, dz[i] or 0.
+func (b *BatchNorm) through(dz, z, y []float32, i, k int) float32 {
+	switch {
+	case b.mask == always,
+		b.mask == byZ && z[i] > 0,
+		b.mask == again && float32((y[i]-b.mean[k])*b.scale[k])+b.beta[k] > 0:
+		return dz[i]
+	}
+	return 0
+}
+
+// backSumsGeneric: part = sums over rows of a and of a*xhat, in blocks as [Sums].
+func (b *BatchNorm) backSumsGeneric(part []float64, dz, z, y []float32) {
 	clear(part)
-	rows := len(y) / c
-	for from := 0; from < rows; from += sumBlock {
-		to := min(from+sumBlock, rows)
-		for k := range c {
+	for from := 0; from < b.rows; from += sumBlock {
+		to := min(from+sumBlock, b.rows)
+		for k := range b.c {
 			var sum, dot float32
-			for i := from*c + k; i < to*c; i += c {
-				a := dz[i]
-				if z != nil && !(z[i] > 0) {
-					a = 0
-				}
+			for i := from*b.c + k; i < to*b.c; i += b.c {
+				a := b.through(dz, z, y, i, k)
 				sum += a
-				dot += float32(a * float32((y[i]-mean[k])*inv[k]))
+				dot += float32(a * float32((y[i]-b.mean[k])*b.inv[k]))
 			}
 			part[k] += float64(sum)
-			part[c+k] += float64(dot)
+			part[b.c+k] += float64(dot)
 		}
 	}
 }
 
-// normBackGeneric: dy = coef[0] * ((a - coef[1]) - xhat*coef[2]), dres = a.
-func normBackGeneric(dy, dres, dz, z, y, mean, inv, coef []float32) {
-	c := len(mean)
-	for from := 0; from < len(y); from += c {
-		for k := range c {
+// backGeneric: dy = coef[0] * ((a - coef[1]) - xhat*coef[2]), dres = a.
+func (b *BatchNorm) backGeneric(dy, dres, dz, z, y []float32) {
+	for from := 0; from < len(y); from += b.c {
+		for k := range b.c {
 			i := from + k
-			a := dz[i]
-			if z != nil && !(z[i] > 0) {
-				a = 0
-			}
-			xhat := float32((y[i] - mean[k]) * inv[k])
+			a := b.through(dz, z, y, i, k)
+			xhat := float32((y[i] - b.mean[k]) * b.inv[k])
 			if dres != nil {
 				dres[i] = a
 			}
-			dy[i] = float32(coef[k] * (a - coef[c+k] - float32(xhat*coef[2*c+k])))
+			dy[i] = float32(b.coef[k] * (a - b.coef[b.c+k] - float32(xhat*b.coef[2*b.c+k])))
 		}
 	}
 }

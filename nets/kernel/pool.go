@@ -32,8 +32,9 @@ func (m *MaxPool) Outputs() int { return m.ph * m.pw * m.c }
 
 func (m *MaxPool) count(what string, x, y []float32) int {
 	n := len(x) / m.Inputs()
-	checkLen("MaxPool."+what+": x", len(x), n*m.Inputs())
-	checkLen("MaxPool."+what+": y", len(y), n*m.Outputs())
+	if len(x) != n*m.Inputs() || len(y) != n*m.Outputs() {
+		panic(fmt.Sprintf("kernel: MaxPool.%s: %d inputs and %d outputs, want %d and %d for each image", what, len(x), len(y), m.Inputs(), m.Outputs()))
+	}
 	return n
 }
 
@@ -54,7 +55,10 @@ func (m *MaxPool) Backward(dx, dy, x []float32) {
 }
 
 func (m *MaxPool) forwardImage(img, _ int) {
-	x, y := m.x[img*m.Inputs():][:m.Inputs()], m.y[img*m.Outputs():][:m.Outputs()]
+	maxPoolImage(m, m.y[img*m.Outputs():][:m.Outputs()], m.x[img*m.Inputs():][:m.Inputs()])
+}
+
+func (m *MaxPool) forwardGeneric(y, x []float32) {
 	for p := range m.ph {
 		for q := range m.pw {
 			to := y[(p*m.pw+q)*m.c:][:m.c]
@@ -79,7 +83,10 @@ func (m *MaxPool) forwardImage(img, _ int) {
 }
 
 func (m *MaxPool) backwardImage(img, _ int) {
-	x, dx, dy := m.x[img*m.Inputs():][:m.Inputs()], m.dx[img*m.Inputs():][:m.Inputs()], m.dy[img*m.Outputs():][:m.Outputs()]
+	maxPoolBackImage(m, m.dx[img*m.Inputs():][:m.Inputs()], m.dy[img*m.Outputs():][:m.Outputs()], m.x[img*m.Inputs():][:m.Inputs()])
+}
+
+func (m *MaxPool) backwardGeneric(dx, dy, x []float32) {
 	clear(dx)
 	for p := range m.ph {
 		for q := range m.pw {
@@ -99,37 +106,51 @@ func (m *MaxPool) backwardImage(img, _ int) {
 }
 
 // GlobalAvgPool: y[n,c] = mean over the rows pixels of x[n,:,c], for x (n,rows,c).
-func GlobalAvgPool(y, x []float32, rows, c int) {
+func (ws *Workers) GlobalAvgPool(y, x []float32, rows, c int) {
 	n := len(y) / c
 	checkLen("GlobalAvgPool: y", len(y), n*c)
 	checkLen("GlobalAvgPool: x", len(x), n*rows*c)
-	scale := 1 / float32(rows)
-	for i := range n {
-		to := y[i*c:][:c]
-		clear(to)
-		for r := range rows {
-			for k, v := range x[(i*rows+r)*c:][:c] {
-				to[k] += v
-			}
-		}
-		for k := range to {
-			to[k] *= scale
-		}
+	for i := range n { // too little work for more than one worker
+		averageImage(ws.impl, y[i*c:][:c], x[i*rows*c:][:rows*c], 1/float32(rows))
 	}
 }
 
 // GlobalAvgPoolBackward: dx[n,:,c] = dy[n,c]/rows.
-func GlobalAvgPoolBackward(dx, dy []float32, rows, c int) {
+func (ws *Workers) GlobalAvgPoolBackward(dx, dy []float32, rows, c int) {
 	n := len(dy) / c
 	checkLen("GlobalAvgPoolBackward: dy", len(dy), n*c)
 	checkLen("GlobalAvgPoolBackward: dx", len(dx), n*rows*c)
-	scale := 1 / float32(rows)
 	for i := range n {
-		for r := range rows {
-			to := dx[(i*rows+r)*c:][:c]
-			for k, v := range dy[i*c:][:c] {
-				to[k] = v * scale
-			}
+		spreadImage(ws.impl, dx[i*rows*c:][:rows*c], dy[i*c:][:c], 1/float32(rows))
+	}
+}
+
+// averageGeneric: y = scale * sum of the rows of x.
+func averageGeneric(y, x []float32, scale float32) {
+	clear(y)
+	for from := 0; from < len(x); from += len(y) {
+		for k, v := range x[from:][:len(y)] {
+			y[k] += v
 		}
 	}
+	for k := range y {
+		y[k] *= scale
+	}
+}
+
+// spreadGeneric: scale * dy for every row of dx.
+func spreadGeneric(dx, dy []float32, scale float32) {
+	for from := 0; from < len(dx); from += len(dy) {
+		for k, v := range dy {
+			dx[from+k] = v * scale
+		}
+	}
+}
+
+// GlobalAvgPool is [Workers.GlobalAvgPool] of the generic implementation.
+func GlobalAvgPool(y, x []float32, rows, c int) { new(Workers).GlobalAvgPool(y, x, rows, c) }
+
+// GlobalAvgPoolBackward is [Workers.GlobalAvgPoolBackward] of the generic implementation.
+func GlobalAvgPoolBackward(dx, dy []float32, rows, c int) {
+	new(Workers).GlobalAvgPoolBackward(dx, dy, rows, c)
 }

@@ -64,7 +64,7 @@ func (p *printer) fn(name string, frame int, fields ...string) {
 // argsType names the struct of a function's arguments: the longest prefix wins.
 func argsType(name string) string {
 	best := name
-	for _, prefix := range []string{"amxConv", "amxGrad", "pair", "split", "direct", "norm", "normBack", "sums", "backSums"} {
+	for _, prefix := range []string{"amxConv", "amxGrad", "pair", "split", "direct"} {
 		if strings.HasPrefix(name, prefix) && (best == name || len(prefix) > len(best)) {
 			best = prefix
 		}

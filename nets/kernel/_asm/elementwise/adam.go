@@ -15,7 +15,7 @@ func (p *printer) adam() {
 	for _, rule := range []string{"Step", "Clip", "R", "SR"} {
 		p.fn("adam"+rule, "adamArgs", 16, "w", "g", "m", "v", "n",
 			"b1:4", "a1:4", "b2:4", "a2:4", "scale:4", "c2:4", "eps:4", "decay:4", "lo:4", "hi:4",
-			"block:4", "stream:4", "steplo:4", "stephi:4", "two:4", "half:4", "sign:4", "pad:4", "m0", "m1", "keys:80", "order:64")
+			"block:4", "stream:4", "steplo:4", "stephi:4", "two:4", "half:4", "sign:4", "pad:4", "m0", "m1", "keys:80", "order:64", "advance")
 		p.arg("w", "SI")
 		p.arg("g", "DI")
 		p.arg("m", "R8")
@@ -192,7 +192,7 @@ func (p *printer) philox() {
 	p.op("VPUNPCKLQDQ", c2, c0, t0)
 	p.op("VPUNPCKHQDQ", c2, c0, 6)
 	p.op("VMOVAPS", t0, 5)
-	p.op("VPBROADCASTQ", p.at("order")[:0]+fmt.Sprintf("%d(AX)", p.fields["order"]+64), t0)
+	p.op("VPBROADCASTQ", p.at("advance"), t0)
 	p.op("VPADDD", t0, 11, 11)
 }
 

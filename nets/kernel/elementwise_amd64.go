@@ -1,0 +1,502 @@
+//go:build !purego
+
+package kernel
+
+import (
+	"unsafe"
+
+	"tqn/quantize"
+)
+
+// The layouts of these structs are known to the generator, _asm/elementwise.
+
+type finiteArgs struct {
+	x                *float32
+	n                int
+	magnitude, carry uint32
+	bad              int
+}
+
+type addArgs struct {
+	to, from *float32
+	n        int
+}
+
+type maxPoolArgs struct {
+	x       *float32
+	row, c  int // bytes of a row of pixels, of a pixel
+	windows int
+	y, dx   *float32
+}
+
+type averageArgs struct {
+	x, y    *float32
+	rows, c int // c in bytes
+	scale   float32
+	_       uint32
+}
+
+type sumsArgs struct {
+	y                             *float32
+	rows, c, tail                 int
+	part, squares                 *float64
+	dz, z, mean, inv, scale, beta *float32
+}
+
+type normArgs struct {
+	y                              *float32
+	rows, c, tail                  int
+	z, residual, mean, scale, beta *float32
+}
+
+type normBackArgs struct {
+	y                                                            *float32
+	rows, c, tail                                                int
+	dy, dres, dz, z, mean, inv, coef0, coef1, coef2, scale, beta *float32
+}
+
+//go:noescape
+func adamStepAVX512(a *adamArgs)
+
+//go:noescape
+func adamClipAVX512(a *adamArgs)
+
+//go:noescape
+func adamRAVX512(a *adamArgs)
+
+//go:noescape
+func adamSRAVX512(a *adamArgs)
+
+//go:noescape
+func adamStepAVX2(a *adamArgs)
+
+//go:noescape
+func adamClipAVX2(a *adamArgs)
+
+//go:noescape
+func adamRAVX2(a *adamArgs)
+
+//go:noescape
+func adamSRAVX2(a *adamArgs)
+
+//go:noescape
+func finiteAVX512(a *finiteArgs)
+
+//go:noescape
+func finiteAVX2(a *finiteArgs)
+
+//go:noescape
+func addAVX512(a *addArgs)
+
+//go:noescape
+func addAVX2(a *addArgs)
+
+//go:noescape
+func maxPoolAVX512(a *maxPoolArgs)
+
+//go:noescape
+func maxPoolAVX2(a *maxPoolArgs)
+
+//go:noescape
+func maxPoolBackAVX512(a *maxPoolArgs)
+
+//go:noescape
+func maxPoolBackAVX2(a *maxPoolArgs)
+
+//go:noescape
+func averageAVX512(a *averageArgs)
+
+//go:noescape
+func averageAVX2(a *averageArgs)
+
+//go:noescape
+func spreadAVX512(a *averageArgs)
+
+//go:noescape
+func spreadAVX2(a *averageArgs)
+
+//go:noescape
+func sumsAVX512(a *sumsArgs)
+
+//go:noescape
+func sumsAVX2(a *sumsArgs)
+
+//go:noescape
+func backSumsAVX512(a *sumsArgs)
+
+//go:noescape
+func backSumsMaskAVX512(a *sumsArgs)
+
+//go:noescape
+func backSumsAgainAVX512(a *sumsArgs)
+
+//go:noescape
+func backSumsAVX2(a *sumsArgs)
+
+//go:noescape
+func backSumsMaskAVX2(a *sumsArgs)
+
+//go:noescape
+func backSumsAgainAVX2(a *sumsArgs)
+
+//go:noescape
+func normAVX512(a *normArgs)
+
+//go:noescape
+func normReLUAVX512(a *normArgs)
+
+//go:noescape
+func normResidualAVX512(a *normArgs)
+
+//go:noescape
+func normResidualReLUAVX512(a *normArgs)
+
+//go:noescape
+func normAVX2(a *normArgs)
+
+//go:noescape
+func normReLUAVX2(a *normArgs)
+
+//go:noescape
+func normResidualAVX2(a *normArgs)
+
+//go:noescape
+func normResidualReLUAVX2(a *normArgs)
+
+//go:noescape
+func normBackAVX512(a *normBackArgs)
+
+//go:noescape
+func normBackMaskAVX512(a *normBackArgs)
+
+//go:noescape
+func normBackAgainAVX512(a *normBackArgs)
+
+//go:noescape
+func normBackResidualAVX512(a *normBackArgs)
+
+//go:noescape
+func normBackResidualMaskAVX512(a *normBackArgs)
+
+//go:noescape
+func normBackAVX2(a *normBackArgs)
+
+//go:noescape
+func normBackMaskAVX2(a *normBackArgs)
+
+//go:noescape
+func normBackAgainAVX2(a *normBackArgs)
+
+//go:noescape
+func normBackResidualAVX2(a *normBackArgs)
+
+//go:noescape
+func normBackResidualMaskAVX2(a *normBackArgs)
+
+// mxcsr and setMXCSR are for tests.
+func mxcsr() uint32
+func setMXCSR(v uint32)
+
+// first is the address of x's first value, nil if there is none.
+func first[T any](x []T) *T { return unsafe.SliceData(x) }
+
+// The functions below do the part of the work that vectors can, and leave the
+// rest to the generic code, which gives the same bits.
+
+func adamUpdate(impl implementation, w, g, m, v []float32, a *adamArgs, rule quantize.Rule) {
+	n := 0
+	if impl >= avx2 {
+		unit := 32
+		if impl == avx2 {
+			unit = 16
+		}
+		n = len(w) &^ (unit - 1)
+	}
+	if n > 0 {
+		a.w, a.g, a.m, a.v, a.n = &w[0], &g[0], &m[0], &v[0], int64(n)
+		k0, k1 := a.k0, a.k1
+		for round := range 10 {
+			a.keys[2*round], a.keys[2*round+1] = k0, k1
+			k0 += quantize.PhiloxW0
+			k1 += quantize.PhiloxW1
+		}
+		// Lane 2i holds block i, lane 2i+1 block i + half the lanes.
+		blocks := uint64(8)
+		if impl == avx2 {
+			blocks = 4
+		}
+		for i := range blocks / 2 {
+			a.order[2*i], a.order[2*i+1] = i, i+blocks/2
+		}
+		a.advance = blocks
+		a.two, a.half, a.sign, a.m0, a.m1 = 2, 0x1p31, 1<<31, quantize.PhiloxM0, quantize.PhiloxM1
+		wide := impl >= avx512
+		switch rule {
+		case stepOnly:
+			if wide {
+				adamStepAVX512(a)
+			} else {
+				adamStepAVX2(a)
+			}
+		case quantize.R:
+			if wide {
+				adamRAVX512(a)
+			} else {
+				adamRAVX2(a)
+			}
+		case quantize.SR:
+			if wide {
+				adamSRAVX512(a)
+			} else {
+				adamSRAVX2(a)
+			}
+		default:
+			if wide {
+				adamClipAVX512(a)
+			} else {
+				adamClipAVX2(a)
+			}
+		}
+		a.block += uint32(n / 4)
+	}
+	adamGeneric(w[n:], g[n:], m[n:], v[n:], a, rule)
+}
+
+func allFinite(impl implementation, x []float32) bool {
+	n := len(x) &^ 15
+	if impl < avx2 || n == 0 {
+		return finite(x)
+	}
+	a := finiteArgs{x: &x[0], n: n, magnitude: 0x7fffffff, carry: 0x00800000}
+	if impl >= avx512 {
+		finiteAVX512(&a)
+	} else {
+		finiteAVX2(&a)
+	}
+	return a.bad == 0 && finite(x[n:])
+}
+
+func add(impl implementation, to, from []float32) {
+	n := len(to) &^ 15
+	if impl < avx2 || n == 0 {
+		n = 0
+	} else if a := (addArgs{&to[0], &from[0], n}); impl >= avx512 {
+		addAVX512(&a)
+	} else {
+		addAVX2(&a)
+	}
+	addGeneric(to[n:], from[n:])
+}
+
+// lanes is the number of float32 in a vector.
+func lanes(impl implementation) int {
+	switch {
+	case impl >= avx512:
+		return 16
+	case impl == avx2:
+		return 8
+	}
+	return 1
+}
+
+// poolsFast reports whether the image is one of whole 2x2 windows and whole vectors.
+func (m *MaxPool) poolsFast() bool {
+	return m.ws.impl >= avx2 && m.side == 2 && m.stride == 2 && m.pad == 0 && m.h%2 == 0 && m.w%2 == 0 && m.c%lanes(m.ws.impl) == 0
+}
+
+func maxPoolImage(m *MaxPool, y, x []float32) {
+	if !m.poolsFast() {
+		m.forwardGeneric(y, x)
+		return
+	}
+	row := m.w * m.c
+	for p := range m.ph {
+		a := maxPoolArgs{x: &x[2*p*row], row: row * 4, c: m.c * 4, windows: m.pw, y: &y[p*m.pw*m.c]}
+		if m.ws.impl >= avx512 {
+			maxPoolAVX512(&a)
+		} else {
+			maxPoolAVX2(&a)
+		}
+	}
+}
+
+func maxPoolBackImage(m *MaxPool, dx, dy, x []float32) {
+	if !m.poolsFast() {
+		m.backwardGeneric(dx, dy, x)
+		return
+	}
+	row := m.w * m.c
+	for p := range m.ph {
+		a := maxPoolArgs{x: &x[2*p*row], row: row * 4, c: m.c * 4, windows: m.pw, y: &dy[p*m.pw*m.c], dx: &dx[2*p*row]}
+		if m.ws.impl >= avx512 {
+			maxPoolBackAVX512(&a)
+		} else {
+			maxPoolBackAVX2(&a)
+		}
+	}
+}
+
+func averageImage(impl implementation, y, x []float32, scale float32) {
+	c := len(y)
+	if impl < avx2 || c%lanes(impl) != 0 {
+		averageGeneric(y, x, scale)
+		return
+	}
+	a := averageArgs{x: &x[0], y: &y[0], rows: len(x) / c, c: c * 4, scale: scale}
+	if impl >= avx512 {
+		averageAVX512(&a)
+	} else {
+		averageAVX2(&a)
+	}
+}
+
+func spreadImage(impl implementation, dx, dy []float32, scale float32) {
+	c := len(dy)
+	if impl < avx2 || c%lanes(impl) != 0 {
+		spreadGeneric(dx, dy, scale)
+		return
+	}
+	a := averageArgs{x: &dx[0], y: &dy[0], rows: len(dx) / c, c: c * 4, scale: scale}
+	if impl >= avx512 {
+		spreadAVX512(&a)
+	} else {
+		spreadAVX2(&a)
+	}
+}
+
+// normsFast reports whether the vectors of impl can hold c channels: AVX-512 has masks.
+func normsFast(impl implementation, c int) bool {
+	return impl >= avx512 || impl == avx2 && c%8 == 0
+}
+
+func addImage(impl implementation, s *Sums, img int, y []float32) {
+	if !normsFast(impl, s.c) {
+		s.addImageGeneric(img, y)
+		return
+	}
+	part := s.part[img*2*s.c:][:2*s.c]
+	clear(part)
+	a := sumsArgs{c: s.c, tail: tailMask(s.c), part: &part[0], squares: &part[s.c]}
+	for from := 0; from < s.rows; from += sumBlock {
+		a.y, a.rows = &y[from*s.c], min(sumBlock, s.rows-from)
+		if impl >= avx512 {
+			sumsAVX512(&a)
+		} else {
+			sumsAVX2(&a)
+		}
+	}
+}
+
+func (b *BatchNorm) applyImage(z, y, residual []float32) {
+	impl := b.ws.impl
+	if !normsFast(impl, b.c) {
+		normGeneric(z, y, residual, b.mean, b.scale, b.beta, b.relu)
+		return
+	}
+	a := normArgs{y: &y[0], rows: b.rows, c: b.c, tail: tailMask(b.c), z: &z[0], residual: first(residual), mean: &b.mean[0], scale: &b.scale[0], beta: &b.beta[0]}
+	switch {
+	case residual == nil && !b.relu:
+		if impl >= avx512 {
+			normAVX512(&a)
+		} else {
+			normAVX2(&a)
+		}
+	case residual == nil:
+		if impl >= avx512 {
+			normReLUAVX512(&a)
+		} else {
+			normReLUAVX2(&a)
+		}
+	case !b.relu:
+		if impl >= avx512 {
+			normResidualAVX512(&a)
+		} else {
+			normResidualAVX2(&a)
+		}
+	default:
+		if impl >= avx512 {
+			normResidualReLUAVX512(&a)
+		} else {
+			normResidualReLUAVX2(&a)
+		}
+	}
+}
+
+func (b *BatchNorm) backSumImage(part []float64, dz, z, y []float32) {
+	impl := b.ws.impl
+	if !normsFast(impl, b.c) {
+		b.backSumsGeneric(part, dz, z, y)
+		return
+	}
+	clear(part)
+	a := sumsArgs{c: b.c, tail: tailMask(b.c), part: &part[0], squares: &part[b.c],
+		mean: &b.mean[0], inv: &b.inv[0], scale: &b.scale[0], beta: &b.beta[0]}
+	for from := 0; from < b.rows; from += sumBlock {
+		at := from * b.c
+		a.y, a.dz, a.rows = &y[at], &dz[at], min(sumBlock, b.rows-from)
+		switch {
+		case b.mask == always:
+			if impl >= avx512 {
+				backSumsAVX512(&a)
+			} else {
+				backSumsAVX2(&a)
+			}
+		case b.mask == again:
+			if impl >= avx512 {
+				backSumsAgainAVX512(&a)
+			} else {
+				backSumsAgainAVX2(&a)
+			}
+		default:
+			a.z = &z[at]
+			if impl >= avx512 {
+				backSumsMaskAVX512(&a)
+			} else {
+				backSumsMaskAVX2(&a)
+			}
+		}
+	}
+}
+
+func (b *BatchNorm) backImage(dy, dres, dz, z, y []float32) {
+	impl := b.ws.impl
+	if !normsFast(impl, b.c) || dres != nil && b.mask == again {
+		b.backGeneric(dy, dres, dz, z, y)
+		return
+	}
+	a := normBackArgs{y: &y[0], rows: b.rows, c: b.c, tail: tailMask(b.c), dy: &dy[0], dres: first(dres), dz: &dz[0], z: first(z),
+		mean: &b.mean[0], inv: &b.inv[0], coef0: &b.coef[0], coef1: &b.coef[b.c], coef2: &b.coef[2*b.c], scale: &b.scale[0], beta: &b.beta[0]}
+	wide := impl >= avx512
+	switch {
+	case dres == nil && b.mask == always:
+		if wide {
+			normBackAVX512(&a)
+		} else {
+			normBackAVX2(&a)
+		}
+	case dres == nil && b.mask == again:
+		if wide {
+			normBackAgainAVX512(&a)
+		} else {
+			normBackAgainAVX2(&a)
+		}
+	case dres == nil:
+		if wide {
+			normBackMaskAVX512(&a)
+		} else {
+			normBackMaskAVX2(&a)
+		}
+	case b.mask == always:
+		if wide {
+			normBackResidualAVX512(&a)
+		} else {
+			normBackResidualAVX2(&a)
+		}
+	default:
+		if wide {
+			normBackResidualMaskAVX512(&a)
+		} else {
+			normBackResidualMaskAVX2(&a)
+		}
+	}
+}
