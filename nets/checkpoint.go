@@ -80,11 +80,16 @@ func (c *checkpoint) write(w io.Writer) error {
 	return err
 }
 
+// writeFloats writes values little-endian; errors stay in w.
 func writeFloats(w *bufio.Writer, v []float32) {
-	var word [4]byte
-	for _, x := range v {
-		binary.LittleEndian.PutUint32(word[:], math.Float32bits(x))
-		w.Write(word[:]) // errors stay in w
+	var chunk [4096 * 4]byte
+	for len(v) > 0 {
+		n := min(len(v), len(chunk)/4)
+		for i, x := range v[:n] {
+			binary.LittleEndian.PutUint32(chunk[4*i:], math.Float32bits(x))
+		}
+		w.Write(chunk[:4*n])
+		v = v[n:]
 	}
 }
 

@@ -329,13 +329,13 @@ func (c *CPU) compileBlock(l Layer, x []float32, nested, relu bool) ([]float32, 
 	shortcut := x
 	switch {
 	case len(l.Shortcut) == 0:
-		c.ops = append(c.ops, newJoinOp(c, l))
+		c.ops = append(c.ops, &joinOp{c, l})
 	case l.Shortcut[0].Kind == Subsample && len(l.Shortcut) == 1:
 		op := newSubsampleOp(c, l.Shortcut[0], x)
 		c.ops = append(c.ops, op)
 		shortcut = op.y
 	default:
-		c.ops = append(c.ops, newJoinOp(c, l), swapOp{c})
+		c.ops = append(c.ops, &joinOp{c, l}, swapOp{c})
 		var err error
 		if shortcut, err = c.compile(l.Shortcut, x, nil, false); err != nil {
 			return nil, err
@@ -488,35 +488,24 @@ type avgPoolOp struct {
 func (o *avgPoolOp) layer() string     { return o.l.Name }
 func (o *avgPoolOp) output() []float32 { return o.c.of(o.y, o.l.Out) }
 func (o *avgPoolOp) forward(bool) {
-	kernel.GlobalAvgPool(o.c.of(o.y, o.l.Out), o.c.of(o.x, o.l.In), o.l.In.H*o.l.In.W, o.l.In.C)
+	o.c.workers.GlobalAvgPool(o.c.of(o.y, o.l.Out), o.c.of(o.x, o.l.In), o.l.In.H*o.l.In.W, o.l.In.C)
 }
 func (o *avgPoolOp) backward() {
-	kernel.GlobalAvgPoolBackward(o.c.of(o.c.spare, o.l.In), o.c.of(o.c.grad, o.l.Out), o.l.In.H*o.l.In.W, o.l.In.C)
+	o.c.workers.GlobalAvgPoolBackward(o.c.of(o.c.spare, o.l.In), o.c.of(o.c.grad, o.l.Out), o.l.In.H*o.l.In.W, o.l.In.C)
 	o.c.grad, o.c.spare = o.c.spare, o.c.grad
 }
 
 // joinOp ends a block's backward pass: the input's gradient is the body's plus the shortcut's, grad += held.
 type joinOp struct {
-	c    *CPU
-	l    Layer
-	part func(image, worker int)
-}
-
-func newJoinOp(c *CPU, l Layer) *joinOp {
-	each := l.In.Len()
-	return &joinOp{c: c, l: l, part: func(image, _ int) {
-		to, from := c.grad[image*each:][:each], c.held[image*each:][:each]
-		for i, v := range from {
-			to[i] += v
-		}
-	}}
+	c *CPU
+	l Layer
 }
 
 func (o *joinOp) layer() string     { return o.l.Name }
 func (o *joinOp) output() []float32 { return nil }
 func (o *joinOp) forward(bool)      {}
 func (o *joinOp) backward() {
-	o.c.workers.Do(o.c.n, o.part)
+	o.c.workers.Add(o.c.of(o.c.grad, o.l.In), o.c.of(o.c.held, o.l.In))
 	o.c.held, o.c.spare = nil, o.c.held
 }
 

@@ -90,7 +90,9 @@ func layerCurves(p *Panel, r nets.Run, value func(nets.Probe) (float64, bool)) {
 	}
 	layers := r.Epochs[0].Layers
 	const most = 10 // lines that can be told apart; of deeper nets a selection, first and last included
-	for k := range min(most, len(layers)) {
+	shown := min(most, len(layers))
+	linear := 0
+	for k := range shown {
 		i := k
 		if len(layers) > most {
 			i = k * (len(layers) - 1) / (most - 1)
@@ -101,24 +103,38 @@ func layerCurves(p *Panel, r nets.Run, value func(nets.Probe) (float64, bool)) {
 				xs, ys = append(xs, float64(e.Epoch)), append(ys, v)
 			}
 		}
-		var style []vg.Length
-		if strings.HasPrefix(layers[i].Layer, "linear") {
-			style = testDashes
+		if strings.HasPrefix(layers[i].Layer, "linear") { // not binarised: black, a dash pattern each
+			p.Line(layers[i].Layer, color.Black, xs, ys, linearDashes[linear%len(linearDashes)]...)
+			linear++
+			continue
 		}
-		p.Line(layers[i].Layer, layerColour(k, min(most, len(layers))), xs, ys, style...)
+		p.Line(layers[i].Layer, layerColour(k, shown), xs, ys)
 	}
 }
 
-// layerColour goes from light to dark with depth.
+var linearDashes = [][]vg.Length{
+	{vg.Points(4), vg.Points(3)}, {vg.Points(1), vg.Points(2)}, {vg.Points(6), vg.Points(2), vg.Points(1), vg.Points(2)},
+}
+
+// layerColour takes the palette for few layers; for many it goes from light to dark with depth.
 func layerColour(k, n int) color.Color {
+	if n < 10 { // a VGG net's; its last two or three are linear layers
+		return Palette[k%len(Palette)]
+	}
 	t := float64(k) / float64(max(1, n-1))
 	return color.RGBA{uint8(230 * (1 - t)), uint8(160 - 110*t), uint8(40 + 130*t), 255}
+}
+
+// inRows is a figure of n panels, at most three a row.
+func inRows(n int) *Figure {
+	cols := max(1, min(3, n))
+	return NewFigure(max(1, (n+cols-1)/cols), cols)
 }
 
 // WeightChangeFigure draws the percentage of each layer's weights whose sign differs from the initial one, a panel a run,
 // as Figure 4. 50 % is what re-drawing every sign at random would give.
 func WeightChangeFigure(runs []nets.Run) *Figure {
-	f := NewFigure(1, len(runs))
+	f := inRows(len(runs))
 	top := 5.0
 	for _, r := range runs {
 		for _, e := range r.Epochs {
@@ -169,7 +185,11 @@ func BatchSizeFigure(runs []nets.Run) *Figure {
 		every = runs[0].Config.ChangeEvery
 	}
 	b := f.Panel("(b) changed since the start", "epoch", "convolution signs, %")
-	c := f.Panel(fmt.Sprintf("(c) changed every %d epochs", every), "epoch", "convolution signs, %")
+	title := fmt.Sprintf("(c) changed in every %d epochs", every)
+	if every == 1 {
+		title = "(c) changed in every epoch"
+	}
+	c := f.Panel(title, "epoch", "convolution signs, %")
 	for i, label := range runLabels(runs) {
 		colour := Palette[i%len(Palette)]
 		for _, one := range []struct {
@@ -191,7 +211,7 @@ func BatchSizeFigure(runs []nets.Run) *Figure {
 
 // DistanceFigure draws each layer's mean |wb - wr|, a panel a run, as Figure 7(b, c).
 func DistanceFigure(runs []nets.Run) *Figure {
-	f := NewFigure(1, len(runs))
+	f := inRows(len(runs))
 	for i, label := range runLabels(runs) {
 		p := f.Panel(label, "epoch", "mean |wb - wr|")
 		layerCurves(p, runs[i], func(l nets.Probe) (float64, bool) { return l.Distance, true })

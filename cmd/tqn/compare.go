@@ -25,7 +25,7 @@ func newCompareCommand(e *env) *cobra.Command {
 		Use:   "compare RUN...",
 		Short: "compare runs: table, convergence curves, weight changes",
 		Long: `compare reads run folders (finished or not) and prints a table. With --out it also draws, after the paper's figures:
-convergence.png (6), changes.png (4), batch.png (5) and distance.png (7b, 7c).`,
+convergence.png (6), changes.png (4), batch.png (5) and, of bc runs, distance.png (7b, 7c).`,
 		Example: `  tqn compare runs/vgg9-bc runs/vgg9-sr --out figures`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -41,12 +41,21 @@ convergence.png (6), changes.png (4), batch.png (5) and distance.png (7b, 7c).`,
 				if err := os.MkdirAll(out, 0o755); err != nil {
 					return fmt.Errorf("compare: %w", err)
 				}
-				for name, f := range map[string]*reports.Figure{
+				var real []nets.Run // those that keep real weights behind the binary ones
+				for _, r := range runs {
+					if r.Config.Method == "bc" {
+						real = append(real, r)
+					}
+				}
+				figures := map[string]*reports.Figure{
 					"convergence.png": reports.ConvergenceFigure([]string{"Error (train solid, test dashed)"}, [][]nets.Run{runs}),
 					"changes.png":     reports.WeightChangeFigure(runs),
 					"batch.png":       reports.BatchSizeFigure(runs),
-					"distance.png":    reports.DistanceFigure(runs),
-				} {
+				}
+				if len(real) > 0 {
+					figures["distance.png"] = reports.DistanceFigure(real)
+				}
+				for name, f := range figures {
 					if err := f.Save(filepath.Join(out, name)); err != nil {
 						return err
 					}
