@@ -107,7 +107,7 @@ func TestWallBrackets(t *testing.T) {
 // The violations grow with T: 1.2 and more, far beyond any rounding.
 func TestViolationsGrow(t *testing.T) {
 	if testing.Short() {
-		t.Skip("follows laws of a thousand states for 65536 steps")
+		t.Skip("follows laws of 700 states for 32768 steps")
 	}
 	for _, grow := range []func(context.Context) ([]Counterexample, error){Theorem2Growth, Theorem3Growth} {
 		all, err := grow(context.Background())
@@ -126,5 +126,14 @@ func TestViolationsGrow(t *testing.T) {
 				t.Errorf("%s: the repaired bound is %v", c.Instance, v)
 			}
 		}
+	}
+}
+
+// Appendix B divides T+1 iterates by T and uses Jensen's inequality on the result:
+// F = (w-1)^2/2, w^0 = w^1 = 1, T = 1.
+func TestAverageOfAppendixB(t *testing.T) {
+	p := NewQuadratic(0, 2, []float64{1}, []float64{1}, 0)
+	if left, right := Gap(p, []float64{1 + 1}), Gap(p, []float64{1})+Gap(p, []float64{1}); left != 0.5 || right != 0 {
+		t.Errorf("F(w^0 + w^1) = %v, F(w^0) + F(w^1) = %v; want 0.5 and 0", left, right)
 	}
 }
