@@ -794,6 +794,7 @@ whole:
 	VPADDD Z31, Z0, Z2
 	VPANDD Z30, Z2, Z2
 	VSUBPS Z2, Z0, Z0
+	VPANDD Z30, Z0, Z0 // denormals may have bits left
 	VPSRLD $16, Z1, Z1
 	VPMOVDW Z1, K1, (R9)
 	VPSRLD $16, Z2, Z2
@@ -841,12 +842,14 @@ loop:
 	VPADDD Z31, Z0, Z2
 	VPANDD Z30, Z2, Z2
 	VSUBPS Z2, Z0, Z0
+	VPANDD Z30, Z0, Z0 // denormals may have bits left
 	VPADDD Z31, Z3, Z4
 	VPANDD Z30, Z4, Z4
 	VSUBPS Z4, Z3, Z3
 	VPADDD Z31, Z3, Z5
 	VPANDD Z30, Z5, Z5
 	VSUBPS Z5, Z3, Z3
+	VPANDD Z30, Z3, Z3 // denormals may have bits left
 	VPSRLD $16, Z1, Z1
 	VPORD Z1, Z4, Z1
 	VMOVDQU32 Z1, (R9)
@@ -871,12 +874,14 @@ half:
 	VPADDD Z31, Z0, Z2
 	VPANDD Z30, Z2, Z2
 	VSUBPS Z2, Z0, Z0
+	VPANDD Z30, Z0, Z0 // denormals may have bits left
 	VPADDD Z31, Z3, Z4
 	VPANDD Z30, Z4, Z4
 	VSUBPS Z4, Z3, Z3
 	VPADDD Z31, Z3, Z5
 	VPANDD Z30, Z5, Z5
 	VSUBPS Z5, Z3, Z3
+	VPANDD Z30, Z3, Z3 // denormals may have bits left
 	VPSRLD $16, Z1, Z1
 	VPORD Z1, Z4, Z1
 	VMOVDQU32 Y1, (R9)
@@ -940,12 +945,14 @@ pair:
 	VPADDD Z31, Z0, Z2
 	VPANDD Z30, Z2, Z2
 	VSUBPS Z2, Z0, Z0
+	VPANDD Z30, Z0, Z0 // denormals may have bits left
 	VPADDD Z31, Z3, Z4
 	VPANDD Z30, Z4, Z4
 	VSUBPS Z4, Z3, Z3
 	VPADDD Z31, Z3, Z5
 	VPANDD Z30, Z5, Z5
 	VSUBPS Z5, Z3, Z3
+	VPANDD Z30, Z3, Z3 // denormals may have bits left
 	VPSRLD $16, Z1, Z1
 	VPORD Z1, Z4, Z1
 	VMOVDQU32 Z1, (DX)
@@ -1018,12 +1025,14 @@ pair:
 	VPADDD Z31, Z0, Z2
 	VPANDD Z30, Z2, Z2
 	VSUBPS Z2, Z0, Z0
+	VPANDD Z30, Z0, Z0 // denormals may have bits left
 	VPADDD Z31, Z3, Z4
 	VPANDD Z30, Z4, Z4
 	VSUBPS Z4, Z3, Z3
 	VPADDD Z31, Z3, Z5
 	VPANDD Z30, Z5, Z5
 	VSUBPS Z5, Z3, Z3
+	VPANDD Z30, Z3, Z3 // denormals may have bits left
 	VPSRLD $16, Z1, Z1
 	VPORD Z1, Z4, Z1
 	VMOVDQU32 Z1, 0(DX)

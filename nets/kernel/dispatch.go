@@ -1,5 +1,7 @@
 package kernel
 
+//go:generate sh -c "cd _asm && go run . -out .."
+
 // newConvAlgorithm builds the convolution of the workers' implementation.
 func newConvAlgorithm(ws *Workers, s ConvShape) convAlgorithm {
 	if c := newFastConv(ws, s); c != nil {

@@ -270,7 +270,7 @@ func roundConstants(p *printer) {
 }
 
 // pieces splits the floats in Z<x> into three, each with a bf16 in its upper
-// half: p1 nearest to x, p2 nearest to x-p1, p3 = x-p1-p2. All differences are exact. x is
+// half: p1 nearest to x, p2 nearest to x-p1, p3 = x-p1-p2. All differences are exact, and p3 too from |x| >= 2^-109 on; below it loses at most 2^-133. x is
 // overwritten with p3.
 func pieces(p *printer, x, p1, p2 int) {
 	p.op("VPADDD Z31, Z%d, Z%d", x, p1)
@@ -279,6 +279,7 @@ func pieces(p *printer, x, p1, p2 int) {
 	p.op("VPADDD Z31, Z%d, Z%d", x, p2)
 	p.op("VPANDD Z30, Z%d, Z%d", p2, p2)
 	p.op("VSUBPS Z%d, Z%d, Z%d", p2, x, x)
+	p.op("VPANDD Z30, Z%d, Z%d // denormals may have bits left", x, x)
 }
 
 // split writes n floats of each row as three planes of bf16 in the same order.

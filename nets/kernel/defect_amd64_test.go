@@ -1,0 +1,100 @@
+//go:build !purego
+
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"testing"
+)
+
+// TestPlantedDefects breaks the fast convolutions and demands that the comparison with float64 sees it.
+func TestPlantedDefects(t *testing.T) {
+	s := ConvShape{N: 3, H: 8, W: 9, C: 16, K: 32, Side: 3, Stride: 1}
+	four := func(name string, binary bool, op string, spoil func(*Conv)) bool {
+		direct := convErrors(t, "generic", s, "normal", binary, nil)[op]
+		e := convErrors(t, name, s, "normal", binary, spoil)[op]
+		return e[0] > 4*direct[0] || e[1] > 4*direct[1]
+	}
+	for _, d := range []struct {
+		what, name string
+		binary     bool
+		op         string
+		spoil      func(*Conv)
+	}{
+		{"the weights' second bf16 piece is lost", "amx", false, "y", func(c *Conv) {
+			p := c.algo.(*amxConv).forw
+			for at := 0; at < len(p.packed); at += 3 * p.nt * 512 {
+				clear(p.packed[at+p.nt*512 : at+2*p.nt*512])
+			}
+		}},
+		{"the weights' third bf16 piece is lost", "amx", false, "y", func(c *Conv) {
+			p := c.algo.(*amxConv).forw
+			for at := 0; at < len(p.packed); at += 3 * p.nt * 512 {
+				clear(p.packed[at+2*p.nt*512 : at+3*p.nt*512])
+			}
+		}},
+		{"a weight's sign is flipped", "amx", true, "dx", func(c *Conv) { c.algo.(*amxConv).back.packed[5] ^= 0x8000 }},
+		{"a tap reads the next pixel", "amx", true, "y", func(c *Conv) { c.algo.(*amxConv).forw.offsets[1] += 2 * s.C }},
+		{"a tap of the gradient is shifted by a position", "amx", false, "dw", func(c *Conv) { c.algo.(*amxConv).weights.ranges[0].tiles[2] += 2 }},
+		{"a position of dy is left out", "amx", false, "dw", func(c *Conv) { c.algo.(*amxConv).weights.tableY[3] = -1 }},
+		{"a weight's sign is flipped", "avx512", true, "y", func(c *Conv) { c.algo.(*directConv).forw.packed[7] *= -1 }},
+		{"the weights are not turned", "avx512", false, "dx", func(c *Conv) {
+			p := c.algo.(*directConv).back
+			w := make([]float32, s.Weights())
+			noise(2, w)
+			p.pack(w, false)
+		}},
+		{"a weight's sign is flipped", "avx2", true, "y", func(c *Conv) { c.algo.(*directConv).forw.packed[7] *= -1 }},
+	} {
+		t.Run(fmt.Sprintf("%s/%s/%s", d.name, d.op, d.what), func(t *testing.T) {
+			for _, name := range Implementations() {
+				if name == d.name {
+					if !four(d.name, d.binary, d.op, d.spoil) {
+						t.Error("not noticed")
+					}
+					return
+				}
+			}
+			t.Skip(d.name + " does not run on this machine")
+		})
+	}
+}
+
+// TestSplitting: the three planes add up to the float32 exactly, from 2^-109 on, and to 2^-133 below.
+func TestSplitting(t *testing.T) {
+	if !available(avx512) {
+		t.Skip("no avx512")
+	}
+	values := []float32{0, 1, -1, 1.0000001, 0x1.fffffep0, -0x1.ff7ffep3, 0x1.00ffffp-100, 3.4e38, 1e-37, 1e-33, 1.4e-45, 1e-40, -1.1754942e-38, 0x1.808080p5}
+	for i := range 4000 {
+		values = append(values, math.Float32frombits(uint32(i)*1048583+uint32(i*i)))
+	}
+	for _, grouped := range []bool{false, true} {
+		for at := 0; at+48 <= len(values); at += 48 {
+			src, dst := values[at:at+48], make([]uint16, 3*64)
+			a := splitArgs{src: &src[0], dst: &dst[0], plane: 128, rows: 1, srcstride: 192, dststride: 96, n: 48}
+			a.split(grouped)
+			for i, v := range src {
+				if !(math.Abs(float64(v)) < 3.38e38) {
+					continue
+				}
+				j := i
+				if grouped {
+					j = i/16*16 + i%8*2 + i%16/8
+				}
+				sum := 0.0
+				for p := range 3 {
+					sum += float64(math.Float32frombits(uint32(dst[p*64+j]) << 16))
+				}
+				tol := 0.0
+				if math.Abs(float64(v)) < 0x1p-109 {
+					tol = 0x1p-133
+				}
+				if !(math.Abs(sum-float64(v)) <= tol) {
+					t.Fatalf("grouped=%v: %g (%x) became %g", grouped, v, math.Float32bits(v), sum)
+				}
+			}
+		}
+	}
+}
