@@ -365,6 +365,23 @@ func TestProjectionAndBox(t *testing.T) {
 	}
 }
 
+// Whether a value is clipped before it is rounded (here) or after (Section 4) makes no
+// difference when the corners of the box are grid points.
+func TestClippingAndRoundingCommute(t *testing.T) {
+	box, free := mustGrid(t, 0.25, -2, 2), Grid{Delta: 0.25, Lo: math.Inf(-1), Hi: math.Inf(1)}
+	for k := -300; k <= 300; k++ {
+		w := float64(k) / 64
+		if a, b := box.Nearest(w), box.Project(free.Nearest(w)); a != b {
+			t.Errorf("Q_d(P(%v)) = %v, P(Q_d(%v)) = %v", w, a, w, b)
+		}
+		for u := 0.0; u < 1; u += 0.0625 {
+			if a, b := box.Stochastic(w, u), box.Project(free.Stochastic(w, u)); a != b {
+				t.Errorf("u = %v: Q_s(P(%v)) = %v, P(Q_s(%v)) = %v", u, w, a, w, b)
+			}
+		}
+	}
+}
+
 func wantPanic(t *testing.T, what, message string, f func()) {
 	t.Helper()
 	defer func() {

@@ -36,6 +36,7 @@ func Read[T Real](r Rule, g Grid, dst, w []T, d Draw) {
 	if len(dst) != len(w) {
 		panic(fmt.Sprintf("quantize: Read: %d weights into %d", len(w), len(dst)))
 	}
+	c := coin{draw: d}
 	switch r {
 	case Float, R, SR:
 		copy(dst, w)
@@ -46,7 +47,7 @@ func Read[T Real](r Rule, g Grid, dst, w []T, d Draw) {
 	case BCStochastic:
 		for i, x := range w {
 			low, p := g.UpProbability(float64(x))
-			if p > 0 && below[T](d, i, p) {
+			if p > 0 && below[T](&c, i, p) {
 				low = g.walk(low, 1)
 			}
 			dst[i] = T(low)
@@ -73,6 +74,7 @@ func Update[T Real](r Rule, g Grid, w, step []T, d Draw) {
 	if len(step) != len(w) {
 		panic(fmt.Sprintf("quantize: Update: %d steps for %d weights", len(step), len(w)))
 	}
+	c := coin{draw: d}
 	switch r {
 	case Float, BC, BCStochastic:
 		for i := range w {
@@ -85,7 +87,7 @@ func Update[T Real](r Rule, g Grid, w, step []T, d Draw) {
 	case SR:
 		for i := range w {
 			near, far, p := g.Move(inBox(g, w[i]), -float64(step[i]))
-			if p > 0 && below[T](d, i, p) {
+			if p > 0 && below[T](&c, i, p) {
 				near = far
 			}
 			w[i] = T(near)
@@ -107,13 +109,31 @@ func inBox[T Real](g Grid, w T) float64 {
 	return float64(w)
 }
 
-// below reports an event of probability p in [0, 1), decided by index i of the draw.
-func below[T Real](d Draw, i int, p float64) bool {
+// coin decides events with the words of one draw. It keeps the block it read last:
+// consecutive weights share blocks.
+type coin struct {
+	draw  Draw
+	words [4]uint32
+	block uint32
+	read  bool // words holds block
+}
+
+// below reports an event of probability p in [0, 1), decided by index i of the draw:
+// Uniform(i) < p for float64 weights, Bits(i) < floor(p 2^32) for float32.
+func below[T Real](c *coin, i int, p float64) bool {
 	var t T
-	if _, single := any(t).(float32); single {
-		return d.Bits(i) < uint32(p*0x1p32)
+	_, single := any(t).(float32)
+	shift := 1
+	if single {
+		shift = 2
 	}
-	return d.Uniform(i) < p
+	if b := uint32(i >> shift); !c.read || b != c.block {
+		c.words, c.block, c.read = c.draw.Noise.Block(c.draw.Stream, c.draw.Step, b), b, true
+	}
+	if single {
+		return c.words[i&3] < uint32(p*0x1p32)
+	}
+	return Uniform53(c.words[(i&1)*2], c.words[(i&1)*2+1]) < p
 }
 
 // ErrorSecondMoment returns E|r|^2 = Delta^2 q (1-q) of Q_s for one coordinate,
