@@ -30,6 +30,10 @@ var wheels = []string{
 // then in the user's and the system's site-packages. It is an error wrapping
 // [ErrNoPlugin] if there is none.
 func Find(flag string) (string, error) {
+	if !built {
+		_, err := dlopen(flag)
+		return "", fmt.Errorf("pjrt: %w can be used: %w", ErrNoPlugin, err)
+	}
 	if flag != "" {
 		return flag, nil
 	}

@@ -11,7 +11,7 @@ import (
 const built = false
 
 func dlopen(string) (uintptr, error) {
-	return 0, fmt.Errorf("this tqn (%s/%s) was built without dynamic loading: build it on linux or darwin, amd64 or arm64, without -tags static", runtime.GOOS, runtime.GOARCH)
+	return 0, fmt.Errorf("this binary (%s/%s) was built without dynamic loading; build it for linux or darwin on amd64 or arm64, without -tags static", runtime.GOOS, runtime.GOARCH)
 }
 
 func dlsym(uintptr, string) (uintptr, error) { panic("pjrt: dlsym: not built") }

@@ -323,6 +323,12 @@ func TestOpenSaysWhatToInstall(t *testing.T) {
 }
 
 func TestFindPrefersFlagThenEnvironmentThenWheels(t *testing.T) {
+	if !built {
+		if _, err := Find("p.so"); !errors.Is(err, ErrNoPlugin) || !strings.Contains(err.Error(), "without dynamic loading") {
+			t.Errorf("in a static binary: %v", err)
+		}
+		return
+	}
 	site := t.TempDir()
 	place := func(path string) string {
 		full := filepath.Join(site, path)

@@ -271,6 +271,62 @@ func TestStepOfEveryNetAndMethod(t *testing.T) {
 	}
 }
 
+// TestGradientForms: the form for GPUs gives the same step; here it runs on whatever plug-in there is.
+func TestGradientForms(t *testing.T) {
+	need(t)
+	for _, spec := range []nets.Spec{small[0], small[4]} {
+		e := engine(t, model(t, spec), hyper(6, quantize.Float))
+		e.options.Platform = map[bool]string{true: "cuda", false: "cpu"}[e.options.Platform == "cpu"]
+		for _, w := range checkStep(t, e, 3) {
+			t.Error(w)
+		}
+		if testing.Short() {
+			return
+		}
+	}
+}
+
+// TestPrecisions: bfloat16 factors, 2^-9 relative rounding, must show and must not be wrong.
+func TestPrecisions(t *testing.T) {
+	need(t)
+	m := model(t, small[0])
+	tf32 := engine(t, m, hyper(6, quantize.Float))
+	tf32.options.Precision = TF32
+	if tf32.client.Platform == "cpu" { // where DEFAULT is float32
+		for _, w := range checkStep(t, tf32, 3) {
+			t.Error(w)
+		}
+	}
+	if testing.Short() {
+		return
+	}
+	e := engine(t, m, hyper(6, quantize.Float))
+	e.options.Precision = BF16
+	if len(checkStep(t, e, 3)) == 0 {
+		t.Error("bf16 is as exact as f32: it did not take effect")
+	}
+	ref := nets.NewReference(m, e.hyper)
+	randomState(ref, quantize.Float, 7)
+	x, labels := randomBatch(m, 6, 3)
+	want, err := ref.Evaluate(x, labels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	randomState(e, quantize.Float, 7)
+	got, err := e.Evaluate(x, labels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A layer's output is a sum of products with relative error 2*2^-9 each: 2^-8 of its size; five layers add up.
+	t.Logf("loss with bf16 %.4f, exact %.4f", got.Sum, want.Sum)
+	if d := math.Abs(got.Sum - want.Sum); d == 0 || d > 5*0x1p-8*want.Sum {
+		t.Errorf("loss with bf16 %v, exact %v", got.Sum, want.Sum)
+	}
+	if _, err := ParsePrecision("f16"); err == nil {
+		t.Error("f16 was accepted")
+	}
+}
+
 // TestPlantedDefects changes the emitted program, or builds the engine with another setting than
 // the reference, and expects the check above to see it.
 func TestPlantedDefects(t *testing.T) {
