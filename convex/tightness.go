@@ -336,8 +336,10 @@ func fit(what, expected string, x, y []float64) Slope {
 	return Slope{what, expected, x, y, b, b - half, b + half}
 }
 
-// LimitSR is lim E F(wbar_T) - F* of SR in one dimension with two grid points and no
-// noise as alpha -> 0: detailed balance pi_0 |F'(lo)| = pi_1 |F'(hi)|, wbar -> its mean.
+// LimitSR is lim F(E wbar_T) - F* of SR in one dimension with two grid points and no
+// noise as alpha -> 0: detailed balance pi_0 |F'(lo)| = pi_1 |F'(hi)| gives the mean of
+// the stationary law. By Jensen's inequality E F(wbar_T) - F* does not end below it; with
+// c/sqrt(t) steps wbar_T tends to that mean and the two are equal.
 func LimitSR(p Problem) float64 {
 	lo, hi := p.Box()
 	g := []float64{0}
@@ -438,6 +440,6 @@ func Floors() ([]Slope, error) {
 	return append(slopes,
 		fit("Theorem 4 (BC, Q_s), half-cubic: floor on Delta", "2 (derived)", deltas, each(deltas, cubic)),
 		fit("Theorems 3, 4 (BC, Q_d), quadratic: floor on Delta", "1 (derived), 2 (sharp)", deltas, each(deltas, nearest)),
-		fit("Theorems 3, 4 (BC, Q_d), d copies of a quadratic: floor on d", "1/2 (derived), 1 (sharp)", dims, each(dims, func(d float64) float64 { return d * nearest(0.5) })),
+		fit("Theorems 3, 4 (BC, Q_d), d copies of a quadratic: floor on d", "1 (derived, since D grows like sqrt(d)), 1 (sharp)", dims, each(dims, func(d float64) float64 { return d * nearest(0.5) })),
 	), nil
 }

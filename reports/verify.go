@@ -40,7 +40,7 @@ func VerdictTable(records []evidence.Record, long bool) *Table {
 		if !r.AsExpected() {
 			verdict = "**" + verdict + "**"
 		}
-		row := []any{r.Claim, r.Form, r.Rounding, string(r.Method), r.Instance, r.Measured, r.Bound, fmt.Sprintf("%.3g", r.Ratio), verdict, r.Expected}
+		row := []any{r.Claim, r.Form, r.Rounding, string(r.Method), r.Instance, r.Measured, r.Bound, ratio(r.Ratio), verdict, r.Expected}
 		if long {
 			interval, runs := "exact", "-"
 			if r.Method == evidence.SampledMethod {
@@ -51,6 +51,14 @@ func VerdictTable(records []evidence.Record, long bool) *Table {
 		t.Add(row...)
 	}
 	return t
+}
+
+// ratio prints measured/bound; a bound of 0 that is exceeded has no ratio.
+func ratio(x float64) string {
+	if x == math.MaxFloat64 {
+		return "inf"
+	}
+	return fmt.Sprintf("%.4g", x)
 }
 
 // Unexpected are the records that contradict their expectation.
@@ -105,7 +113,7 @@ func Summary(records []evidence.Record) string {
 		if bad := len(Unexpected(groups[k])); bad > 0 {
 			expected = fmt.Sprintf("NO (%d)", bad)
 		}
-		t.Add(k.claim, k.form, k.rounding, n["holds"], n["violated"], n["undecided"], fmt.Sprintf("%.3g", worst), expected)
+		t.Add(k.claim, k.form, k.rounding, n["holds"], n["violated"], n["undecided"], ratio(worst), expected)
 	}
 	s := t.Text() + "\n" + count(records) + "\n"
 	if bad := Unexpected(records); len(bad) > 0 {
@@ -124,7 +132,7 @@ type section struct {
 
 var sections = []section{
 	{"lemma1", "The error of one stochastic rounding shrinks with the step, because a short step rarely rounds up.",
-		lemma1Figure, "Left: the largest E|r|^2 over all grid points of the quadratic in d = 2, exact, against the step size. Right: the same at alpha = 1e-4 against the dimension, for a function with equal slopes in all coordinates."},
+		lemma1Figure, "Top: the largest E|r|^2 over all grid points of the quadratic in d = 2, exact, against the step size. Bottom: the same at alpha = 1e-4 against the dimension, for a function with equal slopes in all coordinates."},
 	{"theorem1", "SR on a strongly convex function converges at the rate of SGD down to a floor proportional to Delta.",
 		func(seed uint64) (*Figure, error) { return srFigure("theorem1", seed) }, srCaption},
 	{"theorem2", "SR on a convex function over a bounded domain reaches the same floor at rate 1/sqrt(T); as printed the bound fails for long steps, c > D/G.",
@@ -138,10 +146,11 @@ var sections = []section{
 }
 
 const (
-	srCaption = "Left: the gap against T on F = (1/2) sum h_k (w_k - c_k)^2, d = 2, Delta = 1/8, with gradient noise; the SR lines are exact, plain SGD is the mean of 64 runs. " +
-		"Middle: where the gap ends against Delta. Right: against the dimension at fixed G. The tight problem is |w| rounded off next to a grid point (convex.Tight), the limit as T grows, exact."
-	bcCaption = "Left: the gap against T, means of 64 runs; w_b = Q(w_r) are the quantized weights, for which the theorems say nothing. " +
-		"Middle: where the gap of w_r ends against Delta in one dimension, exact limits. Right: for d copies of that problem at fixed Delta. A line that is missing is zero."
+	srCaption = "Top: the gap against T on F = (1/2) sum h_k (w_k - c_k)^2, d = 2, Delta = 1/8, with gradient noise; the SR lines are exact, plain SGD is the mean of 64 runs. " +
+		"Middle: where the gap ends against Delta. Bottom: against the dimension at fixed G. The tight problem is |w| rounded off next to a grid point (convex.Tight); shown is the limit of F(E wbar_T) - F*, exact, which E F(wbar_T) - F* is not below."
+	bcCaption = "Top: the gap against T, means of 64 runs; w_b = Q(w_r) are the quantized weights, for which the theorems say nothing. " +
+		"Middle: where the gap of w_r ends against Delta in one dimension, exact limits. Bottom: for d copies of that problem at fixed Delta. A line or point that is missing is zero. " +
+		"The printed bound is the same for both roundings."
 )
 
 // WriteVerification writes verify.md and its figures to dir.
@@ -196,9 +205,20 @@ func WriteVerification(dir string, v Verification) error {
 		}
 		fmt.Fprintf(&b, "%s\n", VerdictTable(records, true).Markdown())
 	}
-	for _, name := range []string{"theorem5", "theorem6"} {
-		if records := ofClaim(v.Records, name); len(records) > 0 {
-			fmt.Fprintf(&b, "## Theorem %s\n\nagain: `tqn verify --claim %s --seed %d --out DIR`\n\n%s\n", name[len(name)-1:], name, v.Manifest.Seed, VerdictTable(records, true).Markdown())
+	for _, c := range []struct{ name, meaning string }{
+		{"theorem5", "The stationary law of SR does not depend on a small alpha: the chain T_alpha is I + alpha Q up to order alpha^2, so pi_alpha tends to the stationary law of Q. In one dimension and with alpha|g| <= Delta the two chains are equal. The printed down-rate has the wrong sign."},
+		{"theorem6", "SR mixes in Theta(1/alpha) steps: alpha M_eps tends to the mixing time of the continuous-time chain exp(tQ). The bound is from below, so the lines compare 1/M_eps with 1/bound."},
+	} {
+		records := ofClaim(v.Records, c.name)
+		if len(records) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "## Theorem %s\n\n%s `tqn toy` and `tqn chain` draw and analyse such chains.\n\nagain: `tqn verify --claim %s --seed %d --out DIR`\n\n%s\n",
+			c.name[len(c.name)-1:], c.meaning, c.name, v.Manifest.Seed, VerdictTable(records, true).Markdown())
+	}
+	if v.Data == "" && slices.ContainsFunc(v.Records, func(r evidence.Record) bool { return r.Claim == "corollary1" }) {
+		if err := writeQuantizedWeights(&b, v.Manifest.Seed); err != nil {
+			return fmt.Errorf("reports: %w", err)
 		}
 	}
 	writeTightness(&b, v)
@@ -298,6 +318,30 @@ func writeTightness(b *strings.Builder, v Verification) {
 	}
 }
 
+// writeQuantizedWeights tabulates F(w_b) beside F(w_r).
+func writeQuantizedWeights(b *strings.Builder, seed uint64) error {
+	const runs = 64
+	fmt.Fprintf(b, "## The quantized weights of BinaryConnect\n\nTheorems 3 and 4 and Corollary 1 are about the real-valued weights w_r; what one deploys is w_b = Q(w_r). "+
+		"Means of %d runs on the figures' problems, d = 4, Delta = 1/2, T = 10000; estimates without a verdict.\n\n", runs)
+	t := &Table{Header: []string{"step sizes and problem of", "rounding", "F(wbar_r) - F*", "mean of F(w_r^t) - F*", "mean of F(w_b^t) - F*"}}
+	for _, claim := range []string{"theorem3", "theorem4", "corollary1"} {
+		in, err := bcInstance(claim)
+		if err != nil {
+			return err
+		}
+		for _, r := range []struct {
+			name string
+			rule quantize.Rule
+		}{{"stochastic", quantize.BCStochastic}, {"nearest", quantize.BC}} {
+			c := meanCurve(in, r.rule, seed, runs)
+			n := len(c.T) - 1
+			t.Add(claim, r.name, c.Average[n], c.MeanGap[n], c.Read[n])
+		}
+	}
+	fmt.Fprintf(b, "%s\n", t.Markdown())
+	return nil
+}
+
 // Dashes of the bounds, so that they are told apart from measurements without colour.
 var (
 	boundDashes = []vg.Length{vg.Points(6), vg.Points(3)}
@@ -351,6 +395,9 @@ func curves(p *Panel, claim string, r bounds.Rounding, suffix string, forms []bo
 		}
 		drawn = append(drawn, ys)
 		colour, dashes := formStyle(f)
+		if r == bounds.Nearest && f == bounds.Derived {
+			colour = Palette[7]
+		}
 		p.Line(string(f)+" bound"+suffix, colour, xs, ys, dashes...)
 	}
 	return nil
@@ -392,7 +439,7 @@ func meanCurve(in convex.Instance, rule quantize.Rule, seed uint64, runs int) co
 }
 
 func lemma1Figure(uint64) (*Figure, error) {
-	f := NewFigure(1, 2)
+	f := NewFigure(2, 1)
 	p := logPanel(f, "Lemma 1: rounding error of one step", "step size alpha", "E|r|^2")
 	q := convex.NewQuadratic(-1, 1, []float64{1, 0.5}, []float64{0.3, -0.2}, 0.3)
 	in, err := convex.NewInstance(q, 1./8, nil, convex.Strong(0.5), 1)
@@ -400,7 +447,7 @@ func lemma1Figure(uint64) (*Figure, error) {
 		return nil, err
 	}
 	var alphas, moments []float64
-	for e := -5.0; e <= 1; e += 0.125 {
+	for e := -5.0; e <= 0; e += 0.0625 {
 		alphas = append(alphas, math.Pow(10, e))
 		moments = append(moments, convex.RoundingError(in, math.Pow(10, e)))
 	}
@@ -437,7 +484,7 @@ func lemma1Figure(uint64) (*Figure, error) {
 }
 
 func srFigure(claim string, seed uint64) (*Figure, error) {
-	f := NewFigure(1, 3)
+	f := NewFigure(3, 1)
 	q := convex.NewQuadratic(-1, 1, []float64{1, 0.5}, []float64{0.3, -0.2}, 0.3)
 	schedule := func(p convex.Problem) convex.Schedule {
 		if claim == "theorem1" {
@@ -489,9 +536,9 @@ func srFigure(claim string, seed uint64) (*Figure, error) {
 		}
 		late = append(late, g)
 	}
-	p.Points("tight problem: limit of F(wbar)", Palette[0], draw.CircleGlyph{}, deltas, tight)
-	p.Points("quadratic: mean of F(w^t), t > 1000", Palette[4], draw.TriangleGlyph{}, deltas, late)
-	if err := curves(p, claim, bounds.Stochastic, " (tight problem)", []bounds.Form{bounds.Printed}, deltas, func(x float64) bounds.Parameters { return params[x] }, floor); err != nil {
+	p.Points("tight problem: limit of F(E wbar_T)", Palette[0], draw.CircleGlyph{}, deltas, tight)
+	p.Points("quadratic: mean of F(w^t), t > 1000", Palette[4], draw.PyramidGlyph{}, deltas, late)
+	if err := curves(p, claim, bounds.Stochastic, ": floor (tight problem)", []bounds.Form{bounds.Printed}, deltas, func(x float64) bounds.Parameters { return params[x] }, floor); err != nil {
 		return nil, err
 	}
 
@@ -507,34 +554,42 @@ func srFigure(claim string, seed uint64) (*Figure, error) {
 		}
 		params[d] = ti.Parameters(1)
 	}
-	p.Points("tight problem: limit of F(wbar)", Palette[0], draw.CircleGlyph{}, dims, ends)
-	return f, curves(p, claim, bounds.Stochastic, "", []bounds.Form{bounds.Printed}, dims, func(x float64) bounds.Parameters { return params[x] }, floor)
+	p.Points("tight problem: limit of F(E wbar_T)", Palette[0], draw.CircleGlyph{}, dims, ends)
+	return f, curves(p, claim, bounds.Stochastic, ": floor", []bounds.Form{bounds.Printed}, dims, func(x float64) bounds.Parameters { return params[x] }, floor)
+}
+
+// bcProblem returns d copies of the claim's problem with the minimiser at the same
+// place of its cell for every delta, a tenth of a step above a grid point.
+func bcProblem(claim string, d int, delta, noise float64) convex.Problem {
+	center := make([]float64, d)
+	h := make([]float64, d)
+	for k := range center {
+		center[k], h[k] = 0.1*delta, 1
+	}
+	if claim == "theorem4" {
+		return convex.NewHalfCubic(-1, 1, 1, 2, center, noise)
+	}
+	return convex.NewQuadratic(-1, 1, h, center, noise)
+}
+
+func bcSchedule(claim string, p convex.Problem) convex.Schedule {
+	if claim == "theorem3" {
+		return convex.Root(convex.Diameter(p) / p.Constants().G)
+	}
+	return convex.Strong(p.Constants().Mu)
+}
+
+// bcDelta is the grid step of the BC figures where it does not vary.
+const bcDelta = 0.5
+
+func bcInstance(claim string) (convex.Instance, error) {
+	p := bcProblem(claim, 4, bcDelta, 0.3)
+	return convex.NewInstance(p, bcDelta, nil, bcSchedule(claim, p), 10_000)
 }
 
 func bcFigure(claim string, seed uint64) (*Figure, error) {
-	f := NewFigure(1, 3)
-	// problem returns d copies of the claim's problem with the minimiser at the same
-	// place of its cell, a tenth of a step above a grid point.
-	problem := func(d int, delta, noise float64) convex.Problem {
-		center := make([]float64, d)
-		h := make([]float64, d)
-		for k := range center {
-			center[k], h[k] = 0.1*delta, 1
-		}
-		if claim == "theorem4" {
-			return convex.NewHalfCubic(-1, 1, 1, 2, center, noise)
-		}
-		return convex.NewQuadratic(-1, 1, h, center, noise)
-	}
-	schedule := func(p convex.Problem) convex.Schedule {
-		if claim == "theorem3" {
-			return convex.Root(convex.Diameter(p) / p.Constants().G)
-		}
-		return convex.Strong(p.Constants().Mu)
-	}
-	const delta = 0.5
-	pr := problem(4, delta, 0.3)
-	in, err := convex.NewInstance(pr, delta, nil, schedule(pr), 10_000)
+	f := NewFigure(3, 1)
+	in, err := bcInstance(claim)
 	if err != nil {
 		return nil, err
 	}
@@ -549,7 +604,10 @@ func bcFigure(claim string, seed uint64) (*Figure, error) {
 	p.Line("Q_d: mean of F(w_b^t) - F*", Palette[7], ts, qd.Read)
 	p.Line("plain SGD: F(wbar_T) - F*", Palette[6], ts, float.Average)
 	at := func(t float64) bounds.Parameters { return in.Parameters(int(t)) }
-	if err := curves(p, claim, bounds.Stochastic, ", Q_s", []bounds.Form{bounds.Printed, bounds.Derived}, ts, at, total); err != nil {
+	if err := curves(p, claim, bounds.Stochastic, "", []bounds.Form{bounds.Printed}, ts, at, total); err != nil {
+		return nil, err
+	}
+	if err := curves(p, claim, bounds.Stochastic, ", Q_s", []bounds.Form{bounds.Derived}, ts, at, total); err != nil {
 		return nil, err
 	}
 	if err := curves(p, claim, bounds.Nearest, ", Q_d", []bounds.Form{bounds.Sharp}, ts, at, total); err != nil {
@@ -567,8 +625,8 @@ func bcFigure(claim string, seed uint64) (*Figure, error) {
 			}
 			d = append(d, float64(n)*convex.LimitBC(one, g, bounds.Nearest))
 			s = append(s, float64(n)*convex.LimitBC(one, g, bounds.Stochastic))
-			whole := problem(n, delta, 0)
-			in, err := convex.NewInstance(whole, delta, nil, schedule(whole), 1)
+			whole := bcProblem(claim, n, delta, 0)
+			in, err := convex.NewInstance(whole, delta, nil, bcSchedule(claim, whole), 1)
 			if err != nil {
 				return err
 			}
@@ -580,18 +638,23 @@ func bcFigure(claim string, seed uint64) (*Figure, error) {
 			}
 		}
 		p.Points("Q_d: limit of F(wbar_r) - F*", Palette[5], draw.CircleGlyph{}, xs, d)
-		p.Points("Q_s: limit of F(wbar_r) - F*", Palette[0], draw.TriangleGlyph{}, xs, s)
+		p.Points("Q_s: limit of F(wbar_r) - F*", Palette[0], draw.PyramidGlyph{}, xs, s)
 		at2 := func(x float64) bounds.Parameters { return params[x] }
-		if err := curves(p, claim, bounds.Nearest, ", Q_d", []bounds.Form{bounds.Derived, bounds.Sharp}, xs, at2, floor); err != nil {
+		if err := curves(p, claim, bounds.Nearest, ", Q_d: floor", []bounds.Form{bounds.Derived, bounds.Sharp}, xs, at2, floor); err != nil {
 			return err
 		}
-		return curves(p, claim, bounds.Stochastic, ", Q_s", []bounds.Form{bounds.Printed}, xs, at2, floor)
+		if err := curves(p, claim, bounds.Nearest, ": floor", []bounds.Form{bounds.Printed}, xs, at2, floor); err != nil {
+			return err
+		}
+		return curves(p, claim, bounds.Stochastic, ", Q_s: floor", []bounds.Form{bounds.Derived}, xs, at2, floor)
 	}
 	p = logPanel(f, "floor against Delta, d = 1", "Delta", "F - F*")
-	if err := limits(p, []float64{1. / 32, 1. / 16, 1. / 8, 1. / 4, 1. / 2, 1}, func(x float64) (convex.Problem, float64, int) { return problem(1, x, 0), x, 1 }); err != nil {
+	if err := limits(p, []float64{1. / 32, 1. / 16, 1. / 8, 1. / 4, 1. / 2, 1}, func(x float64) (convex.Problem, float64, int) { return bcProblem(claim, 1, x, 0), x, 1 }); err != nil {
 		return nil, err
 	}
 	p = logPanel(f, "floor against d, Delta = 1/2", "dimension d", "F - F*")
-	err = limits(p, []float64{1, 2, 4, 8, 16, 32, 64}, func(x float64) (convex.Problem, float64, int) { return problem(1, delta, 0), delta, int(x) })
+	err = limits(p, []float64{1, 2, 4, 8, 16, 32, 64}, func(x float64) (convex.Problem, float64, int) {
+		return bcProblem(claim, 1, bcDelta, 0), bcDelta, int(x)
+	})
 	return f, err
 }

@@ -24,6 +24,7 @@ type verifyOptions struct {
 	out          string
 	data, target string
 	model        string
+	errata       string
 	ridge, half  float64
 	deltas       []float64
 	t            int
@@ -50,6 +51,9 @@ regression on a CSV file: numbers with a header line; features are standardised.
   tqn verify --data houses.csv --target price --delta 0.25,0.0625 --t 1000`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.errata != "" {
+				return reports.WriteErrata(cmd.Context(), o.errata)
+			}
 			return e.verify(cmd.Context(), o, flagsGiven(cmd))
 		},
 	}
@@ -57,6 +61,7 @@ regression on a CSV file: numbers with a header line; features are standardised.
 	f.StringArrayVar(&o.claims, "claim", nil, "verify this claim and the lines of its proof only; may be repeated (lemma1, theorem1..6, corollary1, or a line such as theorem2.step-sum)")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of the gradient samples and the stochastic rounding")
 	f.StringVar(&o.out, "out", "", "folder for the report: verify.md and its figures")
+	f.StringVar(&o.errata, "errata", "", "write the list of errata with its counterexamples to this file, and nothing else")
 	f.StringVar(&o.data, "data", "", "CSV file with a header: verify on a regression on it instead of the built-in instances")
 	f.StringVar(&o.target, "target", "", "the column of --data to predict")
 	f.StringVar(&o.model, "model", "auto", "least-squares, logistic, or auto: logistic if the target has two values")
@@ -82,7 +87,10 @@ func knownClaims() []string {
 			names = append(names, c.Name)
 		}
 	}
-	return names
+	for _, c := range []string{"theorem2", "theorem3", "theorem4", "corollary1"} {
+		names = append(names, c+".counterexample", c+".repaired")
+	}
+	return append(names, "theorem5.equality", "theorem5.law", "theorem5.down-rate", "theorem6.constant")
 }
 
 // restarts of the search for tight instances: 13 searches then take about 20 s on
@@ -183,7 +191,9 @@ func otherRecords(ctx context.Context, o verifyOptions) ([]evidence.Record, erro
 	}
 	var records []evidence.Record
 	// The search goes over all claims at once; it is skipped if none of them is wanted.
-	if slices.ContainsFunc([]string{"theorem2", "theorem3", "theorem4", "corollary1"}, wanted) {
+	if slices.ContainsFunc([]string{"theorem2", "theorem3", "theorem4", "corollary1"}, func(c string) bool {
+		return wanted(c) || wanted(c+".counterexample") || wanted(c+".repaired")
+	}) {
 		found, err := convex.Counterexamples(ctx)
 		if err != nil {
 			return nil, err
@@ -193,6 +203,17 @@ func otherRecords(ctx context.Context, o verifyOptions) ([]evidence.Record, erro
 				if wanted(r.Claim) {
 					records = append(records, r)
 				}
+			}
+		}
+	}
+	if wanted("theorem5") || wanted("theorem6") || slices.ContainsFunc(o.claims, func(c string) bool { return strings.HasPrefix(c, "theorem5.") || strings.HasPrefix(c, "theorem6.") }) {
+		chains, err := chainRecords()
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range chains {
+			if wanted(r.Claim) {
+				records = append(records, r)
 			}
 		}
 	}
