@@ -131,7 +131,7 @@ func TestPresetsArePlansOfTheWholeTable(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if cost.Images < 1 || cost.MultAdds < cost.Images || cost.Bytes < 64<<20 {
+			if cost.Images < 1 || cost.MultAdds < cost.Images || cost.Bytes < 16<<20 {
 				t.Errorf("%s, cell %s: cost %+v", name, c.ID, cost)
 			}
 			// At least one update in an epoch, or the method has no effect.

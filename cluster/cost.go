@@ -18,17 +18,8 @@ type Cost struct {
 	Bytes    int64 // of memory, an upper estimate
 }
 
-// costOf estimates a cell from its config alone, without its data.
-//
-// Memory is the sum, in float32, of
-//   - every layer's output and its gradient, for a whole batch, twice over for
-//     what layers keep beside them (batch norm's input, the pool's choice);
-//   - the parameters with gradient, both moments, a copy in binary and one packed
-//     for the kernel;
-//   - scratch for the largest convolution's unrolled input, 4 images of it;
-//   - batches loaded ahead, and the images themselves where they lie in memory;
-//
-// and 64 MiB for the program. TestMemoryEstimate compares it with real runs.
+// costOf estimates a cell from its config alone, without its data: memory is
+// [nets.ModelBytes] and the images, twice while they are read.
 func costOf(c nets.Config) (Cost, error) {
 	shape, err := dataset.ShapeOf(c.Data)
 	if err != nil {
@@ -49,23 +40,10 @@ func costOf(c nets.Config) (Cost, error) {
 	steps := int64(train/c.Batch) * int64(c.Epochs)
 	cost := Cost{Images: steps * int64(c.Batch)}
 	cost.MultAdds = cost.Images * int64(counts.MultAdds+counts.Backward)
-
-	activations, scratch, parameters := int64(0), int64(0), int64(0)
-	m.Each(func(l nets.Layer) {
-		activations += int64(l.Out.Len())
-		if l.Kind == nets.Conv {
-			scratch = max(scratch, int64(l.Out.H*l.Out.W)*int64(l.Kernel*l.Kernel*l.In.C))
-		}
-	})
-	for _, p := range m.Params() {
-		parameters += int64(p.Len())
-	}
-	pixels := int64(m.Input.Len())
-	const float = 4
-	cost.Bytes = 64<<20 + float*(4*activations*int64(c.Batch)+6*parameters+4*scratch+4*pixels*int64(c.Batch))
+	cost.Bytes = nets.ModelBytes(m, c.Batch)
 	if c.Data != "imagenet" && !strings.HasPrefix(c.Data, "textures") {
-		// Sets in memory keep all images, whatever part is used; reading doubles them.
-		cost.Bytes += 2 * pixels * int64(shape.Train+shape.Test)
+		// Sets in memory keep all images, whatever part is used.
+		cost.Bytes += 2 * int64(m.Input.Len()) * int64(shape.Train+shape.Test)
 	}
 	return cost, nil
 }

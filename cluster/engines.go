@@ -25,7 +25,9 @@ type Submission struct {
 	Partition string // Slurm; empty: the default
 	Retries   int    // of one cell; 0: 5
 
-	Image, Claim string // Kubernetes: container image, persistent volume claim
+	// Kubernetes: container image, persistent volume claim, and where the claim is
+	// mounted (empty: at Dir). Dir must lie in it.
+	Image, Claim, Mount string
 }
 
 func (s *Submission) check() error {
@@ -151,6 +153,12 @@ func KubernetesManifest(s Submission, plan []byte) (string, error) {
 	if s.Image == "" || s.Claim == "" {
 		return "", fmt.Errorf("cluster: Kubernetes needs a container image (--image) and a persistent volume claim (--claim)")
 	}
+	if s.Mount == "" {
+		s.Mount = s.Dir
+	}
+	if !filepath.IsAbs(s.Mount) || !strings.HasPrefix(filepath.Clean(s.Dir)+"/", strings.TrimSuffix(filepath.Clean(s.Mount), "/")+"/") {
+		return "", fmt.Errorf("cluster: the folder %s does not lie in the volume mounted at %q", s.Dir, s.Mount)
+	}
 	if len(plan) > 1<<20 {
 		return "", fmt.Errorf("cluster: the plan has %d bytes, a ConfigMap takes 1 MiB", len(plan))
 	}
@@ -235,5 +243,5 @@ spec:
         configMap:
           name: %[1]s-plan
 `, s.Name, q(string(plan)), completions, parallelism, s.Retries, ExitPermanent, ExitUsage,
-		q(s.Image), q(s.Program), strings.Join(args, ", "), s.CPUs, mib, q(s.Dir), q(s.Claim)), nil
+		q(s.Image), q(s.Program), strings.Join(args, ", "), s.CPUs, mib, q(s.Mount), q(s.Claim)), nil
 }

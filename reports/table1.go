@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"gonum.org/v1/gonum/stat/distuv"
 	"gonum.org/v1/plot/vg"
 
 	"tqn/cluster"
@@ -62,9 +63,9 @@ type Table1Pair struct {
 //
 // The evidence. A run misclassifies K of N test images, N independent draws of
 // the image population, so K has a binomial law whose parameter is the run's true
-// error; [evidence.Proportion] gives its interval. With several seeds the mean of
-// the lower and of the upper ends bound the mean error, whatever the dependence of
-// runs tested on the same images. A comparison holds if its intervals are apart in
+// error; N is fixed beforehand, so [clopperPearson] gives its interval. With several
+// seeds the mean of the lower and of the upper ends bound the mean error, whatever the
+// dependence of runs tested on the same images. A comparison holds if its intervals are apart in
 // the claimed order, is violated if they are apart in the other, and is undecided
 // otherwise. All intervals of the report cover together with probability 1 -
 // table1Error (Bonferroni). They speak of these trained networks; how much
@@ -132,19 +133,34 @@ func (e *table1Entry) evaluate(alpha float64) {
 	for _, run := range e.runs {
 		n := run.TestImages
 		wrong := int(math.Round(run.TestError / 100 * float64(n)))
-		p := evidence.NewProportion(alpha)
-		for i := range n {
-			p.Add(map[bool]float64{true: 1, false: 0}[i < wrong])
-		}
-		one := p.Result()
+		lower, upper := clopperPearson(wrong, n, alpha)
 		share := 1 / float64(len(e.runs))
 		r.Estimate += share * float64(wrong) / float64(n)
-		r.Lower += share * one.Lower
-		r.Upper += share * one.Upper
-		r.Samples += n
+		r.Lower += share * lower
+		r.Upper += share * upper
+		r.Samples = n // the seeds are tested on the same images
 		e.mean += share * run.TestError
 	}
 	e.result = r
+}
+
+// clopperPearson is the exact interval of a binomial law's parameter after k
+// successes in n trials: it misses with probability at most alpha. Its ends are the
+// alpha/2 quantile of Beta(k, n-k+1) and the 1-alpha/2 quantile of Beta(k+1, n-k);
+// 0 if k = 0, and 1 if k = n. (Clopper, Pearson: "The use of confidence or fiducial
+// limits illustrated in the case of the binomial", Biometrika 26, 1934.)
+func clopperPearson(k, n int, alpha float64) (lower, upper float64) {
+	if k < 0 || k > n || n < 1 {
+		panic(fmt.Sprintf("reports: clopperPearson: %d successes of %d", k, n))
+	}
+	lower, upper = 0, 1
+	if k > 0 {
+		lower = distuv.Beta{Alpha: float64(k), Beta: float64(n - k + 1)}.Quantile(alpha / 2)
+	}
+	if k < n {
+		upper = distuv.Beta{Alpha: float64(k + 1), Beta: float64(n - k)}.Quantile(1 - alpha/2)
+	}
+	return lower, upper
 }
 
 // Pairs lists every comparison of the ordering claim.
@@ -372,7 +388,7 @@ func sentence(s string) string {
 func (t *Table1) ordering(p func(string, ...any)) {
 	p("## The ordering claim")
 	p("")
-	p("ADAM < BC-ADAM < Big SR-ADAM < SR-ADAM < R-ADAM in test error, in every column. A comparison holds or is violated when the two intervals are apart; the intervals (binomial, over the draw of the test images, sampled) cover all at once with probability %.0f %%. They speak of the trained networks; one network of another seed may differ by more.", 100*(1-table1Error))
+	p("ADAM < BC-ADAM < Big SR-ADAM < SR-ADAM < R-ADAM in test error, in every column. A comparison holds or is violated when the two intervals are apart; the intervals (Clopper and Pearson, over the draw of the test images, sampled) cover all at once with probability %.0f %%. They speak of the trained networks; one network of another seed may differ by more.", 100*(1-table1Error))
 	p("")
 	verdicts := Table{Header: []string{"column", "claim", "because"}}
 	for i := range t.columns {

@@ -49,6 +49,7 @@ type table1Flags struct {
 	cpus      int
 	image     string
 	claim     string
+	mount     string
 	program   string
 }
 
@@ -191,7 +192,7 @@ Exit codes for one cell: 0 finished (now or before), 75 try again (another proce
 		Example: `  tqn table1 run --out table1 --jobs 4
   tqn table1 run --out table1 --index 7
   tqn table1 run --out /shared/table1 --engine slurm --cpus 4 --time 12:00:00 --print
-  tqn table1 run --out /work/table1 --engine kubernetes --image registry/tqn:1 --claim work --plan table1/plan.json --print`,
+  tqn table1 run --out /work/table1 --engine kubernetes --image registry/tqn:1 --claim work --mount /work --plan table1/plan.json --print`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			plan, err := f.loadPlan()
@@ -235,7 +236,8 @@ Exit codes for one cell: 0 finished (now or before), 75 try again (another proce
 	c.Flags().StringVar(&f.limit, "time", "", "Slurm: time limit of a task, such as 12:00:00")
 	c.Flags().StringVar(&f.partition, "partition", "", "Slurm: partition")
 	c.Flags().StringVar(&f.image, "image", "", "Kubernetes: container image with tqn in it")
-	c.Flags().StringVar(&f.claim, "claim", "", "Kubernetes: persistent volume claim, mounted at --out")
+	c.Flags().StringVar(&f.claim, "claim", "", "Kubernetes: persistent volume claim for results and data")
+	c.Flags().StringVar(&f.mount, "mount", "", "Kubernetes: where the claim is mounted; --out and --dir lie in it (default: --out)")
 	c.Flags().StringVar(&f.program, "program", "", "absolute path of tqn where the cells run (default: this program; Kubernetes: /usr/local/bin/tqn)")
 	markRequired(c, "out")
 	return c
@@ -400,7 +402,7 @@ func (e *env) table1Pool(ctx context.Context, plan *cluster.Plan, f *table1Flags
 
 // table1Submit submits the unfinished cells to a batch engine, or prints the job.
 func (e *env) table1Submit(ctx context.Context, plan *cluster.Plan, f *table1Flags) error {
-	s := cluster.Submission{Name: f.name, Jobs: f.jobs, CPUs: f.cpus, Limit: f.limit, Partition: f.partition, Image: f.image, Claim: f.claim}
+	s := cluster.Submission{Name: f.name, Jobs: f.jobs, CPUs: f.cpus, Limit: f.limit, Partition: f.partition, Image: f.image, Claim: f.claim, Mount: f.mount}
 	if f.threads > 0 {
 		s.Args = append(s.Args, "--threads", fmt.Sprint(f.threads))
 	}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"tqn/cluster"
+)
+
+func command(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = run(context.Background(), args, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+// TestTable1IsTheSameHoweverItIsRun runs two cells by the pool, with two processes,
+// and each by its index with two threads, and compares their results byte by byte.
+func TestTable1IsTheSameHoweverItIsRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the program and trains")
+	}
+	tqn := filepath.Join(t.TempDir(), "tqn")
+	if out, err := exec.Command("go", "build", "-o", tqn, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	pool, single := t.TempDir(), t.TempDir()
+	out, err := exec.Command(tqn, "table1", "--preset", "smoke", "--columns", "vgg9", "--methods", "adam,sr", "--out", pool, "--jobs", "2", "--json").Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var doc table1JSON
+	if err := json.Unmarshal(out, &doc); err != nil || len(doc.Cells) != 2 || doc.Preset != "smoke" || doc.Cells[1].TestError == nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if code, out, errs := command(t, "table1", "plan", "--preset", "smoke", "--columns", "vgg9", "--methods", "adam,sr", "--out", single); code != 0 || !strings.Contains(out, "2 cells") {
+		t.Fatalf("plan: exit %d\n%s%s", code, out, errs)
+	}
+	plan, err := cluster.LoadPlan(single)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range plan.Cells {
+		cmd := exec.Command(tqn, "table1", "run", "--out", single, "--threads", "2")
+		cmd.Env = append(os.Environ(), "SLURM_ARRAY_TASK_ID="+string(rune('0'+c.Index)))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		a, err := os.ReadFile(filepath.Join(c.Dir(pool), "result.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(filepath.Join(c.Dir(single), "result.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(a, b) {
+			t.Errorf("cell %s: result.json differs", c.ID)
+		}
+		cost, err := c.Cost()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if used := peak(cmd.ProcessState); used > cost.Bytes {
+			t.Errorf("cell %s used %d MiB, the estimate is %d", c.ID, used>>20, cost.Bytes>>20)
+		} else {
+			t.Logf("cell %s used %d MiB, the estimate is %d", c.ID, used>>20, cost.Bytes>>20)
+		}
+	}
+	if code, out, errs := command(t, "table1", "status", "--out", single); code != 0 || !strings.Contains(out, "2 cells: 2 finished") {
+		t.Errorf("status: exit %d\n%s%s", code, out, errs)
+	}
+	// Nothing is left: the whole command does no more than report.
+	if code, out, errs := command(t, "table1", "--preset", "smoke", "--columns", "vgg9", "--methods", "adam,sr", "--out", single); code != 0 || !strings.Contains(out, "report.md") {
+		t.Errorf("again: exit %d\n%s%s", code, out, errs)
+	}
+}
+
+func TestTable1PartsAndTheirErrors(t *testing.T) {
+	dir := t.TempDir()
+	if code, _, errs := command(t, "table1", "run", "--out", dir); code != exitUsage || !strings.Contains(errs, "plan.json") {
+		t.Errorf("no plan: exit %d, %s", code, errs)
+	}
+	if code, _, errs := command(t, "table1", "plan", "--out", dir, "--preset", "huge"); code != exitUsage || !strings.Contains(errs, "smoke, quick, laptop, paper") {
+		t.Errorf("no such preset: exit %d, %s", code, errs)
+	}
+	if code, _, errs := command(t, "table1", "plan", "--out", dir, "--preset", "smoke"); code != 0 {
+		t.Fatalf("exit %d, %s", code, errs)
+	}
+	if code, _, errs := command(t, "table1", "plan", "--out", dir, "--preset", "quick"); code != exitUsage || !strings.Contains(errs, "another folder") {
+		t.Errorf("another plan: exit %d, %s", code, errs)
+	}
+	if code, _, errs := command(t, "table1", "run", "--out", dir, "--index", "30"); code != cluster.ExitUsage || !strings.Contains(errs, "cells 0 to 29") {
+		t.Errorf("index 30: exit %d, %s", code, errs)
+	}
+	code, out, errs := command(t, "table1", "run", "--out", dir, "--print")
+	if code != 0 || strings.Count(out, "\n") != 30 || !strings.Contains(out, "--index 29") {
+		t.Errorf("print: exit %d, %s\n%s", code, errs, out)
+	}
+	code, out, errs = command(t, "table1", "run", "--out", dir, "--engine", "slurm", "--print", "--time", "1:00:00")
+	if code != 0 || !strings.Contains(out, "--array=0-29") {
+		t.Errorf("slurm: exit %d, %s\n%s", code, errs, out)
+	}
+	code, out, errs = command(t, "table1", "run", "--out", dir, "--engine", "kubernetes", "--image", "i", "--claim", "c", "--print")
+	if code != 0 || !strings.Contains(out, "completions: 30") {
+		t.Errorf("kubernetes: exit %d, %s\n%s", code, errs, out)
+	}
+	if code, _, errs := command(t, "table1", "run", "--out", dir, "--engine", "pbs"); code != exitUsage || !strings.Contains(errs, "local, slurm and kubernetes") {
+		t.Errorf("no such engine: exit %d, %s", code, errs)
+	}
+	// A table of nothing is a report all the same, and says what is missing.
+	code, out, errs = command(t, "table1", "collect", "--out", dir)
+	if code != 0 || !strings.Contains(out, "30 of 30 cells are missing") {
+		t.Errorf("collect: exit %d, %s\n%s", code, errs, out)
+	}
+	report, err := os.ReadFile(filepath.Join(dir, "report.md"))
+	if err != nil || strings.Count(string(report), "not begun") != 30 {
+		t.Errorf("the report names %d missing runs of 30 (%v)", strings.Count(string(report), "not begun"), err)
+	}
+}
+
+func TestDataCommands(t *testing.T) {
+	code, out, errs := command(t, "data", "list", "--dir", t.TempDir(), "--json")
+	var all []dataStatus
+	if err := json.Unmarshal([]byte(out), &all); code != 0 || err != nil || len(all) != 6 {
+		t.Fatalf("exit %d, %v, %s\n%s", code, err, errs, out)
+	}
+	want := map[string]string{"cifar10": "not on this machine", "cifar100": "not on this machine", "imagenet": "not on this machine",
+		"fashion-mnist": "not on this machine", "embedded": "built in", "textures": "built in"}
+	for _, s := range all {
+		if s.Status != want[s.Name] {
+			t.Errorf("%s is %q, want %q", s.Name, s.Status, want[s.Name])
+		}
+	}
+	if code, out, errs := command(t, "data", "verify", "embedded"); code != 0 || !strings.Contains(out, "the contents are the published ones") {
+		t.Errorf("verify: exit %d, %s%s", code, out, errs)
+	}
+	for _, c := range [][]string{
+		{"fetch", "imagenet", "image-net.org"},
+		{"fetch", "embedded", "built in"},
+		{"fetch", "mnist", "there are cifar10"},
+		{"verify", "cifar10", "not on this machine"},
+	} {
+		if code, _, errs := command(t, "data", c[0], c[1], "--dir", filepath.Join(t.TempDir(), "none")); code != exitUsage || !strings.Contains(errs, c[2]) {
+			t.Errorf("%v: exit %d, %s", c, code, errs)
+		}
+	}
+}
+
+// peak is the largest resident memory of an ended process, in bytes; 0 where the
+// system does not say.
+func peak(p *os.ProcessState) int64 {
+	if runtime.GOOS != "linux" {
+		return 0
+	}
+	return maxrss(p)
+}

@@ -1,0 +1,197 @@
+package reports
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tqn/cluster"
+	"tqn/evidence"
+	"tqn/nets"
+)
+
+// table1 makes the report of one column, VGG-9, with test errors in percent by
+// method and seed on 10,000 test images; methods left out are missing.
+func table1(t *testing.T, preset string, errors map[string][]float64) *Table1 {
+	t.Helper()
+	seeds := 1
+	for _, e := range errors {
+		seeds = max(seeds, len(e))
+	}
+	plan, err := cluster.NewPlan(preset, cluster.Choice{Columns: []string{"vgg9"}, Seeds: seeds})
+	if err != nil {
+		t.Fatal(err)
+	}
+	states := cluster.Collect(t.TempDir(), plan)
+	for i := range states {
+		s := &states[i]
+		runs := errors[s.Method]
+		if int(s.Seed) > len(runs) {
+			continue
+		}
+		window := 3.0
+		r := &nets.Result{Config: plan.Cells[i].Config, TestImages: 10000, TrainImages: 50000, TestError: runs[s.Seed-1], Kernel: "generic", DataTitle: "CIFAR-10", DataChecksum: "sha256:0"}
+		for epoch := 1; epoch <= 4; epoch++ {
+			x := float64(epoch)
+			r.Epochs = append(r.Epochs, nets.Epoch{Epoch: epoch, TrainError: 40 / x, TestError: runs[s.Seed-1] * 4 / x,
+				Layers: []nets.Probe{{Layer: "conv_1", Weights: 100, Changed: 5 * x, Window: &window}, {Layer: "linear_1", Weights: 300, Changed: 9 * x}}})
+		}
+		s.State, s.Result, s.TestError, s.Why = cluster.Finished, r, &r.TestError, ""
+	}
+	return NewTable1(plan, states, Manifest{Command: "tqn table1", Preset: preset})
+}
+
+func TestTable1Verdicts(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		errors map[string][]float64
+		column evidence.Verdict
+		why    string
+		pairs  []evidence.Verdict
+	}{
+		{"as published", map[string][]float64{"adam": {8}, "bc": {10.4}, "big-sr": {17}, "sr": {23}, "r": {28}},
+			evidence.Holds, "", []evidence.Verdict{evidence.Holds, evidence.Holds, evidence.Holds, evidence.Holds}},
+		{"big and small batch swapped", map[string][]float64{"adam": {8}, "bc": {10.4}, "big-sr": {23}, "sr": {17}, "r": {28}},
+			evidence.Violated, "Big SR-ADAM is worse than SR-ADAM", []evidence.Verdict{evidence.Holds, evidence.Holds, evidence.Violated, evidence.Holds}},
+		{"SR and R too close", map[string][]float64{"adam": {8}, "bc": {10.4}, "big-sr": {17}, "sr": {23}, "r": {23.5}},
+			evidence.Undecided, "too close", []evidence.Verdict{evidence.Holds, evidence.Holds, evidence.Holds, evidence.Undecided}},
+		{"one missing", map[string][]float64{"adam": {8}, "bc": {10.4}, "big-sr": {17}, "sr": {23}},
+			evidence.Undecided, "missing", []evidence.Verdict{evidence.Holds, evidence.Holds, evidence.Holds, evidence.Undecided}},
+		{"three seeds", map[string][]float64{"adam": {8, 8.2, 7.8}, "bc": {10.4, 10.8, 10.2}, "big-sr": {17, 17, 18}, "sr": {23, 24, 22}, "r": {28, 27, 29}},
+			evidence.Holds, "", []evidence.Verdict{evidence.Holds, evidence.Holds, evidence.Holds, evidence.Holds}},
+	} {
+		table := table1(t, "paper", c.errors)
+		v, why := table.columns[0].verdict()
+		if v != c.column || !strings.Contains(why, c.why) {
+			t.Errorf("%s: the column %v (%s), want %v (%s)", c.name, v, why, c.column, c.why)
+		}
+		for i, p := range table.Pairs() {
+			if p.Verdict != c.pairs[i] {
+				t.Errorf("%s: %s < %s %v, want %v", c.name, p.Better, p.Worse, p.Verdict, c.pairs[i])
+			}
+		}
+	}
+}
+
+// binomialTail is P(K >= k) of the binomial law, summed term by term.
+func binomialTail(k, n int, p float64) float64 {
+	sum := 0.0
+	for i := k; i <= n; i++ {
+		a, _ := math.Lgamma(float64(n + 1))
+		b, _ := math.Lgamma(float64(i + 1))
+		c, _ := math.Lgamma(float64(n - i + 1))
+		sum += math.Exp(a - b - c + float64(i)*math.Log(p) + float64(n-i)*math.Log1p(-p))
+	}
+	return sum
+}
+
+// By definition k or more successes have probability alpha/2 at the lower end, k or
+// fewer at the upper.
+func TestClopperPearson(t *testing.T) {
+	for _, c := range [][2]int{{1, 10}, {5, 10}, {9, 10}, {20, 200}, {800, 10000}, {9999, 10000}} {
+		k, n := c[0], c[1]
+		for _, alpha := range []float64{0.05, 1e-4} {
+			lower, upper := clopperPearson(k, n, alpha)
+			if got := binomialTail(k, n, lower); math.Abs(got/(alpha/2)-1) > 1e-5 {
+				t.Errorf("%d of %d: P(K >= k) = %g at the lower end %g, want %g", k, n, got, lower, alpha/2)
+			}
+			if got := 1 - binomialTail(k+1, n, upper); math.Abs(got/(alpha/2)-1) > 1e-5 {
+				t.Errorf("%d of %d: P(K <= k) = %g at the upper end %g, want %g", k, n, got, upper, alpha/2)
+			}
+		}
+	}
+	if lower, upper := clopperPearson(0, 10, 0.05); lower != 0 || math.Abs(upper-(1-math.Pow(0.025, 0.1))) > 1e-9 {
+		t.Errorf("0 of 10: [%g, %g]", lower, upper)
+	}
+	if _, upper := clopperPearson(10, 10, 0.05); upper != 1 {
+		t.Errorf("10 of 10: up to %g", upper)
+	}
+}
+
+// With seeds the interval is the mean of the runs', each with its share of the error.
+func TestTable1Intervals(t *testing.T) {
+	one := table1(t, "paper", map[string][]float64{"adam": {8}})
+	lower, upper := clopperPearson(800, 10000, table1Error)
+	if got := one.columns[0].methods["adam"].result; got.Lower != lower || got.Upper != upper || got.Estimate != 0.08 {
+		t.Errorf("[%g, %g] around %g, want [%g, %g] around 0.08", got.Lower, got.Upper, got.Estimate, lower, upper)
+	}
+	three := table1(t, "paper", map[string][]float64{"adam": {7, 8, 9}}).columns[0].methods["adam"]
+	if lo, hi := three.spread(); lo != 7 || hi != 9 || three.mean < 7.999 || three.mean > 8.001 || three.result.Samples != 10000 {
+		t.Errorf("%+v, spread %g to %g", three, lo, hi)
+	}
+	if three.result.Lower >= lower { // each seed has a third of the error: wider
+		t.Errorf("three runs' interval starts at %g, one run's at %g", three.result.Lower, lower)
+	}
+}
+
+func TestTable1Report(t *testing.T) {
+	table := table1(t, "paper", map[string][]float64{"adam": {8}, "bc": {10.4, 10.6}, "big-sr": {24}, "sr": {20}})
+	dir := t.TempDir()
+	if err := table.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "report.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(b)
+	for _, want := range []string{
+		"VGG-9 on CIFAR-10",
+		"8.00, 1 missing; paper 7.97",
+		"10.50 (10.40 to 10.60, 2 seeds); paper 10.36",
+		"missing; paper 23.99",
+		"it is run as in Section 6 and Appendix H",
+		"the paper has Big SR-ADAM 16.95 below SR-ADAM 23.33; here it is 24.00 above 20.00.",
+		"Big SR-ADAM: the paper has 16.95, outside our interval",
+		"## Missing runs", "vgg9.r.1", "not begun",
+		"![VGG-9 on CIFAR-10](vgg9.png)", "vgg9-weights.png", "vgg9-layers.png",
+		"- plan: " + table.Plan.Hash, "kernel of the runs: generic", "sha256:0",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the report lacks %q", want)
+		}
+	}
+	if strings.Contains(text, "ADAM: the paper has 7.97, outside") {
+		t.Error("a number inside the interval is called not reproduced")
+	}
+	for _, name := range []string{"vgg9.png", "vgg9-weights.png", "vgg9-layers.png"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	scaled := table1(t, "quick", map[string][]float64{"adam": {8}}).Markdown()
+	for _, want := range []string{"(here: Fashion-MNIST, 10,000 images)", "data embedded for cifar10", "width x 0.25", "not comparable with the paper's"} {
+		if !strings.Contains(scaled, want) {
+			t.Errorf("the scaled report lacks %q", want)
+		}
+	}
+	if strings.Contains(scaled, "outside our interval") {
+		t.Error("a scaled column's number is compared with the paper's")
+	}
+}
+
+// The series that is plotted: means over seeds, convolutions only, gaps where no
+// probe was made.
+func TestTable1Series(t *testing.T) {
+	e := table1(t, "paper", map[string][]float64{"sr": {20, 24}}).columns[0].methods["sr"]
+	xs, ys := e.series(func(p nets.Epoch) float64 { return p.TestError })
+	if len(xs) != 4 || xs[3] != 4 || ys[3] != 22 || ys[0] != 88 {
+		t.Errorf("test error %v at %v", ys, xs)
+	}
+	_, ys = e.series(func(p nets.Epoch) float64 {
+		return conv(p.Layers, func(l nets.Probe) float64 { return l.Changed })
+	})
+	if ys[1] != 10 {
+		t.Errorf("changed %v: linear layers are not to count", ys)
+	}
+	if xs, _ := e.series(func(p nets.Epoch) float64 {
+		if p.Epoch%2 == 1 {
+			p.Layers[0].Window = nil
+		}
+		return conv(p.Layers, window)
+	}); len(xs) != 2 {
+		t.Errorf("windows at %v, want at epochs 2 and 4", xs)
+	}
+}
