@@ -14,6 +14,11 @@ type Client struct {
 	PlatformVersion string // for example the versions of CUDA and its libraries
 	Devices         []Device
 
+	// Overrides are XLA flags, without dashes, for this client's compilations.
+	// NewClient sets xla_gpu_cuda_data_dir where the plug-in's wheel stands beside NVIDIA's,
+	// as JAX does.
+	Overrides map[string]string
+
 	handle uintptr
 }
 
@@ -60,7 +65,10 @@ func (p *Plugin) NewClient(options map[string]any) (*Client, error) {
 	if err := invoke(p, fnClientCreate, "PJRT_Client_Create", create); err != nil {
 		return nil, fmt.Errorf("the plug-in %s is there but finds no device it can use: %w", p.Path, err)
 	}
-	c := &Client{Plugin: p, handle: create.client}
+	c := &Client{Plugin: p, handle: create.client, Overrides: map[string]string{}}
+	if dir := cudaToolkit(p.Path); dir != "" {
+		c.Overrides["xla_gpu_cuda_data_dir"] = dir
+	}
 	name := &clientStringArgs{client: c.handle}
 	if err := invoke(p, fnClientPlatformName, "PJRT_Client_PlatformName", name); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // EnvPlugin names the environment variable that holds a plug-in's path.
@@ -89,4 +90,25 @@ func sitePackages() []string {
 		}
 	}
 	return folders
+}
+
+// cudaToolkit is the folder of NVIDIA's wheels with the assembler and the device
+// library, in the site-packages that a CUDA plug-in's wheel is in; "" if there is none.
+// The plug-in's RPATH finds the libraries in those wheels itself.
+func cudaToolkit(plugin string) string {
+	if !strings.Contains(filepath.Base(plugin), "cuda") {
+		return ""
+	}
+	site := filepath.Dir(filepath.Dir(filepath.Dir(plugin))) // site-packages/jax_plugins/xla_cuda13/xla_cuda_plugin.so
+	for _, folder := range []string{"nvidia/cu13", "nvidia/cuda_nvcc"} {
+		if dir := filepath.Join(site, folder); isDir(dir) {
+			return dir
+		}
+	}
+	return ""
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }

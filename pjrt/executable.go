@@ -1,7 +1,9 @@
 package pjrt
 
 import (
+	"encoding/binary"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"unsafe"
@@ -29,7 +31,7 @@ func (c *Client) Compile(stablehlo string, d Device) (*Executable, error) {
 	}
 	// MLIR's lexer stops at a NUL, not at the size it is given: without one behind
 	// the text it reads on through Go's heap, and an error message crashes.
-	code, format, options := append([]byte(stablehlo), 0), []byte("mlir"), compileOptions(d.ID)
+	code, format, options := append([]byte(stablehlo), 0), []byte("mlir"), compileOptions(d.ID, c.Overrides)
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	pin.Pin(&code[0])
@@ -109,23 +111,26 @@ func (e *Executable) Destroy() {
 }
 
 // compileOptions is a serialised xla.CompileOptionsProto: executable_build_options
-// (field 3) with device_ordinal (1), num_replicas (4) and num_partitions (5), and the
-// device assignment (9) that puts the one replica on the device.
-func compileOptions(device int) []byte {
+// (field 3) with device_ordinal (1), num_replicas (4), num_partitions (5) and the
+// device assignment (9) that puts the one replica on the device; and
+// env_option_overrides (7), a map from a flag's name to its value.
+func compileOptions(device int, overrides map[string]string) []byte {
 	// DeviceAssignmentProto: replica_count = 1, computation_count = 1,
 	// computation_devices = {replica_device_ids = [device]}.
-	devices := appendVarint([]byte{}, uint64(device))
-	devices = append(append([]byte{0x0a}, byte(len(devices))), devices...)
-	assignment := append([]byte{0x08, 1, 0x10, 1, 0x1a, byte(len(devices))}, devices...)
-	build := appendVarint([]byte{0x08}, uint64(1<<64-1)) // device_ordinal = -1: from the assignment
-	build = append(build, 0x20, 1, 0x28, 1)
-	build = append(append(build, 0x4a, byte(len(assignment))), assignment...)
-	return append([]byte{0x1a, byte(len(build))}, build...)
+	assignment := slices.Concat([]byte{0x08, 1, 0x10, 1}, field(3, field(1, varint(uint64(device)))))
+	build := slices.Concat([]byte{0x08}, varint(1<<64-1), // device_ordinal = -1: from the assignment
+		[]byte{0x20, 1, 0x28, 1}, field(9, assignment))
+	options := field(3, build)
+	for _, name := range slices.Sorted(maps.Keys(overrides)) {
+		value := field(1, []byte(overrides[name])) // OptionOverrideProto.string_field
+		options = append(options, field(7, slices.Concat(field(1, []byte(name)), field(2, value)))...)
+	}
+	return options
 }
 
-func appendVarint(b []byte, x uint64) []byte {
-	for ; x >= 0x80; x >>= 7 {
-		b = append(b, byte(x)|0x80)
-	}
-	return append(b, byte(x))
+// field is a length-delimited protobuf field.
+func field(number int, content []byte) []byte {
+	return slices.Concat([]byte{byte(number<<3 | 2)}, varint(uint64(len(content))), content)
 }
+
+func varint(x uint64) []byte { return binary.AppendUvarint(nil, x) }

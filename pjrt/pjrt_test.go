@@ -178,6 +178,36 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestOverrides: XLA must see the flags: it refuses an unknown one and takes a known one.
+func TestOverrides(t *testing.T) {
+	c := need(t)
+	defer func() { c.Overrides = map[string]string{} }()
+	c.Overrides = map[string]string{"xla_no_such_flag": "1"}
+	if _, err := c.Compile(addOne, c.Devices[0]); err == nil {
+		t.Error("an unknown flag was accepted")
+	} else {
+		t.Log(err)
+	}
+	c.Overrides = map[string]string{"xla_dump_to": "", "xla_gpu_cuda_data_dir": "/nowhere"}
+	compile(t, c, addOne)
+
+	site := t.TempDir()
+	plugin := filepath.Join(site, "jax_plugins", "xla_cuda13", "xla_cuda_plugin.so")
+	if got := cudaToolkit(plugin); got != "" {
+		t.Errorf("toolkit %q where there is none", got)
+	}
+	want := filepath.Join(site, "nvidia", "cu13")
+	if err := os.MkdirAll(want, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := cudaToolkit(plugin); got != want {
+		t.Errorf("toolkit %q, want %q", got, want)
+	}
+	if got := cudaToolkit(filepath.Join(site, "xla_plugins", "xla_cpu_pjrt", "xla_cpu_pjrt.so")); got != "" {
+		t.Errorf("toolkit %q for a CPU", got)
+	}
+}
+
 func TestDestroyTwiceAndUseAfter(t *testing.T) {
 	c := need(t)
 	b := upload(t, c, []float32{1, 2}, 2)
