@@ -57,6 +57,7 @@ func TestTheorem(t *testing.T) {
 	t.Run("Corollary1", testCorollary1)
 	t.Run("Theorem5", testTheorem5)
 	t.Run("Theorem6", testTheorem6)
+	t.Run("Tight", testTight)
 }
 
 // forAll checks a property on n random instances. The generators shrink, so a failure
@@ -604,4 +605,62 @@ func testTheorem6(t *testing.T) {
 	forAll(t, "Theorem 6", 60, statement(1, 8))
 	refuted(t, "Theorem 6 with twenty times the bound", statement(20, 8))
 	refuted(t, "Theorem 6 with a mixing time that grows like alpha^-1.2", statement(1, math.Pow(10, 1.2)))
+}
+
+// The bounds that cannot be improved by more than the stated factor: instances that
+// come that close, by exact laws and trajectories. Claims names the instances.
+func testTight(t *testing.T) {
+	reaches := func(what string, r evidence.Result, b, factor float64) {
+		t.Helper()
+		ratio := r.Lower / b
+		t.Logf("%s: measured/bound = %.4f", what, ratio)
+		if ratio < factor {
+			t.Errorf("%s: %v of %v, want at least the fraction %v", what, r.Lower, b, factor)
+		}
+	}
+	// Theorems 1 and 2: a walk between walls with a small mean slope e, which comes
+	// within a factor 1 - e once it has settled (alpha_T G is still Delta/5).
+	for _, x := range []struct {
+		d, cells, T int
+		e, c        float64
+	}{{1, 120, 20000, 0.04, 30}, {2, 36, 4000, 0.1, 13}} {
+		in := mustInstance(convex.NewLinear(0, float64(x.cells), x.e, x.d, 1), 1, nil, convex.Root(x.c), x.T)
+		v, err := bounds.Theorem2(bounds.Sharp, bounds.Stochastic, in.Parameters(in.T))
+		if err != nil {
+			t.Fatal(err)
+		}
+		reaches("Theorem 2's floor, d = "+strconv.Itoa(x.d), finalGap(in), v.Floor, 0.85)
+	}
+	in := mustInstance(convex.NewHuber(0, 100, 0.05, 1e-3, 1e-3, []float64{0}, 1), 1, nil, convex.Strong(1e-3), 20000)
+	v, err := bounds.Theorem1(bounds.Sharp, bounds.Stochastic, in.Parameters(in.T))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reaches("Theorem 1's floor", finalGap(in), v.Floor, 0.8)
+	// Theorem 3, Q_d: the threshold next to a grid point; (1 - 2 w*)^2 is reached.
+	// Theorem 4, Q_d: the same instance reaches a quarter of it.
+	q := mustInstance(convex.NewQuadratic(0, 1, []float64{1, 1}, []float64{0.02, 0.02}, 0), 1, []float64{1, 1}, convex.Root(0.5), 200000)
+	if v, err = bounds.Theorem3(bounds.Sharp, bounds.Nearest, q.Parameters(q.T)); err != nil {
+		t.Fatal(err)
+	}
+	reaches("Theorem 3's sharp floor, Q_d, d = 2", bcGap(q), v.Floor, 0.9)
+	q = mustInstance(convex.NewQuadratic(0, 1, []float64{1}, []float64{0.1}, 0), 1, []float64{1}, convex.Strong(1), 200000)
+	if v, err = bounds.Theorem4(bounds.Sharp, bounds.Nearest, q.Parameters(q.T)); err != nil {
+		t.Fatal(err)
+	}
+	reaches("Theorem 4's sharp floor, Q_d", bcGap(q), v.Floor, 0.64/4*0.95)
+}
+
+// finalGap is E F(w^T) - F*, where the law has settled: what the mean of the gaps
+// tends to for a constant floor.
+func finalGap(in convex.Instance) evidence.Result {
+	l, err := convex.NewLaw(in, false)
+	if err != nil {
+		panic(err)
+	}
+	for t := 1; t < in.T; t++ {
+		l.Step(in.Schedule.Alpha(t))
+	}
+	x := l.Gap()
+	return evidence.Exact(x, convex.Roundoff(in, x))
 }

@@ -15,7 +15,7 @@ var theorem4 = Claim{
 	Improved: map[Rounding]string{
 		Stochastic: "((mu/2)*min(G/mu,D)^2 + (H_{T+1}-1)*G^2/(2*mu))/T + min(D*L2, L-mu)*d*Delta^2/8",
 		Nearest:    "the smaller of A + L*D*sqrt(d)*Delta/2 and (1+sqrt(mu/L))*A + (sqrt(L)+sqrt(mu))^2*d*Delta^2/8, A the decay of the stochastic form"},
-	Tight:  "Unknown; see the tightness section of the verification report.",
+	Tight:  "Q_d: the sharp floor within a factor of 4 (L = mu, w* next to a grid point: the gap of the threshold is L*Delta^2/8). Q_s: unknown.",
 	Source: "Section 4.2; proof in Appendix E",
 	Forms:  []Form{Printed, Derived, Sharp}, Roundings: []Rounding{Stochastic, Nearest},
 	Bound: Theorem4,
@@ -56,7 +56,8 @@ var theorem4 = Claim{
 // <= theta sum (F(w^t)-F*) on the right, so (1-theta)(1/T) sum (F(w^t)-F*) <=
 // A + (L-mu+mu/theta) d Delta^2/8; theta = 1/(1+sqrt(L/mu)) makes the floor smallest.
 //
-// Tight: unknown.
+// Tight: for Q_d the sharp floor is within a factor of 4 of the truth (L = mu, w* next to a
+// grid point: BC settles at the threshold, whose gap is L Delta^2/8). For Q_s unknown.
 func Theorem4(f Form, r Rounding, p Parameters) (Value, error) {
 	k := check{title: theorem4Title}
 	k.form(f, []Form{Printed, Derived, Sharp}, r, []Rounding{Stochastic, Nearest})
