@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +25,9 @@ import (
 // says.
 func TestMain(m *testing.M) {
 	if behaviour := os.Getenv("TQN_CELL"); behaviour != "" {
+		if os.Getenv("TQN_POOL") != "" {
+			os.Exit(actAsPool())
+		}
 		os.Exit(actAsCell(behaviour))
 	}
 	os.Exit(m.Run())
@@ -58,6 +62,21 @@ func actAsCell(behaviour string) int {
 	return code
 }
 
+// actAsPool runs a pool of slow cells until it is killed.
+func actAsPool() int {
+	dir := os.Args[len(os.Args)-1]
+	os.Unsetenv("TQN_POOL")
+	plan, err := LoadPlan(dir)
+	if err != nil {
+		return ExitUsage
+	}
+	pool := Pool{Jobs: 1, Command: cellProcess(dir, "slow")}
+	if err := pool.Run(context.Background(), dir, plan.Cells); err != nil {
+		return ExitPermanent
+	}
+	return ExitDone
+}
+
 // fakeTrain writes a result after noting that it ran, or fails as told: "done";
 // "retry-once" fails the first attempt with a file error; "permanent";
 // "slow" waits for an interruption the first time and finishes the second time;
@@ -83,6 +102,7 @@ func fakeTrain(behaviour string) Train {
 		case behaviour == "slow" && first:
 			select {
 			case <-ctx.Done():
+				fmt.Fprint(log, "interrupted")
 				return nets.Result{}, fmt.Errorf("fake: %w", nets.ErrInterrupted)
 			case <-time.After(2 * time.Minute):
 				return nets.Result{}, errors.New("nobody interrupted")
@@ -418,7 +438,7 @@ func TestPoolRetriesWhatMaySucceed(t *testing.T) {
 	for _, behaviour := range []string{"done", "retry-once", "die"} {
 		dir := t.TempDir()
 		p := testPlan(t, dir, 4)
-		pool := Pool{Jobs: 2, Command: cellProcess(dir, behaviour)}
+		pool := Pool{Jobs: 2, Pause: time.Millisecond, Command: cellProcess(dir, behaviour)}
 		if err := pool.Run(context.Background(), dir, p.Cells); err != nil {
 			t.Errorf("%s: %v", behaviour, err)
 		}
@@ -469,6 +489,41 @@ func TestPoolInterruptedContinuesLater(t *testing.T) {
 		t.Errorf("after the interruption: %+v", states)
 	}
 	pool.Command = cellProcess(dir, "done")
+	if err := pool.Run(context.Background(), dir, p.Cells); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPoolKilled kills the pool itself: on Linux its cells are told to stop, and a
+// later pool finishes them.
+func TestPoolKilled(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells children of their parent's death")
+	}
+	dir := t.TempDir()
+	p := testPlan(t, dir, 1)
+	cmd := exec.Command(os.Args[0], dir)
+	cmd.Env = append(os.Environ(), "TQN_CELL=slow", "TQN_POOL=1")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(p.Cells[0].Dir(dir), "attempts")
+	wait := func(words string) {
+		t.Helper()
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			if b, _ := os.ReadFile(log); strings.Contains(string(b), words) {
+				return
+			}
+		}
+		t.Fatalf("not within a minute: %s", words)
+	}
+	wait("attempt")
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	wait("interrupted")
+	pool := Pool{Jobs: 1, Command: cellProcess(dir, "done")}
 	if err := pool.Run(context.Background(), dir, p.Cells); err != nil {
 		t.Error(err)
 	}

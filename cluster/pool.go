@@ -24,6 +24,8 @@ type Pool struct {
 	// Attempts is how often a cell is run that ends with ExitRetry or by a signal.
 	// 0: 3.
 	Attempts int
+	// Pause comes before a cell is repeated: whoever holds it may soon be done. 0: 5 s.
+	Pause time.Duration
 	// Grace is how long an interrupted process may take to write its checkpoint
 	// before it is killed. 0: a minute.
 	Grace time.Duration
@@ -103,6 +105,16 @@ func (p *Pool) Run(ctx context.Context, dir string, cells []Cell) error {
 			}
 			go func() {
 				code, err := p.runOne(ctx, dir, j.cell)
+				if retryable(code) && j.runs < attempts {
+					pause := p.Pause
+					if pause == 0 {
+						pause = 5 * time.Second
+					}
+					select {
+					case <-time.After(pause):
+					case <-ctx.Done():
+					}
+				}
 				ended <- end{j, code, err}
 			}()
 		}
@@ -147,8 +159,7 @@ func (p *Pool) runOne(ctx context.Context, dir string, c Cell) (code int, err er
 	defer log.Close()
 	cmd := p.Command(c)
 	cmd.Stdout, cmd.Stderr = log, log
-	// Its own process group: Ctrl-C at the terminal reaches it through us only, once.
-	cmd.SysProcAttr = ownGroup()
+	cmd.SysProcAttr = childAttributes()
 	if err := cmd.Start(); err != nil {
 		return ExitUsage, err
 	}

@@ -4,4 +4,4 @@ package cluster
 
 import "syscall"
 
-func ownGroup() *syscall.SysProcAttr { return nil }
+func childAttributes() *syscall.SysProcAttr { return nil }
