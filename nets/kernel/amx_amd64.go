@@ -100,3 +100,18 @@ func pairs(a *pairArgs)
 
 //go:noescape
 func pairsTransposed(a *pairArgs)
+
+//go:noescape
+func pairsSingle(a *pairArgs)
+
+// transposeArgs: groups of 16 rows and columns of src.
+type transposeArgs struct {
+	src           *float32
+	srcstride     int
+	dst           *float32
+	dststride     int
+	rows, columns int
+}
+
+//go:noescape
+func transpose(a *transposeArgs)

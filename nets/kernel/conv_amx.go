@@ -2,8 +2,6 @@
 
 package kernel
 
-import "math"
-
 // amxConv computes float32 convolutions with the bf16 tile multiplier. A float32
 // is exactly the sum of three bf16: x = x1 + x2 + x3, with |x2| <= 2^-8 |x| and
 // |x3| <= 2^-17 |x| or so. If all weights are +-1 the three products x1 w, x2 w, x3 w are exact;
@@ -46,8 +44,10 @@ type amxPass struct {
 	kp         int // output channels, padded
 	mt, nt     int
 	binary     bool
-	chunks     int // of 32 in the reduction
-	perRow     int // chunks of a filter row
+	pieces     int   // of the packed weights: 1 or 3
+	values     []int // byte offset in w of each value of the reduction, two for each row of a tile, or -1
+	chunks     int   // of 32 in the reduction
+	perRow     int   // chunks of a filter row
 	offsets    []int
 	tiles      []int
 	outPitch   int
@@ -56,13 +56,13 @@ type amxPass struct {
 	grouped    bool // c is a multiple of 16: split16
 	packed     []uint16
 	config     *tileConfig
-	w          []float32
+	w, source  []float32
 	transposed bool
 
-	dst, src []float32
-	sums     *Sums
-	image    func(part, worker int)
-	packPart func(part, worker int)
+	dst, src           []float32
+	sums               *Sums
+	image              func(part, worker int)
+	packPart, turnPart func(part, worker int)
 }
 
 func newAMXPass(ws *Workers, s passShape) *amxPass {
@@ -100,79 +100,97 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 	if !p.direct {
 		scratch += p.outPixels*p.kp*4 + 64
 	}
-	ws.reserve(scratch, 0)
-	p.image, p.packPart = p.runImage, p.packBlock
+	for r := range s.side {
+		for j := range p.perRow {
+			for i := range 32 {
+				t := 32*j + i // row i/2 of a tile has 2 values
+				if p.grouped {
+					t = 32*j + i/16*16 + i%16/2 + i%2*8
+				}
+				at := -1
+				if t < s.side*s.c {
+					at = (r*s.side*s.c + t) * s.k * 4
+				}
+				p.values = append(p.values, at)
+			}
+		}
+	}
+	ws.reserve(scratch, s.side*s.side*s.c*s.k*4+64)
+	p.image, p.packPart, p.turnPart = p.runImage, p.packGroup, p.turn
 	return p
 }
 
 // pack splits the weights and arranges them as the multiplier wants: for each
 // block of nt*16 output channels, each chunk, each piece: nt tiles of 16 rows
 // of 16 channels of 2 values of the reduction.
+//
+// w is (side, side, c, k); for the transposed convolution (side, side, k, c),
+// which is first transposed in its channels.
 func (p *amxPass) pack(w []float32, binary, transposed bool) {
-	pieces := 3
+	p.pieces = 3
 	if binary {
-		pieces = 1
+		p.pieces = 1
 	}
-	need := p.kp / 16 * p.chunks * pieces * 512
+	need := p.kp / 16 * p.chunks * p.pieces * 512
 	if cap(p.packed) < need {
 		b := alignedBytes(need * 2)
 		p.packed = take[uint16](&b, need)
 	}
 	p.packed = p.packed[:need]
 	p.binary, p.transposed, p.w = binary, transposed, w
-	p.ws.Do(p.kp/(16*p.nt)*p.side, p.packPart)
+	if transposed && (p.side > 1 || p.c > 1) {
+		shared := p.ws.shared
+		p.w = take[float32](&shared, len(w))
+		p.source = w
+		p.ws.Do(p.side*p.side, p.turnPart)
+		p.source = nil
+	}
+	p.ws.Do(p.kp/16, p.packPart)
 	p.w = nil
 }
 
-func (p *amxPass) packBlock(part, _ int) {
-	block, r := part/p.side, part%p.side
-	pieces := 3
-	if p.binary {
-		pieces = 1
+// turn transposes the channels of a tap into the place of the tap turned by 180 degrees.
+func (p *amxPass) turn(tap, _ int) {
+	src, dst := p.source[tap*p.c*p.k:][:p.c*p.k], p.w[(p.side*p.side-1-tap)*p.c*p.k:][:p.c*p.k]
+	rows, columns := p.k/16, p.c/16
+	if rows > 0 && columns > 0 {
+		transpose(&transposeArgs{src: &src[0], srcstride: p.c * 4, dst: &dst[0], dststride: p.k * 4, rows: rows, columns: columns})
 	}
-	run := p.side * p.c
-	for j := range p.perRow {
-		chunk := p.packed[((block*p.chunks+r*p.perRow+j)*pieces)*p.nt*512:][:pieces*p.nt*512]
-		for n := range p.nt {
-			k0 := (block*p.nt + n) * 16
-			for i := range 32 { // position in the chunk
-				t := 32*j + i
-				row, half := i/2, i%2
-				if p.grouped {
-					row, half = i/16*8+i%8, i%16/8
-				}
-				to := chunk[n*512+row*32+half:]
-				for k := range 16 {
-					var v float32
-					if t < run && k0+k < p.k {
-						if p.transposed {
-							// filter turned by 180 degrees, channels exchanged
-							s, c := t/p.c, t%p.c
-							v = p.w[(((p.side-1-r)*p.side+p.side-1-s)*p.k+k0+k)*p.c+c]
-						} else {
-							v = p.w[(r*run+t)*p.k+k0+k]
-						}
-					}
-					if p.binary {
-						to[2*k] = uint16(math.Float32bits(v) >> 16)
-						continue
-					}
-					w1 := bf16(v)
-					w2 := bf16(v - w1)
-					w3 := v - w1 - w2
-					to[2*k] = uint16(math.Float32bits(w1) >> 16)
-					to[p.nt*512+2*k] = uint16(math.Float32bits(w2) >> 16)
-					to[2*p.nt*512+2*k] = uint16(math.Float32bits(w3) >> 16)
-				}
-			}
+	for k := range p.k {
+		from := columns * 16
+		if k >= rows*16 {
+			from = 0
+		}
+		for c := from; c < p.c; c++ {
+			dst[c*p.k+k] = src[k*p.c+c]
 		}
 	}
 }
 
-// bf16 rounds to the nearest bf16, a midpoint away from zero.
-func bf16(v float32) float32 {
-	return math.Float32frombits((math.Float32bits(v) + 0x8000) & 0xffff0000)
+// packGroup packs 16 output channels.
+func (p *amxPass) packGroup(group, _ int) {
+	to := p.packed[(group/p.nt*p.chunks*p.pieces*p.nt+group%p.nt)*512:]
+	if group*16 >= p.k {
+		for chunk := range p.chunks * p.pieces {
+			clear(to[chunk*p.nt*512:][:512])
+		}
+		return
+	}
+	tail := 0xffff
+	if group*16+16 > p.k {
+		tail = tailMask(p.k)
+	}
+	a := pairArgs{src: &p.w[group*16], zero: &zeros[0], positions: &p.values[0], blocks: p.chunks, groups: 1, tail: tail,
+		dst: &to[0], dstpiece: p.nt * 1024, dstblock: p.pieces * p.nt * 1024}
+	if p.binary {
+		pairsSingle(&a)
+	} else {
+		pairs(&a)
+	}
 }
+
+// zeros stands for the values of the reduction that fill up a chunk.
+var zeros [16]float32
 
 func (p *amxPass) run(dst, src []float32, n int, sums *Sums) {
 	p.dst, p.src, p.sums = dst, src, sums

@@ -87,6 +87,7 @@ type BatchNorm struct {
 	back                   []float64 // images x 2 x c: sums of dz and dz*xhat
 
 	z, y, residual, dz, dy, dres []float32
+	n                            int // images in the current call
 	relu                         bool
 	added                        bool // Forward had a residual
 	mask                         mask
@@ -133,6 +134,7 @@ func (b *BatchNorm) count(what string, y []float32) int {
 	if n*each != len(y) || n > b.images || n == 0 {
 		panic(fmt.Sprintf("kernel: BatchNorm.%s: y has %d values, want 1 to %d images of %d", what, len(y), b.images, each))
 	}
+	b.n = n
 	return n
 }
 
@@ -185,7 +187,10 @@ func (b *BatchNorm) setChannel(k int, mean, variance float64, gamma float32) {
 	b.mean[k], b.inv[k], b.scale[k] = float32(mean), float32(inv), float32(float64(gamma)*inv)
 }
 
-func (b *BatchNorm) apply(img, _ int) {
+// apply and backSum take the last image first: the pass before them, a convolution,
+// has just left it in cache, and leaves the first one for the pass after them.
+func (b *BatchNorm) apply(part, _ int) {
+	img := b.n - 1 - part
 	b.applyImage(b.image(b.z, img), b.image(b.y, img), b.image(b.residual, img))
 }
 
@@ -248,7 +253,8 @@ func (b *BatchNorm) Backward(dy, dresidual, dgamma, dbeta, dz, z, y, gamma []flo
 	b.ws.Do(n, b.backApplyPart)
 }
 
-func (b *BatchNorm) backSum(img, _ int) {
+func (b *BatchNorm) backSum(part, _ int) {
+	img := b.n - 1 - part
 	b.backSumImage(b.back[img*2*b.c:][:2*b.c], b.image(b.dz, img), b.image(b.z, img), b.image(b.y, img))
 }
 

@@ -11,8 +11,10 @@ func amxFile(p *printer) {
 	amxGrad(p, 4, 1)
 	split(p)
 	split16(p)
-	pairs(p, false)
-	pairs(p, true)
+	pairs(p, "pairs")
+	pairs(p, "pairsTransposed")
+	pairs(p, "pairsSingle")
+	transpose(p)
 }
 
 // amxConv multiplies an image of bf16 triples with packed weights. A block is
@@ -380,11 +382,12 @@ func split16(p *printer) {
 // pairs gathers blocks of 32 positions by 16 channels of an image, the positions'
 // pixels given by a table of byte offsets (negative: zeros), splits them, and
 // stores for each piece 16 rows of 16 channels by 2 positions (VNNI), or with
-// transpose 16 rows, one for each channel, of 32 positions.
-func pairs(p *printer, transpose bool) {
-	name, frame := "pairs", 0
+// transpose 16 rows, one for each channel, of 32 positions. pairsSingle stores the first piece only.
+func pairs(p *printer, name string) {
+	transpose, single := name == "pairsTransposed", name == "pairsSingle"
+	frame := 0
 	if transpose {
-		name, frame = "pairsTransposed", 3072
+		frame = 3072
 	}
 	p.fn(name, frame, "src", "zero", "positions", "blocks", "groups", "tail", "dst", "dstpiece", "dstblock", "dstgroup", "dstrow")
 	roundConstants(p)
@@ -422,9 +425,15 @@ func pairs(p *printer, transpose bool) {
 		p.op("CMOVQLT R12, R9")
 		p.op("VMOVUPS.Z (R9), K1, Z%d", z)
 	}
-	pieces(p, 0, 1, 2)
-	pieces(p, 3, 4, 5)
-	for i, z := range [][2]int{{1, 4}, {2, 5}, {0, 3}} {
+	parts := [][2]int{{1, 4}, {2, 5}, {0, 3}}
+	if single {
+		parts = [][2]int{{0, 3}}
+		p.op("VPANDD Z30, Z3, Z3")
+	} else {
+		pieces(p, 0, 1, 2)
+		pieces(p, 3, 4, 5)
+	}
+	for i, z := range parts {
 		p.op("VPSRLD $16, Z%d, Z%d", z[0], z[0])
 		p.op("VPORD Z%d, Z%d, Z%d", z[0], z[1], z[0])
 		switch {
@@ -513,4 +522,40 @@ func transpose16(p *printer) []int {
 		order[c], order[4+c], order[8+c], order[12+c] = c, 4+c, 8+c, 12+c
 	}
 	return order
+}
+
+// transpose writes columns of 16 floats of rows of src as rows of dst, 16 by 16 values at a time.
+func transpose(p *printer) {
+	p.fn("transpose", 0, "src", "srcstride", "dst", "dststride", "rows", "columns")
+	p.arg("rows", "R11")
+	p.arg("srcstride", "DX")
+	p.arg("dststride", "R10")
+	p.label("row")
+	p.arg("src", "SI")
+	p.arg("dst", "DI")
+	p.arg("columns", "CX")
+	p.label("column")
+	p.op("MOVQ SI, R8")
+	for i := range 16 {
+		p.op("VMOVUPS (R8), Z%d", i)
+		if i < 15 {
+			p.op("ADDQ DX, R8")
+		}
+	}
+	order := transpose16(p)
+	for i := range 16 {
+		p.op("VMOVUPS Z%d, (DI)", order[i])
+		p.op("ADDQ R10, DI")
+	}
+	p.op("ADDQ $64, SI")
+	p.op("DECQ CX")
+	p.op("JNZ column")
+	p.op("MOVQ DX, R8")
+	p.op("SHLQ $4, R8")
+	p.op("ADDQ R8, %s", p.at("src"))
+	p.op("ADDQ $64, %s", p.at("dst"))
+	p.op("DECQ R11")
+	p.op("JNZ row")
+	p.op("VZEROUPPER")
+	p.op("RET")
 }
