@@ -87,6 +87,11 @@ func (c *Chain) Analyse(eps float64) (Analysis, error) {
 		a.MixingTime, a.MixingTimeScaled = &a.Mixing.Steps, &a.Mixing.Scaled
 	case errors.Is(err, ErrPeriodic):
 		a.Notes = append(a.Notes, "periodic: the chain never mixes")
+	case errors.Is(err, ErrTooSlow):
+		if t, err := c.ContinuousMixingTime(eps); err == nil {
+			a.MixingTimeScaled = &t.Scaled
+		}
+		a.Notes = append(a.Notes, "the mixing time exceeds 2^62 steps: alpha times it is that of continuous time")
 	case c.n > mixingLimit && a.Irreducible && eps < 0.5:
 		b, err := c.MixingBounds(a.Stationary, eps, 1000)
 		if err != nil {

@@ -62,5 +62,5 @@ func gthBand(c *Chain, below, above int) (pi []float64, ok bool) {
 	}
 	return gthBack(n, func(k int) []float64 {
 		return q[k*w+below+1 : k*w+below+1+min(above, n-1-k)]
-	}), true
+	})
 }

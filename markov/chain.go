@@ -33,6 +33,9 @@ var (
 	// ErrReducible says that a chain has more than one closed class, so that
 	// no single stationary law exists. StationaryLaws returns all extreme ones.
 	ErrReducible = errors.New("markov: more than one closed class")
+	// ErrTooSlow says that a mixing time exceeds 2^62 steps. alpha times it is
+	// ContinuousMixingTime to 18 digits.
+	ErrTooSlow = errors.New("markov: the chain mixes too slowly to count its steps")
 	// ErrPeriodic says that a chain does not converge in total variation.
 	ErrPeriodic = errors.New("markov: the closed class is periodic")
 )

@@ -1,6 +1,9 @@
 package markov
 
-import "math"
+import (
+	"errors"
+	"math"
+)
 
 // gthBlock is the width of a block of eliminated states: narrow enough for the
 // panel work, of order n^2*gthBlock, to be small beside the product, wide enough
@@ -17,8 +20,8 @@ const gthBlock = 64
 // Blocked as in LU: within a block of states the rows and the columns are
 // brought up to date, and the rest of the matrix by one product.
 //
-// ok is false if a state has no way to a smaller one: then the chain is not
-// irreducible.
+// ok is false if a state has no way to a smaller one, or if rates are so far apart
+// that one divided by another is no longer a float64 (errRange).
 func gth(q []float64, n int) (pi []float64, ok bool) {
 	for end := n; end > 1; {
 		begin := max(1, end-gthBlock)
@@ -71,15 +74,15 @@ func gth(q []float64, n int) (pi []float64, ok bool) {
 		}
 		end = begin
 	}
-	return gthBack(n, func(k int) []float64 { return q[k*n+k+1 : k*n+n] }), true
+	return gthBack(n, func(k int) []float64 { return q[k*n+k+1 : k*n+n] })
 }
 
 // gthBack returns the law x with x[k] = sum_{i<k} x[i]*row(i)[k-i-1], the back
 // substitution of GTH, normalised. Laws whose entries span more than the range
 // of float64 are computed with an exponent beside each entry, so that a well of
 // the law behind a barrier of 1e-400 keeps its weight; entries below 5e-324
-// come out as zero.
-func gthBack(n int, row func(k int) []float64) []float64 {
+// come out as zero. ok is false if a coefficient had overflowed.
+func gthBack(n int, row func(k int) []float64) (pi []float64, ok bool) {
 	x := make([]float64, n)
 	x[0] = 1
 	lo, hi := 1.0, 1.0
@@ -96,15 +99,31 @@ func gthBack(n int, row func(k int) []float64) []float64 {
 		}
 	}
 	normalise(x)
-	return x
+	return x, finite(x)
 }
 
+// finite reports whether no entry is NaN or infinite.
+func finite(x []float64) bool {
+	for _, v := range x {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// errRange is the answer to chains that need numbers beyond float64.
+var errRange = errors.New("markov: the rates are too far apart: the way between two states is less likely than the smallest float64")
+
 // gthBackExtended is gthBack with entries m * 2^e, 1/2 <= m < 1 or m = 0.
-func gthBackExtended(n int, row func(k int) []float64) []float64 {
+func gthBackExtended(n int, row func(k int) []float64) (pi []float64, ok bool) {
 	m, e := make([]float64, n), make([]int, n)
 	m[0], e[0] = math.Frexp(1)
 	for k := range n {
 		for j, f := range row(k) {
+			if math.IsInf(f, 0) || math.IsNaN(f) {
+				return nil, false
+			}
 			if v := m[k] * f; v != 0 {
 				addExtended(&m[k+1+j], &e[k+1+j], v, e[k])
 			}
@@ -120,7 +139,7 @@ func gthBackExtended(n int, row func(k int) []float64) []float64 {
 		m[k] = math.Ldexp(m[k], e[k]-top)
 	}
 	normalise(m)
-	return m
+	return m, finite(m)
 }
 
 // addExtended adds v * 2^ev to *m * 2^*e.

@@ -18,7 +18,8 @@ type Mixing struct {
 // mixingLimit keeps the some 60 dense powers within 2 GiB.
 const mixingLimit = 2048
 
-// maxSteps is the largest mixing time that is searched for.
+// maxSteps is the largest mixing time that is searched for: beyond, steps no longer
+// fit into a uint64.
 const maxSteps = 1 << 62
 
 // MixingTime returns M_eps of equation (10), 0 < eps < 1: the smallest n such that
@@ -226,7 +227,7 @@ func (a *power) mixing(pi []float64, eps float64, limit uint64) (Mixing, error) 
 	steps := uint64(1)
 	for powers[len(powers)-1].distance(pi) > eps {
 		if steps >= limit {
-			return m, fmt.Errorf("markov: the %g-mixing time is above %d steps", eps, limit)
+			return m, fmt.Errorf("%w: eps = %g, more than %d steps", ErrTooSlow, eps, limit)
 		}
 		next := newPower(a.n)
 		last := powers[len(powers)-1]

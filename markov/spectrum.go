@@ -62,7 +62,7 @@ func (c *Chain) expectedVisits() (visits, error) {
 		}
 	}
 	if _, ok := gth(q, n); !ok {
-		return visits{}, fmt.Errorf("markov: the only way between two states is less likely than the smallest float64")
+		return visits{}, errRange
 	}
 	// After gth: q(i,k) above the diagonal is the factor with which i takes over
 	// from k, q(k,j) below it are the rates of k when it is eliminated, q(k,k)
@@ -103,6 +103,9 @@ func (c *Chain) expectedVisits() (visits, error) {
 			}
 		}
 	})
+	if !finite(b) {
+		return visits{}, errRange
+	}
 	v.time = q
 	for x := range n {
 		for y := range n {
@@ -323,7 +326,7 @@ func (c *Chain) HittingTimes(target ...int) ([]float64, error) {
 		}
 	}
 	if _, ok := gth(q, m); !ok {
-		return nil, fmt.Errorf("markov: the only way to the target is less likely than the smallest float64")
+		return nil, errRange
 	}
 	b := make([]float64, m)
 	for k := m - 1; k > 0; k-- {
@@ -337,6 +340,9 @@ func (c *Chain) HittingTimes(target ...int) ([]float64, error) {
 			b[k] += q[k*m+j] * b[j]
 		}
 		b[k] /= q[k*m+k]
+		if math.IsNaN(b[k]) {
+			return nil, errRange
+		}
 		h[states[k-1]] = b[k] / c.alpha
 	}
 	return h, nil

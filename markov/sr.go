@@ -252,6 +252,12 @@ func coordinateMoves(out []move, law Law, i int, g quantize.Grid, alpha, drop fl
 		stay = 1 - off
 	}
 	out[0].p = max(0, stay)
+	if off >= 0.5 { // rounding may have brought the sum above one: 1e-15 of each
+		total := off + out[0].p
+		for i := range out {
+			out[i].p /= total
+		}
+	}
 	return out
 }
 

@@ -1,7 +1,5 @@
 package markov
 
-import "fmt"
-
 // denseLimit is the number of states up to which dense algorithms of order n^3
 // are used where nothing cheaper fits: 4096 states are 128 MiB and 46 GFLOP.
 const denseLimit = 4096
@@ -75,7 +73,7 @@ func (c *Chain) stationary() ([]float64, error) {
 		return r.Law, err
 	}
 	if !ok {
-		return nil, fmt.Errorf("markov: the only way between two states is less likely than the smallest float64")
+		return nil, errRange
 	}
 	return pi, nil
 }
