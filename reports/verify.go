@@ -207,7 +207,7 @@ func WriteVerification(dir string, v Verification) error {
 	}
 	for _, c := range []struct{ name, meaning string }{
 		{"theorem5", "The stationary law of SR does not depend on a small alpha: the chain T_alpha is I + alpha Q up to order alpha^2, so pi_alpha tends to the stationary law of Q. In one dimension and with alpha|g| <= Delta the two chains are equal. The printed down-rate has the wrong sign."},
-		{"theorem6", "SR mixes in Theta(1/alpha) steps: alpha M_eps tends to the mixing time of the continuous-time chain exp(tQ). The bound is from below, so the lines compare 1/M_eps with 1/bound."},
+		{"theorem6", "SR mixes in Theta(1/alpha) steps: alpha M_eps tends to the mixing time of the continuous-time chain exp(tQ). The bound is from below, so the lines theorem6.lower compare 1/M_eps with 1/bound."},
 	} {
 		records := ofClaim(v.Records, c.name)
 		if len(records) == 0 {

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"tqn/evidence"
+)
+
+func tqnVerify(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	code = run(context.Background(), append([]string{"verify"}, args...), &o, &e)
+	return code, o.String(), e.String()
+}
+
+// The keys are the contract of docs/design.md.
+func TestVerifyJSONHasExactlyTheDocumentedKeys(t *testing.T) {
+	code, stdout, stderr := tqnVerify(t, "--claim", "lemma1", "--json")
+	if code != exitExpected {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	var records []map[string]any
+	if err := json.Unmarshal([]byte(stdout), &records); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"bound", "claim", "expected", "form", "instance", "lower", "measured", "method", "ratio", "rounding", "samples", "upper", "verdict"}
+	for _, r := range records {
+		var got []string
+		for k := range r {
+			got = append(got, k)
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Fatalf("keys %v, want %v", got, want)
+		}
+	}
+	if len(records) < 10 {
+		t.Errorf("%d records for Lemma 1", len(records))
+	}
+}
+
+func TestVerifyRefusesBadInput(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "bad.csv")
+	if err := os.WriteFile(file, []byte("x,y\n1,2\ntwo,3\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for want, args := range map[string][]string{
+		"--claim theorem9: no such claim":         {"--claim", "theorem9"},
+		"--target is about --data":                {"--target", "y"},
+		"--data wants --target":                   {"--data", file},
+		"bad.csv:3: column 1 (x) is \"two\"":      {"--data", file, "--target", "y"},
+		"bad.csv:1: no column \"z\"":              {"--data", file, "--target", "z"},
+		"no such file":                            {"--data", filepath.Join(dir, "none.csv"), "--target", "y"},
+		"the corners of W must lie on the grid":   {"--data", good(t), "--target", "y", "--delta", "0.3"},
+		"--model trees: want least-squares":       {"--data", good(t), "--target", "y", "--model", "trees"},
+		"takes 12 values: logistic":               {"--data", good(t), "--target", "y", "--model", "logistic"},
+		"no claim selected by --claim lemma1 app": {"--data", good(t), "--target", "y", "--claim", "lemma1"},
+	} {
+		code, _, stderr := tqnVerify(t, args...)
+		if code != exitUsage || !strings.Contains(stderr, want) {
+			t.Errorf("%v: exit code %d, %q; want 2 and %q", args, code, stderr, want)
+		}
+	}
+}
+
+// good is a CSV file for a regression of y on x and z.
+func good(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "good.csv")
+	rows := "x,y,z\n1,2.1,0\n2,3.9,1\n3,6.2,0\n4,8.1,1\n5,9.7,0\n6,12.2,0\n7,13.9,1\n8,16.1,0\n9,18.2,1\n10,19.9,1\n11,22.1,0\n12,24.2,1\n"
+	if err := os.WriteFile(file, []byte(rows), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestVerifyOnOnesOwnData(t *testing.T) {
+	for target, model := range map[string]string{"y": "least squares", "z": "logistic"} {
+		dir := t.TempDir()
+		code, stdout, stderr := tqnVerify(t, "--data", good(t), "--target", target, "--t", "200", "--out", dir)
+		if code != exitExpected {
+			t.Fatalf("exit code %d: %s%s", code, stdout, stderr)
+		}
+		report, err := os.ReadFile(filepath.Join(dir, "verify.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{model + " on " + target, "## Theorem 1", "## Theorem 4", "0 not as expected"} {
+			if !strings.Contains(string(report), want) {
+				t.Errorf("the report on %s lacks %q", target, want)
+			}
+		}
+	}
+}
+
+func TestVerifyWritesAReport(t *testing.T) {
+	if testing.Short() {
+		t.Skip("several seconds")
+	}
+	dir := t.TempDir()
+	code, stdout, stderr := tqnVerify(t, "--claim", "corollary1", "--claim", "theorem5", "--out", dir)
+	if code != exitExpected {
+		t.Fatalf("exit code %d: %s%s", code, stdout, stderr)
+	}
+	report, err := os.ReadFile(filepath.Join(dir, "verify.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"## What is false as printed", "## Negative controls", "## Corollary 1", "![Corollary 1](corollary1.png)", "## Theorem 5", "## How tight",
+		"tqn verify --claim corollary1 --claim theorem5 --seed 1", "error budget of the run is 1e-06",
+	} {
+		if !strings.Contains(string(report), want) {
+			t.Errorf("the report lacks %q", want)
+		}
+	}
+	if strings.Contains(string(report), "## Theorem 2") {
+		t.Error("the report has a theorem that was not asked for")
+	}
+	if info, err := os.Stat(filepath.Join(dir, "corollary1.png")); err != nil || info.Size() < 10_000 {
+		t.Errorf("corollary1.png: %v", err)
+	}
+}
+
+func TestAnUnexpectedVerdictIsExitCode1(t *testing.T) {
+	fine := evidence.NewRecord(evidence.Exact(1, 0), 2, evidence.Holds)
+	counterexample := evidence.NewRecord(evidence.Exact(3, 0), 2, evidence.Violated)
+	if err := judged([]evidence.Record{fine, counterexample}); err != nil {
+		t.Errorf("as expected: %v", err)
+	}
+	for _, r := range []evidence.Record{
+		evidence.NewRecord(evidence.Exact(3, 0), 2, evidence.Holds),
+		evidence.NewRecord(evidence.Exact(1, 0), 2, evidence.Violated),
+	} {
+		if err := judged([]evidence.Record{fine, r}); !errors.Is(err, errUnexpected) {
+			t.Errorf("%s, expected %s: %v", r.Verdict, r.Expected, err)
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package reports
+
+import (
+	"strings"
+	"testing"
+
+	"tqn/evidence"
+)
+
+func record(claim, instance string, measured, bound float64, expected evidence.Verdict) evidence.Record {
+	r := evidence.NewRecord(evidence.Exact(measured, 0), bound, expected)
+	r.Claim, r.Form, r.Rounding, r.Instance = claim, "printed", "stochastic", instance
+	return r
+}
+
+func TestSummaryShowsWhatIsNotAsExpected(t *testing.T) {
+	records := []evidence.Record{
+		record("lemma1", "a|b", 1, 2, evidence.Holds),
+		record("lemma1", "control: half the bound", 1, 0.5, evidence.Violated),
+		record("theorem1", "c", 3, 2, evidence.Holds),
+		record("theorem5.down-rate", "d", 3, 0, evidence.Violated),
+	}
+	text := Summary(records)
+	for _, want := range []string{
+		"4 verdicts: 1 hold, 3 violated, 0 undecided; 4 exact, 0 sampled; 1 not as expected.", "Not as expected:", "NO (1)", "**violated**", "inf",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the summary lacks %q:\n%s", want, text)
+		}
+	}
+	// The control's ratio of 2 is not the claim's.
+	if line := strings.Split(text, "\n")[2]; !strings.Contains(line, "0.5") || !strings.Contains(line, "yes") {
+		t.Errorf("lemma1: %q", line)
+	}
+	if text := Summary(records[:2]); strings.Contains(text, "Not as expected") {
+		t.Error("a run that is as expected lists something that is not")
+	}
+}
+
+func TestFiguresOfTheTheorems(t *testing.T) {
+	if testing.Short() {
+		t.Skip("several seconds")
+	}
+	for _, s := range sections {
+		if s.claim == "theorem2" || s.claim == "theorem3" {
+			continue // drawn by the functions of theorem1 and corollary1
+		}
+		f, err := s.figure(1)
+		if err != nil {
+			t.Fatalf("%s: %v", s.claim, err)
+		}
+		for i, p := range f.panels {
+			if p.Title.Text == "" || p.X.Label.Text == "" || p.Y.Label.Text == "" {
+				t.Errorf("%s, panel %d: a title or label is missing", s.claim, i)
+			}
+			if !(p.X.Min > 0 && p.X.Max > p.X.Min && p.Y.Min > 0 && p.Y.Max > p.Y.Min) {
+				t.Errorf("%s, panel %d: axes [%g, %g] x [%g, %g]", s.claim, i, p.X.Min, p.X.Max, p.Y.Min, p.Y.Max)
+			}
+		}
+	}
+}
