@@ -32,7 +32,7 @@ func tiny() *cifarLayout {
 func tinyPlanes() []uint8 {
 	d := make([]uint8, 4*cifarPixels)
 	for i := range d {
-		d[i] = uint8(i*7 + i/cifarPixels*13)
+		d[i] = uint8(i*7 + i/1024*31) // no two planes alike
 	}
 	return d
 }
@@ -86,6 +86,18 @@ func TestCIFARBinaryRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkTiny(t, m)
+}
+
+// CIFAR-100's records start with the coarse label; the fine one counts.
+func TestCIFAR100BinaryRecords(t *testing.T) {
+	record := append([]byte{19, 99}, tinyPlanes()[:cifarPixels]...)
+	m, err := cifar100.parseBinary("train.bin", record, 1)
+	if err != nil || m.Label(0) != 99 || m.pixels[1] != tinyPlanes()[1024] {
+		t.Fatalf("%v", err)
+	}
+	record[1] = 100
+	_, err = cifar100.parseBinary("train.bin", record, 1)
+	wantFileError(t, err, 1, "label 100 of image 0, want 0 to 99")
 }
 
 func TestCIFARPickles(t *testing.T) {

@@ -191,6 +191,25 @@ func TestAugmentationAgainstDefinition(t *testing.T) {
 	}
 }
 
+// TestAugmentationChangesWithTheEpoch: an image met again is shifted anew.
+func TestAugmentationChangesWithTheEpoch(t *testing.T) {
+	set := smallSet(t)
+	batches := read(t, set, LoaderOptions{Train: true, Batch: 100, Seed: 3, Augment: Augmentation{Pad: 3, Flip: true}}, 2)
+	at := func(epoch, image int) []float32 {
+		k := slices.Index(Order(3, epoch, 100), int32(image))
+		return batches[epoch].X[k*set.Pixels():][:set.Pixels()]
+	}
+	same := 0
+	for i := range 100 {
+		if slices.Equal(at(0, i), at(1, i)) {
+			same++
+		}
+	}
+	if same > 10 { // 98 windows: one image in the mean
+		t.Errorf("%d of 100 images are augmented alike in two epochs", same)
+	}
+}
+
 func fits(x []float32, img []uint8, st Statistics, set *Set, dy, dx int, mirror bool) bool {
 	h, w, c := set.Height, set.Width, set.Channels
 	for y := range h {

@@ -1,7 +1,7 @@
 # Makes the pickles here: four images each, as Python 2 (opcode by opcode, the layout of the official archives) and
 # Python 3 write them. Run in this folder with numpy installed.
 import pickle, numpy as np, struct
-d=np.arange(4*3072,dtype=np.uint32); d=((d*7+d//3072*13)%256).astype(np.uint8).reshape(4,3072)
+d=np.arange(4*3072,dtype=np.uint32); d=((d*7+d//1024*31)%256).astype(np.uint8).reshape(4,3072)
 T=''
 for proto in (2,4,5):
     pickle.dump({b'batch_label':b'training batch 1 of 5',b'labels':[6,9,9,4],b'data':d,b'filenames':[b'a.png',b'b.png',b'c.png',b'd.png']},open(T+'python3-protocol%d.pickle'%proto,'wb'),protocol=proto)
