@@ -1,5 +1,7 @@
 package kernel
 
+//go:generate sh -c "cd _asm && go run ./elementwise -out .."
+
 import (
 	"fmt"
 	"math"

@@ -214,52 +214,58 @@ func adamUpdate(impl implementation, w, g, m, v []float32, a *adamArgs, rule qua
 	}
 	if n > 0 {
 		a.w, a.g, a.m, a.v, a.n = &w[0], &g[0], &m[0], &v[0], int64(n)
-		k0, k1 := a.k0, a.k1
-		for round := range 10 {
-			a.keys[2*round], a.keys[2*round+1] = k0, k1
-			k0 += quantize.PhiloxW0
-			k1 += quantize.PhiloxW1
-		}
-		// Lane 2i holds block i, lane 2i+1 block i + half the lanes.
-		blocks := uint64(8)
-		if impl == avx2 {
-			blocks = 4
-		}
-		for i := range blocks / 2 {
-			a.order[2*i], a.order[2*i+1] = i, i+blocks/2
-		}
-		a.advance = blocks
-		a.two, a.half, a.sign, a.m0, a.m1 = 2, 0x1p31, 1<<31, quantize.PhiloxM0, quantize.PhiloxM1
-		wide := impl >= avx512
-		switch rule {
-		case stepOnly:
-			if wide {
-				adamStepAVX512(a)
-			} else {
-				adamStepAVX2(a)
-			}
-		case quantize.R:
-			if wide {
-				adamRAVX512(a)
-			} else {
-				adamRAVX2(a)
-			}
-		case quantize.SR:
-			if wide {
-				adamSRAVX512(a)
-			} else {
-				adamSRAVX2(a)
-			}
-		default:
-			if wide {
-				adamClipAVX512(a)
-			} else {
-				adamClipAVX2(a)
-			}
-		}
+		a.prepare(impl)
+		a.run(impl, rule)
 		a.block += uint32(n / 4)
 	}
 	adamGeneric(w[n:], g[n:], m[n:], v[n:], a, rule)
+}
+
+// prepare fills in what the assembly needs besides.
+func (a *adamArgs) prepare(impl implementation) {
+	k0, k1 := a.k0, a.k1
+	for round := range 10 {
+		a.keys[2*round], a.keys[2*round+1] = k0, k1
+		k0 += quantize.PhiloxW0
+		k1 += quantize.PhiloxW1
+	}
+	// Lane 2i holds block i, lane 2i+1 block i + half the lanes.
+	a.advance = uint64(lanes(impl) / 2)
+	for i := range a.advance / 2 {
+		a.order[2*i], a.order[2*i+1] = i, i+a.advance/2
+	}
+	a.two, a.half, a.sign, a.m0, a.m1 = 2, 0x1p31, 1<<31, quantize.PhiloxM0, quantize.PhiloxM1
+}
+
+// run is the assembly for whole vectors, two at a time.
+func (a *adamArgs) run(impl implementation, rule quantize.Rule) {
+	wide := impl >= avx512
+	switch rule {
+	case stepOnly:
+		if wide {
+			adamStepAVX512(a)
+		} else {
+			adamStepAVX2(a)
+		}
+	case quantize.R:
+		if wide {
+			adamRAVX512(a)
+		} else {
+			adamRAVX2(a)
+		}
+	case quantize.SR:
+		if wide {
+			adamSRAVX512(a)
+		} else {
+			adamSRAVX2(a)
+		}
+	default:
+		if wide {
+			adamClipAVX512(a)
+		} else {
+			adamClipAVX2(a)
+		}
+	}
 }
 
 func allFinite(impl implementation, x []float32) bool {

@@ -172,6 +172,31 @@ func TestAdamIsGeneric(t *testing.T) {
 	}
 }
 
+// Steps that end exactly on a border: the tie of R at 0, the certain move of SR at 2, the corners of the box.
+func TestAdamAtTheBorders(t *testing.T) {
+	var steps []float32
+	for _, s := range []float32{0, 1, 2} {
+		steps = append(steps, s, -s, math.Nextafter32(s, -3), -math.Nextafter32(s, -3), math.Nextafter32(s, 3), -math.Nextafter32(s, 3))
+	}
+	for _, impl := range vectorised(t) {
+		for _, rule := range []quantize.Rule{quantize.Float, quantize.R, quantize.SR, stepOnly} {
+			// beta1 = beta2 = 1 and a gradient of 0 make the step m.
+			a := adamArgs{b1: 1, b2: 1, scale: 1, c2: 1, lo: -1, hi: 1}
+			b := a
+			n := 64
+			w, g, m, v := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
+			for i := range w {
+				w[i], m[i], v[i] = float32(1-2*(i/32)), steps[i%len(steps)], 1
+			}
+			w2, g2, m2, v2 := slices.Clone(w), slices.Clone(g), slices.Clone(m), slices.Clone(v)
+			adamUpdate(impl, w, g, m, v, &a, rule)
+			adamGeneric(w2, g2, m2, v2, &b, rule)
+			equalBits(t, "w", w, w2)
+			equalBits(t, "g", g, g2)
+		}
+	}
+}
+
 // The reference's operations that flush are the processor's, on each side of 2^-126.
 func TestFlushingIsTheProcessors(t *testing.T) {
 	for _, impl := range vectorised(t) {

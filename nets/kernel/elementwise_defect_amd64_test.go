@@ -1,0 +1,63 @@
+//go:build !purego
+
+package kernel
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"tqn/quantize"
+)
+
+// Planted defects in what the assembly is told: the comparisons with generic see each of them.
+func TestElementwiseDefectsAreSeen(t *testing.T) {
+	for _, impl := range vectorised(t) {
+		const n = 128
+		for name, spoil := range map[string]func(*adamArgs){
+			"":                        func(*adamArgs) {},
+			"a round key":             func(a *adamArgs) { a.keys[19] ^= 1 << 30 },
+			"a multiplier":            func(a *adamArgs) { a.m1 += 2 },
+			"order of the lanes":      func(a *adamArgs) { a.order[1], a.order[2] = a.order[2], a.order[1] },
+			"advance of the counter":  func(a *adamArgs) { a.advance++ },
+			"block of the first word": func(a *adamArgs) { a.block++ },
+			"step number's high word": func(a *adamArgs) { a.step += 1 << 32 },
+			"threshold":               func(a *adamArgs) { a.half /= 2 },
+			"certain move":            func(a *adamArgs) { a.two = 1 },
+			"an ulp of beta1":         func(a *adamArgs) { a.b1 = math.Nextafter32(a.b1, 1) },
+			"the decay":               func(a *adamArgs) { a.decay *= 1 + 0x1p-20 },
+			"the last vectors":        func(a *adamArgs) { a.n -= 32 },
+		} {
+			var got, want [4][]float32
+			for k := range got {
+				got[k] = make([]float32, n)
+				fill(got[k], uint64(k), 0, nil)
+			}
+			for i := range n {
+				got[0][i] = float32(1 - i&2)
+				got[2][i] *= float32(i) / n
+				got[3][i] = 0.25
+				if i%5 == 0 {
+					got[1][i] = 0
+				}
+			}
+			for k := range got {
+				want[k] = slices.Clone(got[k])
+			}
+			a := adamArgs{b1: 0.9, a1: 0.1, b2: 0.999, a2: 0.001, scale: 1, c2: 1, eps: 1e-8, decay: 0.01, lo: -1, hi: 1, k0: 1, k1: 2, step: 3, stream: 4}
+			b := a
+			a.w, a.g, a.m, a.v, a.n = &got[0][0], &got[1][0], &got[2][0], &got[3][0], n
+			a.prepare(impl)
+			spoil(&a)
+			a.run(impl, quantize.SR)
+			adamGeneric(want[0], want[1], want[2], want[3], &b, quantize.SR)
+			same := true
+			for k := range got {
+				same = same && slices.Equal(got[k], want[k])
+			}
+			if same != (name == "") {
+				t.Errorf("%v: Adam with defect %q equals generic: %v", impl, name, same)
+			}
+		}
+	}
+}
