@@ -39,7 +39,6 @@ const (
 	fnPluginInitialize                   = 3
 	fnPluginAttributes                   = 4
 	fnEventDestroy                       = 5
-	fnEventIsReady                       = 6
 	fnEventAwait                         = 8
 	fnClientCreate                       = 10
 	fnClientDestroy                      = 11
@@ -123,23 +122,17 @@ type eventArgs struct { // PJRT_Event_Destroy_Args, PJRT_Event_Await_Args
 	event uintptr
 }
 
-type eventIsReadyArgs struct { // PJRT_Event_IsReady_Args
-	header
-	event   uintptr
-	isReady bool // out
-}
-
 type clientCreateArgs struct { // PJRT_Client_Create_Args
 	header
-	createOptions    unsafe.Pointer
-	numOptions       uintptr
-	kvGetCallback    uintptr
-	kvGetUserArg     uintptr
-	kvPutCallback    uintptr
-	kvPutUserArg     uintptr
-	client           uintptr // out
-	kvTryGetCallback uintptr
-	kvTryGetUserArg  uintptr
+	createOptions unsafe.Pointer
+	numOptions    uintptr
+	_             uintptr // kvGetCallback
+	_             uintptr // kvGetUserArg
+	_             uintptr // kvPutCallback
+	_             uintptr // kvPutUserArg
+	client        uintptr // out
+	_             uintptr // kvTryGetCallback
+	_             uintptr // kvTryGetUserArg
 }
 
 type clientArgs struct { // PJRT_Client_Destroy_Args
@@ -185,12 +178,12 @@ type clientBufferFromHostBufferArgs struct { // PJRT_Client_BufferFromHostBuffer
 	kind               int32
 	dims               unsafe.Pointer
 	numDims            uintptr
-	byteStrides        uintptr
-	numByteStrides     uintptr
+	_                  uintptr // byteStrides
+	_                  uintptr // numByteStrides
 	semantics          int32
 	device             uintptr
-	memory             uintptr
-	deviceLayout       uintptr
+	_                  uintptr // memory
+	_                  uintptr // deviceLayout
 	doneWithHostBuffer uintptr // out
 	buffer             uintptr // out
 }
@@ -226,18 +219,18 @@ type optionalInt64 struct {
 
 type deviceMemoryStatsArgs struct { // PJRT_Device_MemoryStats_Args
 	header
-	device                uintptr
-	bytesInUse            int64
-	peakBytesInUse        optionalInt64
-	numAllocs             optionalInt64
-	largestAllocSize      optionalInt64
-	bytesLimit            optionalInt64
-	bytesReserved         optionalInt64
-	peakBytesReserved     optionalInt64
-	bytesReservableLimit  optionalInt64
-	largestFreeBlockBytes optionalInt64
-	poolBytes             optionalInt64
-	peakPoolBytes         optionalInt64
+	device         uintptr
+	bytesInUse     int64
+	peakBytesInUse optionalInt64
+	_              optionalInt64 // numAllocs
+	_              optionalInt64 // largestAllocSize
+	_              optionalInt64 // bytesLimit
+	_              optionalInt64 // bytesReserved
+	_              optionalInt64 // peakBytesReserved
+	_              optionalInt64 // bytesReservableLimit
+	_              optionalInt64 // largestFreeBlockBytes
+	_              optionalInt64 // poolBytes
+	_              optionalInt64 // peakPoolBytes
 }
 
 type executableArgs struct { // PJRT_Executable_Destroy_Args, PJRT_LoadedExecutable_Destroy_Args
@@ -277,14 +270,14 @@ type executeOptions struct { // PJRT_ExecuteOptions
 
 type loadedExecutableExecuteArgs struct { // PJRT_LoadedExecutable_Execute_Args
 	header
-	executable           uintptr
-	options              unsafe.Pointer
-	argumentLists        unsafe.Pointer
-	numDevices           uintptr
-	numArgs              uintptr
-	outputLists          unsafe.Pointer
-	deviceCompleteEvents unsafe.Pointer
-	executeDevice        uintptr
+	executable    uintptr
+	options       unsafe.Pointer
+	argumentLists unsafe.Pointer
+	numDevices    uintptr
+	numArgs       uintptr
+	outputLists   unsafe.Pointer
+	_             unsafe.Pointer // deviceCompleteEvents
+	_             uintptr        // executeDevice
 }
 
 type bufferArgs struct { // PJRT_Buffer_Destroy_Args
@@ -319,11 +312,11 @@ type bufferIsDeletedArgs struct { // PJRT_Buffer_IsDeleted_Args
 
 type bufferToHostBufferArgs struct { // PJRT_Buffer_ToHostBuffer_Args
 	header
-	src        uintptr
-	hostLayout unsafe.Pointer
-	dst        unsafe.Pointer
-	dstSize    uintptr
-	event      uintptr // out
+	src     uintptr
+	_       unsafe.Pointer // hostLayout
+	dst     unsafe.Pointer
+	dstSize uintptr
+	event   uintptr // out
 }
 
 type bufferReadyEventArgs struct { // PJRT_Buffer_ReadyEvent_Args

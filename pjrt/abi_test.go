@@ -15,7 +15,7 @@ var headers = []string{"testdata/abi-0.81.txt", "testdata/abi-0.98.txt"}
 var structs = map[string]any{
 	"PJRT_Error_Destroy_Args": errorArgs{}, "PJRT_Error_Message_Args": errorMessageArgs{}, "PJRT_Error_GetCode_Args": errorCodeArgs{},
 	"PJRT_NamedValue": namedValue{}, "PJRT_Plugin_Initialize_Args": pluginInitializeArgs{}, "PJRT_Plugin_Attributes_Args": pluginAttributesArgs{},
-	"PJRT_Event_Destroy_Args": eventArgs{}, "PJRT_Event_IsReady_Args": eventIsReadyArgs{}, "PJRT_Event_Await_Args": eventArgs{},
+	"PJRT_Event_Destroy_Args": eventArgs{}, "PJRT_Event_Await_Args": eventArgs{},
 	"PJRT_Client_Create_Args": clientCreateArgs{}, "PJRT_Client_Destroy_Args": clientArgs{}, "PJRT_Client_PlatformName_Args": clientStringArgs{},
 	"PJRT_Client_PlatformVersion_Args": clientStringArgs{}, "PJRT_Client_AddressableDevices_Args": clientDevicesArgs{}, "PJRT_Program": program{},
 	"PJRT_Client_Compile_Args": clientCompileArgs{}, "PJRT_Client_BufferFromHostBuffer_Args": clientBufferFromHostBufferArgs{},

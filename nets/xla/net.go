@@ -47,7 +47,12 @@ type Options struct {
 	Platform  string // pjrt.Client.Platform, which chooses the form of convolutions' gradients
 }
 
-func (o Options) form() form { return form(o.Platform == "cpu") }
+func (o Options) form() form {
+	if o.Platform == "cpu" {
+		return transposed
+	}
+	return numbered
+}
 
 // net emits a model's forward and backward pass. Activations are 4-dimensional,
 // (N,H,W,C); the output of a linear layer is (N,1,1,O).
