@@ -38,8 +38,8 @@ var theorem2 = Claim{
 // Lemma 1 in the same place, as in Theorem 1.
 //
 // The printed form follows from the derived one when c <= D/G, since
-// 2 sqrt(T) - 1 - sqrt(T+1) < sqrt(T). For larger c it does not; docs/errata.md
-// has what is known there.
+// 2 sqrt(T) - 1 - sqrt(T+1) < sqrt(T). For large c it is false, and so is the appendix
+// form: package convex has counterexamples, docs/errata.md explains them.
 //
 // Tight: the floor, in the limit named in Claims.
 func Theorem2(f Form, r Rounding, p Parameters) (Value, error) {

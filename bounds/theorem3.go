@@ -38,7 +38,8 @@ var theorem3 = Claim{
 //
 // Proof of the derived form: Appendix D with the true sum of 1/sqrt(t) and with
 // E|r| <= sqrt(d) Delta/2, which holds for both roundings (|r_i| <= Delta/2 for
-// Q_d, E r_i^2 <= Delta^2/4 for Q_s).
+// Q_d, E r_i^2 <= Delta^2/4 for Q_s). The printed form is false for L = 0 and large c:
+// docs/errata.md.
 //
 // Proof of the sharp floor. Write q = Q(w) = w + r. Convexity at q, then the
 // descent lemma F(w) <= F(q) + <grad F(q), w-q> + (L/2)|r|^2, give
