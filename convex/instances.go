@@ -108,10 +108,10 @@ func builtin() (plan, error) {
 	tight1 := Tight(1, 1, 1, 0.05)
 	p.lawLines("theorem1", instance(tight1, 1, strong(tight1), 10_000), nil, nil)
 	p.lawLines("theorem1", instance(ls2, 1./8, strong(ls2), 2000), nil, nil)
-	p.lawLines("theorem1", instance(quadratic2, 1./32, strong(quadratic2), 10_000), nil, nil)
+	p.lawLines("theorem1", instance(quadratic2, 1./16, strong(quadratic2), 10_000), nil, nil)
 	p.lawLines("theorem1", instance(lg2, 1./8, strong(lg2), 2000), nil, nil)
 	p.lawLines("theorem1", instance(quadratic3, 1./16, strong(quadratic3), 300), nil, nil)
-	p.lawLines("theorem1", instance(quadratic2, 2./315, strong(quadratic2), 1000), nil, nil) // 99856 states
+	p.lawLines("theorem1", instance(quadratic2, 2./315, strong(quadratic2), 500), nil, nil) // 99856 states
 	p.average("theorem1", instance(ls10, 1./8, strong(ls10), 1000), quantize.SR, bounds.Stochastic, nil)
 	p.average("theorem1", instance(lg8, 1./4, strong(lg8), 1000), quantize.SR, bounds.Stochastic, nil)
 
@@ -165,11 +165,11 @@ func builtin() (plan, error) {
 	biasCubic := NewHalfCubic(0, 1, 1, 0.01, []float64{0.3}, 0)
 	p.average("theorem4", instance(biasCubic, 1, strong(biasCubic), 100_000), quantize.BC, bounds.Nearest, violated)
 	// |r|^2 > |r| on a coarse grid.
-	coarse := NewHalfCubic(0, 1000, 1, 0.1, []float64{500}, 0)
-	p.average("theorem4", instance(coarse, 1000, strong(coarse), 20_000), quantize.BCStochastic, bounds.Stochastic, violated)
+	coarse := NewHalfCubic(0, 1000, 1, 0.01, []float64{500}, 0)
+	p.average("theorem4", instance(coarse, 1000, strong(coarse), 2000), quantize.BCStochastic, bounds.Stochastic, violated)
 
 	// Corollary 1: BC on quadratics.
-	for _, in := range []Instance{instance(ls10, 1./8, strong(ls10), 1000), instance(quadratic3, 1, strong(quadratic3), 1000)} {
+	for _, in := range []Instance{instance(ls10, 1./8, strong(ls10), 1000), instance(quadratic3, 1, strong(quadratic3), 300)} {
 		p.average("corollary1", in, quantize.BCStochastic, bounds.Stochastic, nil)
 		p.average("corollary1", in, quantize.BC, bounds.Nearest, nil, mended...)
 	}
@@ -203,9 +203,9 @@ func builtin() (plan, error) {
 		claim string
 		in    Instance
 	}{
-		{"theorem3", instance(quiet, 1./64, natural(quiet), 10_000)},
-		{"theorem4", instance(quietCubic, 1./64, strong(quietCubic), 10_000)},
-		{"corollary1", instance(quiet, 1./64, strong(quiet), 10_000)},
+		{"theorem3", instance(quiet, 1./64, natural(quiet), 2000)},
+		{"theorem4", instance(quietCubic, 1./64, strong(quietCubic), 2000)},
+		{"corollary1", instance(quiet, 1./64, strong(quiet), 2000)},
 	} {
 		const what = "steps along the gradient"
 		p.control(c.claim, what, c.in, bounds.Nearest, 1, bounds.Derived, trajectory(c.in, quantize.BC, ascends))

@@ -87,7 +87,7 @@ func TestRecordsAreAFunctionOfTheSeed(t *testing.T) {
 		}
 		return r
 	}
-	one, three := run(1, "theorem3"), run(3, "theorem3")
+	one, three := run(1, "corollary1"), run(3, "corollary1")
 	if !reflect.DeepEqual(one, three) {
 		t.Error("one worker and three give different records")
 	}
