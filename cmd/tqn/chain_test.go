@@ -1,0 +1,111 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func chainCommand(t *testing.T, file, flags string) (code int, stdout, stderr string) {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "chain.csv")
+	if err := os.WriteFile(name, []byte(file), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	code = run(context.Background(), append([]string{"chain", name}, strings.Fields(flags)...), &out, &errs)
+	return code, out.String(), strings.ReplaceAll(errs.String(), name, "FILE")
+}
+
+// The keys of docs/design.md and nothing else; a chain that every solver based on
+// subtraction gets wrong. Its distance after n steps is (2/3)(1-3e alpha)^n from state 2,
+// so M = log(8/3)/1.5e-17.
+func TestChainJSON(t *testing.T) {
+	code, out, _ := chainCommand(t, "0,1,0.5\n1,0,0.5\n0,2,1e-17\n1,2,1e-17\n2,0,1e-17\n2,1,1e-17\n", "--format rates --alpha 0.5 --json")
+	const want = `{
+  "states": 3,
+  "stationary": [
+    0.3333333333333333,
+    0.3333333333333333,
+    0.3333333333333333
+  ],
+  "gap": 1.5000000000000003e-17,
+  "relaxation_time": 66666666666666660,
+  "mixing_time": 65388616867448416,
+  "mixing_time_scaled": 32694308433724208,
+  "reversible": true,
+  "kemeny": 66666666666666660,
+  "irreducible": true,
+  "aperiodic": true
+}
+`
+	var got, expected map[string]any
+	if err := json.Unmarshal([]byte(out), &got); err != nil || code != exitExpected {
+		t.Fatalf("exit %d, %v: %s", code, err, out)
+	}
+	if err := json.Unmarshal([]byte(want), &expected); err != nil {
+		t.Fatal(err)
+	}
+	for key, w := range expected {
+		g, ok := got[key]
+		if !ok {
+			t.Errorf("no %q in %s", key, out)
+			continue
+		}
+		if f, number := w.(float64); number {
+			if v, _ := g.(float64); v < f*(1-1e-9) || v > f*(1+1e-9) {
+				t.Errorf("%s = %v, want %v", key, g, w)
+			}
+		} else if key != "stationary" && g != w {
+			t.Errorf("%s = %v, want %v", key, g, w)
+		}
+	}
+	if len(got) != len(expected) {
+		t.Errorf("%d keys, want %d: %s", len(got), len(expected), out)
+	}
+	if !strings.Contains(out, "[\n    0.333333333333333") {
+		t.Errorf("stationary law in %s", out)
+	}
+}
+
+// What does not exist is null in JSON and said in the text.
+func TestChainReducible(t *testing.T) {
+	const two = "1,0,0\n0.5,0,0.5\n0,0,1\n"
+	code, out, _ := chainCommand(t, two, "--json")
+	if code != exitExpected || !strings.Contains(out, `"stationary": null`) || !strings.Contains(out, `"mixing_time": null`) {
+		t.Errorf("exit %d: %s", code, out)
+	}
+	_, out, _ = chainCommand(t, two, "")
+	for _, want := range []string{"several closed classes", "stationary law 1 of 2", "stationary law 2 of 2"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	_, out, _ = chainCommand(t, "0,1\n1,0\n", "")
+	for _, want := range []string{"periodic: the chain never mixes", "aperiodic", "false"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+}
+
+func TestChainRefusesBadInput(t *testing.T) {
+	for file, want := range map[string]string{
+		"0.5,0.5\n0.3,0.6\n": "tqn: markov: FILE: row 1 sums to 0.9, not to 1\n",
+		"0.5,a\n0.3,0.7\n":   "tqn: markov: FILE:1: row 0, column 1: \"a\" is not a number\n",
+	} {
+		if code, out, errs := chainCommand(t, file, ""); code != exitUsage || out != "" || errs != want {
+			t.Errorf("exit %d, stdout %q, stderr %q, want %q", code, out, errs, want)
+		}
+	}
+	if code, _, errs := chainCommand(t, "1\n", "--eps 2"); code != exitUsage || !strings.Contains(errs, "eps is 2") {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+	if code, _, errs := chainCommand(t, "1\n", "--format xml"); code != exitUsage || !strings.Contains(errs, `--format is "xml"`) {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+}
