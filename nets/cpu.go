@@ -32,6 +32,7 @@ type CPU struct {
 	logits      []float32 // (Batch, Classes)
 	grad, spare []float32
 	held        []float32
+	third       []float32 // where a fused convolution writes its input's gradient while it reads its output's in grad
 }
 
 // cpuTensor is what one trained tensor needs for an update.
@@ -82,7 +83,37 @@ func NewCPU(m Model, h Hyper, workers *kernel.Workers) (*CPU, error) {
 		return nil, err
 	}
 	c.logits = out
+	if c.fuse() {
+		c.third = make([]float32, h.Batch*largest)
+	}
 	return c, nil
+}
+
+// fuse lets convolutions take in the batch norms around them where the kernels can, and reports whether any did.
+//
+// Behind a convolution: the batch norm's backward pass stops at its sums, and the convolution computes dy from them image by
+// image, in cache; y stays as it is. Before a convolution: if a batch norm's output goes nowhere else, it is not written, but
+// computed from y where the convolution reads it, in both passes.
+func (c *CPU) fuse() bool {
+	any := false
+	for i := 1; i < len(c.ops); i++ {
+		norm, isNorm := c.ops[i].(*normOp)
+		conv, behind := c.ops[i-1].(*convOp)
+		if !isNorm || !behind || !conv.conv.FusesBackward() {
+			continue
+		}
+		any = true
+		norm.fused, conv.norm = true, norm
+		if i+1 == len(c.ops) || norm.residual != nil {
+			continue
+		}
+		// An operation between the two would be a second reader of z.
+		if next, ok := c.ops[i+1].(*convOp); ok && next.conv.FusesForward() && &next.x[0] == &norm.z[0] {
+			norm.z = nil
+			next.x, next.xNorm = norm.y, norm.norm
+		}
+	}
+	return any
 }
 
 func (c *CPU) Model() Model      { return c.model }
@@ -353,6 +384,9 @@ type convOp struct {
 	x, y []float32
 	dw   []float32
 	sums *kernel.Sums
+
+	norm  *normOp           // the fused batch norm behind, or nil
+	xNorm *kernel.BatchNorm // not nil: x is this batch norm's input, still to be normalised
 }
 
 func (o *convOp) layer() string     { return o.l.Name }
@@ -363,14 +397,35 @@ func (o *convOp) forward(train bool) {
 	if !train {
 		sums = nil
 	}
+	if o.xNorm != nil {
+		o.conv.ForwardNorm(o.c.of(o.y, o.l.Out), o.c.of(o.x, o.l.In), o.xNorm, sums)
+		return
+	}
 	o.conv.Forward(o.c.of(o.y, o.l.Out), o.c.of(o.x, o.l.In), sums)
 }
 
 func (o *convOp) backward() {
+	if o.norm != nil {
+		o.backwardFused()
+		return
+	}
 	o.gradWeights()
 	o.gradInput()
 }
 
+// backwardFused reads the gradient of the batch norm's output, in grad or, if the batch norm added a residual, in held.
+func (o *convOp) backwardFused() {
+	var dx []float32
+	if o.x != nil {
+		if o.norm.residual == nil {
+			o.c.grad, o.c.third = o.c.third, o.c.grad
+		}
+		dx = o.c.of(o.c.grad, o.l.In)
+	}
+	o.conv.Backward(dx, o.dw, o.c.of(o.x, o.l.In), o.xNorm, o.norm.norm)
+}
+
+// gradWeights and gradInput are the two halves of backward where the batch norm behind is not fused.
 func (o *convOp) gradWeights() {
 	o.conv.GradWeights(o.dw, o.c.of(o.x, o.l.In), o.c.of(o.y, o.l.Out))
 }
@@ -416,19 +471,37 @@ type normOp struct {
 	l              Layer
 	norm           *kernel.BatchNorm
 	sums           *kernel.Sums
-	y, z           []float32
+	y, z           []float32 // z is nil if its only reader computes it
 	residual       []float32 // nil outside blocks
+	fused          bool      // the convolution before finishes the backward pass
 	relu           bool
 	gamma, beta    []float32
 	dgamma, dbeta  []float32
 	mean, variance []float32
 }
 
-func (o *normOp) layer() string     { return o.l.Name }
-func (o *normOp) output() []float32 { return o.c.of(o.z, o.l.Out) }
+func (o *normOp) layer() string { return o.l.Name }
+
+// output allocates if z is not kept: it is called when something has gone wrong.
+func (o *normOp) output() []float32 {
+	if o.z != nil {
+		return o.c.of(o.z, o.l.Out)
+	}
+	z := make([]float32, o.c.n*o.l.Out.Len())
+	o.norm.Materialise(z, o.c.of(o.y, o.l.Out))
+	return z
+}
+
+// kept is z of the current batch, or nil.
+func (o *normOp) kept() []float32 {
+	if o.z == nil {
+		return nil
+	}
+	return o.c.of(o.z, o.l.Out)
+}
 
 func (o *normOp) forward(train bool) {
-	y, z := o.c.of(o.y, o.l.Out), o.c.of(o.z, o.l.Out)
+	y, z := o.c.of(o.y, o.l.Out), o.kept()
 	var residual []float32
 	if o.residual != nil {
 		residual = o.c.of(o.residual, o.l.Out)
@@ -451,12 +524,16 @@ func (o *normOp) forward(train bool) {
 }
 
 func (o *normOp) backward() {
-	y, z, dz := o.c.of(o.y, o.l.Out), o.c.of(o.z, o.l.Out), o.c.of(o.c.grad, o.l.Out)
+	y, z, dz := o.c.of(o.y, o.l.Out), o.kept(), o.c.of(o.c.grad, o.l.Out)
 	var dresidual []float32
 	if o.residual != nil {
 		dresidual = dz
 	}
-	o.norm.Backward(y, dresidual, o.dgamma, o.dbeta, dz, z, y, o.gamma, o.relu)
+	if o.fused {
+		o.norm.BackwardSums(dresidual, o.dgamma, o.dbeta, dz, z, y, o.gamma, o.relu)
+	} else {
+		o.norm.Backward(y, dresidual, o.dgamma, o.dbeta, dz, z, y, o.gamma, o.relu)
+	}
 	if o.residual != nil { // grad now holds the gradient of the sum
 		o.c.held, o.c.grad, o.c.spare = o.c.grad, o.c.spare, nil
 	}

@@ -43,12 +43,12 @@ type splitArgs struct {
 }
 
 type pairArgs struct {
-	src, zero                             *float32
-	positions                             *int
-	blocks, groups                        int
-	tail                                  int
-	dst                                   *uint16
-	dstpiece, dstblock, dstgroup, dstrow_ int
+	src, zero                            *float32
+	positions                            *int
+	blocks, groups                       int
+	tail                                 int
+	dst                                  *uint16
+	dstpiece, dstblock, dstgroup, dstrow int
 }
 
 // tileConfig is the operand of LDTILECFG: palette 1.

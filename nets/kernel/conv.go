@@ -110,3 +110,57 @@ func (c *Conv) GradWeights(dw, x, dy []float32) {
 	checkLen("GradWeights: dw", len(dw), c.Weights())
 	c.algo.gradWeights(dw, x, dy, n)
 }
+
+// fusing is a convolution that normalises what it reads and differentiates what
+// it is handed image by image in cache, so that neither goes through memory.
+type fusing interface {
+	// forwardNorm is forward of x normalised by norm.
+	forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *Sums)
+	fusesBackward() bool
+	// backward is gradWeights and, if dx is not nil, gradInput. x is normalised by
+	// xNorm unless that is nil; dy is what yNorm computes.
+	backward(dx, dw, x []float32, xNorm, yNorm *BatchNorm, n int)
+}
+
+// FusesForward reports whether [Conv.ForwardNorm] works.
+func (c *Conv) FusesForward() bool {
+	_, ok := c.algo.(fusing)
+	return ok
+}
+
+// FusesBackward reports whether [Conv.Backward] works.
+func (c *Conv) FusesBackward() bool {
+	f, ok := c.algo.(fusing)
+	return ok && f.fusesBackward()
+}
+
+// ForwardNorm is Forward of the activation that norm makes of x, the same bits:
+// norm.Forward or norm.Eval has been called with this x and z nil.
+func (c *Conv) ForwardNorm(y, x []float32, norm *BatchNorm, sums *Sums) {
+	n := c.images("ForwardNorm: x", x, c.Inputs())
+	checkLen("ForwardNorm: y", len(y), n*c.Outputs())
+	if !c.packed || norm.rows*norm.c != c.Inputs() || norm.n != n {
+		panic("kernel: ForwardNorm before SetWeights or of another batch norm's images")
+	}
+	if sums != nil {
+		h, w := c.Out()
+		sums.start(n, h*w, c.K)
+	}
+	c.algo.(fusing).forwardNorm(y, x, norm, n, sums)
+}
+
+// Backward computes dw and, unless it is nil, dx from the dy that
+// norm.BackwardSums has left to be computed, the same bits as norm.Backward,
+// GradWeights and GradInput, and writes that call's dresidual. xNorm is nil, or what ForwardNorm had as norm. dx must
+// not overlap any of norm's slices.
+func (c *Conv) Backward(dx, dw, x []float32, xNorm, norm *BatchNorm) {
+	n := c.images("Backward: x", x, c.Inputs())
+	if dx != nil {
+		checkLen("Backward: dx", len(dx), len(x))
+	}
+	checkLen("Backward: dw", len(dw), c.Weights())
+	if !c.packed || norm.rows*norm.c != c.Outputs() || norm.n != n {
+		panic("kernel: Backward before SetWeights or of another batch norm's images")
+	}
+	c.algo.(fusing).backward(dx, dw, x, xNorm, norm, n)
+}

@@ -24,7 +24,7 @@ func newAMXConv(ws *Workers, s ConvShape) *amxConv {
 	c := &amxConv{ConvShape: s, ws: ws}
 	c.forw = newAMXPass(ws, passShape{ph: s.H, pw: s.W, c: s.C, dilate: 1, h: s.H, w: s.W, side: s.Side, stride: s.Stride, outH: ph, outW: pw, k: s.K})
 	c.back = newAMXPass(ws, passShape{ph: ph, pw: pw, c: s.K, dilate: s.Stride, h: s.H, w: s.W, side: s.Side, stride: 1, outH: s.H, outW: s.W, k: s.C})
-	c.weights = newAMXGradPass(ws, s)
+	c.weights = newAMXGradPass(ws, s, c.back)
 	return c
 }
 
@@ -37,10 +37,27 @@ func (c *amxConv) forward(y, x []float32, n int, sums *Sums) { c.forw.run(y, x, 
 func (c *amxConv) gradInput(dx, dy []float32, n int)         { c.back.run(dx, dy, n, nil) }
 func (c *amxConv) gradWeights(dw, x, dy []float32, n int)    { c.weights.run(dw, x, dy, n) }
 
+func (c *amxConv) forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *Sums) {
+	c.forw.norm = norm
+	c.forw.run(y, x, n, sums)
+	c.forw.norm = nil
+}
+
+// fusesBackward: with more than one range of channels dy would be computed for each.
+func (c *amxConv) fusesBackward() bool { return len(c.weights.ranges) == 1 }
+
+func (c *amxConv) backward(dx, dw, x []float32, xNorm, yNorm *BatchNorm, n int) {
+	g := c.weights
+	g.dx, g.xNorm, g.yNorm = dx, xNorm, yNorm
+	g.run(dw, x, nil, n)
+	g.dx, g.xNorm, g.yNorm = nil, nil, nil
+}
+
 type amxPass struct {
 	passShape
 	ws         *Workers
 	planeBytes int
+	scratch    int // bytes that an image takes
 	kp         int // output channels, padded
 	mt, nt     int
 	binary     bool
@@ -60,6 +77,7 @@ type amxPass struct {
 	transposed bool
 
 	dst, src           []float32
+	norm               *BatchNorm // src is still to be normalised
 	sums               *Sums
 	image              func(part, worker int)
 	packPart, turnPart func(part, worker int)
@@ -115,7 +133,8 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 			}
 		}
 	}
-	ws.reserve(scratch, s.side*s.side*s.c*s.k*4+64)
+	p.scratch = scratch
+	ws.reserve(scratch+s.ph*s.pw*s.c*4+64, s.side*s.side*s.c*s.k*4+64)
 	p.image, p.packPart, p.turnPart = p.runImage, p.packGroup, p.turn
 	return p
 }
@@ -203,9 +222,23 @@ func (p *amxPass) run(dst, src []float32, n int, sums *Sums) {
 
 func (p *amxPass) runImage(img, worker int) {
 	scratch := p.ws.scratch[worker]
-	planes := take[uint16](&scratch, 3*p.planeBytes/2)
 	src := p.src[img*p.ph*p.pw*p.c:][:p.ph*p.pw*p.c]
+	if p.norm != nil {
+		after := scratch[roundUp(p.scratch, 64):]
+		z := take[float32](&after, len(src))
+		p.norm.applyImage(z, src, nil)
+		src = z
+	}
 	dst := p.dst[img*p.outH*p.outW*p.k:][:p.outH*p.outW*p.k]
+	p.convolve(dst, src, scratch)
+	if p.sums != nil {
+		addImage(p.ws.impl, p.sums, img, dst)
+	}
+}
+
+// convolve computes one image. The planes at the beginning of scratch must hold zeros where the padding is.
+func (p *amxPass) convolve(dst, src []float32, scratch []byte) {
+	planes := take[uint16](&scratch, 3*p.planeBytes/2)
 	p.splitImage(planes, src)
 	out := dst
 	if !p.direct {
@@ -229,9 +262,6 @@ func (p *amxPass) runImage(img, worker int) {
 	}
 	if !p.direct {
 		p.copyRows(dst, out, p.outPitch, p.kp)
-	}
-	if p.sums != nil {
-		addImage(p.ws.impl, p.sums, img, dst)
 	}
 }
 
@@ -288,7 +318,13 @@ type amxGradPass struct {
 	tableY     []int
 	zero       []float32
 	config     *tileConfig
+	scratch    int // bytes of a part's x and dy
 	dwFloats   int // of one range, with a tile for what is not wanted
+
+	// For [Conv.Backward]: the pass that computes dx, and what makes x and dy.
+	back         *amxPass
+	dx           []float32
+	xNorm, yNorm *BatchNorm
 
 	dw, x, dy          []float32
 	n                  int
@@ -301,8 +337,8 @@ type gradRange struct {
 	tiles    []int
 }
 
-func newAMXGradPass(ws *Workers, s ConvShape) *amxGradPass {
-	g := &amxGradPass{ConvShape: s, ws: ws, config: newTileConfig(16, 8)}
+func newAMXGradPass(ws *Workers, s ConvShape, back *amxPass) *amxGradPass {
+	g := &amxGradPass{ConvShape: s, ws: ws, back: back, config: newTileConfig(16, 8)}
 	pad := s.Side / 2
 	g.pitch = s.W + pad
 	ph, pw := s.Out()
@@ -361,7 +397,8 @@ func newAMXGradPass(ws *Workers, s ConvShape) *amxGradPass {
 	}
 	g.dwFloats = roundUp((s.Side*s.Side*perRange*16+16)*g.kp, 16)
 	g.imageParts = min((s.N+g.group-1)/g.group, max(2, min(8, 16/len(g.ranges))))
-	ws.reserve(3*perRange*16*g.rowBytes+64+g.group*g.blocksY*g.kp/16*3072+64, g.imageParts*len(g.ranges)*g.dwFloats*4)
+	g.scratch = roundUp(3*perRange*16*g.rowBytes+64+g.group*g.blocksY*g.kp/16*3072+64, 64)
+	ws.reserve(g.scratch+roundUp(back.scratch, 64)+g.group*max(s.Inputs(), s.Outputs())*4+64, g.imageParts*len(g.ranges)*g.dwFloats*4)
 	g.partFunc, g.reduceFn = g.part, g.reduce
 	return g
 }
@@ -370,6 +407,9 @@ func (g *amxGradPass) run(dw, x, dy []float32, n int) {
 	g.dw, g.x, g.dy, g.n = dw, x, dy, n
 	for w := range g.ws.scratch { // beyond the rows' blocks: anything finite, since dy is 0 there
 		clear(g.ws.scratch[w][:3*(g.ranges[0].to-g.ranges[0].from)*16*g.rowBytes])
+		if g.dx != nil {
+			clear(g.ws.scratch[w][g.scratch:][:3*g.back.planeBytes]) // the padding
+		}
 	}
 	g.ws.Do(g.imageParts*len(g.ranges), g.partFunc)
 	g.ws.Do(g.Side*g.Side*((g.C+15)/16), g.reduceFn)
@@ -394,19 +434,25 @@ func (g *amxGradPass) part(part, worker int) {
 	bchunk := g.kp / 16 * 3072
 	for img := from; img < to; img += g.group {
 		n := min(g.group, to-img)
+		x, dy := g.images(img, n, worker)
+		pairs(&pairArgs{
+			src: &dy[0], zero: &g.zero[0], positions: &g.tableY[0],
+			blocks: n * g.blocksY, groups: groupsY, tail: tailMask(g.K),
+			dst: &b[0], dstpiece: 1024, dstblock: bchunk, dstgroup: 3072,
+		})
+		if g.xNorm != nil { // dy is no longer needed where x comes
+			for i := range n {
+				g.xNorm.applyImage(x[i*g.Inputs():][:g.Inputs()], g.x[(img+i)*g.Inputs():][:g.Inputs()], nil)
+			}
+		}
 		tailX := 0xffff
 		if r.to*16 > g.C {
 			tailX = tailMask(g.C)
 		}
 		pairsTransposed(&pairArgs{
-			src: &g.x[img*g.Inputs()+r.from*16], zero: &g.zero[0], positions: &g.tableX[0],
+			src: &x[r.from*16], zero: &g.zero[0], positions: &g.tableX[0],
 			blocks: n * g.blocksX, groups: r.to - r.from, tail: tailX,
-			dst: &planes[0], dstpiece: channels * g.rowBytes, dstblock: 64, dstgroup: 16 * g.rowBytes, dstrow_: g.rowBytes,
-		})
-		pairs(&pairArgs{
-			src: &g.dy[img*g.Outputs()], zero: &g.zero[0], positions: &g.tableY[0],
-			blocks: n * g.blocksY, groups: groupsY, tail: tailMask(g.K),
-			dst: &b[0], dstpiece: 1024, dstblock: bchunk, dstgroup: 3072,
+			dst: &planes[0], dstpiece: channels * g.rowBytes, dstblock: 64, dstgroup: 16 * g.rowBytes, dstrow: g.rowBytes,
 		})
 		args := amxGradArgs{
 			a: &planes[0], plane: channels * g.rowBytes, astride: g.rowBytes,
@@ -420,6 +466,30 @@ func (g *amxGradPass) part(part, worker int) {
 			amxGrad4x1(&args)
 		}
 	}
+}
+
+// images returns a group's x and dy; where they are still to be computed, in the
+// worker's scratch, the same place for both: x only after dy has been read. dx of the images is computed on the way.
+func (g *amxGradPass) images(img, n, worker int) (x, dy []float32) {
+	x = g.x[img*g.Inputs():][:n*g.Inputs()]
+	after := g.ws.scratch[worker][g.scratch:]
+	back, after := after[:roundUp(g.back.scratch, 64)], after[roundUp(g.back.scratch, 64):]
+	buffer := take[float32](&after, n*max(g.Inputs(), g.Outputs()))
+	if g.xNorm != nil {
+		x = buffer[:n*g.Inputs()]
+	}
+	if g.yNorm == nil {
+		return x, g.dy[img*g.Outputs():][:n*g.Outputs()]
+	}
+	dy = buffer[:n*g.Outputs()]
+	for i := range n {
+		one := dy[i*g.Outputs():][:g.Outputs()]
+		g.yNorm.gradImage(one, img+i)
+		if g.dx != nil {
+			g.back.convolve(g.dx[(img+i)*g.Inputs():][:g.Inputs()], one, back)
+		}
+	}
+	return x, dy
 }
 
 // reduce adds the parts of 16 channels at a tap.

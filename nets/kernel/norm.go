@@ -140,7 +140,8 @@ func (b *BatchNorm) count(what string, y []float32) int {
 
 // Forward normalises with the batch's moments, which it leaves in Mean and Var.
 // sums is what [Conv.Forward] computed with y, or nil: then it is computed here.
-// residual is nil or as long as y; z may be y or residual.
+// residual is nil or as long as y; z may be y or residual. If z is nil, y stays
+// to be normalised by its reader ([Conv.ForwardNorm]), and residual must be nil.
 func (b *BatchNorm) Forward(z, y []float32, sums *Sums, gamma, beta, residual []float32, relu bool) {
 	n := b.start("Forward", z, y, gamma, beta, residual, relu)
 	if sums == nil {
@@ -157,10 +158,12 @@ func (b *BatchNorm) Forward(z, y []float32, sums *Sums, gamma, beta, residual []
 		b.Mean[k], b.Var[k] = sums.moments(k)
 		b.setChannel(k, b.Mean[k], b.Var[k], gamma[k])
 	}
-	b.ws.Do(n, b.applyPart)
+	if z != nil {
+		b.ws.Do(n, b.applyPart)
+	}
 }
 
-// Eval normalises with given moments, such as running averages.
+// Eval normalises with given moments, such as running averages. z may be nil as in Forward.
 func (b *BatchNorm) Eval(z, y, mean, variance, gamma, beta, residual []float32, relu bool) {
 	n := b.start("Eval", z, y, gamma, beta, residual, relu)
 	checkLen("BatchNorm.Eval: mean", len(mean), b.c)
@@ -168,11 +171,16 @@ func (b *BatchNorm) Eval(z, y, mean, variance, gamma, beta, residual []float32, 
 	for k := range b.c {
 		b.setChannel(k, float64(mean[k]), float64(variance[k]), gamma[k])
 	}
-	b.ws.Do(n, b.applyPart)
+	if z != nil {
+		b.ws.Do(n, b.applyPart)
+	}
 }
 
 func (b *BatchNorm) start(what string, z, y, gamma, beta, residual []float32, relu bool) int {
 	n := b.count(what, y)
+	if z == nil && residual == nil {
+		z = y
+	}
 	if len(z) != len(y) || len(gamma) != b.c || len(beta) != b.c || residual != nil && len(residual) != len(y) {
 		panic(fmt.Sprintf("kernel: BatchNorm.%s: z has %d values, gamma %d, beta %d, residual %d; want %d, %d, %d, %d or none",
 			what, len(z), len(gamma), len(beta), len(residual), len(y), b.c, b.c, len(y)))
@@ -220,8 +228,25 @@ func normGeneric(z, y, residual, mean, scale, beta []float32, relu bool) {
 //
 // dresidual may be nil. dy and dresidual may be dz (not both), and dy may be y.
 func (b *BatchNorm) Backward(dy, dresidual, dgamma, dbeta, dz, z, y, gamma []float32, relu bool) {
-	n := b.count("Backward", y)
 	checkLen("BatchNorm.Backward: dy", len(dy), len(y))
+	b.BackwardSums(dresidual, dgamma, dbeta, dz, z, y, gamma, relu)
+	b.dy = dy
+	b.ws.Do(b.n, b.backApplyPart)
+}
+
+// Materialise computes the z of a Forward call whose z was nil. It is for finding
+// out what went wrong, while y still holds what Forward saw.
+func (b *BatchNorm) Materialise(z, y []float32) {
+	n := b.count("Materialise", y)
+	checkLen("BatchNorm.Materialise: z", len(z), len(y))
+	b.z, b.y, b.residual = z, y, nil
+	b.ws.Do(n, b.applyPart)
+}
+
+// BackwardSums is the first half of Backward: everything but dy and dresidual,
+// which [Conv.Backward] computes from dz, z and y as it needs them.
+func (b *BatchNorm) BackwardSums(dresidual, dgamma, dbeta, dz, z, y, gamma []float32, relu bool) {
+	n := b.count("Backward", y)
 	checkLen("BatchNorm.Backward: dz", len(dz), len(y))
 	checkLen("BatchNorm.Backward: dgamma", len(dgamma), b.c)
 	checkLen("BatchNorm.Backward: dbeta", len(dbeta), b.c)
@@ -238,7 +263,7 @@ func (b *BatchNorm) Backward(dy, dresidual, dgamma, dbeta, dz, z, y, gamma []flo
 		b.mask = byZ
 		checkLen("BatchNorm.Backward: z", len(z), len(y))
 	}
-	b.z, b.y, b.dz, b.dy, b.dres = z, y, dz, dy, dresidual
+	b.z, b.y, b.dz, b.dy, b.dres = z, y, dz, nil, dresidual
 	b.ws.Do(n, b.backSumPart)
 	for k := range b.c {
 		var sum, dot float64
@@ -250,7 +275,11 @@ func (b *BatchNorm) Backward(dy, dresidual, dgamma, dbeta, dz, z, y, gamma []flo
 		count := float64(n * b.rows)
 		b.coef[k], b.coef[b.c+k], b.coef[2*b.c+k] = float32(float64(gamma[k])*float64(b.inv[k])), float32(sum/count), float32(dot/count)
 	}
-	b.ws.Do(n, b.backApplyPart)
+}
+
+// gradImage computes dy of an image into dy, and its dresidual.
+func (b *BatchNorm) gradImage(dy []float32, img int) {
+	b.backImage(dy, b.image(b.dres, img), b.image(b.dz, img), b.image(b.z, img), b.image(b.y, img))
 }
 
 func (b *BatchNorm) backSum(part, _ int) {
@@ -259,7 +288,7 @@ func (b *BatchNorm) backSum(part, _ int) {
 }
 
 func (b *BatchNorm) backApply(img, _ int) {
-	b.backImage(b.image(b.dy, img), b.image(b.dres, img), b.image(b.dz, img), b.image(b.z, img), b.image(b.y, img))
+	b.gradImage(b.image(b.dy, img), img)
 }
 
 // through is the gradient of the value at i before the ReLU, dz[i] or 0.

@@ -1,0 +1,84 @@
+package kernel
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// TestFusedIsUnfused: ForwardNorm and Backward give the bits of the separate calls, with and without a residual.
+func TestFusedIsUnfused(t *testing.T) {
+	for _, name := range Implementations() {
+		for _, s := range []ConvShape{
+			{N: 5, H: 8, W: 8, C: 16, K: 32, Side: 3, Stride: 1},
+			{N: 3, H: 16, W: 16, C: 32, K: 32, Side: 3, Stride: 1},
+			{N: 3, H: 9, W: 12, C: 16, K: 16, Side: 3, Stride: 2},
+			{N: 2, H: 7, W: 5, C: 3, K: 5, Side: 3, Stride: 1},
+			{N: 9, H: 8, W: 8, C: 128, K: 256, Side: 3, Stride: 1},
+		} {
+			for _, residual := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/%+v/residual=%v", name, s, residual), func(t *testing.T) {
+					ws := newWorkers(t, 3, name)
+					c := NewConv(ws, s)
+					if !c.FusesForward() {
+						t.Skip(name + " does not fuse")
+					}
+					ph, pw := s.Out()
+					before, after := NewBatchNorm(ws, s.N, s.H*s.W, s.C, 1e-5), NewBatchNorm(ws, s.N, ph*pw, s.K, 1e-5)
+					values := func(seed uint64, n int) []float32 {
+						x := make([]float32, n)
+						noise(seed, x)
+						return x
+					}
+					x, w, dz := values(1, s.N*s.Inputs()), values(2, s.Weights()), values(3, s.N*s.Outputs())
+					gammaC, betaC, gammaK, betaK := values(4, s.C), values(5, s.C), values(6, s.K), values(7, s.K)
+					var r, dres []float32
+					if residual {
+						r = values(8, s.N*s.Outputs())
+					}
+					c.SetWeights(w, false)
+					type results struct{ y, z, dx, dw, dres, dgamma, dbeta []float32 }
+					run := func(fused bool) results {
+						g := results{y: make([]float32, len(dz)), z: make([]float32, len(dz)), dx: make([]float32, len(x)), dw: make([]float32, len(w)),
+							dgamma: make([]float32, s.K), dbeta: make([]float32, s.K)}
+						a := make([]float32, len(x))
+						grad := slices.Clone(dz)
+						if residual {
+							dres = grad
+						}
+						if fused {
+							before.Forward(nil, x, nil, gammaC, betaC, nil, true)
+							c.ForwardNorm(g.y, x, before, after.Sums())
+							before.Materialise(a, x)
+						} else {
+							before.Forward(a, x, nil, gammaC, betaC, nil, true)
+							c.Forward(g.y, a, after.Sums())
+						}
+						after.Forward(g.z, g.y, after.Sums(), gammaK, betaK, r, true)
+						if fused && c.FusesBackward() {
+							after.BackwardSums(dres, g.dgamma, g.dbeta, grad, g.z, g.y, gammaK, true)
+							c.Backward(g.dx, g.dw, x, before, after)
+						} else {
+							dy := make([]float32, len(dz))
+							after.Backward(dy, dres, g.dgamma, g.dbeta, grad, g.z, g.y, gammaK, true)
+							c.GradWeights(g.dw, a, dy)
+							c.GradInput(g.dx, dy)
+						}
+						g.dres = grad
+						return g
+					}
+					want, got := run(false), run(true)
+					for _, p := range []struct {
+						what      string
+						got, want []float32
+					}{{"y", got.y, want.y}, {"z", got.z, want.z}, {"dx", got.dx, want.dx}, {"dw", got.dw, want.dw}, {"dresidual", got.dres, want.dres},
+						{"dgamma", got.dgamma, want.dgamma}, {"dbeta", got.dbeta, want.dbeta}} {
+						if !slices.Equal(p.got, p.want) {
+							t.Errorf("%s differs", p.what)
+						}
+					}
+				})
+			}
+		}
+	}
+}
