@@ -32,6 +32,9 @@ const maxSteps = 1 << 62
 // diagonal is minus their sum. (E_2n = 2E_n + E_n^2 is computed as P^n P^n with
 // the diagonal put right afterwards: the same matrix without a cancellation.)
 //
+// Steps is the exact integer while it is below about 1e13; the distances carry a
+// relative error of some 1e-14, so that of a larger M the leading 13 digits count.
+//
 // It is ErrReducible or ErrPeriodic if the chain does not converge, and an error
 // for more than 2048 states: see MixingBounds.
 func (c *Chain) MixingTime(eps float64) (Mixing, error) {

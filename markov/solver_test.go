@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"runtime"
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
@@ -576,6 +577,96 @@ func TestMultilevelAgreesWithGTH(t *testing.T) {
 		}
 		if r := c.Residual(got.Law); r > 1e-12 {
 			t.Errorf("%s: residual %.2g, reported %.2g", name, r, got.Residual)
+		}
+	}
+}
+
+// More planted defects on nearly decoupled chains: what subtracts or inverts I - P in the
+// usual way is seen to fail where the solvers here are exact; a law that is off
+// by 1e-6 is seen by Residual.
+func TestMoreDefectsAreSeen(t *testing.T) {
+	const e = 1e-15
+	c := must(FromDense([][]float64{{0, 0.3, e}, {0.3, 0, e}, {e, e, 0}}, 1))
+	p := c.Dense()
+	// Hitting state 2 from 0 takes 1/e steps.
+	h := must(c.HittingTimes(2))
+	if math.Abs(h[0]*e-1) > 1e-14 {
+		t.Errorf("hitting time %g, want %g", h[0], 1/e)
+	}
+	a := mat.NewDense(2, 2, []float64{1 - p[0][0], -p[0][1], -p[1][0], 1 - p[1][1]})
+	var naive mat.VecDense
+	_ = naive.SolveVec(a, mat.NewVecDense(2, []float64{1, 1}))
+	if naive.Len() == 2 && math.Abs(naive.AtVec(0)*e-1) < 1e-3 {
+		t.Errorf("LU on I - P gives the hitting time %g: expected it to fail", naive.AtVec(0))
+	}
+	// Kemeny's constant is 1/(3e) + 1/(0.6+e).
+	want := 1/(3*e) + 1/(0.6+e)
+	if k := must(c.Kemeny()); math.Abs(k/want-1) > 1e-13 {
+		t.Errorf("Kemeny's constant %g, want %g", k, want)
+	}
+	z := mat.NewDense(3, 3, nil) // trace of (I - P + 1 pi)^-1 minus one
+	for x := range 3 {
+		for y := range 3 {
+			v := 1./3 - p[x][y]
+			if x == y {
+				v++
+			}
+			z.Set(x, y, v)
+		}
+	}
+	var inverse mat.Dense
+	_ = inverse.Inverse(z)
+	if k := mat.Trace(&inverse) - 1; math.Abs(k/want-1) < 1e-3 {
+		t.Errorf("the inverse of I - P + 1 pi gives %g: expected it to fail", k)
+	}
+
+	line := must(nine().Limit(1e-3))
+	pi := must(line.Stationary())
+	if r := line.Residual(pi); r > 1e-15 {
+		t.Errorf("residual %g of the law", r)
+	}
+	pi[4] *= 1 + 1e-6
+	if r := line.Residual(pi); r < 1e-8 {
+		t.Errorf("residual %g of a law that is off by 1e-6: expected it to be seen", r)
+	}
+}
+
+// The closed form of a birth-death chain, on a long line.
+func TestBirthDeathClosedForm(t *testing.T) {
+	s := testNoise(5)
+	const n = 20_000
+	rates := make([]Rate, 0, 2*n)
+	up, down := make([]float64, n), make([]float64, n)
+	for x := range n - 1 {
+		up[x], down[x+1] = 0.5+s.next(), 0.5+s.next()
+		rates = append(rates, Rate{x, x + 1, up[x]}, Rate{x + 1, x, down[x+1]})
+	}
+	c := must(FromRates(n, rates, 1e-3))
+	pi := must(c.Stationary())
+	for x := range n - 1 {
+		if want := up[x] / down[x+1]; math.Abs(pi[x+1]/pi[x]/want-1) > 1e-14 {
+			t.Fatalf("pi(%d)/pi(%d) = %g, want %g", x+1, x, pi[x+1]/pi[x], want)
+		}
+	}
+}
+
+// Every number of processors gives the same bytes.
+func TestResultsDoNotDependOnProcessors(t *testing.T) {
+	c := benchChain(150)
+	before := runtime.GOMAXPROCS(1)
+	defer runtime.GOMAXPROCS(before)
+	one := must(c.Stationary())
+	m1 := must(c.MixingTime(0.1))
+	for _, p := range []int{2, 3, 7} {
+		runtime.GOMAXPROCS(p)
+		pi := must(c.Stationary())
+		for x := range pi {
+			if pi[x] != one[x] {
+				t.Fatalf("%d processors change pi[%d]", p, x)
+			}
+		}
+		if m := must(c.MixingTime(0.1)); m != m1 {
+			t.Errorf("%d processors: %+v, one: %+v", p, m, m1)
 		}
 	}
 }

@@ -332,7 +332,7 @@ func TestStepAndOccupation(t *testing.T) {
 	}
 }
 
-func ExampleChain_figure3() {
+func Example_figure3() {
 	// The three-state chain of Figure 3 and the same with halved moves.
 	p := [][]float64{{0.4, 0.4, 0.2}, {0.2, 0.4, 0.4}, {0.2, 0.2, 0.6}}
 	c, _ := FromMatrix(p)
