@@ -21,6 +21,9 @@ type Options struct {
 	Seed    uint64
 	Claims  []string // names or prefixes of names up to a dot: "theorem2" has all of its lines; empty: all
 	Workers int      // goroutines; default GOMAXPROCS. No result depends on it.
+	// Budget is the probability that any interval of the run misses its value;
+	// default evidence.FalseAlarm. Less leaves a share for claims judged elsewhere.
+	Budget float64
 	// Problem, if not nil, is verified instead of the built-in instances, on the
 	// grids with steps Delta (default: 1/4 and 1/16 of W's width) for T iterates
 	// (default 1000), both step-size schedules where its constants allow them.
@@ -81,7 +84,7 @@ func selected(claim string, names []string) bool {
 
 // Verify measures every selected claim of Section 4 in every form and judges it.
 // The probability that any interval of the run misses its value is at most
-// evidence.FalseAlarm, split evenly over the sampled measurements; exact ones need
+// Options.Budget, split evenly over the sampled measurements; exact ones need
 // no share. Records come in a fixed order and are a function of the seed. It is an
 // error if a problem fails Probe, if a constant does not satisfy a theorem's
 // assumption, or if ctx ends.
@@ -113,7 +116,10 @@ func Verify(ctx context.Context, o Options) ([]evidence.Record, error) {
 			}
 		}
 	}
-	budget := evidence.NewBudget(evidence.FalseAlarm, max(sampled, 1))
+	if o.Budget == 0 {
+		o.Budget = evidence.FalseAlarm
+	}
+	budget := evidence.NewBudget(o.Budget, max(sampled, 1))
 	noise := quantize.NewNoise(o.Seed)
 	results := make([]evidence.Result, len(chosen))
 	if o.Workers <= 0 {

@@ -262,6 +262,9 @@ func writeBudget(b *strings.Builder, records []evidence.Record) {
 		"The error budget of the run is %.0e, split evenly over %d sampled means; the probability that every interval below covers its value is at least 1 - %.3g. "+
 		"Sampling stops as soon as the verdict is clear, so an interval is no narrower than it has to be; %d runs were used in all.\n",
 		evidence.FalseAlarm, len(seen), 1-confidence, runs)
+	if 1-confidence > evidence.FalseAlarm*(1+1e-6) {
+		warnings = append(warnings, "the sampled means of this run spend more than its error budget")
+	}
 	for _, w := range warnings {
 		fmt.Fprintf(b, "\nWarning: %s\n", w)
 	}

@@ -37,6 +37,20 @@ func TestSummaryShowsWhatIsNotAsExpected(t *testing.T) {
 	}
 }
 
+func TestARunThatOverspendsItsBudgetSaysSo(t *testing.T) {
+	sampled := func(alpha float64) []evidence.Record {
+		r := evidence.NewRecord(evidence.Result{Method: evidence.SampledMethod, Upper: 1, Samples: 9, Confidence: 1 - alpha}, 2, evidence.Holds)
+		return []evidence.Record{r, r} // two forms, one interval
+	}
+	for alpha, want := range map[float64]bool{1e-6: false, 1.1e-6: true} {
+		var b strings.Builder
+		writeBudget(&b, sampled(alpha))
+		if got := strings.Contains(b.String(), "more than its error budget"); got != want {
+			t.Errorf("alpha = %g: warned = %v, want %v", alpha, got, want)
+		}
+	}
+}
+
 func TestFiguresOfTheTheorems(t *testing.T) {
 	if testing.Short() {
 		t.Skip("several seconds")
