@@ -141,15 +141,6 @@ func (p *printer) sumsGroups(back bool, mask string, groups int) {
 	for g := range groups {
 		at := func(base string) string { return fmt.Sprintf("%d(%s)", g*p.bytes(), base) }
 		p.load(at("SI"), 2)
-		if g*p.bytes()%64 == 0 { // rows far apart are no stream to the processor
-			p.op("PREFETCHT0", at("SI")+"(DX*8)")
-			if back {
-				p.op("PREFETCHT0", at("R8")+"(DX*8)")
-			}
-			if mask == "Mask" {
-				p.op("PREFETCHT0", at("R9")+"(DX*8)")
-			}
-		}
 		if !back {
 			p.op("VMULPS", 2, 2, 3)
 			p.op("VADDPS", 2, sum(g), sum(g))
