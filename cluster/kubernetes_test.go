@@ -1,9 +1,3 @@
-//go:build kubernetes
-
-// The tag goes once go.sum holds what k8s.io/api needs; until then the test runs with
-// go get k8s.io/api/batch/v1@v0.37.2 k8s.io/apimachinery/pkg/api/resource@v0.37.2 sigs.k8s.io/yaml@v1.6.0
-// and -tags kubernetes.
-
 package cluster
 
 import (
