@@ -12,8 +12,9 @@ import (
 func TestPlantedDefects(t *testing.T) {
 	s := ConvShape{N: 3, H: 8, W: 9, C: 16, K: 32, Side: 3, Stride: 1}
 	four := func(name string, binary bool, op string, spoil func(*Conv)) bool {
-		direct := convErrors(t, "generic", s, "normal", binary, nil)[op]
-		e := convErrors(t, name, s, "normal", binary, spoil)[op]
+		c := newErrorCase(s, "normal", binary)
+		i := map[string]int{"y": 0, "dx": 1, "dw": 2}[op]
+		direct, e := c.of(t, "generic", nil)[i], c.of(t, name, spoil)[i]
 		return e[0] > 4*direct[0] || e[1] > 4*direct[1]
 	}
 	for _, d := range []struct {
