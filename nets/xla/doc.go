@@ -15,6 +15,17 @@
 // therefore not the same bytes as on the other, but every step is within a derived tolerance of it
 // (TestStepOfEveryNetAndMethod), and state moves both ways.
 //
+// Ten epochs of VGG-9 at quarter width with SR on 2,000 embedded images, seeds 1, 2, 3: test error 19.1, 19.8, 19.9 % on
+// the CPU engine and 19.8, 20.7, 19.6 % on XLA's CPU plug-in, a difference of the means of one standard error:
+//
+//	tqn train --net vgg9 --method sr --data embedded --width 0.25 --epochs 10 --train-images 2000 --test-images 2000 \
+//		--batch 64 --seed 1 --engine pjrt --out runs/sr-pjrt-1
+//
+// # Tests
+//
+// pjrt/testdata/with_plugin.sh installs a CPU plug-in outside the checkout and runs the tests of pjrt and this
+// package on it. Without a plug-in they skip, each with one line.
+//
 // # Precision
 //
 // [F32] asks XLA for float32 products (precision HIGHEST). [TF32] and [BF16] are named choices.
