@@ -87,7 +87,7 @@ func ReadRates(r io.Reader, name string, alpha float64) (*Chain, error) {
 		return nil, fmt.Errorf("markov: %s: no rates; want lines from,to,rate", name)
 	}
 	if n > 64*(len(rates)+16) {
-		return nil, fmt.Errorf("markov: %s: largest state %d but only %d rates; states are numbered 0, 1, 2, ...", name, n-1, len(rates))
+		return nil, fmt.Errorf("markov: %s: largest state %d but only %d rates; states are numbered from 0 without gaps", name, n-1, len(rates))
 	}
 	c, err := FromRates(n, rates, alpha)
 	if err != nil {

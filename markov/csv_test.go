@@ -30,7 +30,7 @@ func TestReadErrorsNameTheirPlace(t *testing.T) {
 		"0,0,1\n":                       "markov: f:1: state 0 leads to itself; the diagonal follows from the other entries",
 		"-1,0,1\n":                      `markov: f:1: from is "-1"; want a state, 0 or larger`,
 		"0,1,0.7\n0,1,0.7\n":            "markov: f: alpha = 1 times the rates of row 0 sum to 1.3999999999999999, more than 1; alpha may be at most 0.7142857142857143",
-		"0,900000,1\n":                  "markov: f: largest state 900000 but only 1 rates; states are numbered 0, 1, 2, ...",
+		"0,900000,1\n":                  "markov: f: largest state 900000 but only 1 rates; states are numbered from 0 without gaps",
 	} {
 		if _, err := ReadRates(strings.NewReader(text), "f", 1); err == nil || err.Error() != want {
 			t.Errorf("%q: %v, want %q", text, err, want)

@@ -344,7 +344,7 @@ func (w *recombination) residual() float64 { return w.norm }
 
 // add replaces x by the best combination of it and its predecessors.
 func (w *recombination) add(l *level, x []float64) {
-	r := make([]float64, 0)
+	var r []float64
 	if len(w.x) == windowSize {
 		r = w.r[0]
 		old := w.x[0]

@@ -8,12 +8,17 @@ import (
 )
 
 // SR is SGD with stochastic rounding, equation (6), on a finite product of
-// grids: w <- Q_s(P(w - alpha*g(w))). The coordinates of g are independent given w.
+// grids: w <- Q_s(P(w - alpha*g(w))).
 type SR struct {
 	Axes []quantize.Grid // one bounded grid a coordinate
-	// Gradient returns the law of coordinate k of the stochastic gradient at w.
-	// It must not keep w.
+	// Gradient returns the law of coordinate k of the stochastic gradient at w; the
+	// coordinates are independent given w. It must not keep w.
 	Gradient func(w []float64, k int) Law
+	// Joint, if not nil, replaces Gradient: the joint law of the gradient at w, as
+	// vectors and their probabilities (a minibatch drawn from finitely many
+	// examples). The coordinates then need not be independent; the proof of Theorem
+	// 5 multiplies one-coordinate probabilities, which presumes that they are.
+	Joint func(w []float64) (gradients [][]float64, probability []float64)
 	// Drop leaves out of T_alpha single-coordinate moves less likely than this
 	// (0: none). On a lattice with unbounded noise it keeps rows short.
 	Drop float64
@@ -115,7 +120,7 @@ func (s SR) rates() (*Chain, error) {
 		s.Point(x, w)
 		for k, g := range s.Axes {
 			i := x / stride[k] % g.Len()
-			law := s.Gradient(w, k)
+			law := s.law(w, k)
 			down, up := law.Excess(0)/g.Delta, law.Shortfall(0)/g.Delta
 			if math.IsNaN(down+up) || math.IsInf(down+up, 0) {
 				return nil, fmt.Errorf("markov: the gradient at %v, coordinate %d, has no finite mean", w, k)
@@ -151,6 +156,14 @@ func (s SR) Chain(alpha float64) (*Chain, error) {
 	moves := make([][]move, d)
 	for x := range n {
 		s.Point(x, w)
+		if s.Joint != nil {
+			var err error
+			if col, val, err = s.jointMoves(col, val, x, w, stride, alpha); err != nil {
+				return nil, err
+			}
+			ptr = append(ptr, len(col))
+			continue
+		}
 		for k, g := range s.Axes {
 			i := x / stride[k] % g.Len()
 			law := s.Gradient(w, k)
@@ -182,6 +195,58 @@ func (s SR) Chain(alpha float64) (*Chain, error) {
 		ptr = append(ptr, len(col))
 	}
 	return fromCSR(n, ptr, col, val, 1)
+}
+
+// law returns the law of coordinate k at w.
+func (s SR) law(w []float64, k int) Law {
+	if s.Joint == nil {
+		return s.Gradient(w, k)
+	}
+	g, p := s.Joint(w)
+	v := make([]float64, len(g))
+	for i := range g {
+		v[i] = g[i][k]
+	}
+	law, err := NewDiscrete(v, p)
+	if err != nil {
+		panic("markov: SR.Joint: " + err.Error())
+	}
+	return law
+}
+
+// jointMoves appends the moves out of x under the joint law: given a gradient the
+// coordinates round independently (quantize.Grid.Move).
+func (s SR) jointMoves(col []int32, val []float64, x int, w []float64, stride []int, alpha float64) ([]int32, []float64, error) {
+	gradients, probability := s.Joint(w)
+	sum := 0.0
+	for _, p := range probability {
+		sum += p
+	}
+	for i, g := range gradients {
+		if len(g) != len(w) || !(probability[i] >= 0) || !(sum > 0) {
+			return nil, nil, fmt.Errorf("markov: the joint gradient at %v is not a law on vectors of length %d", w, len(w))
+		}
+		outcomes := []move{{x, probability[i] / sum}} // states here, not steps
+		for k, axis := range s.Axes {
+			near, far, p := axis.Move(w[k], -alpha*g[k])
+			at := x / stride[k] % axis.Len()
+			a, _ := axis.Index(near)
+			b, _ := axis.Index(far)
+			for j := range outcomes {
+				o := outcomes[j]
+				if p > 0 {
+					outcomes = append(outcomes, move{o.steps + (b-at)*stride[k], o.p * p})
+				}
+				outcomes[j] = move{o.steps + (a-at)*stride[k], o.p * (1 - p)}
+			}
+		}
+		for _, o := range outcomes {
+			if o.steps != x && o.p > 0 {
+				col, val = append(col, int32(o.steps)), append(val, o.p)
+			}
+		}
+	}
+	return col, val, nil
 }
 
 func (s SR) strides() []int {

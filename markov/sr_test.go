@@ -363,3 +363,46 @@ func ExampleSR() {
 	// alpha = 1e-12: alpha*M = 12.203086
 	// t_eps = 12.203086
 }
+
+// A joint law whose coordinates depend on each other: T_alpha by enumeration of the
+// rule, and the slopes 2 and 1 although the proof's product formula does not hold.
+func TestJointGradient(t *testing.T) {
+	g := must(quantize.NewGrid(0.5, -1, 1))
+	points := [][]float64{{0.9, -0.3}, {-0.8, -0.6}, {0.1, 0.7}, {-2, 1.5}}
+	s := SR{Axes: []quantize.Grid{g, g}, Joint: func(w []float64) ([][]float64, []float64) {
+		var grads [][]float64 // one example of a two-weight problem, and a label that is noise
+		for _, p := range points {
+			r := w[0]*p[0] + w[1]*p[1]
+			grads = append(grads, []float64{(r + 5) * p[0], (r + 5) * p[1]}, []float64{(r - 5) * p[0], (r - 5) * p[1]})
+		}
+		return grads, []float64{1, 1, 1, 1, 1, 1, 0.5, 0.5}
+	}}
+	for _, alpha := range []float64{0.7, 1e-3} {
+		c := must(s.Chain(alpha))
+		for x := range c.n {
+			w := s.Point(x, nil)
+			want := make([]float64, c.n)
+			grads, weight := s.Joint(w)
+			for i, grad := range grads {
+				n0, f0, p0 := g.Move(w[0], -alpha*grad[0])
+				n1, f1, p1 := g.Move(w[1], -alpha*grad[1])
+				for _, o := range []struct{ a, b, p float64 }{{n0, n1, (1 - p0) * (1 - p1)}, {f0, n1, p0 * (1 - p1)}, {n0, f1, (1 - p0) * p1}, {f0, f1, p0 * p1}} {
+					y, _ := s.State([]float64{o.a, o.b})
+					want[y] += weight[i] / 7 * o.p
+				}
+			}
+			for y, p := range want {
+				if got := c.P(x, y); math.Abs(got-p) > 1e-15 {
+					t.Fatalf("alpha = %g: P(%d, %d) = %g, want %g", alpha, x, y, got, p)
+				}
+			}
+		}
+	}
+	r, err := Theorem5(s, []float64{5e-3, 2e-3, 1e-3, 1e-4, 1e-5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if math.Abs(r.MatrixSlope.Value-2) > 0.02 || math.Abs(r.LawSlope.Value-1) > 0.02 {
+		t.Errorf("slopes %+v and %+v, want 2 and 1", r.MatrixSlope, r.LawSlope)
+	}
+}

@@ -29,7 +29,7 @@ func (s SR) CheckTheorem5(limit int) []Assumption {
 	for x := range s.States() {
 		s.Point(x, w)
 		for k := range s.Axes {
-			law := s.Gradient(w, k)
+			law := s.law(w, k)
 			reason := ""
 			switch {
 			case !(law.TailConstant() < math.Inf(1)):
