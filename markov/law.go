@@ -283,14 +283,14 @@ func (l Lomax) Tent(c, h float64) float64 {
 	}, c, h, l.Mean, l.Scale+math.Abs(c-l.Mean))
 }
 
-// TailConstant returns the supremum of v^2 P(g > v) bounded by
-// (|Mean|+Scale)^2 max(1, 1/2) for Index >= 2, +Inf below.
+// TailConstant returns (|Mean|+Scale)^2 for Index >= 2, +Inf below.
 func (l Lomax) TailConstant() float64 {
 	if l.Index < 2 {
 		return math.Inf(1)
 	}
-	// For v <= |Mean|+Scale the bound is trivial. Beyond, P(g > v) <= (1/2)(Scale/(v-|Mean|+Scale-0))^2
-	// and v/(v-|Mean|+Scale) <= (|Mean|+Scale)/Scale.
+	// For v <= |Mean|+Scale the bound is trivial. Beyond it v^2 P(g > v) is at most
+	// (1/2) (v Scale/(v-|Mean|+Scale))^2, monotone in v between (|Mean|+Scale)^2/8
+	// and Scale^2/2.
 	m := math.Abs(l.Mean) + l.Scale
 	return m * m
 }

@@ -53,7 +53,7 @@ type Contrast struct {
 	BCEntropy float64 `json:"bc_entropy"`
 	BCGlobal  float64 `json:"bc_global_mass"`
 	BCExcess  float64 `json:"bc_excess"`
-	// Refinement is the error of Ulam's method as in Figure2Row; NaN in no row.
+	// Refinement is the error of Ulam's method as in Figure2Row.
 	Refinement float64 `json:"refinement"`
 }
 
