@@ -244,8 +244,10 @@ func writeBudget(b *strings.Builder, records []evidence.Record) {
 		if r.Method != evidence.SampledMethod {
 			continue
 		}
-		// One interval serves all forms of a claim on an instance.
-		if key := r.Claim + r.Rounding + r.Instance; !seen[key] {
+		// One interval serves all forms of a claim on an instance, and a counterexample
+		// together with its repair.
+		claim, _, _ := strings.Cut(r.Claim, ".")
+		if key := fmt.Sprint(claim, r.Rounding, r.Instance, r.Measured); !seen[key] {
 			seen[key] = true
 			confidence -= 1 - r.Confidence
 			runs += r.Samples

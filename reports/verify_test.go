@@ -40,7 +40,10 @@ func TestSummaryShowsWhatIsNotAsExpected(t *testing.T) {
 func TestARunThatOverspendsItsBudgetSaysSo(t *testing.T) {
 	sampled := func(alpha float64) []evidence.Record {
 		r := evidence.NewRecord(evidence.Result{Method: evidence.SampledMethod, Upper: 1, Samples: 9, Confidence: 1 - alpha}, 2, evidence.Holds)
-		return []evidence.Record{r, r} // two forms, one interval
+		r.Claim = "theorem4.counterexample"
+		repaired := r
+		repaired.Claim = "theorem4.repaired"
+		return []evidence.Record{r, r, repaired} // two forms and the repair, one interval
 	}
 	for alpha, want := range map[float64]bool{1e-6: false, 1.1e-6: true} {
 		var b strings.Builder
