@@ -151,7 +151,8 @@ func (c *Conv) ForwardNorm(y, x []float32, norm *BatchNorm, sums *Sums) {
 
 // Backward computes dw and, unless it is nil, dx from the dy that
 // norm.BackwardSums has left to be computed, the same bits as norm.Backward,
-// GradWeights and GradInput, and writes that call's dresidual. xNorm is nil, or what ForwardNorm had as norm. dx must
+// GradWeights and GradInput, and writes that call's dresidual. xNorm is nil, or what ForwardNorm had as norm; if the next
+// call of xNorm's backward pass has this dx, unchanged, as its dz, it finds its sums made. dx must
 // not overlap any of norm's slices.
 func (c *Conv) Backward(dx, dw, x []float32, xNorm, norm *BatchNorm) {
 	n := c.images("Backward: x", x, c.Inputs())
@@ -161,6 +162,9 @@ func (c *Conv) Backward(dx, dw, x []float32, xNorm, norm *BatchNorm) {
 	checkLen("Backward: dw", len(dw), c.Weights())
 	if !c.packed || norm.rows*norm.c != c.Outputs() || norm.n != n {
 		panic("kernel: Backward before SetWeights or of another batch norm's images")
+	}
+	if xNorm != nil && dx != nil {
+		xNorm.startSums(dx)
 	}
 	c.algo.(fusing).backward(dx, dw, x, xNorm, norm, n)
 }

@@ -486,7 +486,11 @@ func (g *amxGradPass) images(img, n, worker int) (x, dy []float32) {
 		one := dy[i*g.Outputs():][:g.Outputs()]
 		g.yNorm.gradImage(one, img+i)
 		if g.dx != nil {
-			g.back.convolve(g.dx[(img+i)*g.Inputs():][:g.Inputs()], one, back)
+			dx := g.dx[(img+i)*g.Inputs():][:g.Inputs()]
+			g.back.convolve(dx, one, back)
+			if g.xNorm != nil {
+				g.xNorm.sumImage(img+i, dx, g.x[(img+i)*g.Inputs():][:g.Inputs()])
+			}
 		}
 	}
 	return x, dy

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 )
@@ -37,12 +38,16 @@ func TestFusedIsUnfused(t *testing.T) {
 						r = values(8, s.N*s.Outputs())
 					}
 					c.SetWeights(w, false)
-					type results struct{ y, z, dx, dw, dres, dgamma, dbeta []float32 }
+					type results struct{ y, z, dx, dw, dres, dgamma, dbeta, dgammaC, dbetaC, dxC []float32 }
 					run := func(fused bool) results {
 						g := results{y: make([]float32, len(dz)), z: make([]float32, len(dz)), dx: make([]float32, len(x)), dw: make([]float32, len(w)),
-							dgamma: make([]float32, s.K), dbeta: make([]float32, s.K)}
+							dgamma: make([]float32, s.K), dbeta: make([]float32, s.K),
+							dgammaC: make([]float32, s.C), dbetaC: make([]float32, s.C), dxC: make([]float32, len(x))}
 						a := make([]float32, len(x))
 						grad := slices.Clone(dz)
+						for i := range before.back { // nothing left from another run
+							before.back[i] = math.NaN()
+						}
 						if residual {
 							dres = grad
 						}
@@ -65,6 +70,7 @@ func TestFusedIsUnfused(t *testing.T) {
 							c.GradInput(g.dx, dy)
 						}
 						g.dres = grad
+						before.Backward(g.dxC, nil, g.dgammaC, g.dbetaC, g.dx, a, x, gammaC, true)
 						return g
 					}
 					want, got := run(false), run(true)
@@ -72,7 +78,8 @@ func TestFusedIsUnfused(t *testing.T) {
 						what      string
 						got, want []float32
 					}{{"y", got.y, want.y}, {"z", got.z, want.z}, {"dx", got.dx, want.dx}, {"dw", got.dw, want.dw}, {"dresidual", got.dres, want.dres},
-						{"dgamma", got.dgamma, want.dgamma}, {"dbeta", got.dbeta, want.dbeta}} {
+						{"dgamma", got.dgamma, want.dgamma}, {"dbeta", got.dbeta, want.dbeta},
+						{"dgamma before", got.dgammaC, want.dgammaC}, {"dbeta before", got.dbetaC, want.dbetaC}, {"dx before", got.dxC, want.dxC}} {
 						if !slices.Equal(p.got, p.want) {
 							t.Errorf("%s differs", p.what)
 						}

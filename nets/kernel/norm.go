@@ -91,6 +91,8 @@ type BatchNorm struct {
 	relu                         bool
 	added                        bool // Forward had a residual
 	mask                         mask
+	summed                       *float32 // dz whose sums are made, see startSums
+	summedMask                   mask
 	sumPart, applyPart           func(part, worker int)
 	backSumPart, backApplyPart   func(part, worker int)
 }
@@ -186,7 +188,7 @@ func (b *BatchNorm) start(what string, z, y, gamma, beta, residual []float32, re
 			what, len(z), len(gamma), len(beta), len(residual), len(y), b.c, b.c, len(y)))
 	}
 	copy(b.beta, beta)
-	b.z, b.y, b.residual, b.relu, b.added = z, y, residual, relu, residual != nil
+	b.z, b.y, b.residual, b.relu, b.added, b.summed = z, y, residual, relu, residual != nil, nil
 	return n
 }
 
@@ -264,7 +266,10 @@ func (b *BatchNorm) BackwardSums(dresidual, dgamma, dbeta, dz, z, y, gamma []flo
 		checkLen("BatchNorm.Backward: z", len(z), len(y))
 	}
 	b.z, b.y, b.dz, b.dy, b.dres = z, y, dz, nil, dresidual
-	b.ws.Do(n, b.backSumPart)
+	if b.summed != &dz[0] || b.summedMask != b.mask {
+		b.ws.Do(n, b.backSumPart)
+	}
+	b.summed = nil
 	for k := range b.c {
 		var sum, dot float64
 		for i := range n {
@@ -275,6 +280,21 @@ func (b *BatchNorm) BackwardSums(dresidual, dgamma, dbeta, dz, z, y, gamma []flo
 		count := float64(n * b.rows)
 		b.coef[k], b.coef[b.c+k], b.coef[2*b.c+k] = float32(float64(gamma[k])*float64(b.inv[k])), float32(sum/count), float32(dot/count)
 	}
+}
+
+// startSums announces that sumImage will be called for every image of dz before
+// the next BackwardSums, which then does not read dz and y again. There is no residual.
+func (b *BatchNorm) startSums(dz []float32) {
+	b.mask = always
+	if b.relu {
+		b.mask = again
+	}
+	b.summed, b.summedMask = &dz[0], b.mask
+}
+
+// sumImage makes an image's sums of BackwardSums.
+func (b *BatchNorm) sumImage(img int, dz, y []float32) {
+	b.backSumImage(b.back[img*2*b.c:][:2*b.c], dz, nil, y)
 }
 
 // gradImage computes dy of an image into dy, and its dresidual.
