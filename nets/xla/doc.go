@@ -41,5 +41,5 @@
 //
 // The StableHLO is written by a small emitter of our own (emit.go). The public one in Go
 // (github.com/gomlx/go-xla v0.2.1) was tried: it needs no cgo, but brings protobuf and three more
-// modules and 5 MB into the binary, and cannot say window_reversal, the form of a convolution's input gradient.
+// modules and 5 MB into the binary.
 package xla
