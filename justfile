@@ -20,11 +20,12 @@ toy *args:
 check:
     bash .ci/run
 
-# the project's own benchmarks
+# the project's own benchmarks: chains and simulation, kernels, a training step
 bench:
-    go test ./... -run '^$' -bench . -benchtime 0.5s
+    go test ./quantize ./convex ./markov ./toy ./nets/... -run '^$' -bench . -benchtime 1x
+    go run ./cmd/tqn bench --net vgg9 --layers
 
-# the same, alternating with PyTorch, QuantEcon, PyDTMC and numpy where Python has them
+# alternating with PyTorch, QuantEcon, PyDTMC and numpy where $TQN_PYTHON (default python3) has them
 bench-peers:
-    go run ./nets/bench
+    go run ./cmd/tqn bench --peers
     go run ./markov/bench

@@ -246,8 +246,7 @@ func toySensitivity(f *Figure, r toy.Result) {
 
 // diagram draws a three-state chain.
 type diagram struct {
-	p        [][]float64
-	halvings string
+	p [][]float64
 }
 
 // Plot implements plot.Plotter on a square of side 2 around the origin.

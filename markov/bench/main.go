@@ -9,6 +9,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	_ "embed"
 	"encoding/binary"
 	"encoding/json"
@@ -29,7 +30,7 @@ import (
 var script string
 
 func main() {
-	python := flag.String("python", "python3", "Python interpreter with the peers")
+	python := flag.String("python", cmp.Or(os.Getenv("TQN_PYTHON"), "python3"), "Python interpreter with the peers (default $TQN_PYTHON)")
 	n := flag.Int("n", 2000, "states of the speed comparison")
 	rounds := flag.Int("rounds", 3, "alternating rounds of the speed comparison")
 	flag.Parse()
@@ -175,7 +176,7 @@ func run(w io.Writer, python string, n, rounds int) error {
 	defer os.RemoveAll(dir)
 	p, err := start(python, dir)
 	if err != nil {
-		fmt.Fprintf(w, "peers skipped: %s did not start (%v); install Python 3 with quantecon, pydtmc and numpy, or pass -python\n", python, err)
+		fmt.Fprintf(w, "peers skipped: %s did not start (%v); install Python 3 with quantecon, pydtmc and numpy, or set TQN_PYTHON\n", python, err)
 		p = nil
 	} else {
 		defer func() { p.in.Close(); p.cmd.Wait() }()
