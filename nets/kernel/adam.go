@@ -55,7 +55,6 @@ type elementwise struct {
 	adam       adamArgs
 	rule       quantize.Rule
 	binary     bool
-	box        bool
 	w, g, m, v []float32
 	adamPart   func(part, worker int)
 	finitePart func(part, worker int)

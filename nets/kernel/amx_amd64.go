@@ -53,10 +53,10 @@ type pairArgs struct {
 
 // tileConfig is the operand of LDTILECFG: palette 1.
 type tileConfig struct {
-	palette, startRow uint8
-	_                 [14]uint8
-	bytes             [16]uint16
-	rows              [16]uint8
+	palette uint8
+	_       [15]uint8 // start row and reserved
+	bytes   [16]uint16
+	rows    [16]uint8
 }
 
 // newTileConfig gives the first tiles (accumulators and left operands) that many rows.

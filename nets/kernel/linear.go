@@ -8,7 +8,6 @@ type Linear struct {
 	ws      *Workers
 	In, Out int
 	rows    int
-	w       []float32
 	algo    linearAlgorithm
 }
 
