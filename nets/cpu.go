@@ -3,6 +3,7 @@ package nets
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"tqn/nets/kernel"
 	"tqn/quantize"
@@ -111,6 +112,12 @@ func (c *CPU) fuse() bool {
 		if next, ok := c.ops[i+1].(*convOp); ok && next.conv.FusesForward() && &next.x[0] == &norm.z[0] {
 			norm.z = nil
 			next.x, next.xNorm = norm.y, norm.norm
+		}
+		// So would one between the batch norm and its pooling.
+		if next, ok := c.ops[i+1].(*maxPoolOp); ok && norm.norm.FusesPool(next.pool) {
+			norm.norm.SetPool(next.pool)
+			norm.z, norm.pooled, norm.out = nil, next.y, next.l.Out
+			c.ops = slices.Delete(c.ops, i+1, i+2)
 		}
 	}
 	return any
@@ -308,7 +315,7 @@ func (c *CPU) compile(layers []Layer, x, residual []float32, reluAfterSum bool) 
 			}
 			gamma, beta := c.trained(l.Name+".gamma"), c.trained(l.Name+".beta")
 			op := &normOp{c: c, l: l, norm: kernel.NewBatchNorm(c.workers, c.hyper.Batch, l.Out.H*l.Out.W, l.Out.C, c.hyper.NormEpsilon),
-				y: x, z: c.buffer(l.Out), gamma: gamma.w, beta: beta.w, dgamma: gamma.grad, dbeta: beta.grad,
+				y: x, z: c.buffer(l.Out), out: l.Out, gamma: gamma.w, beta: beta.w, dgamma: gamma.grad, dbeta: beta.grad,
 				mean: c.state[l.Name+".mean"], variance: c.state[l.Name+".variance"]}
 			if conv, ok := c.ops[len(c.ops)-1].(*convOp); ok {
 				conv.sums, op.sums = op.norm.Sums(), op.norm.Sums()
@@ -474,6 +481,8 @@ type normOp struct {
 	y, z           []float32 // z is nil if its only reader computes it
 	residual       []float32 // nil outside blocks
 	fused          bool      // the convolution before finishes the backward pass
+	pooled         []float32 // what the pooling behind makes of z, if it is done here
+	out            Shape     // of z or pooled
 	relu           bool
 	gamma, beta    []float32
 	dgamma, dbeta  []float32
@@ -492,8 +501,11 @@ func (o *normOp) output() []float32 {
 	return z
 }
 
-// kept is z of the current batch, or nil.
+// kept is z of the current batch, pooled if the pooling is done here, or nil.
 func (o *normOp) kept() []float32 {
+	if o.pooled != nil {
+		return o.c.of(o.pooled, o.out)
+	}
 	if o.z == nil {
 		return nil
 	}
@@ -524,7 +536,7 @@ func (o *normOp) forward(train bool) {
 }
 
 func (o *normOp) backward() {
-	y, z, dz := o.c.of(o.y, o.l.Out), o.kept(), o.c.of(o.c.grad, o.l.Out)
+	y, z, dz := o.c.of(o.y, o.l.Out), o.kept(), o.c.of(o.c.grad, o.out)
 	var dresidual []float32
 	if o.residual != nil {
 		dresidual = dz

@@ -82,6 +82,14 @@ func BenchmarkElementwise(b *testing.B) {
 			y := make([]float32, l.images*m.Outputs())
 			run("maxPool", 5, func() { m.Forward(y, n.z) })
 			run("maxPoolBack", 9, func() { m.Backward(n.dy, y, n.z) })
+			if n.b.FusesPool(m) { // the same work in one pass over y: read it, write or read a quarter
+				small := make([]float32, len(y))
+				run("norm+maxPool/apart", 5, func() { n.b.z = n.z; ws.Do(l.images, n.b.applyPart); m.Forward(y, n.z) })
+				run("maxPoolBack+backSums/apart", 5, func() { m.Backward(n.dz, small, n.z); ws.Do(l.images, n.b.backSumPart) })
+				n.b.SetPool(m)
+				run("norm+maxPool/fused", 5, func() { n.b.z = y; ws.Do(l.images, n.b.applyPart) })
+				run("maxPoolBack+backSums/fused", 5, func() { n.b.dz = small; ws.Do(l.images, n.b.backSumPart) })
+			}
 			run("average", 4, func() { ws.GlobalAvgPool(y[:l.images*l.c], n.z, rows, l.c) })
 			run("spread", 4, func() { ws.GlobalAvgPoolBackward(n.dy, y[:l.images*l.c], rows, l.c) })
 		}

@@ -93,6 +93,7 @@ type BatchNorm struct {
 	mask                         mask
 	summed                       *float32 // dz whose sums are made, see startSums
 	summedMask                   mask
+	pool                         *MaxPool // see SetPool
 	sumPart, applyPart           func(part, worker int)
 	backSumPart, backApplyPart   func(part, worker int)
 }
@@ -109,6 +110,42 @@ func NewBatchNorm(ws *Workers, images, rows, c int, eps float64) *BatchNorm {
 	b.sumPart = func(img, _ int) { addImage(b.ws.impl, b.own, img, b.image(b.y, img)) }
 	b.applyPart, b.backSumPart, b.backApplyPart = b.apply, b.backSum, b.backApply
 	return b
+}
+
+// FusesPool reports whether [BatchNorm.SetPool] works.
+func (b *BatchNorm) FusesPool(m *MaxPool) bool {
+	return m.poolsFast() && m.Inputs() == b.rows*b.c && m.c == b.c
+}
+
+// SetPool lets the pooling behind the batch norm take part: from now on z is the
+// pooled activation and dz its gradient, the same bits as in separate calls, and
+// neither is kept in full size. There can be no residual.
+func (b *BatchNorm) SetPool(m *MaxPool) {
+	if !b.FusesPool(m) {
+		panic("kernel: BatchNorm.SetPool: a pooling of another shape, or that this implementation cannot fuse")
+	}
+	b.pool = m
+	b.ws.reserve(roundUp(b.rows*b.c*4, 64), 0)
+}
+
+// outputs is the number of values of an image of z.
+func (b *BatchNorm) outputs() int {
+	if b.pool != nil {
+		return b.pool.Outputs()
+	}
+	return b.rows * b.c
+}
+
+// whole is a worker's buffer for an image before pooling.
+func (b *BatchNorm) whole(worker int) []float32 {
+	scratch := b.ws.scratch[worker]
+	return take[float32](&scratch, b.rows*b.c)
+}
+
+// pooledBack computes an image's dz from that of the pooled z into dz, which must not be y.
+func (b *BatchNorm) pooledBack(dz []float32, img int) {
+	b.applyImage(dz, b.image(b.y, img), nil)
+	maxPoolBackImage(b.pool, dz, b.dz[img*b.outputs():][:b.outputs()], dz) // each window is read before it is written
 }
 
 // Sums returns sums of the right shape, for [Conv.Forward] to fill.
@@ -180,12 +217,13 @@ func (b *BatchNorm) Eval(z, y, mean, variance, gamma, beta, residual []float32, 
 
 func (b *BatchNorm) start(what string, z, y, gamma, beta, residual []float32, relu bool) int {
 	n := b.count(what, y)
+	want := n * b.outputs()
 	if z == nil && residual == nil {
-		z = y
+		want = 0
 	}
-	if len(z) != len(y) || len(gamma) != b.c || len(beta) != b.c || residual != nil && len(residual) != len(y) {
+	if len(z) != want || b.pool != nil && residual != nil || len(gamma) != b.c || len(beta) != b.c || residual != nil && len(residual) != len(y) {
 		panic(fmt.Sprintf("kernel: BatchNorm.%s: z has %d values, gamma %d, beta %d, residual %d; want %d, %d, %d, %d or none",
-			what, len(z), len(gamma), len(beta), len(residual), len(y), b.c, b.c, len(y)))
+			what, len(z), len(gamma), len(beta), len(residual), want, b.c, b.c, len(y)))
 	}
 	copy(b.beta, beta)
 	b.z, b.y, b.residual, b.relu, b.added, b.summed = z, y, residual, relu, residual != nil, nil
@@ -199,8 +237,14 @@ func (b *BatchNorm) setChannel(k int, mean, variance float64, gamma float32) {
 
 // apply and backSum take the last image first: the pass before them, a convolution,
 // has just left it in cache, and leaves the first one for the pass after them.
-func (b *BatchNorm) apply(part, _ int) {
+func (b *BatchNorm) apply(part, worker int) {
 	img := b.n - 1 - part
+	if b.pool != nil {
+		z := b.whole(worker)
+		b.applyImage(z, b.image(b.y, img), nil)
+		maxPoolImage(b.pool, b.z[img*b.outputs():][:b.outputs()], z)
+		return
+	}
 	b.applyImage(b.image(b.z, img), b.image(b.y, img), b.image(b.residual, img))
 }
 
@@ -242,19 +286,25 @@ func (b *BatchNorm) Materialise(z, y []float32) {
 	n := b.count("Materialise", y)
 	checkLen("BatchNorm.Materialise: z", len(z), len(y))
 	b.z, b.y, b.residual = z, y, nil
+	pool := b.pool
+	b.pool = nil
 	b.ws.Do(n, b.applyPart)
+	b.pool = pool
 }
 
 // BackwardSums is the first half of Backward: everything but dy and dresidual,
 // which [Conv.Backward] computes from dz, z and y as it needs them.
 func (b *BatchNorm) BackwardSums(dresidual, dgamma, dbeta, dz, z, y, gamma []float32, relu bool) {
 	n := b.count("Backward", y)
-	checkLen("BatchNorm.Backward: dz", len(dz), len(y))
+	checkLen("BatchNorm.Backward: dz", len(dz), n*b.outputs())
 	checkLen("BatchNorm.Backward: dgamma", len(dgamma), b.c)
 	checkLen("BatchNorm.Backward: dbeta", len(dbeta), b.c)
 	checkLen("BatchNorm.Backward: gamma", len(gamma), b.c)
 	if dresidual != nil {
-		checkLen("BatchNorm.Backward: dresidual", len(dresidual), len(y))
+		checkLen("BatchNorm.Backward: dresidual", len(dresidual), n*b.outputs())
+		if b.pool != nil {
+			panic("kernel: BatchNorm.Backward: a residual with a pooling behind")
+		}
 	}
 	switch {
 	case !relu:
@@ -297,17 +347,34 @@ func (b *BatchNorm) sumImage(img int, dz, y []float32) {
 	b.backSumImage(b.back[img*2*b.c:][:2*b.c], dz, nil, y)
 }
 
-// gradImage computes dy of an image into dy, and its dresidual.
+// gradImage computes dy of an image into dy, and its dresidual. With a pooling dy must not be y.
 func (b *BatchNorm) gradImage(dy []float32, img int) {
+	if b.pool != nil {
+		b.pooledBack(dy, img)
+		b.backImage(dy, nil, dy, nil, b.image(b.y, img))
+		return
+	}
 	b.backImage(dy, b.image(b.dres, img), b.image(b.dz, img), b.image(b.z, img), b.image(b.y, img))
 }
 
-func (b *BatchNorm) backSum(part, _ int) {
+func (b *BatchNorm) backSum(part, worker int) {
 	img := b.n - 1 - part
+	if b.pool != nil {
+		dz := b.whole(worker)
+		b.pooledBack(dz, img)
+		b.sumImage(img, dz, b.image(b.y, img))
+		return
+	}
 	b.backSumImage(b.back[img*2*b.c:][:2*b.c], b.image(b.dz, img), b.image(b.z, img), b.image(b.y, img))
 }
 
-func (b *BatchNorm) backApply(img, _ int) {
+func (b *BatchNorm) backApply(img, worker int) {
+	if b.pool != nil { // dy may be y
+		dz := b.whole(worker)
+		b.pooledBack(dz, img)
+		b.backImage(b.image(b.dy, img), nil, dz, nil, b.image(b.y, img))
+		return
+	}
 	b.gradImage(b.image(b.dy, img), img)
 }
 

@@ -1,0 +1,55 @@
+package kernel
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// A pooling taken into its batch norm gives the bits of the two separately, also where dy overwrites y.
+func TestPoolInBatchNorm(t *testing.T) {
+	for _, impl := range vectorised(t) {
+		for _, relu := range []bool{false, true} {
+			for _, odd := range []float64{0, 0.2} {
+				const images, h, w, c = 5, 6, 10, 48
+				what := fmt.Sprintf("%v relu=%v: ", impl, relu)
+				ws := pool(t, 3, impl)
+				apart, fused := newNormCase(t, ws, images, h*w, c, 1, odd, nil), newNormCase(t, ws, images, h*w, c, 1, odd, nil)
+				m := NewMaxPool(ws, h, w, c, 2, 2, 0)
+				wantZ, z, dz := make([]float32, images*m.Outputs()), make([]float32, images*m.Outputs()), make([]float32, images*m.Outputs())
+				fill(dz, 3, 0, nil)
+
+				apart.b.Forward(apart.z, apart.y, nil, apart.gamma, apart.beta, nil, relu)
+				m.Forward(wantZ, apart.z)
+				m.Backward(apart.dz, dz, apart.z)
+				apart.b.Backward(apart.dy, nil, apart.dg, apart.db, apart.dz, apart.z, apart.y, apart.gamma, relu)
+
+				if !fused.b.FusesPool(m) {
+					t.Fatalf("%sdoes not fuse", what)
+				}
+				fused.b.SetPool(m)
+				fused.b.Forward(z, fused.y, nil, fused.gamma, fused.beta, nil, relu)
+				equalBits(t, what+"pooled z", z, wantZ)
+				whole := make([]float32, len(fused.y))
+				fused.b.Materialise(whole, fused.y)
+				equalBits(t, what+"z", whole, apart.z)
+				fused.b.BackwardSums(nil, fused.dg, fused.db, dz, z, fused.y, fused.gamma, relu)
+				for img := range images {
+					fused.b.gradImage(fused.b.image(fused.dy, img), img)
+				}
+				equalBits(t, what+"dy of images", fused.dy, apart.dy)
+				fused.b.Backward(fused.y, nil, fused.dg, fused.db, dz, z, fused.y, fused.gamma, relu)
+				equalBits(t, what+"dy", fused.y, apart.dy)
+				equalBits(t, what+"dgamma", fused.dg, apart.dg)
+				equalBits(t, what+"dbeta", fused.db, apart.db)
+				if !slices.ContainsFunc(apart.dy, func(v float32) bool { return v != apart.dy[0] }) {
+					t.Fatal("the gradient is constant: the case shows nothing")
+				}
+			}
+		}
+		ws := pool(t, 1, impl)
+		if b := NewBatchNorm(ws, 2, 36, 16, 1e-5); b.FusesPool(NewMaxPool(ws, 6, 6, 16, 3, 2, 1)) || b.FusesPool(NewMaxPool(ws, 4, 4, 16, 2, 2, 0)) {
+			t.Errorf("%v: fuses a pooling of another kind or shape", impl)
+		}
+	}
+}
