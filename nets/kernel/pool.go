@@ -146,11 +146,3 @@ func spreadGeneric(dx, dy []float32, scale float32) {
 		}
 	}
 }
-
-// GlobalAvgPool is [Workers.GlobalAvgPool] of the generic implementation.
-func GlobalAvgPool(y, x []float32, rows, c int) { new(Workers).GlobalAvgPool(y, x, rows, c) }
-
-// GlobalAvgPoolBackward is [Workers.GlobalAvgPoolBackward] of the generic implementation.
-func GlobalAvgPoolBackward(dx, dy []float32, rows, c int) {
-	new(Workers).GlobalAvgPoolBackward(dx, dy, rows, c)
-}
