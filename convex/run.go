@@ -70,6 +70,10 @@ func (r *Runner) run(noise quantize.Noise, number uint32, visit func(t int, w, s
 	var out Outcome
 	T := r.in.T
 	bc := r.rule == quantize.BC || r.rule == quantize.BCStochastic
+	read := r.w // Float, R and SR read what they store
+	if bc {
+		read = r.read
+	}
 	for t := 1; t <= T; t++ {
 		for k, x := range r.w {
 			r.av[k] += x
@@ -78,12 +82,14 @@ func (r *Runner) run(noise quantize.Noise, number uint32, visit func(t int, w, s
 			visit(t, r.w, r.av)
 		}
 		round := noise.At(number*streamsPerRun+1, uint64(t))
-		quantize.Read(r.rule, g, r.read, r.w, round)
+		if bc {
+			quantize.Read(r.rule, g, read, r.w, round)
+		}
 		if values || t == T {
 			out.Last = p.Value(r.w) - r.least
 			out.LastRead = out.Last
 			if bc {
-				out.LastRead = p.Value(r.read) - r.least
+				out.LastRead = p.Value(read) - r.least
 			}
 			out.MeanGap += out.Last
 			out.Read += out.LastRead
@@ -91,7 +97,7 @@ func (r *Runner) run(noise quantize.Noise, number uint32, visit func(t int, w, s
 		if t == T {
 			break
 		}
-		StochasticGradient(p, r.step, r.read, noise.At(number*streamsPerRun, uint64(t)))
+		StochasticGradient(p, r.step, read, noise.At(number*streamsPerRun, uint64(t)))
 		alpha := r.in.Schedule.Alpha(t)
 		for k := range r.step {
 			r.step[k] *= alpha

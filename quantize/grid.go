@@ -74,6 +74,31 @@ func (g Grid) Len() int {
 	return int(math.Round((g.Hi-g.Lo)/g.Delta)) + 1
 }
 
+// lattice is a grid with what its methods ask for again and again.
+type lattice struct {
+	Grid
+	origin  float64
+	inverse float64 // 1/Delta rounded: for a first guess only
+	last    int     // index of Hi; MaxInt on an unbounded grid
+	bounded bool
+}
+
+func (g Grid) lattice() lattice {
+	l := lattice{Grid: g, origin: g.origin(), inverse: 1 / g.Delta, last: math.MaxInt, bounded: g.Bounded()}
+	if l.bounded {
+		l.last = g.Len() - 1
+	}
+	return l
+}
+
+// point is Point(i) for i known to be in range.
+func (l *lattice) point(i int) float64 {
+	if i == l.last {
+		return l.Hi
+	}
+	return l.origin + float64(i)*l.Delta
+}
+
 // Point returns Lo + i*Delta (i*Delta on an unbounded grid); the last point is
 // Hi itself. On a bounded grid it panics unless 0 <= i < Len().
 func (g Grid) Point(i int) float64 {
@@ -117,37 +142,46 @@ func (g Grid) Project(w float64) float64 {
 	if math.IsNaN(w) {
 		panic("quantize: Project: NaN is not a weight")
 	}
-	return math.Min(math.Max(w, g.Lo), g.Hi)
+	return min(max(w, g.Lo), g.Hi)
 }
 
-// cell returns the grid points around w, low <= w < high, and the fraction of the
-// way from low to high at which w lies, 0 <= frac < 1, for w in the box; at the
+// cell returns the grid points around w, low <= w < high, for w in the box; at the
 // last grid point low = high = w. It panics if w is too large (or infinite, on an
 // unbounded grid) for rounding to mean anything.
-func (g Grid) cell(w float64) (low, high, frac float64) {
-	if !g.inside(w) {
-		panic(fmt.Sprintf("quantize: %g is too large to be rounded to a multiple of %g: |w|/Delta must be at most 2^52", w, g.Delta))
+func (l *lattice) cell(w float64) (low, high float64) {
+	if !(w >= l.Lo && w <= l.Hi && math.Abs(w-l.origin) <= MaxPoints*l.Delta) {
+		panic(fmt.Sprintf("quantize: %g is too large to be rounded to a multiple of %g: |w|/Delta must be at most 2^52", w, l.Delta))
 	}
-	i := int(math.Floor((w - g.origin()) / g.Delta))
-	last := math.MaxInt
-	if g.Bounded() {
-		last = g.Len() - 1
-		i = min(max(i, 0), last-1)
+	x := (w - l.origin) * l.inverse
+	if l.inverse > math.MaxFloat64 { // Delta < 2^-1024
+		x = (w - l.origin) / l.Delta
 	}
-	low, high = g.Point(i), g.Point(i+1)
-	// The quotient and the points are rounded: w may be in a neighbouring cell.
+	i := int(math.Floor(x))
+	if l.bounded {
+		i = min(max(i, 0), l.last-1)
+	}
+	low, high = l.point(i), l.point(i+1)
+	// The product and the points are rounded: w may be in a neighbouring cell.
 	for w < low {
 		i--
-		low, high = g.Point(i), low
+		low, high = l.point(i), low
 	}
 	for w >= high {
-		if i++; i == last {
-			return high, high, 0
+		if i++; i == l.last {
+			return high, high
 		}
-		low, high = high, g.Point(i+1)
+		low, high = high, l.point(i+1)
+	}
+	return low, high
+}
+
+// fraction is the part of the way from low to high at which w lies, 0 <= fraction < 1.
+func fraction(w, low, high float64) float64 {
+	if low == high {
+		return 0
 	}
 	// Rounding may give 1 although w < high.
-	return low, high, math.Min((w-low)/(high-low), 1-0x1p-53)
+	return min((w-low)/(high-low), 1-0x1p-53)
 }
 
 // Nearest returns Q_d of the projection of w, equation (3): the nearest grid
@@ -157,12 +191,17 @@ func (g Grid) cell(w float64) (low, high, frac float64) {
 // Special cases: it panics on NaN, and on an unbounded grid where
 // |w|/Delta > 2^52.
 func (g Grid) Nearest(w float64) float64 {
-	w = g.Project(w)
-	low, high, frac := g.cell(w)
-	switch {
-	case frac < 0.25:
+	l := g.lattice()
+	return l.nearest(g.Project(w))
+}
+
+// nearest is Nearest for w in the box.
+func (l *lattice) nearest(w float64) float64 {
+	low, high := l.cell(w)
+	switch cell := high - low; {
+	case w-low < 0.25*cell:
 		return low
-	case frac > 0.75:
+	case w-low > 0.75*cell:
 		return high
 	}
 	// Near the midpoint the sign of 2w - (low+high) decides, computed exactly: sum +
@@ -188,16 +227,18 @@ func (g Grid) Nearest(w float64) float64 {
 // low+Delta with probability p, low with probability 1-p, 0 <= p < 1. At a grid
 // point low = w and p = 0. It panics where [Grid.Nearest] does.
 func (g Grid) UpProbability(w float64) (low, p float64) {
-	low, _, p = g.cell(g.Project(w))
-	return low, p
+	l, w := g.lattice(), g.Project(w)
+	low, high := l.cell(w)
+	return low, fraction(w, low, high)
 }
 
 // Stochastic returns Q_s of the projection of w, equation (5), for u uniform on
 // [0, 1): the upper neighbour iff u < UpProbability. It panics where
 // [Grid.Nearest] does.
 func (g Grid) Stochastic(w, u float64) float64 {
-	low, high, p := g.cell(g.Project(w))
-	if u < p {
+	l, w := g.lattice(), g.Project(w)
+	low, high := l.cell(w)
+	if u < fraction(w, low, high) {
 		return high
 	}
 	return low
@@ -212,44 +253,45 @@ func (g Grid) Stochastic(w, u float64) float64 {
 //
 // It panics if w is not in the box, if step is NaN, or if |step|/Delta > 2^52.
 func (g Grid) Move(w, step float64) (near, far, p float64) {
-	k, frac := g.steps(w, step)
-	near = g.walk(w, math.Copysign(k, step))
+	l := g.lattice()
+	k, frac := l.steps(w, step)
+	near = l.walk(w, math.Copysign(k, step))
 	far = near
 	if frac > 0 {
-		far = g.walk(w, math.Copysign(k+1, step))
+		far = l.walk(w, math.Copysign(k+1, step))
 	}
 	return near, far, frac
 }
 
 // steps returns the whole steps and the fraction in |step|/Delta after the cut
 // at the box.
-func (g Grid) steps(w, step float64) (k, frac float64) {
-	if math.IsNaN(step) || !(w >= g.Lo && w <= g.Hi) {
-		panic(fmt.Sprintf("quantize: Move(%g, %g) on the box [%g, %g]: want w in the box and a step that is a number", w, step, g.Lo, g.Hi))
+func (l *lattice) steps(w, step float64) (k, frac float64) {
+	if math.IsNaN(step) || !(w >= l.Lo && w <= l.Hi) {
+		panic(fmt.Sprintf("quantize: Move(%g, %g) on the box [%g, %g]: want w in the box and a step that is a number", w, step, l.Lo, l.Hi))
 	}
-	room := g.Hi - w
+	room := l.Hi - w
 	if step < 0 {
-		step, room = -step, w-g.Lo
+		step, room = -step, w-l.Lo
 	}
-	if step >= room && g.Bounded() {
-		return math.Round(room / g.Delta), 0 // to the corner, without a remainder of rounding
+	if step >= room && l.bounded {
+		return math.Round(room / l.Delta), 0 // to the corner, without a remainder of rounding
 	}
-	x := step / g.Delta
+	x := step / l.Delta
 	if x > MaxPoints {
-		panic(fmt.Sprintf("quantize: a step of %g is too large for the grid step %g: |step|/Delta must be at most 2^52", step, g.Delta))
+		panic(fmt.Sprintf("quantize: a step of %g is too large for the grid step %g: |step|/Delta must be at most 2^52", step, l.Delta))
 	}
 	k = math.Floor(x)
 	return k, x - k
 }
 
 // walk returns the grid point k steps from the grid point w, not beyond the box.
-func (g Grid) walk(w, k float64) float64 {
+func (l *lattice) walk(w, k float64) float64 {
 	if k == 0 {
 		return w
 	}
-	i := math.Round((w-g.origin())/g.Delta) + k
-	if g.Bounded() {
-		i = math.Min(math.Max(i, 0), float64(g.Len()-1))
+	i := math.Round((w-l.origin)/l.Delta) + k
+	if l.bounded {
+		i = min(max(i, 0), float64(l.last))
 	}
-	return g.Point(int(i))
+	return l.point(int(i))
 }

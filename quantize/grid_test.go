@@ -151,6 +151,19 @@ func TestNearestIsExact(t *testing.T) {
 	}
 }
 
+// A step so small that its reciprocal overflows is a step like any other.
+func TestNearestOnSubnormalGrid(t *testing.T) {
+	const delta = 0x1p-1050
+	for _, g := range []Grid{mustGrid(t, delta, -4*delta, 4*delta), {delta, math.Inf(-1), math.Inf(1)}} {
+		for i := -4.0; i <= 4; i++ {
+			w := i * delta
+			if got := g.Nearest(w + math.Copysign(delta/8, -w)); got != w {
+				t.Errorf("%v: Q_d next to %g = %g", g, w, got)
+			}
+		}
+	}
+}
+
 // Equation (3) itself, sign(w) Delta floor(|w|/Delta + 1/2), in rational arithmetic.
 func TestNearestIsEquation3(t *testing.T) {
 	for _, delta := range []float64{1, 0.5, 0x1p-20, 64} {

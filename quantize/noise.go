@@ -38,6 +38,25 @@ func (n Noise) Block(stream uint32, step uint64, block uint32) [4]uint32 {
 	return [4]uint32{c0, c1, c2, c3}
 }
 
+// pair sets dst to the blocks block and block+1. A block is a chain of ten dependent
+// multiplications; two chains at once take hardly longer than one.
+func (n Noise) pair(dst *[8]uint32, stream uint32, step uint64, block uint32) {
+	c0, c1, c2, c3 := block, stream, uint32(step), uint32(step>>32)
+	d0, d1, d2, d3 := block+1, c1, c2, c3
+	k0, k1 := n.k0, n.k1
+	for range 10 {
+		h0, l0 := bits.Mul32(PhiloxM0, c0)
+		h1, l1 := bits.Mul32(PhiloxM1, c2)
+		e0, f0 := bits.Mul32(PhiloxM0, d0)
+		e1, f1 := bits.Mul32(PhiloxM1, d2)
+		c0, c1, c2, c3 = h1^c1^k0, l1, h0^c3^k1, l0
+		d0, d1, d2, d3 = e1^d1^k0, f1, e0^d3^k1, f0
+		k0 += PhiloxW0
+		k1 += PhiloxW1
+	}
+	*dst = [8]uint32{c0, c1, c2, c3, d0, d1, d2, d3}
+}
+
 // Key returns the two key words, for kernels that vectorise [Noise.Block].
 func (n Noise) Key() (k0, k1 uint32) { return n.k0, n.k1 }
 

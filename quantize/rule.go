@@ -1,6 +1,9 @@
 package quantize
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Real is the type of a weight: float64 where theorems are tested, float32 where
 // nets are trained.
@@ -36,19 +39,21 @@ func Read[T Real](r Rule, g Grid, dst, w []T, d Draw) {
 	if len(dst) != len(w) {
 		panic(fmt.Sprintf("quantize: Read: %d weights into %d", len(w), len(dst)))
 	}
-	c := coin{draw: d}
 	switch r {
 	case Float, R, SR:
 		copy(dst, w)
 	case BC:
+		l := g.lattice()
 		for i, x := range w {
-			dst[i] = T(g.Nearest(float64(x)))
+			dst[i] = T(l.nearest(g.Project(float64(x))))
 		}
 	case BCStochastic:
+		l, c := g.lattice(), newCoin[T](d)
 		for i, x := range w {
-			low, p := g.UpProbability(float64(x))
-			if p > 0 && below[T](&c, i, p) {
-				low = g.walk(low, 1)
+			y := g.Project(float64(x))
+			low, high := l.cell(y)
+			if p := fraction(y, low, high); p > 0 && c.below(i, p) {
+				low = high
 			}
 			dst[i] = T(low)
 		}
@@ -74,23 +79,25 @@ func Update[T Real](r Rule, g Grid, w, step []T, d Draw) {
 	if len(step) != len(w) {
 		panic(fmt.Sprintf("quantize: Update: %d steps for %d weights", len(step), len(w)))
 	}
-	c := coin{draw: d}
 	switch r {
 	case Float, BC, BCStochastic:
 		for i := range w {
 			w[i] = T(g.Project(float64(w[i] - step[i])))
 		}
 	case R:
+		l := g.lattice()
 		for i := range w {
-			w[i] = T(g.Nearest(float64(w[i] - step[i])))
+			w[i] = T(l.nearest(g.Project(float64(w[i] - step[i]))))
 		}
 	case SR:
-		for i := range w {
-			near, far, p := g.Move(inBox(g, w[i]), -float64(step[i]))
-			if p > 0 && below[T](&c, i, p) {
-				near = far
+		l, c := g.lattice(), newCoin[T](d)
+		for i, s := range step {
+			from, s := inBox(g, w[i]), -float64(s)
+			k, p := l.steps(from, s)
+			if p > 0 && c.below(i, p) {
+				k++
 			}
-			w[i] = T(near)
+			w[i] = T(l.walk(from, math.Copysign(k, s)))
 		}
 	default:
 		panic("quantize: Update: unknown " + r.String())
@@ -109,36 +116,45 @@ func inBox[T Real](g Grid, w T) float64 {
 	return float64(w)
 }
 
-// coin decides events with the words of one draw. It keeps the block it read last:
-// consecutive weights share blocks.
+// coin decides events with the words of one draw. It keeps the pair of blocks that
+// it read last: consecutive weights share blocks.
 type coin struct {
-	draw  Draw
-	words [4]uint32
-	block uint32
-	read  bool // words holds block
+	draw   Draw
+	single bool   // for float32 weights
+	odd    uint32 // the second block in words; 0: nothing read
+	words  [8]uint32
+}
+
+func newCoin[T Real](d Draw) coin {
+	var t T
+	_, single := any(t).(float32)
+	return coin{draw: d, single: single}
 }
 
 // below reports an event of probability p in [0, 1), decided by index i of the draw:
 // Uniform(i) < p for float64 weights, Bits(i) < floor(p 2^32) for float32.
-func below[T Real](c *coin, i int, p float64) bool {
-	var t T
-	_, single := any(t).(float32)
-	shift := 1
-	if single {
-		shift = 2
+func (c *coin) below(i int, p float64) bool {
+	if c.single {
+		c.fetch(uint32(i >> 2))
+		return c.words[i&7] < uint32(p*0x1p32)
 	}
-	if b := uint32(i >> shift); !c.read || b != c.block {
-		c.words, c.block, c.read = c.draw.Noise.Block(c.draw.Stream, c.draw.Step, b), b, true
+	c.fetch(uint32(i >> 1))
+	i = i & 3 * 2
+	return Uniform53(c.words[i], c.words[i+1]) < p
+}
+
+// fetch reads the pair of blocks (even, odd) of which block is one.
+func (c *coin) fetch(block uint32) {
+	if block |= 1; block != c.odd {
+		c.odd = block
+		c.draw.Noise.pair(&c.words, c.draw.Stream, c.draw.Step, block-1)
 	}
-	if single {
-		return c.words[i&3] < uint32(p*0x1p32)
-	}
-	return Uniform53(c.words[(i&1)*2], c.words[(i&1)*2+1]) < p
 }
 
 // ErrorSecondMoment returns E|r|^2 = Delta^2 q (1-q) of Q_s for one coordinate,
 // where q is the fraction of a grid step left over by the step (proof of Lemma 1).
 func (g Grid) ErrorSecondMoment(w, step float64) float64 {
-	_, q := g.steps(w, step)
+	l := g.lattice()
+	_, q := l.steps(w, step)
 	return g.Delta * g.Delta * q * (1 - q)
 }
