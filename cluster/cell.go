@@ -151,10 +151,13 @@ type State string
 
 const (
 	Waiting  State = "waiting"  // nothing is there
-	Begun    State = "begun"    // some epochs are done; whether a process works on it just now is not recorded
+	Begun    State = "begun"    // interrupted or running, which [MarkRunning] tells apart
 	Failed   State = "failed"   // the last attempt failed and will fail again
 	Retrying State = "retrying" // the last attempt failed; another may succeed
 	Finished State = "finished"
+
+	Running     State = "running"     // a process holds the cell's lock; only [MarkRunning] says so
+	Interrupted State = "interrupted" // begun, and no process is seen at work; only [MarkRunning] says so
 )
 
 // CellState is what is known of one cell.
@@ -163,6 +166,7 @@ type CellState struct {
 	ID        string   `json:"id"`
 	Column    string   `json:"column"`
 	Method    string   `json:"method"`
+	Variant   string   `json:"variant,omitempty"` // of the method, for a figure; empty: a cell of Table 1
 	Seed      uint64   `json:"seed"`
 	State     State    `json:"state"`
 	Epoch     int      `json:"epoch"` // epochs done
@@ -184,7 +188,7 @@ func Collect(dir string, plan *Plan) []CellState {
 }
 
 func (c Cell) state(dir string) CellState {
-	s := CellState{Index: c.Index, ID: c.ID, Column: c.Column, Method: c.Config.Method, Seed: c.Config.Seed, Epochs: c.Config.Epochs, State: Waiting}
+	s := CellState{Index: c.Index, ID: c.ID, Column: c.Column, Method: c.Config.Method, Variant: c.Variant, Seed: c.Config.Seed, Epochs: c.Config.Epochs, State: Waiting}
 	r, err := c.result(dir)
 	if err == nil {
 		s.State, s.Epoch, s.Result, s.TestError = Finished, c.Config.Epochs, &r, &r.TestError
@@ -209,6 +213,25 @@ func (c Cell) state(dir string) CellState {
 		s.Why = "not begun"
 	}
 	return s
+}
+
+// MarkRunning tells running cells from interrupted ones: it sets the state of
+// those whose lock a process holds to [Running]. It is not part of [Collect],
+// because to look at a lock is to take it for a moment, and a cell started in that moment
+// would have to be started again: call it when a person asks, not in a loop. A process on
+// another machine is seen only where the file system shares its locks.
+func MarkRunning(dir string, plan *Plan, states []CellState) {
+	for i := range states {
+		s := &states[i]
+		if s.State == Finished {
+			continue
+		}
+		if holder, held := nets.Holder(plan.Cells[s.Index].Dir(dir)); held {
+			s.State, s.Why = Running, fmt.Sprintf("%s, %d of %d epochs done", holder, s.Epoch, s.Epochs)
+		} else if s.State == Begun {
+			s.State = Interrupted
+		}
+	}
 }
 
 func exists(path string) bool {

@@ -47,7 +47,8 @@ type Cell struct {
 	Index      int         `json:"index"`
 	ID         string      `json:"id"` // name of its folder
 	Column     string      `json:"column"`
-	Config     nets.Config `json:"config"` // resolved
+	Variant    string      `json:"variant,omitempty"` // of the method, for a figure; empty: a cell of Table 1
+	Config     nets.Config `json:"config"`            // resolved
 	ConfigHash string      `json:"config_hash"`
 }
 

@@ -134,6 +134,7 @@ type Choice struct {
 	Methods []string // empty: all
 	Seeds   int      // 0: the preset's
 	Seed    uint64   // of the first; the others follow. 0: 1
+	Figures bool     // also the runs that Figures 5 and 7 need besides the table's: see [figureRuns]
 
 	// Present reports whether a data set is on this machine; nil: every set is.
 	Present func(name string) bool
@@ -162,6 +163,11 @@ func NewPlan(preset string, c Choice) (*Plan, error) {
 			continue
 		}
 		if err := plan.add(column, p.scale[column.ID], c); err != nil {
+			return nil, err
+		}
+	}
+	if c.Figures {
+		if err := plan.addFigures(c); err != nil {
 			return nil, err
 		}
 	}
@@ -214,15 +220,16 @@ func (p *Plan) add(paper PaperColumn, s scale, c Choice) error {
 			if err != nil {
 				return fmt.Errorf("cluster: column %s, method %s: %w", paper.ID, method.Name, err)
 			}
-			p.Cells = append(p.Cells, Cell{
-				Index: len(p.Cells), ID: fmt.Sprintf("%s.%s.%d", paper.ID, method.Name, config.Seed),
-				Column: paper.ID, Config: config, ConfigHash: config.Hash(),
-			})
+			p.cell(fmt.Sprintf("%s.%s.%d", paper.ID, method.Name, config.Seed), "", paper.ID, config)
 			column.Scaled = scaledDown(paper, config, column.Scaled)
 		}
 	}
 	p.Columns = append(p.Columns, column)
 	return nil
+}
+
+func (p *Plan) cell(id, variant, column string, config nets.Config) {
+	p.Cells = append(p.Cells, Cell{Index: len(p.Cells), ID: id, Column: column, Variant: variant, Config: config, ConfigHash: config.Hash()})
 }
 
 func fraction(epochs, part, whole int) int {

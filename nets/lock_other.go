@@ -23,3 +23,9 @@ func lockFolder(dir string) (unlock func(), err error) {
 	}
 	return func() { f.Close(); os.Remove(path) }, nil
 }
+
+// Holder reports whether a run folder is locked. Without flock that may be by a process that has crashed.
+func Holder(dir string) (holder string, held bool) {
+	_, err := os.Stat(filepath.Join(dir, "lock"))
+	return "a process (its lock file is there)", err == nil
+}

@@ -33,3 +33,19 @@ func lockFolder(dir string) (unlock func(), err error) {
 	f.WriteAt(fmt.Appendf(nil, "process %d on %s\n", os.Getpid(), host), 0) // for the message above only
 	return func() { f.Close() }, nil
 }
+
+// Holder reports whether a process holds a run folder's lock, and which, as it has signed. It takes the lock, shared, for a
+// moment: a run that starts in that moment fails with [ErrLocked].
+func Holder(dir string) (holder string, held bool) {
+	f, err := os.Open(filepath.Join(dir, "lock"))
+	if err != nil {
+		return "", false
+	}
+	defer f.Close()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
+		return "", false
+	}
+	b := make([]byte, 64)
+	n, _ := f.Read(b)
+	return strings.TrimSpace(string(b[:n])), true
+}

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"gonum.org/v1/gonum/stat/distuv"
-	"gonum.org/v1/plot/vg"
 
 	"tqn/cluster"
 	"tqn/evidence"
@@ -21,25 +20,29 @@ import (
 const table1Error = 0.05
 
 // Table1 is the report of a table's cells: Table 1, the ordering claim, Figures 4
-// to 6 for every column.
+// to 7, and the probes beside the exact laws.
 type Table1 struct {
 	Plan     *cluster.Plan
 	States   []cluster.CellState
 	Manifest Manifest
 
 	columns []table1Column
+	steps   map[string]stepRow // by cell, see [Table1.readSteps]
 }
 
 // table1Column is a column with what its cells gave.
 type table1Column struct {
 	cluster.Column
-	methods map[string]*table1Entry
-	pairs   []Table1Pair
+	methods  map[string]*table1Entry
+	variants map[string]*table1Entry // runs for figures only, by method-variant
+	order    []string                // of variants, as planned
+	pairs    []Table1Pair
 }
 
 // table1Entry is a method in a column: its finished runs, in the order of seeds.
 type table1Entry struct {
 	runs    []*nets.Result
+	cells   []string // their IDs
 	missing int
 	mean    float64 // test error, percent, over the finished runs
 	result  evidence.Result
@@ -80,23 +83,34 @@ func NewTable1(plan *cluster.Plan, states []cluster.CellState, m Manifest) *Tabl
 	}
 	alpha := table1Error / float64(max(1, runs))
 	for _, c := range plan.Columns {
-		column := table1Column{Column: c, methods: map[string]*table1Entry{}}
+		column := table1Column{Column: c, methods: map[string]*table1Entry{}, variants: map[string]*table1Entry{}}
 		for _, s := range states {
 			if s.Column != c.ID {
 				continue
 			}
-			e := column.methods[s.Method]
+			entries, key := column.methods, s.Method
+			if s.Variant != "" { // no row of the table
+				entries, key = column.variants, s.Method+"-"+s.Variant
+			}
+			e := entries[key]
 			if e == nil {
 				e = &table1Entry{}
-				column.methods[s.Method] = e
+				entries[key] = e
+				if s.Variant != "" {
+					column.order = append(column.order, key)
+				}
 			}
 			if s.Result == nil {
 				e.missing++
 				continue
 			}
 			e.runs = append(e.runs, s.Result)
+			e.cells = append(e.cells, s.ID)
 		}
 		for _, e := range column.methods {
+			e.evaluate(alpha)
+		}
+		for _, e := range column.variants {
 			e.evaluate(alpha)
 		}
 		methods := nets.Methods()
@@ -109,12 +123,7 @@ func NewTable1(plan *cluster.Plan, states []cluster.CellState, m Manifest) *Tabl
 			if len(better.runs) == 0 || len(worse.runs) == 0 {
 				pair.Missing = true
 			} else {
-				a, b := better.result, worse.result
-				pair.Difference = evidence.Result{
-					Method: evidence.SampledMethod, Estimate: a.Estimate - b.Estimate,
-					Lower: a.Lower - b.Upper, Upper: a.Upper - b.Lower,
-					Samples: min(a.Samples, b.Samples), Confidence: 1 - table1Error,
-				}
+				pair.Difference = difference(better, worse)
 				pair.Verdict = pair.Difference.AtMost(0)
 			}
 			column.pairs = append(column.pairs, pair)
@@ -122,6 +131,15 @@ func NewTable1(plan *cluster.Plan, states []cluster.CellState, m Manifest) *Tabl
 		t.columns = append(t.columns, column)
 	}
 	return t
+}
+
+// difference is error(a) - error(b), with the interval that theirs give.
+func difference(a, b *table1Entry) evidence.Result {
+	return evidence.Result{
+		Method: evidence.SampledMethod, Estimate: a.result.Estimate - b.result.Estimate,
+		Lower: a.result.Lower - b.result.Upper, Upper: a.result.Upper - b.result.Lower,
+		Samples: min(a.result.Samples, b.result.Samples), Confidence: 1 - table1Error,
+	}
 }
 
 // evaluate computes mean and interval of a method's runs.
@@ -330,33 +348,11 @@ func (t *Table1) Markdown() string {
 	t.notReproduced(p)
 	t.missing(p)
 
-	p("## Convergence")
-	p("")
-	p("As Figure 6: solid is the error on the training batches as they were trained on, augmented; dashed is the test error; with several seeds, their mean.")
-	p("")
-	for i := range t.columns {
-		c := &t.columns[i]
-		if c.hasRuns() {
-			p("![%s](%s)", strings.ReplaceAll(c.head(), "\n", " "), c.ID+".png")
-			p("")
-		}
-	}
-	p("## Weight changes")
-	p("")
-	p("As Figures 5(b), 5(c) and 4: the percentage of convolution weights whose sign differs from the initial one, and from the one some epochs before (for ADAM, whose weights are real, their signs).")
-	p("")
-	for i := range t.columns {
-		c := &t.columns[i]
-		if !c.hasRuns() {
-			continue
-		}
-		p("![weight changes, %s](%s)", strings.ReplaceAll(c.head(), "\n", " "), c.ID+"-weights.png")
-		p("")
-		if c.layerwise() {
-			p("![weight changes by layer, %s](%s)", strings.ReplaceAll(c.head(), "\n", " "), c.ID+"-layers.png")
-			p("")
-		}
-	}
+	t.convergence(p)
+	t.weightChanges(p)
+	t.batchSize(p)
+	t.weightDecay(p)
+	t.explanation(p)
 	p("## Manifest")
 	p("")
 	p("%s- plan: %s", t.Manifest.Markdown(), t.Plan.Hash)
@@ -480,115 +476,107 @@ func (c *table1Column) hasRuns() bool {
 	return false
 }
 
-// mean over the seeds of a number of each epoch; NaN where f says so.
-func (e *table1Entry) series(f func(nets.Epoch) float64) (xs, ys []float64) {
-	for i := range e.runs[0].Epochs {
-		sum := 0.0
+// plain is the head in one line.
+func (c *table1Column) plain() string { return strings.ReplaceAll(c.head(), "\n", " ") }
+
+// entry finds a method's runs, or those of a variant of it; nil unless one is finished.
+func (c *table1Column) entry(method, variant string) *table1Entry {
+	e := c.methods[method]
+	if variant != "" {
+		e = c.variants[method+"-"+variant]
+	}
+	if e == nil || len(e.runs) == 0 {
+		return nil
+	}
+	return e
+}
+
+// curves are the mean runs of those methods that have one.
+func (c *table1Column) curves(methods ...string) []nets.Run {
+	var runs []nets.Run
+	for _, m := range methods {
+		if e := c.entry(m, ""); e != nil {
+			runs = append(runs, e.mean1())
+		}
+	}
+	return runs
+}
+
+// mean1 is the runs as one: every number of every epoch is the mean over the seeds.
+func (e *table1Entry) mean1() nets.Run {
+	first, n := e.runs[0], float64(len(e.runs))
+	run := nets.Run{Config: first.Config}
+	for i := range first.Epochs {
+		epoch := nets.Epoch{Epoch: first.Epochs[i].Epoch, Alpha: first.Epochs[i].Alpha}
+		for _, l := range first.Epochs[i].Layers {
+			epoch.Layers = append(epoch.Layers, nets.Probe{Layer: l.Layer, Weights: l.Weights})
+			if l.Window != nil {
+				epoch.Layers[len(epoch.Layers)-1].Window = new(float64)
+			}
+		}
 		for _, r := range e.runs {
-			sum += f(r.Epochs[i])
+			o := r.Epochs[i]
+			epoch.TrainError += o.TrainError / n
+			epoch.TestError += o.TestError / n
+			for k, l := range o.Layers {
+				mean := &epoch.Layers[k]
+				mean.Changed += l.Changed / n
+				mean.Flips += l.Flips / n
+				mean.Distance += l.Distance / n
+				if l.Window != nil && mean.Window != nil {
+					*mean.Window += *l.Window / n
+				}
+			}
 		}
-		if v := sum / float64(len(e.runs)); !math.IsNaN(v) {
-			xs = append(xs, float64(e.runs[0].Epochs[i].Epoch))
-			ys = append(ys, v)
-		}
+		run.Epochs = append(run.Epochs, epoch)
 	}
-	return xs, ys
+	return run
 }
 
-// conv is the mean over all convolution weights of a probe; NaN where the probe
-// was not made.
-func conv(layers []nets.Probe, f func(nets.Probe) float64) float64 {
-	sum, n := 0.0, 0
-	for _, l := range layers {
-		if strings.HasPrefix(l.Layer, "conv") {
-			sum += f(l) * float64(l.Weights)
-			n += l.Weights
+// last is a percentage over the convolution weights after the last epoch, the mean over seeds.
+func (e *table1Entry) last(value func(nets.Probe) (float64, bool)) float64 {
+	epochs := e.mean1().Epochs
+	for i := len(epochs) - 1; i >= 0; i-- { // a window need not end with the last epoch
+		if v, ok := convShare(epochs[i], value); ok {
+			return v
 		}
 	}
-	return sum / float64(n)
+	return math.NaN()
 }
 
-func window(l nets.Probe) float64 {
-	if l.Window == nil {
-		return math.NaN()
-	}
-	return *l.Window
-}
+func changedOf(l nets.Probe) (float64, bool) { return l.Changed, true }
 
 // figures of a column, by file name.
 func (c *table1Column) figures() map[string]*Figure {
-	title := strings.ReplaceAll(c.head(), "\n", " ")
-	curves := NewFigure(1, 1)
-	curves.Width, curves.Height = 16*vg.Centimeter, 10*vg.Centimeter
-	errors := curves.Panel(title, "epoch", "error, percent")
-	weights := NewFigure(1, 2)
-	since := weights.Panel(title+":\nconvolution signs changed since the start", "epoch", "percent of weights")
-	recent := weights.Panel("changed within the window before", "epoch", "percent of weights")
-	for i, m := range nets.Methods() {
-		e := c.methods[m.Name]
-		if e == nil || len(e.runs) == 0 {
-			continue
+	all := map[string]*Figure{}
+	for number, f := range map[int]*Figure{4: c.figure4(), 5: c.figure5(), 6: c.figure6(), 7: c.figure7()} {
+		if f != nil {
+			all[c.figureName(number)] = f
 		}
-		colour := Palette[i]
-		name := fmt.Sprintf("%s, batch %d", m.Paper, e.runs[0].Config.Batch)
-		xs, ys := e.series(func(p nets.Epoch) float64 { return p.TrainError })
-		errors.Line(name+", training", colour, xs, ys)
-		xs, ys = e.series(func(p nets.Epoch) float64 { return p.TestError })
-		errors.Line(name+", test", colour, xs, ys, vg.Points(4), vg.Points(3))
-		xs, ys = e.series(func(p nets.Epoch) float64 {
-			return conv(p.Layers, func(l nets.Probe) float64 { return l.Changed })
-		})
-		since.Line(name, colour, xs, ys)
-		xs, ys = e.series(func(p nets.Epoch) float64 { return conv(p.Layers, window) })
-		recent.Line(fmt.Sprintf("%s, %d epochs", name, e.runs[0].Config.ChangeEvery), colour, xs, ys)
 	}
-	for _, panel := range []*Panel{errors, since, recent} {
-		panel.Y.Min = 0
-	}
-	figures := map[string]*Figure{c.ID + ".png": curves, c.ID + "-weights.png": weights}
-	if c.layerwise() {
-		figures[c.ID+"-layers.png"] = c.layers()
-	}
-	return figures
+	return all
 }
 
-// layerwise: Figure 4 shows every layer of a VGG net; a residual net has too many.
-func (c *table1Column) layerwise() bool { return strings.HasPrefix(c.Net, "vgg") && c.hasRuns() }
-
-// layers is Figure 4 for one column: a panel a method, a line a layer.
-func (c *table1Column) layers() *Figure {
-	var shown []nets.Method
-	for _, m := range nets.Methods() {
-		if e := c.methods[m.Name]; e != nil && len(e.runs) > 0 {
-			shown = append(shown, m)
-		}
-	}
-	cols := min(2, len(shown))
-	f := NewFigure((len(shown)+cols-1)/cols, cols)
-	for _, m := range shown {
-		e := c.methods[m.Name]
-		panel := f.Panel(m.Paper+", "+c.Title+" on "+dataTitle(c.Data), "epoch", "percent of signs changed")
-		for k, l := range e.runs[0].Epochs[0].Layers {
-			xs, ys := e.series(func(p nets.Epoch) float64 { return p.Layers[k].Changed })
-			var dashes []vg.Length
-			if k >= len(Palette) || strings.HasPrefix(l.Layer, "linear") {
-				dashes = []vg.Length{vg.Points(4), vg.Points(2)}
-			}
-			panel.Line(l.Layer, Palette[k%len(Palette)], xs, ys, dashes...)
-		}
-		panel.Y.Min, panel.Y.Max = 0, max(50, panel.Y.Max)
-	}
-	return f
+func (c *table1Column) figureName(number int) string {
+	return fmt.Sprintf("%s-figure%d.png", c.ID, number)
 }
 
-// Write writes report.md and its figures into dir.
-func (t *Table1) Write(dir string) error {
+// show links a figure of every column that has it; it says which columns have none for want of runs.
+func (t *Table1) show(p func(string, ...any), number int, of func(*table1Column) *Figure) {
 	for i := range t.columns {
 		c := &t.columns[i]
-		if !c.hasRuns() {
-			continue
+		if of(c) != nil {
+			p("![Figure %d, %s](%s)", number, c.plain(), c.figureName(number))
+			p("")
 		}
-		figures := c.figures()
+	}
+}
+
+// Write writes report.md and its figures into dir, the folder of the plan and its cells.
+func (t *Table1) Write(dir string) error {
+	t.readSteps(dir)
+	for i := range t.columns {
+		figures := t.columns[i].figures()
 		var names []string
 		for name := range figures {
 			names = append(names, name)
@@ -599,6 +587,9 @@ func (t *Table1) Write(dir string) error {
 				return err
 			}
 		}
+	}
+	if err := t.saveFlips(dir); err != nil {
+		return err
 	}
 	return WriteFile(filepath.Join(dir, "report.md"), []byte(t.Markdown()))
 }

@@ -146,7 +146,7 @@ func TestTable1Report(t *testing.T) {
 		"the paper has Big SR-ADAM 16.95 below SR-ADAM 23.33; here it is 24.00 above 20.00.",
 		"Big SR-ADAM: the paper has 16.95, outside our interval",
 		"## Missing runs", "vgg9.r.1", "not begun",
-		"![VGG-9 on CIFAR-10](vgg9.png)", "vgg9-weights.png", "vgg9-layers.png",
+		"![Figure 6, VGG-9 on CIFAR-10](vgg9-figure6.png)", "vgg9-figure4.png", "vgg9-figure5.png", "vgg9-figure7.png",
 		"- plan: " + table.Plan.Hash, "kernel of the runs: generic", "sha256:0",
 	} {
 		if !strings.Contains(text, want) {
@@ -156,7 +156,7 @@ func TestTable1Report(t *testing.T) {
 	if strings.Contains(text, "ADAM: the paper has 7.97, outside") {
 		t.Error("a number inside the interval is called not reproduced")
 	}
-	for _, name := range []string{"vgg9.png", "vgg9-weights.png", "vgg9-layers.png"} {
+	for _, name := range []string{"vgg9-figure4.png", "vgg9-figure5.png", "vgg9-figure6.png", "vgg9-figure7.png"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 			t.Error(err)
 		}
@@ -172,26 +172,27 @@ func TestTable1Report(t *testing.T) {
 	}
 }
 
-// The series that is plotted: means over seeds, convolutions only, gaps where no
-// probe was made.
-func TestTable1Series(t *testing.T) {
+// The runs that are plotted: means over seeds; shares of convolutions only; gaps where no probe was made.
+func TestTable1MeanOfSeeds(t *testing.T) {
 	e := table1(t, "paper", map[string][]float64{"sr": {20, 24}}).columns[0].methods["sr"]
-	xs, ys := e.series(func(p nets.Epoch) float64 { return p.TestError })
-	if len(xs) != 4 || xs[3] != 4 || ys[3] != 22 || ys[0] != 88 {
-		t.Errorf("test error %v at %v", ys, xs)
+	for _, r := range e.runs {
+		r.Epochs[0].Layers[0].Window = nil
 	}
-	_, ys = e.series(func(p nets.Epoch) float64 {
-		return conv(p.Layers, func(l nets.Probe) float64 { return l.Changed })
-	})
-	if ys[1] != 10 {
-		t.Errorf("changed %v: linear layers are not to count", ys)
+	e.runs[1].Epochs[3].Layers[0].Changed = 30 // 20 in the other run
+	mean := e.mean1().Epochs
+	if len(mean) != 4 || mean[3].TestError != 22 || mean[0].TestError != 88 {
+		t.Errorf("%+v", mean)
 	}
-	if xs, _ := e.series(func(p nets.Epoch) float64 {
-		if p.Epoch%2 == 1 {
-			p.Layers[0].Window = nil
-		}
-		return conv(p.Layers, window)
-	}); len(xs) != 2 {
-		t.Errorf("windows at %v, want at epochs 2 and 4", xs)
+	if v, ok := convShare(mean[3], changedOf); !ok || v != 25 {
+		t.Errorf("changed %g: want the mean of 20 and 30, without linear layers", v)
+	}
+	if _, ok := convShare(mean[0], windowOf); ok {
+		t.Error("an epoch without the probe has a window")
+	}
+	if v, ok := convShare(mean[1], windowOf); !ok || v != 3 {
+		t.Errorf("window %g", v)
+	}
+	if r := e.runs[0].Epochs[3]; r.TestError != 20 || r.Layers[0].Changed != 20 || *r.Layers[0].Window != 3 {
+		t.Errorf("the mean has changed a run: %+v", r)
 	}
 }

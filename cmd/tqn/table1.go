@@ -31,6 +31,7 @@ type table1Flags struct {
 	methods []string
 	seeds   int
 	seed    uint64
+	figures bool
 
 	out     string
 	dir     string // of the data
@@ -64,8 +65,13 @@ what is in DIR. Presets:
   quick   under half an hour on two cores, on built-in images (the default)
   laptop  a night on two cores: real CIFAR-10, three seeds
   paper   the paper's exact protocol; prints the estimated time on this machine first
+--columns and --methods choose a part of the table, such as one net; the columns are
+  vgg9 vgg-bc resnet56 wrn56-2 (CIFAR-10 in the paper), resnet56-c100 (CIFAR-100), resnet18 (ImageNet)
+The report has Figures 4 to 7 from the table's runs; --figures adds the runs that Figure 5 (BC at the big batch, SR at batches
+between) and Figure 7 (BC with weight decay) need, in columns resnet56 and vgg-bc or else the first.
 plan, run, collect and status do the parts, on one machine or on a cluster (docs/cluster.md).`,
 		Example: `  tqn table1 --preset smoke --out /tmp/smoke
+  tqn table1 --columns vgg9 --figures --out vgg9
   tqn table1 --preset laptop --columns vgg9,resnet56 --dir ~/datasets --out table1
   tqn table1 plan --preset paper --out /shared/table1 && tqn table1 run --engine slurm --out /shared/table1`,
 		Args: cobra.NoArgs,
@@ -87,7 +93,7 @@ plan, run, collect and status do the parts, on one machine or on a cluster (docs
 			if cmd.Context().Err() != nil {
 				return runErr
 			}
-			if err := e.table1Collect(plan, f, time.Since(started), "tqn table1 --preset "+f.preset); err != nil {
+			if err := e.table1Collect(plan, f, time.Since(started), f.command()); err != nil {
 				return err
 			}
 			if runErr != nil {
@@ -105,15 +111,36 @@ plan, run, collect and status do the parts, on one machine or on a cluster (docs
 
 func (f *table1Flags) planFlags(c *cobra.Command) {
 	c.Flags().StringVar(&f.preset, "preset", "quick", "size: "+strings.Join(cluster.Presets(), ", "))
-	c.Flags().StringSliceVar(&f.columns, "columns", nil, "only these columns, such as vgg9,resnet56-c100")
-	c.Flags().StringSliceVar(&f.methods, "methods", nil, "only these methods, such as bc,sr")
+	c.Flags().StringSliceVar(&f.columns, "columns", nil, "only these columns, of "+strings.Join(columnIDs(), ", "))
+	c.Flags().StringSliceVar(&f.methods, "methods", nil, "only these methods, of "+strings.Join(methodNames(), ", "))
+	c.Flags().BoolVar(&f.figures, "figures", false, "also the runs that only Figures 5 and 7 need: BC at the big batch and with weight decay 1e-5, SR at batches between")
 	c.Flags().IntVar(&f.seeds, "seeds", 0, "runs of each method with seeds of their own; 0 is the preset's number")
 	c.Flags().Uint64Var(&f.seed, "seed", 1, "the first seed")
 	c.Flags().StringVar(&f.dir, "dir", "", "folder of the data sets' files (default: where tqn data fetch puts them)")
 	presets := cobra.FixedCompletions(cluster.Presets(), cobra.ShellCompDirectiveNoFileComp)
-	if err := c.RegisterFlagCompletionFunc("preset", presets); err != nil {
-		panic(err) // a flag declared above
+	for flag, values := range map[string]cobra.CompletionFunc{
+		"preset":  presets,
+		"columns": cobra.FixedCompletions(columnIDs(), cobra.ShellCompDirectiveNoFileComp),
+		"methods": cobra.FixedCompletions(methodNames(), cobra.ShellCompDirectiveNoFileComp),
+	} {
+		if err := c.RegisterFlagCompletionFunc(flag, values); err != nil {
+			panic(err) // a flag declared above
+		}
 	}
+}
+
+func columnIDs() (ids []string) {
+	for _, c := range cluster.PaperColumns() {
+		ids = append(ids, c.ID)
+	}
+	return ids
+}
+
+func methodNames() (names []string) {
+	for _, m := range nets.Methods() {
+		names = append(names, m.Name)
+	}
+	return names
 }
 
 func (f *table1Flags) runFlags(c *cobra.Command) {
@@ -153,6 +180,27 @@ func newTable1PlanCommand(e *env) *cobra.Command {
 	return c
 }
 
+// command is the line that plans and runs the same again, but for --out.
+func (f *table1Flags) command() string {
+	line := "tqn table1 --preset " + f.preset
+	if len(f.columns) > 0 {
+		line += " --columns " + strings.Join(f.columns, ",")
+	}
+	if len(f.methods) > 0 {
+		line += " --methods " + strings.Join(f.methods, ",")
+	}
+	if f.seeds > 0 {
+		line += fmt.Sprintf(" --seeds %d", f.seeds)
+	}
+	if f.seed != 1 {
+		line += fmt.Sprintf(" --seed %d", f.seed)
+	}
+	if f.figures {
+		line += " --figures"
+	}
+	return line
+}
+
 func markRequired(c *cobra.Command, flag string) {
 	if err := c.MarkFlagRequired(flag); err != nil {
 		panic(err) // a flag declared before
@@ -162,7 +210,7 @@ func markRequired(c *cobra.Command, flag string) {
 // table1Plan makes the preset's plan and saves it, or finds the same one.
 func (e *env) table1Plan(f *table1Flags) (*cluster.Plan, error) {
 	plan, err := cluster.NewPlan(f.preset, cluster.Choice{
-		Columns: f.columns, Methods: f.methods, Seeds: f.seeds, Seed: f.seed,
+		Columns: f.columns, Methods: f.methods, Seeds: f.seeds, Seed: f.seed, Figures: f.figures,
 		Present: func(name string) bool {
 			if _, err := dataset.ShapeOf(name); err == nil && name != "cifar10" && name != "cifar100" && name != "imagenet" && name != "fashion-mnist" {
 				return true // needs no files
@@ -543,7 +591,7 @@ func newTable1StatusCommand(e *env) *cobra.Command {
 	f := &table1Flags{}
 	c := &cobra.Command{
 		Use:     "status --out DIR",
-		Short:   "show how far every cell is",
+		Short:   "show how far every cell is, and which are running now",
 		Example: "  tqn table1 status --out table1",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -552,6 +600,7 @@ func newTable1StatusCommand(e *env) *cobra.Command {
 				return err
 			}
 			states := cluster.Collect(f.out, plan)
+			cluster.MarkRunning(f.out, plan, states)
 			if e.json {
 				return e.printJSON(table1JSON{Preset: plan.Preset, Hash: plan.Hash, Cells: states, Claims: []table1ClaimJSON{}})
 			}
@@ -566,8 +615,8 @@ func newTable1StatusCommand(e *env) *cobra.Command {
 				table.Add(s.Index, s.ID, string(s.State), fmt.Sprintf("%d/%d", s.Epoch, s.Epochs), testError, s.Why)
 			}
 			fmt.Fprint(e.stdout, table.Text())
-			fmt.Fprintf(e.stdout, "%d cells: %d finished, %d begun, %d waiting, %d to retry, %d failed\n", len(states),
-				counts[cluster.Finished], counts[cluster.Begun], counts[cluster.Waiting], counts[cluster.Retrying], counts[cluster.Failed])
+			fmt.Fprintf(e.stdout, "%d cells: %d finished, %d running, %d interrupted, %d waiting, %d to retry, %d failed\n", len(states),
+				counts[cluster.Finished], counts[cluster.Running], counts[cluster.Interrupted], counts[cluster.Waiting], counts[cluster.Retrying], counts[cluster.Failed])
 			return nil
 		},
 	}

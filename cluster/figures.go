@@ -1,0 +1,86 @@
+package cluster
+
+import (
+	"fmt"
+	"slices"
+
+	"tqn/nets"
+)
+
+// WeightDecay of Figure 7 (Appendix H.4), against 0.
+const WeightDecay = 1e-5
+
+// figureRun is a run that a figure shows and Table 1 does not.
+type figureRun struct {
+	column string // where the paper has the figure
+	method string
+	// batch is the batch size, given the column's small and big one.
+	batch func(small, big int) int
+	decay float64
+}
+
+// figureRuns: Figure 5 (ResNet-56) also shows BC at the big batch, and Section 6.1 says that SR was tried at 256 and
+// 512 as well, between 128 and 1024: the same ratios to the small batch here. Figure 7 (VGG-BC) shows BC with weight decay.
+var figureRuns = []figureRun{
+	{"resnet56", "bc", func(_, big int) int { return big }, 0},
+	{"resnet56", "sr", func(small, _ int) int { return 2 * small }, 0},
+	{"resnet56", "sr", func(small, _ int) int { return 4 * small }, 0},
+	{"vgg-bc", "bc", func(small, _ int) int { return small }, WeightDecay},
+}
+
+// addFigures appends the cells of figureRuns, in the column of the paper's figure or, if that is not planned, in the first
+// one. They come after the table's cells, whose indices they do not change.
+func (p *Plan) addFigures(c Choice) error {
+	table := p.Cells
+	for _, f := range figureRuns {
+		if len(c.Methods) > 0 && !slices.Contains(c.Methods, f.method) || len(p.Columns) == 0 {
+			continue
+		}
+		column := p.Columns[0].ID
+		if slices.ContainsFunc(p.Columns, func(c Column) bool { return c.ID == f.column }) {
+			column = f.column
+		}
+		for _, like := range table {
+			if like.Column != column || like.Config.Method != f.method {
+				continue
+			}
+			config := like.Config // resolved: everything but what follows is the table's
+			big, err := bigBatch(table, config, column)
+			if err != nil {
+				return err
+			}
+			config.Batch, config.WeightDecay = f.batch(config.Batch, big), f.decay
+			variant := fmt.Sprintf("b%d", config.Batch)
+			if f.decay > 0 {
+				variant = "wd1e-5" // WeightDecay, as cellID allows it
+			}
+			config, err = config.Resolve()
+			if err != nil {
+				return fmt.Errorf("cluster: column %s, figures: %w", column, err)
+			}
+			if f.method == "sr" && config.Batch >= big {
+				continue // where the ratio is 4 the second is Big SR itself
+			}
+			p.cell(fmt.Sprintf("%s.%s-%s.%d", column, f.method, variant, config.Seed), variant, column, config)
+		}
+	}
+	return nil
+}
+
+// bigBatch is the batch of a column's Big SR or, where the plan leaves it out, the paper's ratio of the net times the small one.
+func bigBatch(table []Cell, small nets.Config, column string) (int, error) {
+	for _, c := range table {
+		if c.Column == column && c.Config.Method == "big-sr" {
+			return c.Config.Batch, nil
+		}
+	}
+	var batch [2]int
+	for i, method := range []string{"sr", "big-sr"} {
+		c, err := nets.Config{Net: small.Net, Method: method, Data: "cifar10"}.Resolve()
+		if err != nil {
+			return 0, fmt.Errorf("cluster: %w", err)
+		}
+		batch[i] = c.Batch
+	}
+	return batch[1] / batch[0] * small.Batch, nil
+}

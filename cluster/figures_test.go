@@ -1,0 +1,62 @@
+package cluster
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The runs that only figures need come after the table's cells, which they leave as they are.
+func TestFigureCells(t *testing.T) {
+	for _, c := range []struct {
+		preset string
+		choice Choice
+		want   []string // ID, batch and weight decay
+	}{
+		{"paper", Choice{}, []string{"resnet56.bc-b1024.1 1024 0", "resnet56.sr-b256.1 256 0", "resnet56.sr-b512.1 512 0", "vgg-bc.bc-wd1e-5.1 128 1e-05"}},
+		{"quick", Choice{Columns: []string{"vgg9"}}, []string{"vgg9.bc-b128.1 128 0", "vgg9.sr-b32.1 32 0", "vgg9.sr-b64.1 64 0", "vgg9.bc-wd1e-5.1 16 1e-05"}},
+		{"quick", Choice{Columns: []string{"vgg9"}, Methods: []string{"bc"}}, []string{"vgg9.bc-b128.1 128 0", "vgg9.bc-wd1e-5.1 16 1e-05"}},
+		{"quick", Choice{Columns: []string{"wrn56-2"}}, []string{"wrn56-2.bc-b64.1 64 0", "wrn56-2.sr-b32.1 32 0", "wrn56-2.bc-wd1e-5.1 16 1e-05"}}, // ratio 4: the second SR is Big SR
+		{"quick", Choice{Columns: []string{"vgg-bc"}, Seeds: 2, Methods: []string{"adam"}}, nil},
+		{"quick", Choice{Columns: []string{"vgg-bc"}, Seeds: 2, Methods: []string{"sr"}}, []string{"vgg-bc.sr-b32.1 32 0", "vgg-bc.sr-b32.2 32 0", "vgg-bc.sr-b64.1 64 0", "vgg-bc.sr-b64.2 64 0"}},
+	} {
+		table, err := NewPlan(c.preset, c.choice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.choice.Figures = true
+		p, err := NewPlan(c.preset, c.choice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := len(table.Cells)
+		if !slices.EqualFunc(p.Cells[:n], table.Cells, func(a, b Cell) bool {
+			return a.ID == b.ID && a.ConfigHash == b.ConfigHash && a.Variant == ""
+		}) {
+			t.Errorf("%s %+v: the table's cells have changed", c.preset, c.choice)
+		}
+		for i, column := range table.Columns {
+			if !slices.Equal(column.Scaled, p.Columns[i].Scaled) {
+				t.Errorf("%s %+v: scaled %q, without figures %q", c.preset, c.choice, p.Columns[i].Scaled, column.Scaled)
+			}
+		}
+		var got []string
+		for _, cell := range p.Cells[n:] {
+			got = append(got, strings.Join([]string{cell.ID, fmt.Sprint(cell.Config.Batch), fmt.Sprint(cell.Config.WeightDecay)}, " "))
+			if cell.Variant == "" || !strings.Contains(cell.ID, "-"+cell.Variant+".") {
+				t.Errorf("cell %s is variant %q", cell.ID, cell.Variant)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s %+v: %q, want %q", c.preset, c.choice, got, c.want)
+		}
+		dir := t.TempDir()
+		if err := p.Save(dir); err != nil {
+			t.Fatal(err)
+		}
+		if read, err := LoadPlan(dir); err != nil || read.Hash != p.Hash || len(read.Cells) != len(p.Cells) {
+			t.Errorf("%s %+v: read again: %v", c.preset, c.choice, err)
+		}
+	}
+}

@@ -1,0 +1,383 @@
+package reports
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/plot/vg/draw"
+
+	"tqn/evidence"
+	"tqn/markov"
+	"tqn/nets"
+	"tqn/toy"
+)
+
+// This file puts the probes of Section 6 beside exact stationary laws of Section 5, to see whether the theory explains
+// the nets. The theory is about plain SGD in one dimension and about laws; a net is trained by Adam, and its probes
+// count signs. So it is its predictions that are compared, each a ratio that should be 1 or an order.
+
+// flipFactor is how far from 1 a measured ratio may be to be called in agreement: a factor of 2 either way. Between the
+// epochs compared the learning rate falls by 10 or 100, and steps of weights differ by as much.
+const flipFactor = 2
+
+// stepRow is a cell's last step, or why it is not known.
+type stepRow struct {
+	step nets.LastStep
+	err  error
+}
+
+// readSteps reads the checkpoints of the finished SR runs: E|step|/Delta is in no metric.
+func (t *Table1) readSteps(dir string) {
+	t.steps = map[string]stepRow{}
+	for i, s := range t.States {
+		if s.Result == nil || (s.Method != "sr" && s.Method != "big-sr") {
+			continue
+		}
+		step, err := nets.ReadLastStep(t.Plan.Cells[i].Dir(dir), s.Result.Config)
+		t.steps[s.ID] = stepRow{step, err}
+	}
+}
+
+// exactLaw is what is compared of an exact law of SR on equation (8).
+type exactLaw struct {
+	entropy, global float64 // nats; mass of the global minimiser's basin
+	moves           float64 // expected moves a step, divided by alpha: sum over x of pi(x)*E|step(x)|/(alpha*Delta), inside the box
+}
+
+func lawOf(p toy.Problem, c *markov.Chain, alpha float64) (exactLaw, error) {
+	pi, err := c.Stationary()
+	if err != nil {
+		return exactLaw{}, err
+	}
+	moves := 0.0
+	for x, w := range pi {
+		c.Moves(x, func(_ int, rate float64) { moves += w * rate * c.Alpha() / alpha })
+	}
+	return exactLaw{toy.Entropy(pi), p.GlobalMass(pi), moves}, nil
+}
+
+// exactLaws are those at a learning rate falling by 10 and by 100, and of the limit law for batches of 1, 2, 4 and 8.
+func exactLaws() (alphas, batches []float64, byAlpha, byBatch []exactLaw, err error) {
+	p, err := toy.NewProblem(toy.Default.Delta, toy.Default.Noise)
+	if err != nil {
+		return nil, nil, nil, nil, err
+	}
+	alphas, batches = []float64{0.01, 0.001, 0.0001}, []float64{1, 2, 4, 8}
+	for _, a := range alphas {
+		c, err := p.SR().Chain(a)
+		if err != nil {
+			return nil, nil, nil, nil, err
+		}
+		l, err := lawOf(p, c, a)
+		if err != nil {
+			return nil, nil, nil, nil, err
+		}
+		byAlpha = append(byAlpha, l)
+	}
+	for _, b := range batches {
+		q := p
+		q.Noise = p.Noise / math.Sqrt(b)
+		// The law of the limit does not depend on alpha; any that is allowed will do.
+		alpha0, err := q.SR().Alpha0()
+		if err != nil {
+			return nil, nil, nil, nil, err
+		}
+		c, err := q.SR().Limit(alpha0 / 2)
+		if err != nil {
+			return nil, nil, nil, nil, err
+		}
+		l, err := lawOf(q, c, alpha0/2)
+		if err != nil {
+			return nil, nil, nil, nil, err
+		}
+		byBatch = append(byBatch, l)
+	}
+	return alphas, batches, byAlpha, byBatch, nil
+}
+
+// perStep turns the share of signs that differ between the ends of n steps into a flip probability per step: if weights
+// flip independently with probability p each step, either way, the share is (1-(1-2p)^n)/2. NaN for half or more.
+func perStep(share, n float64) float64 {
+	if !(share < 0.5) || n < 1 {
+		return math.NaN()
+	}
+	return -math.Expm1(math.Log1p(-2*share)/n) / 2
+}
+
+// fewFlips: of fewer flips than this in an epoch nothing is concluded. If they were independent, 100 would be known to
+// a tenth, far inside flipFactor.
+const fewFlips = 100
+
+// flips is the measured flip probability per step of the convolution weights in each epoch, divided by alpha; NaN for fewer
+// than fewFlips.
+func (e *table1Entry) flips() (epochs, scaled []float64) {
+	first := e.runs[0]
+	weights := 0
+	for _, l := range first.Epochs[0].Layers {
+		if strings.HasPrefix(l.Layer, "conv") {
+			weights += l.Weights
+		}
+	}
+	n := float64(first.Steps) / float64(max(1, first.Config.Epochs))
+	for _, epoch := range e.mean1().Epochs {
+		share, ok := convShare(epoch, func(l nets.Probe) (float64, bool) { return l.Flips, true })
+		if !ok || share/100*float64(weights) < fewFlips {
+			share = math.NaN()
+		}
+		epochs, scaled = append(epochs, float64(epoch.Epoch)), append(scaled, perStep(share/100, n)/epoch.Alpha)
+	}
+	return epochs, scaled
+}
+
+// flipRates are flips in the last epoch before the first drop and in the last epoch; NaN where alpha is the same.
+func (e *table1Entry) flipRates() (early, late float64) {
+	_, scaled := e.flips()
+	config := e.runs[0].Config
+	early, late = math.NaN(), math.NaN()
+	if len(scaled) == 0 {
+		return early, late
+	}
+	late = scaled[len(scaled)-1]
+	if len(config.Drops) > 0 && config.Drops[0] >= 1 && config.Drops[0] < len(scaled) {
+		early = scaled[config.Drops[0]-1]
+	}
+	return early, late
+}
+
+// predicted is the flip probability of the last step, divided by alpha, the mean over the seeds; the error of the first
+// seed without one.
+func (t *Table1) predicted(e *table1Entry) (size, flip float64, err error) {
+	for _, id := range e.cells {
+		row, ok := t.steps[id]
+		if !ok {
+			row.err = errors.New("no checkpoint was read")
+		}
+		if row.err != nil {
+			return math.NaN(), math.NaN(), fmt.Errorf("%s: %w", id, row.err)
+		}
+		size += row.step.Size / row.step.Alpha / float64(len(e.cells))
+		flip += row.step.Flip / row.step.Alpha / float64(len(e.cells))
+	}
+	return size, flip, nil
+}
+
+// within is the agreement of a ratio that should be 1.
+func within(ratio float64) bool { return ratio >= 1/float64(flipFactor) && ratio <= flipFactor }
+
+// srEntries are the SR runs of a column by batch size.
+func (c *table1Column) srEntries() []*table1Entry {
+	var sr []*table1Entry
+	for _, e := range c.batchEntries() {
+		if ruleName(e.runs[0].Config) == "SR-ADAM" {
+			sr = append(sr, e)
+		}
+	}
+	return sr
+}
+
+// explanation is the section of the report.
+func (t *Table1) explanation(p func(string, ...any)) {
+	p("## Do Sections 5 and 6 agree?")
+	p("")
+	alphas, batches, byAlpha, byBatch, err := exactLaws()
+	if err != nil {
+		p("The exact laws of equation (8) could not be computed: %s.", err)
+		p("")
+		return
+	}
+	p("Exact: stochastic rounding on equation (8), grid step %g, gradient noise %g in one dimension. Entropy (nats) is how widely the stationary law explores; moves a step over alpha is E|step|/(alpha Delta) under it, without steps out of the box.", toy.Default.Delta, toy.Default.Noise)
+	p("")
+	exact := Table{Header: []string{"law", "entropy", "mass of the global basin", "moves a step / alpha"}}
+	for i, a := range alphas {
+		exact.Add(fmt.Sprintf("batch 1, alpha = %g", a), byAlpha[i].entropy, byAlpha[i].global, byAlpha[i].moves)
+	}
+	for i, b := range batches {
+		exact.Add(fmt.Sprintf("batch %g, alpha to 0", b), byBatch[i].entropy, byBatch[i].global, byBatch[i].moves)
+	}
+	p("%s", exact.Markdown())
+	p("So the theory predicts of SR, first, that a smaller learning rate does not make it greedier, only slower: flips a step stay in proportion to alpha. Second, that a larger batch does make it greedier. Third, that a weight on {-1, +1} flips with probability |step|/2 if the step points to the other value: their mean at the last step is computed from the optimiser's state in the checkpoint.")
+	p("")
+	p("Measured: a flip is a convolution sign that differs from the epoch before; flips a step are such that independent flips, either way with this probability, give the share counted. Weights that flip and soon flip back are missed: a ratio of measured to predicted below 1 is that. Ratios in [%.2g, %d] are called agreement. A dash is where there is nothing to conclude from: fewer than %d flips in the epoch, half of all signs flipped in it, no epoch before the first drop, or no checkpoint.", 1/float64(flipFactor), flipFactor, fewFlips)
+	p("")
+	table := Table{Header: []string{"column", "batch", "updates", "flips a step / alpha before the first drop", "in the last epoch", "ratio (predicted 1)", "E|step|/(2 alpha)", "predicted flips a step / alpha", "measured / predicted (predicted 1)"}}
+	// Of the exact law, for batches k times as large: moves a step over alpha, k times over once.
+	exactRatio := func(k int) float64 {
+		for i, b := range batches {
+			if int(b) == k {
+				return byBatch[i].moves / byBatch[0].moves
+			}
+		}
+		return math.NaN()
+	}
+	var said, lacking []string
+	for i := range t.columns {
+		c := &t.columns[i]
+		entries := c.srEntries()
+		for _, e := range entries {
+			early, late := e.flipRates()
+			size, flip, err := t.predicted(e)
+			if err != nil {
+				if errors.Is(err, fs.ErrNotExist) {
+					err = fmt.Errorf("%s: its checkpoint is not there", strings.SplitN(err.Error(), ":", 2)[0])
+				}
+				lacking = append(lacking, err.Error())
+			}
+			row := []any{c.ID, e.runs[0].Config.Batch, e.runs[0].Steps}
+			for _, v := range []float64{early, late, late / early, size, flip, late / flip} {
+				if math.IsNaN(v) {
+					row = append(row, "-")
+				} else {
+					row = append(row, fmt.Sprintf("%.3g", v))
+				}
+			}
+			table.Add(row...)
+		}
+		if len(entries) > 0 {
+			said = append(said, "- "+c.ID+": "+strings.Join(t.sayColumn(entries, exactRatio), " "))
+		} else {
+			lacking = append(lacking, c.ID+": no run of SR is finished")
+		}
+	}
+	if len(table.Rows) > 0 {
+		p("%s", table.Markdown())
+	}
+	for _, line := range said {
+		p("%s", line)
+	}
+	for _, line := range lacking {
+		p("- missing: %s.", line)
+	}
+	if len(said)+len(lacking) > 0 {
+		p("")
+	}
+	if t.flipsFigure() != nil {
+		p("![flips a step over alpha, by epoch](flips.png)")
+		p("")
+		p("Under SR the lines should be level (steps in them are drops of alpha); crosses are the predictions from the last step. BC's lines, signs of real weights, are there to compare.")
+		p("")
+	}
+}
+
+func farthest(ratio float64) string {
+	if math.IsNaN(ratio) {
+		return ""
+	}
+	return fmt.Sprintf(" (farthest ratio %.3g)", ratio)
+}
+
+// judge says of ratios that should be 1 whether they are, and which is farthest from it.
+func judge(ratios []float64) (word string, far float64) {
+	far, unknown := 1.0, 0
+	for _, r := range ratios {
+		switch {
+		case math.IsNaN(r):
+			unknown++
+		case math.Abs(math.Log(r)) >= math.Abs(math.Log(far)):
+			far = r
+		}
+	}
+	switch {
+	case !within(far):
+		return "**do not agree**", far
+	case unknown == len(ratios):
+		return "undecided", math.NaN()
+	case unknown > 0:
+		return fmt.Sprintf("**agree** where decided, %d of %d", len(ratios)-unknown, len(ratios)), far
+	}
+	return "**agree**", far
+}
+
+// sayColumn says which prediction a column bears out.
+func (t *Table1) sayColumn(entries []*table1Entry, exactRatio func(int) float64) []string {
+	var said []string
+	say := func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
+	var drops, steps []float64
+	for _, e := range entries {
+		early, late := e.flipRates()
+		_, flip, _ := t.predicted(e)
+		drops, steps = append(drops, late/early), append(steps, late/flip)
+	}
+	word, far := judge(drops)
+	say("Learning rate: %s%s.", word, farthest(far))
+	switch small, big := entries[0], entries[len(entries)-1]; {
+	case len(entries) < 2:
+		say("Batch size: missing (one batch size only).")
+	default:
+		a, b := small.last(changedOf), big.last(changedOf)
+		greedier, verdict := b < a, difference(big, small).AtMost(0)
+		word := "**do not agree**"
+		switch {
+		case greedier && verdict == evidence.Holds:
+			word = "**agree**"
+		case greedier && verdict == evidence.Undecided:
+			word = "**agree on exploration**, undecided on the error"
+		case greedier:
+			word = "**agree on exploration, not on the error**"
+		}
+		_, fa := small.flipRates()
+		_, fb := big.flipRates()
+		say("Batch size: %s: batch %d against %d ends with %.2f against %.2f %% of signs changed and error %.2f against %.2f %%.", word,
+			big.runs[0].Config.Batch, small.runs[0].Config.Batch, b, a, big.mean, small.mean)
+		k := big.runs[0].Config.Batch / small.runs[0].Config.Batch
+		if r, exact := fb/fa, exactRatio(k); !math.IsNaN(r) && !math.IsNaN(exact) {
+			word := "**agree**"
+			if r >= 1 {
+				word = "**do not agree**: fewer updates, not smaller steps, make Big SR change less (Adam divides a step by the gradient's size)"
+			}
+			say("At the same alpha it flips %.3g times as many signs a step; the exact law of plain SGD has %.3g: %s. It takes %.3g times as many updates.", r, exact, word, float64(big.runs[0].Steps)/float64(small.runs[0].Steps))
+		}
+	}
+	word, far = judge(steps)
+	say("Flips from the step: %s%s.", word, farthest(far))
+	return said
+}
+
+// flipsFigure draws flips a step over alpha by epoch, a panel a column; nil where there is nothing to draw.
+func (t *Table1) flipsFigure() *Figure {
+	var shown []*table1Column
+	for i := range t.columns {
+		c := &t.columns[i]
+		if slices.ContainsFunc(c.srEntries(), func(e *table1Entry) bool {
+			_, ys := e.flips()
+			return slices.ContainsFunc(ys, func(y float64) bool { return y > 0 })
+		}) {
+			shown = append(shown, c)
+		}
+	}
+	if len(shown) == 0 {
+		return nil
+	}
+	f := inRows(len(shown))
+	for _, c := range shown {
+		panel := f.Panel(c.Title+" on "+dataTitle(c.Data), "epoch", "flips a step / alpha")
+		Logarithmic(&panel.Y)
+		for i, e := range c.batchEntries() {
+			config := e.runs[0].Config
+			xs, ys := e.flips()
+			name := fmt.Sprintf("%s %d", ruleName(config), config.Batch)
+			panel.Line(name, Palette[i%len(Palette)], xs, ys)
+			panel.Points("", Palette[i%len(Palette)], draw.CircleGlyph{}, xs, ys) // an epoch with too few on both sides is a point
+			if ruleName(config) != "SR-ADAM" || len(xs) == 0 {
+				continue
+			}
+			if _, flip, err := t.predicted(e); err == nil {
+				panel.Points(name+", predicted", Palette[i%len(Palette)], draw.CrossGlyph{}, xs[len(xs)-1:], []float64{flip})
+			}
+		}
+	}
+	return f
+}
+
+// saveFlips writes the figure, if there is one.
+func (t *Table1) saveFlips(dir string) error {
+	f := t.flipsFigure()
+	if f == nil {
+		return nil
+	}
+	return f.Save(filepath.Join(dir, "flips.png"))
+}

@@ -1,0 +1,257 @@
+package reports
+
+import (
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"tqn/cluster"
+	"tqn/nets"
+	"tqn/toy"
+)
+
+// behaviour is what a synthetic run does: its test error in percent, the flip probability of a weight in a step at a
+// learning rate, the share of signs changed at the end in percent, and the distance |wb - wr|.
+type behaviour struct {
+	error    float64
+	flip     func(alpha float64) float64
+	changed  float64
+	distance float64
+}
+
+// inProportion is what theory says of SR.
+func inProportion(c float64) func(float64) float64 {
+	return func(alpha float64) float64 { return c * alpha }
+}
+
+// asPublished behaves as the paper and the theory say, by method or method-variant of VGG-9 at preset quick (batches 16 and 128).
+func asPublished() map[string]behaviour {
+	return map[string]behaviour{
+		"adam": {8, inProportion(0.2), 12, 0.5}, "r": {40, inProportion(0), 0, 0},
+		"bc": {10, inProportion(0.1), 15, 0.5}, "bc-b128": {14, inProportion(0.1), 9, 0.6}, "bc-wd1e-5": {13, inProportion(0.1), 15, 0.9},
+		"sr": {30, inProportion(0.05), 40, 0}, "sr-b32": {27, inProportion(0.04), 35, 0}, "sr-b64": {24, inProportion(0.03), 30, 0}, "big-sr": {20, inProportion(0.02), 25, 0},
+	}
+}
+
+// synthetic is the report of VGG-9 with runs that behave so; others are missing. Every checkpoint predicts the flips that
+// proportionality says.
+func synthetic(t *testing.T, behave map[string]behaviour) *Table1 {
+	t.Helper()
+	plan, err := cluster.NewPlan("quick", cluster.Choice{Columns: []string{"vgg9"}, Figures: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	states := cluster.Collect(t.TempDir(), plan)
+	steps := map[string]stepRow{}
+	theory := asPublished()
+	for i := range states {
+		s := &states[i]
+		key := s.Method
+		if s.Variant != "" {
+			key += "-" + s.Variant
+		}
+		b, ok := behave[key]
+		if !ok {
+			continue
+		}
+		config := plan.Cells[i].Config
+		each := 10000 / config.Batch
+		r := &nets.Result{Config: config, TestImages: 10000, TrainImages: 10000, TestError: b.error, Steps: uint64(each * config.Epochs), Kernel: "generic"}
+		for epoch := 1; epoch <= config.Epochs; epoch++ {
+			alpha, done := config.Alpha(epoch), float64(epoch)/float64(config.Epochs)
+			share := 50 * (1 - math.Pow(1-2*b.flip(alpha), float64(each)))
+			changed, window := b.changed*math.Sqrt(done), share
+			r.Epochs = append(r.Epochs, nets.Epoch{Epoch: epoch, Alpha: alpha, TrainError: b.error / done, TestError: b.error / math.Sqrt(done),
+				Layers: []nets.Probe{
+					{Layer: "conv_1", Weights: 300000, Changed: changed, Window: &window, Flips: share, Distance: b.distance * done},
+					{Layer: "conv_2", Weights: 700000, Changed: changed, Window: &window, Flips: share, Distance: b.distance * done},
+					{Layer: "linear_1", Weights: 9000000, Changed: 90, Window: &window, Flips: 49, Distance: 3},
+				}})
+		}
+		last := config.Alpha(config.Epochs)
+		steps[s.ID] = stepRow{step: nets.LastStep{Alpha: last, Size: 2 * theory[key].flip(last), Flip: theory[key].flip(last), Weights: 1000000}}
+		s.State, s.Result, s.TestError, s.Why = cluster.Finished, r, &r.TestError, ""
+	}
+	table := NewTable1(plan, states, Manifest{Command: "tqn table1", Preset: "quick"})
+	table.steps = steps
+	return table
+}
+
+func contains(t *testing.T, text string, want ...string) {
+	t.Helper()
+	for _, w := range want {
+		if !strings.Contains(text, w) {
+			t.Errorf("the report lacks %q", w)
+		}
+	}
+}
+
+func TestReportOfRunsAsPublished(t *testing.T) {
+	table := synthetic(t, asPublished())
+	text := table.Markdown()
+	contains(t, text,
+		"| vgg9   | 0.00 % | 15.00 % | 25.00 %     | 40.00 % | yes            | yes     |",
+		"SR, batch 128 < SR, batch 64", "BC, batch 16 < BC, batch 128",
+		"| 0.9000                            | 0.5000  | yes               |",
+		"Learning rate: **agree** (farthest ratio 1).",
+		"Batch size: **agree**: batch 128 against 16 ends with 25.00 against 40.00 %",
+		"flips 0.4 times as many signs a step; the exact law of plain SGD has 0.389: **agree**",
+		"Flips from the step: **agree**",
+	)
+	for _, no := range []string{"**no**", "do not agree", ": undecided", "| undecided", "missing:", "No finished run", "Panels (a)"} {
+		if strings.Contains(text, no) {
+			t.Errorf("the report says %q", no)
+		}
+	}
+	// The runs for figures are no rows of the table, and no evidence for its order.
+	if got := table.columns[0].methods["bc"]; len(got.runs) != 1 || got.mean != 10 {
+		t.Errorf("BC has %d runs, mean %g: the run with weight decay is not of the table", len(got.runs), got.mean)
+	}
+	if len(table.Pairs()) != 4 {
+		t.Errorf("%d comparisons", len(table.Pairs()))
+	}
+	dir := t.TempDir()
+	for name, f := range table.columns[0].figures() {
+		if err := f.Save(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := table.saveFlips(dir); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"vgg9-figure4.png", "vgg9-figure5.png", "vgg9-figure6.png", "vgg9-figure7.png", "flips.png"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Each planted departure from the paper or the theory is said.
+func TestReportSaysWhatDisagrees(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(map[string]behaviour)
+		want   string
+	}{
+		{"SR's flips a step do not fall with alpha", func(b map[string]behaviour) {
+			b["sr"] = behaviour{30, func(float64) float64 { return 0.0005 }, 40, 0}
+		}, "Learning rate: **do not agree** (farthest ratio 100)"},
+		{"flips fall faster than alpha", func(b map[string]behaviour) {
+			b["big-sr"] = behaviour{20, func(alpha float64) float64 { return 2 * math.Pow(alpha, 1.5) }, 25, 0}
+		}, "Learning rate: **do not agree** (farthest ratio 0.1)"},
+		{"three times the flips that the step predicts", func(b map[string]behaviour) {
+			b["sr"] = behaviour{30, inProportion(0.15), 40, 0}
+		}, "Flips from the step: **do not agree** (farthest ratio 3)"},
+		{"the big batch changes more", func(b map[string]behaviour) { b["big-sr"] = behaviour{20, inProportion(0.02), 45, 0} },
+			"Batch size: **do not agree**"},
+		{"the big batch is worse", func(b map[string]behaviour) { b["big-sr"] = behaviour{50, inProportion(0.02), 25, 0} },
+			"Batch size: **agree on exploration, not on the error**"},
+		{"the big batch flips more a step", func(b map[string]behaviour) { b["big-sr"] = behaviour{20, inProportion(0.1), 25, 0} },
+			"the exact law of plain SGD has 0.389: **do not agree**"},
+		{"R moves", func(b map[string]behaviour) { b["r"] = behaviour{40, inProportion(0.1), 1, 0} },
+			"| 1.00 % | 15.00 % | 25.00 %     | 40.00 % | **no** "},
+		{"BC changes more than SR", func(b map[string]behaviour) { b["bc"] = behaviour{10, inProportion(0.1), 45, 0.5} },
+			"| 0.00 % | 45.00 % | 25.00 %     | 40.00 % | yes            | **no** "},
+		{"BC is better with the big batch", func(b map[string]behaviour) { b["bc-b128"] = behaviour{5, inProportion(0.1), 9, 0.6} },
+			"| violated |"},
+		{"weight decay brings wr nearer to wb", func(b map[string]behaviour) { b["bc-wd1e-5"] = behaviour{13, inProportion(0.1), 15, 0.3} },
+			"| 0.3000                            | 0.5000  | **no** "},
+		{"a handful of flips", func(b map[string]behaviour) {
+			for _, k := range []string{"sr", "sr-b32", "sr-b64", "big-sr"} {
+				b[k] = behaviour{30, inProportion(1e-6), 1, 0}
+			}
+		}, "Learning rate: undecided."},
+	} {
+		b := asPublished()
+		c.change(b)
+		if text := synthetic(t, b).Markdown(); !strings.Contains(text, c.want) {
+			t.Errorf("%s: the report lacks %q", c.name, c.want)
+		}
+	}
+}
+
+// What is missing is a line of the report and no figure.
+func TestReportSaysWhatIsMissing(t *testing.T) {
+	b := asPublished()
+	for _, k := range []string{"bc-b128", "bc-wd1e-5", "sr"} {
+		delete(b, k)
+	}
+	table := synthetic(t, b)
+	table.steps["vgg9.big-sr.1"] = stepRow{err: errors.New("damaged")}
+	text := table.Markdown()
+	contains(t, text, "Panels (a) and (b) are missing", "No finished run of BC at two batch sizes in: vgg9.", "- missing: vgg9.big-sr.1: damaged.",
+		"Flips from the step: **agree** where decided, 2 of 3", "vgg9.sr.1")
+	none := synthetic(t, nil)
+	if f := none.columns[0].figures(); len(f) != 0 || none.flipsFigure() != nil {
+		t.Errorf("%d figures without a run", len(f))
+	}
+	contains(t, none.Markdown(), "vgg9: no run of SR is finished", "not all finished in: vgg9")
+}
+
+// perStep inverts the law of the parity of n independent flips.
+func TestPerStep(t *testing.T) {
+	for _, p := range []float64{1e-9, 1e-4, 0.01} {
+		for _, n := range []float64{1, 10, 100} {
+			odd := distuv.Binomial{N: n, P: p}
+			share := 0.0
+			for k := 1.0; k <= n; k += 2 {
+				share += odd.Prob(k)
+			}
+			if got := perStep(share, n); math.Abs(got/p-1) > 1e-6 {
+				t.Errorf("p = %g, n = %g: %g", p, n, got)
+			}
+		}
+	}
+	if !math.IsNaN(perStep(0.5, 10)) || !math.IsNaN(perStep(math.NaN(), 10)) {
+		t.Error("half of the signs tell nothing")
+	}
+}
+
+// E|step| under the stationary law, summed from the Gaussian's mean absolute value, less what the box stops.
+func TestExactLaws(t *testing.T) {
+	alphas, batches, byAlpha, byBatch, err := exactLaws()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := toy.NewProblem(toy.Default.Delta, toy.Default.Noise)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := p.SR().Limit(1e-6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pi, err := c.Stationary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := 0.0
+	for i, w := range pi {
+		g, z := toy.Gradient(p.Grid.Point(i)), distuv.UnitNormal
+		up := p.Noise*z.Prob(g/p.Noise) - g*z.CDF(-g/p.Noise) // E[(-g)+]
+		if i > 0 {
+			want += w * (up + g) / p.Grid.Delta // E[g+] = E[(-g)+] + g
+		}
+		if i < len(pi)-1 {
+			want += w * up / p.Grid.Delta
+		}
+	}
+	if got := byBatch[0].moves; math.Abs(got/want-1) > 1e-9 {
+		t.Errorf("moves %g, want %g", got, want)
+	}
+	for i := range alphas {
+		if r := byAlpha[i].moves / want; math.Abs(r-1) > 1e-3 {
+			t.Errorf("alpha %g: moves over alpha are %g of the limit's", alphas[i], r)
+		}
+	}
+	for i := 1; i < len(batches); i++ {
+		if a, b := byBatch[i-1], byBatch[i]; !(b.entropy < a.entropy && b.global > a.global && b.moves < a.moves) {
+			t.Errorf("batch %g is not greedier than batch %g: %+v, %+v", batches[i], batches[i-1], b, a)
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package reports
+
+import (
+	"fmt"
+
+	"tqn/nets"
+)
+
+// decayEntry is the column's run of BC with weight decay; nil if there is none.
+func (c *table1Column) decayEntry() *table1Entry {
+	for _, key := range c.order {
+		e := c.variants[key]
+		if len(e.runs) > 0 && e.runs[0].Config.Method == "bc" && e.runs[0].Config.WeightDecay > 0 {
+			return e
+		}
+	}
+	return nil
+}
+
+// figure7 is Figure 7 of the paper (Appendix H.4): (a) errors of BC with and without weight decay, (b) and (c) the mean
+// distance |wb - wr| of every layer. Panels without a run are left out, and a column that is neither VGG nor has the
+// run with weight decay has no figure.
+func (c *table1Column) figure7() *Figure {
+	bc, decay := c.entry("bc", ""), c.decayEntry()
+	if bc == nil || (decay == nil && c.Net != "vgg9" && c.Net != "vgg-bc") {
+		return nil
+	}
+	if decay == nil {
+		return DistanceFigure([]nets.Run{bc.mean1()})
+	}
+	with, without := decay.mean1(), bc.mean1()
+	f := NewFigure(1, 3)
+	convergence(f.Panel("(a) error (train solid, test dashed)", "epoch", "error in %"), []nets.Run{with, without})
+	top := 0.0
+	panels := []*Panel{
+		f.Panel(fmt.Sprintf("(b) weight decay %g", with.Config.WeightDecay), "epoch", "mean |wb - wr|"),
+		f.Panel("(c) no weight decay", "epoch", "mean |wb - wr|"),
+	}
+	for i, r := range []nets.Run{with, without} {
+		layerCurves(panels[i], r, func(l nets.Probe) (float64, bool) {
+			top = max(top, l.Distance)
+			return l.Distance, true
+		})
+	}
+	for _, p := range panels { // one scale, to compare
+		p.Y.Min, p.Y.Max = 0, 1.05*top
+	}
+	return f
+}
+
+// weightDecay is Figure 7 with Appendix H.4's claims.
+func (t *Table1) weightDecay(p func(string, ...any)) {
+	p("## Weight decay (Figure 7)")
+	p("")
+	p("wr is BC's real weight, wb its sign. Appendix H.4 says that weight decay 1e-5 makes BC worse and the mean distance |wb - wr| larger, towards 1, which is wr near 0. Linear layers are not binarised; their distance is from their signs all the same.")
+	p("")
+	distance := func(l nets.Probe) (float64, bool) { return l.Distance, true }
+	table := Table{Header: []string{"column", "error with decay, percent", "error without", "no decay < decay", "distance with decay, convolutions", "without", "larger with decay"}}
+	for i := range t.columns {
+		c := &t.columns[i]
+		bc, decay := c.entry("bc", ""), c.decayEntry()
+		if bc == nil || decay == nil {
+			continue
+		}
+		d := difference(bc, decay)
+		with, without := decay.last(distance), bc.last(distance)
+		table.Add(c.ID, fmt.Sprintf("%.2f [%.2f, %.2f]", decay.mean, 100*decay.result.Lower, 100*decay.result.Upper),
+			fmt.Sprintf("%.2f [%.2f, %.2f]", bc.mean, 100*bc.result.Lower, 100*bc.result.Upper), d.AtMost(0).String(),
+			fmt.Sprintf("%.4f", with), fmt.Sprintf("%.4f", without), agrees(with > without, with, without))
+	}
+	if len(table.Rows) > 0 {
+		p("%s", table.Markdown())
+	} else {
+		p("Panels (a) and (b) are missing: no finished run of BC with weight decay beside one without. `--figures` plans it, in column vgg-bc or the first.")
+		p("")
+	}
+	t.show(p, 7, (*table1Column).figure7)
+}
