@@ -126,6 +126,30 @@ func TestTable1PartsAndTheirErrors(t *testing.T) {
 	}
 }
 
+// --figures plans four runs more; status tells an interrupted cell from one that waits.
+func TestTable1FiguresAndStatus(t *testing.T) {
+	dir := t.TempDir()
+	if code, out, errs := command(t, "table1", "plan", "--out", dir, "--preset", "smoke", "--figures"); code != 0 || !strings.Contains(out, "34 cells") {
+		t.Fatalf("exit %d, %s%s", code, out, errs)
+	}
+	cell := filepath.Join(dir, "cells", "vgg-bc.bc-wd1e-5.1")
+	if err := os.MkdirAll(cell, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(cell, "config.json"), []byte("{}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := command(t, "table1", "status", "--out", dir)
+	if code != 0 || !strings.Contains(out, "34 cells: 0 finished, 0 running, 1 interrupted, 33 waiting, 0 to retry, 0 failed") {
+		t.Errorf("exit %d, %s\n%s", code, errs, out)
+	}
+	// The report's command plans the same again.
+	f := table1Flags{preset: "quick", columns: []string{"vgg9"}, methods: []string{"bc", "sr"}, seeds: 2, seed: 5, figures: true}
+	if got := f.command(); got != "tqn table1 --preset quick --columns vgg9 --methods bc,sr --seeds 2 --seed 5 --figures" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestDataCommands(t *testing.T) {
 	code, out, errs := command(t, "data", "list", "--dir", t.TempDir(), "--json")
 	var all []dataStatus
