@@ -109,9 +109,16 @@ func perStep(share, n float64) float64 {
 	return -math.Expm1(math.Log1p(-2*share)/n) / 2
 }
 
-// fewFlips: of fewer flips than this in an epoch nothing is concluded. If they were independent, 100 would be known to
-// a tenth, far inside flipFactor.
-const fewFlips = 100
+// fewFlips: of fewer flips than this in an epoch nothing is concluded. Of independent flips 30 have a standard
+// deviation of a fifth; flipFactor is four of these.
+const fewFlips = 30
+
+// noiseFlips is the flips a step / alpha of SR under Adam if gradients were independent from step to step, with mean 0:
+// the first moment then has variance (1-b1)/(1+b1) of the second, and is normal, nearly, as a sum of many terms; so
+// E|step|/alpha = sqrt(2/pi * (1-b1)/(1+b1)); half of the steps point to the other value; Delta is 2.
+func noiseFlips() float64 {
+	return math.Sqrt(2/math.Pi*(1-nets.AdamBeta1)/(1+nets.AdamBeta1)) / 2 / 2
+}
 
 // flips is the measured flip probability per step of the convolution weights in each epoch, divided by alpha; NaN for fewer
 // than fewFlips.
@@ -201,6 +208,8 @@ func (t *Table1) explanation(p func(string, ...any)) {
 	}
 	p("%s", exact.Markdown())
 	p("So the theory predicts of SR, first, that a smaller learning rate does not make it greedier, only slower: flips a step stay in proportion to alpha. Second, that a larger batch does make it greedier. Third, that a weight on {-1, +1} flips with probability |step|/2 if the step points to the other value: their mean at the last step is computed from the optimiser's state in the checkpoint.")
+	p("")
+	p("Adam is not plain SGD: it divides a step by the gradient's size. Were gradients independent noise of mean 0 from step to step, flips a step over alpha would be about %.3g at every batch size, and a larger batch would not change them; a larger number is gradients that keep their direction.", noiseFlips())
 	p("")
 	p("Measured: a flip is a convolution sign that differs from the epoch before; flips a step are such that independent flips, either way with this probability, give the share counted. Weights that flip and soon flip back are missed: a ratio of measured to predicted below 1 is that. Ratios in [%.2g, %d] are called agreement. A dash is where there is nothing to conclude from: fewer than %d flips in the epoch, half of all signs flipped in it, no epoch before the first drop, or no checkpoint.", 1/float64(flipFactor), flipFactor, fewFlips)
 	p("")

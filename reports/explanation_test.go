@@ -212,6 +212,18 @@ func TestPerStep(t *testing.T) {
 	}
 }
 
+// Adam's first moment of independent noise of variance 1 is the sum of (1-b1)*b1^k*z_k.
+func TestNoiseFlips(t *testing.T) {
+	variance := 0.0
+	for k := range 1000 {
+		variance += math.Pow((1-nets.AdamBeta1)*math.Pow(nets.AdamBeta1, float64(k)), 2)
+	}
+	towards := math.Sqrt(variance) / math.Sqrt(2*math.Pi) // E z+ of a normal z
+	if got := noiseFlips(); math.Abs(got/(towards/2)-1) > 1e-12 {
+		t.Errorf("%g, want %g", got, towards/2)
+	}
+}
+
 // E|step| under the stationary law, summed from the Gaussian's mean absolute value, less what the box stops.
 func TestExactLaws(t *testing.T) {
 	alphas, batches, byAlpha, byBatch, err := exactLaws()
