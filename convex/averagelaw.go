@@ -37,7 +37,7 @@ func AverageLaw(in Instance) (float64, error) {
 		for x := range n {
 			clear(unit)
 			unit[x] = 1
-			l.apply(row, unit, alpha)
+			l.scatter(row, unit, alpha) // passes over zeros
 			from := q[x*size:][:reach]
 			for y, p := range row {
 				if p == 0 {

@@ -392,30 +392,6 @@ func TestRunsAllocateNothing(t *testing.T) {
 	}
 }
 
-func BenchmarkLawStep(b *testing.B) {
-	for name, p := range map[string]Problem{
-		"d=1/states=1e5": NewQuadratic(0, 1, []float64{1}, []float64{0.3}, 0.3),
-		"d=2/states=1e5": NewQuadratic(0, 1, []float64{1, 2}, []float64{0.3, 0.4}, 0.3),
-		"d=3/states=1e5": NewQuadratic(0, 1, []float64{1, 2, 3}, []float64{0.3, 0.4, 0.5}, 0.3),
-	} {
-		delta := map[int]float64{1: 1.0 / 99_999, 2: 1.0 / 315, 3: 1.0 / 45}[p.Dim()]
-		b.Run(name, func(b *testing.B) {
-			in := instance(b, p, delta, Root(1), 5)
-			l, err := NewLaw(in, false)
-			if err != nil {
-				b.Fatal(err)
-			}
-			for x := range l.p { // all states occupied: the dearest case
-				l.p[x] = 1 / float64(l.states)
-			}
-			for b.Loop() {
-				l.Step(1e-6)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(l.states*l.m*l.d), "ns/coordinate-step")
-		})
-	}
-}
-
 func BenchmarkRun(b *testing.B) {
 	for _, d := range []int{4, 64} {
 		center := make([]float64, d)

@@ -37,6 +37,7 @@ type Law struct {
 	far     []float64 // |x - w*|^2
 	p, next []float64
 	t       int
+	rates   rates
 
 	curved   bool
 	hessian  [][]float64
@@ -100,6 +101,7 @@ func NewLaw(in Instance, track bool) (*Law, error) {
 		start += j * l.stride[k]
 	}
 	l.p[start] = 1
+	l.prepare()
 	if track {
 		c, ok := p.(Curved)
 		if !ok {
@@ -203,14 +205,22 @@ func (l *Law) Step(alpha float64) {
 
 // apply sets dst = src P_alpha for a row vector src of any sign.
 func (l *Law) apply(dst, src []float64, alpha float64) {
+	if !l.gather(dst, src, alpha) {
+		l.scatter(dst, src, alpha)
+	}
+}
+
+// scatter is apply for steps of any size: every state gives to up to 2^d others per
+// term. It is the reference for [Law.gather].
+func (l *Law) scatter(dst, src []float64, alpha float64) {
 	clear(dst)
 	switch l.d {
 	case 1:
-		l.apply1(dst, src, alpha)
+		l.scatter1(dst, src, alpha)
 	case 2:
-		l.apply2(dst, src, alpha)
+		l.scatter2(dst, src, alpha)
 	default:
-		l.apply3(dst, src, alpha)
+		l.scatter3(dst, src, alpha)
 	}
 }
 
@@ -236,7 +246,7 @@ func (l *Law) move(s float64, j int, stride int) (near, far int, p float64) {
 	return near, near + stride, a - k
 }
 
-func (l *Law) apply1(dst, src []float64, alpha float64) {
+func (l *Law) scatter1(dst, src []float64, alpha float64) {
 	inv := 1 / float64(l.m)
 	for x, v := range src {
 		if v == 0 {
@@ -253,7 +263,7 @@ func (l *Law) apply1(dst, src []float64, alpha float64) {
 	}
 }
 
-func (l *Law) apply2(dst, src []float64, alpha float64) {
+func (l *Law) scatter2(dst, src []float64, alpha float64) {
 	inv := 1 / float64(l.m)
 	n := l.n
 	for i := range n {
@@ -285,7 +295,7 @@ func (l *Law) apply2(dst, src []float64, alpha float64) {
 	}
 }
 
-func (l *Law) apply3(dst, src []float64, alpha float64) {
+func (l *Law) scatter3(dst, src []float64, alpha float64) {
 	inv := 1 / float64(l.m)
 	n := l.n
 	for x, v := range src {
