@@ -42,7 +42,7 @@ func ruleName(c nets.Config) string {
 func (c *table1Column) figure5() *Figure {
 	var runs []nets.Run
 	for _, e := range c.batchEntries() {
-		runs = append(runs, e.mean1())
+		runs = append(runs, e.meanRun())
 	}
 	if len(runs) == 0 {
 		return nil

@@ -26,9 +26,9 @@ func (c *table1Column) figure7() *Figure {
 		return nil
 	}
 	if decay == nil {
-		return DistanceFigure([]nets.Run{bc.mean1()})
+		return DistanceFigure([]nets.Run{bc.meanRun()})
 	}
-	with, without := decay.mean1(), bc.mean1()
+	with, without := decay.meanRun(), bc.meanRun()
 	f := NewFigure(1, 3)
 	convergence(f.Panel("(a) error (train solid, test dashed)", "epoch", "error in %"), []nets.Run{with, without})
 	top := 0.0

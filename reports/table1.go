@@ -496,14 +496,14 @@ func (c *table1Column) curves(methods ...string) []nets.Run {
 	var runs []nets.Run
 	for _, m := range methods {
 		if e := c.entry(m, ""); e != nil {
-			runs = append(runs, e.mean1())
+			runs = append(runs, e.meanRun())
 		}
 	}
 	return runs
 }
 
-// mean1 is the runs as one: every number of every epoch is the mean over the seeds.
-func (e *table1Entry) mean1() nets.Run {
+// meanRun is the runs as one: every number of every epoch is the mean over the seeds.
+func (e *table1Entry) meanRun() nets.Run {
 	first, n := e.runs[0], float64(len(e.runs))
 	run := nets.Run{Config: first.Config}
 	for i := range first.Epochs {
@@ -535,7 +535,7 @@ func (e *table1Entry) mean1() nets.Run {
 
 // last is a percentage over the convolution weights after the last epoch, the mean over seeds.
 func (e *table1Entry) last(value func(nets.Probe) (float64, bool)) float64 {
-	epochs := e.mean1().Epochs
+	epochs := e.meanRun().Epochs
 	for i := len(epochs) - 1; i >= 0; i-- { // a window need not end with the last epoch
 		if v, ok := convShare(epochs[i], value); ok {
 			return v

@@ -179,7 +179,7 @@ func TestTable1MeanOfSeeds(t *testing.T) {
 		r.Epochs[0].Layers[0].Window = nil
 	}
 	e.runs[1].Epochs[3].Layers[0].Changed = 30 // 20 in the other run
-	mean := e.mean1().Epochs
+	mean := e.meanRun().Epochs
 	if len(mean) != 4 || mean[3].TestError != 22 || mean[0].TestError != 88 {
 		t.Errorf("%+v", mean)
 	}
