@@ -36,7 +36,7 @@ const parallelStates = 1 << 14
 // a cost that grows with m; its results are those of scatter3 to the bit.
 type rates struct {
 	reach float64
-	of    []float64 // d = 1: [x*2+...]; d = 2: [x*8+...]
+	of    []float64 // d = 1: all E h^+, then all E h^-; d = 2: [x*8+k]
 	tasks []func()
 	wait  sync.WaitGroup
 	job   struct {
@@ -60,14 +60,11 @@ func (l *Law) prepare() {
 	case 1:
 		r.of = make([]float64, 2*l.states)
 		for x := range l.states {
-			c := r.of[2*x:][:2]
 			for _, h := range l.drift[x*l.m:][:l.m] {
 				up, down := split(h)
-				c[0] += up
-				c[1] += down
+				r.of[x] += up * inv
+				r.of[l.states+x] += down * inv
 			}
-			c[0] *= inv
-			c[1] *= inv
 		}
 	case 2:
 		r.of = make([]float64, 8*l.states)
@@ -99,7 +96,7 @@ func (l *Law) share(workers int) {
 		r.tasks = append(r.tasks, func() {
 			switch l.d {
 			case 1:
-				gather1(r.job.dst, r.job.src, r.of, r.job.a, from, to)
+				gather1(r.job.dst, r.job.src, r.of[:l.states], r.of[l.states:], r.job.a, from, to)
 			case 2:
 				gather2(r.job.dst, r.job.src, r.of, r.job.a, l.n, from, to, scratch)
 			default:
@@ -130,22 +127,20 @@ func (l *Law) gather(dst, src []float64, alpha float64) bool {
 // gather1 sets dst[y] for from <= y < to:
 //
 //	dst(y) = src(y) - (up(y) + down(y)) + (up(y-1) + down(y+1)),
-//	up = a src c_0,  down = a src c_1.
-func gather1(dst, src, rate []float64, a float64, from, to int) {
+//	up = a src E h^+,  down = a src E h^-.
+func gather1(dst, src, plus, minus []float64, a float64, from, to int) {
 	var before float64 // up(y-1)
 	if from > 0 {
-		before = a * src[from-1] * rate[2*from-2]
+		before = a * src[from-1] * plus[from-1]
 	}
 	q := a * src[from]
-	up, down := q*rate[2*from], q*rate[2*from+1]
+	up, down := q*plus[from], q*minus[from]
 	stay := src[from] - (up + down)
-	last := min(to, len(src)-1) // the state after the last has nothing to give
-	next, out := src[from+1:last+1], dst[from:last]
-	rate = rate[2*from+2:]
+	n := min(to, len(src)-1) - from // the state after the last has nothing to give
+	out, next, plus, minus := dst[from:][:n], src[from+1:][:n], plus[from+1:][:n], minus[from+1:][:n]
 	for y, v := range next {
-		c := rate[2*y:][:2]
 		q := a * v
-		u, d := q*c[0], q*c[1]
+		u, d := q*plus[y], q*minus[y]
 		out[y] = stay + (before + d)
 		before, stay = up, v-(u+d)
 		up = u

@@ -113,6 +113,10 @@ func TestPlantedDefectsOfTheFastStepAreSeen(t *testing.T) {
 		src := vector(l.states, false)
 		c := l.rates.of
 		per := [...]int{1: 2, 2: 8, 3: 0}[l.d]
+		stride, next := per, 1 // coefficient k of state x is c[x*stride + k*next]
+		if l.d == 1 {
+			stride, next = 1, l.states
+		}
 		seen := func(what string) {
 			if e, _ := scatterError(l, 0.2, false); e <= stepError {
 				t.Errorf("%s, d=%d, m=%d: %s: the error is %.3g", l.problem.Name(), l.d, l.m, what, e)
@@ -121,21 +125,22 @@ func TestPlantedDefectsOfTheFastStepAreSeen(t *testing.T) {
 		for k := range per {
 			x := 0 // the state that gives most by coefficient k
 			for y := range l.states {
-				if c[y*per+k]*src[y] > c[x*per+k]*src[x] {
+				if c[y*stride+k*next]*src[y] > c[x*stride+k*next]*src[x] {
 					x = y
 				}
 			}
-			was := c[x*per+k]
+			at := x*stride + k*next
+			was := c[at]
 			if was*src[x] == 0 {
 				continue
 			}
-			c[x*per+k] *= 1 + 1e-6
+			c[at] *= 1 + 1e-6
 			seen(fmt.Sprintf("coefficient %d of state %d is wrong by 1e-6", k, x))
-			c[x*per+k] = was
+			c[at] = was
 		}
 		if per > 0 {
 			for x := range l.states {
-				c[x*per], c[x*per+1] = c[x*per+1], c[x*per]
+				c[x*stride], c[x*stride+next] = c[x*stride+next], c[x*stride]
 			}
 			seen("up and down are exchanged")
 		}
