@@ -8,7 +8,7 @@ import (
 )
 
 // MaxStates bounds the number of grid points of an exact law: 2e5 states of a
-// three-dimensional problem with two terms take about 30 MB.
+// problem with two terms take about 20 MB.
 const MaxStates = 200_000
 
 // Law is the exact law of the SR iterate w^t on a finite grid in d = 1, 2 or 3
@@ -18,7 +18,8 @@ const MaxStates = 200_000
 //
 // g_i = grad f_i. Given x and i the coordinates are rounded independently and each
 // goes to at most two points, so a step costs N m 2^d additions for N grid points;
-// the transition matrix is never formed. The probabilities are those of
+// the transition matrix is never formed. Steps short against Delta cost less (see
+// [rates]). The probabilities are those of
 // quantize.Grid.Move, hence right in relative terms for steps of any size, and all
 // additions are of nonnegative numbers: after T steps every probability has a
 // relative error of order T times 1e-15.

@@ -26,6 +26,8 @@ const parallelStates = 1 << 14
 // drifts, and dst(y) is a sum over the neighbours of y: a step streams a few arrays,
 // whatever m is, and ranges of y are computed independently with the same result.
 //
+// For d = 1 the step waits for memory, for d = 2 for its some 40 operations per state.
+//
 // The differences lose little: they are taken of numbers that are at most
 // 1/(1-a)^d <= 16/9 times what is left, so that every transition has a relative error
 // of at most 16 2^-53 and all later additions are of numbers of one sign.
