@@ -8,7 +8,7 @@ import (
 )
 
 // MaxStates bounds the number of grid points of an exact law: 2e5 states of a
-// problem with two terms take about 20 MB.
+// problem with two terms take 20 to 30 MB.
 const MaxStates = 200_000
 
 // Law is the exact law of the SR iterate w^t on a finite grid in d = 1, 2 or 3
