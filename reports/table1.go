@@ -467,15 +467,6 @@ func (t *Table1) missing(p func(string, ...any)) {
 	p("%s", table.Markdown())
 }
 
-func (c *table1Column) hasRuns() bool {
-	for _, e := range c.methods {
-		if len(e.runs) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // plain is the head in one line.
 func (c *table1Column) plain() string { return strings.ReplaceAll(c.head(), "\n", " ") }
 

@@ -2,12 +2,7 @@
 
 package kernel
 
-import (
-	"sync"
-	"syscall"
-
-	"golang.org/x/sys/cpu"
-)
+import "golang.org/x/sys/cpu"
 
 // available reports whether processor and operating system run an implementation.
 func available(i implementation) bool {
@@ -23,14 +18,6 @@ func available(i implementation) bool {
 	}
 	return false
 }
-
-// tilePermission asks Linux for the tile registers, which a process must do
-// once before it uses them (Documentation/arch/x86/xstate.rst).
-var tilePermission = sync.OnceValue(func() bool {
-	const archPrctl, requestPermission, tileData = 158, 0x1023, 18
-	_, _, errno := syscall.RawSyscall(archPrctl, requestPermission, tileData, 0)
-	return errno == 0
-})
 
 func newFastConv(ws *Workers, s ConvShape) convAlgorithm {
 	switch ws.impl {

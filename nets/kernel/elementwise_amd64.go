@@ -193,9 +193,8 @@ func normBackResidualAVX2(a *normBackArgs)
 //go:noescape
 func normBackResidualMaskAVX2(a *normBackArgs)
 
-// mxcsr and setMXCSR are for tests.
+// mxcsr is for tests.
 func mxcsr() uint32
-func setMXCSR(v uint32)
 
 // first is the address of x's first value, nil if there is none.
 func first[T any](x []T) *T { return unsafe.SliceData(x) }

@@ -147,7 +147,4 @@ func (p *printer) mxcsr() {
 	p.raw("\n// func mxcsr() uint32\nTEXT ·mxcsr(SB), NOSPLIT, $0-4\n")
 	p.op("STMXCSR", "ret+0(FP)")
 	p.op("RET")
-	p.raw("\n// func setMXCSR(v uint32)\nTEXT ·setMXCSR(SB), NOSPLIT, $0-4\n")
-	p.op("LDMXCSR", "v+0(FP)")
-	p.op("RET")
 }
