@@ -75,3 +75,31 @@ func TestBadCSVNamesFileLineAndColumn(t *testing.T) {
 		t.Errorf("three classes: %v", err)
 	}
 }
+
+// FuzzReadTable: no input panics, an error names the file, and an accepted table makes
+// problems whose values are finite.
+func FuzzReadTable(f *testing.F) {
+	for _, s := range []string{small, "", "y\n1\n", "x,y\n1,NaN\n", "x,y\n1,2\n3\n", "x,y\n1e308,1\n-1e308,0\n", "x,y\n5,1\n5,0\n", "\"x\n,y\n1,2\n", "x,y\n0x1p-1074,1\n0,0\n", "y,y\n1,2\n"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		table, err := ReadTable(strings.NewReader(text), "fuzz.csv", "y")
+		if err != nil {
+			if !strings.Contains(err.Error(), "fuzz.csv") {
+				t.Fatalf("error %q does not name the file", err)
+			}
+			return
+		}
+		check := func(p Problem) {
+			if v := p.Value(make([]float64, p.Dim())); math.IsNaN(v) || math.IsInf(v, 0) {
+				t.Fatalf("%s: F(0) = %v", p.Name(), v)
+			}
+		}
+		if p, err := table.LeastSquares(0.1, 1); err == nil {
+			check(p)
+		}
+		if p, err := table.Logistic(0.1, 1); err == nil {
+			check(p)
+		}
+	})
+}
