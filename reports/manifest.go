@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
@@ -47,20 +48,27 @@ func (m Manifest) Markdown() string {
 }
 
 // Commit is the revision the Go toolchain recorded in the binary, with "(modified)"
-// for an unclean tree. `go run` and `go test` record none: then it is "unknown".
+// for an unclean tree. `go run` and `go test` record none: then it is that of the
+// working folder if this is a checkout of tqn, and otherwise "unknown".
 func Commit() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	revision, modified := "unknown", ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = s.Value
-		case s.Key == "vcs.modified" && s.Value == "true":
-			modified = " (modified)"
+	revision, modified := "", ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			switch {
+			case s.Key == "vcs.revision":
+				revision = s.Value
+			case s.Key == "vcs.modified" && s.Value == "true":
+				modified = " (modified)"
+			}
 		}
+	}
+	if mod, err := os.ReadFile("go.mod"); revision == "" && err == nil && strings.HasPrefix(string(mod), "module tqn\n") {
+		if out, err := exec.Command("git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty= (modified)").Output(); err == nil {
+			revision = strings.TrimSpace(string(out))
+		}
+	}
+	if revision == "" {
+		return "unknown"
 	}
 	return revision + modified
 }
