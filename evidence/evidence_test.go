@@ -91,6 +91,9 @@ func tolerated(runs int, alpha float64) int {
 }
 
 func TestConfidenceSequencesCoverTheMeanAtAllTimes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many sequences: seconds, and minutes under the race detector, for code without goroutines")
+	}
 	const runs, n, alpha = 200, 300, 0.1
 	limit := tolerated(runs, alpha)
 	for i, law := range laws {
@@ -299,6 +302,9 @@ func mustPanic(t *testing.T, what string, f func()) {
 // A law that changes midway has no single mean; the sequence must say so and
 // decide nothing.
 func TestChangingLawIsReported(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many sequences: seconds, and minutes under the race detector, for code without goroutines")
+	}
 	s := NewBetting(Support{0, 1}, 0.01)
 	for i := range 4000 {
 		s.Add(step(i >= 1000))
