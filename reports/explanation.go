@@ -365,17 +365,24 @@ func (t *Table1) flipsFigure() *Figure {
 	for _, c := range shown { // each panel at least a decade high: small changes are to look small
 		panel := f.Panel(c.Title+" on "+dataTitle(c.Data), "epoch", "flips a step / alpha")
 		Logarithmic(&panel.Y)
-		for i, e := range c.batchEntries() {
+		Epochs(&panel.X)
+		entries := c.batchEntries()
+		var configs []nets.Config
+		for _, e := range entries {
+			configs = append(configs, e.runs[0].Config)
+		}
+		colours := runColours(configs)
+		for i, e := range entries {
 			config := e.runs[0].Config
 			xs, ys := e.flips()
 			name := fmt.Sprintf("%s %d", ruleName(config), config.Batch)
-			panel.Line(name, Palette[i%len(Palette)], xs, ys)
-			panel.Points("", Palette[i%len(Palette)], draw.CircleGlyph{}, xs, ys) // an epoch with too few on both sides is a point
+			panel.Line(name, colours[i], xs, ys)
+			panel.Points("", colours[i], draw.CircleGlyph{}, xs, ys) // an epoch with too few on both sides is a point
 			if ruleName(config) != "SR-ADAM" || len(xs) == 0 {
 				continue
 			}
 			if _, flip, err := t.predicted(e); err == nil {
-				panel.Points(name+", predicted", Palette[i%len(Palette)], draw.CrossGlyph{}, xs[len(xs)-1:], []float64{flip})
+				panel.Points(name+", predicted", colours[i], draw.CrossGlyph{}, xs[len(xs)-1:], []float64{flip})
 			}
 		}
 		if middle := math.Sqrt(panel.Y.Min * panel.Y.Max); panel.Y.Max < 10*panel.Y.Min {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"image/color"
 	"math"
+	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -23,7 +25,14 @@ type Figure struct {
 // Panel is one plot with its legend, which is drawn to the right of the data.
 type Panel struct {
 	*plot.Plot
-	Key plot.Legend
+	keys []key
+}
+
+// key is an entry of a legend, with the points of a line.
+type key struct {
+	name   string
+	thumb  plot.Thumbnailer
+	xs, ys []float64
 }
 
 // NewFigure returns a figure of rows x cols panels, filled row by row with [Figure.Panel].
@@ -41,19 +50,53 @@ var Palette = []color.Color{
 
 // Panel adds the next panel.
 func (f *Figure) Panel(title, x, y string) *Panel {
-	p := &Panel{Plot: plot.New(), Key: plot.NewLegend()}
+	p := &Panel{Plot: plot.New()}
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
 	p.Title.TextStyle.Font.Size = 11
 	p.Title.Padding = 2 * vg.Millimeter
-	p.Key.Top, p.Key.Left = true, true
-	p.Key.TextStyle.Font.Size = 9
-	p.Key.ThumbnailWidth = 7 * vg.Millimeter
-	p.Key.Padding = 1 * vg.Millimeter
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{225}, color.Gray{225}
 	p.Add(grid)
 	f.panels = append(f.panels, p)
 	return p
+}
+
+// legend is the panel's legend.
+func (p *Panel) legend() *plot.Legend {
+	l := plot.NewLegend()
+	l.Top, l.Left = true, true
+	l.TextStyle.Font.Size = 9
+	l.ThumbnailWidth = 7 * vg.Millimeter
+	l.Padding = 1 * vg.Millimeter
+	for _, k := range p.keys {
+		l.Add(k.name, k.thumb)
+	}
+	return &l
+}
+
+// Epochs labels an axis that counts epochs: whole numbers only.
+func Epochs(a *plot.Axis) { a.Tick.Marker = epochTicks{} }
+
+type epochTicks struct{}
+
+func (epochTicks) Ticks(lo, hi float64) []plot.Tick {
+	every := 1.0
+	for _, e := range []float64{2, 5, 10, 20, 50, 100} {
+		if (hi-lo)/every > 8 {
+			every = e
+		}
+	}
+	var ticks []plot.Tick
+	for e := math.Ceil(lo); e <= hi; e++ {
+		t := plot.Tick{Value: e}
+		if math.Mod(e, every) == 0 {
+			t.Label = fmt.Sprint(e)
+		}
+		if t.Label != "" || hi-lo <= 60 {
+			ticks = append(ticks, t)
+		}
+	}
+	return ticks
 }
 
 // Logarithmic makes an axis logarithmic, with labels at powers of ten; where the range
@@ -82,7 +125,7 @@ func (logTicks) Ticks(lo, hi float64) []plot.Tick {
 			}
 			t := plot.Tick{Value: v}
 			if (m == 1 && e%every == 0) || (powers < 2 && (m == 2 || m == 5)) {
-				t.Label = fmt.Sprintf("%.3g", v)
+				t.Label = number(v)
 			}
 			if t.Label != "" {
 				labels++
@@ -94,6 +137,20 @@ func (logTicks) Ticks(lo, hi float64) []plot.Tick {
 		return plot.DefaultTicks{}.Ticks(lo, hi)
 	}
 	return ticks
+}
+
+// number is a tick's label: 0.01, 500, 10⁻⁶, 2·10⁴.
+func number(v float64) string {
+	if v >= 1e-3 && v < 1e4 {
+		return fmt.Sprintf("%.3g", v)
+	}
+	e := int(math.Floor(math.Log10(v) + 1e-9))
+	power := strings.NewReplacer("-", "⁻", "0", "⁰", "1", "¹", "2", "²", "3", "³", "4", "⁴", "5", "⁵", "6", "⁶",
+		"7", "⁷", "8", "⁸", "9", "⁹").Replace(fmt.Sprint(e))
+	if m := fmt.Sprintf("%.3g", v/math.Pow10(e)); m != "1" {
+		return m + "·10" + power
+	}
+	return "10" + power
 }
 
 // Line adds a line (dashed if dashes are given) and its key. NaN and infinite points
@@ -111,9 +168,19 @@ func (p *Panel) Line(name string, colour color.Color, xs, ys []float64, dashes .
 		shown = l
 	}
 	if shown != nil && name != "" {
-		p.Key.Add(name, shown)
+		p.keys = append(p.keys, key{name, shown, xs, ys})
 	}
 	return shown
+}
+
+// sameLine is the key of an earlier line with the same points; nil: there is none.
+func (p *Panel) sameLine(xs, ys []float64) *key {
+	for i := range p.keys {
+		if k := &p.keys[i]; slices.Equal(k.xs, xs) && slices.Equal(k.ys, ys) {
+			return k
+		}
+	}
+	return nil
 }
 
 // Points adds markers and their key, leaving out what Line leaves out.
@@ -132,7 +199,7 @@ func (p *Panel) Points(name string, colour color.Color, shape draw.GlyphDrawer, 
 	s.GlyphStyle = draw.GlyphStyle{Color: colour, Radius: vg.Points(2.5), Shape: shape}
 	p.Add(s)
 	if name != "" {
-		p.Key.Add(name, s)
+		p.keys = append(p.keys, key{name: name, thumb: s})
 	}
 	return s
 }
@@ -183,7 +250,7 @@ func (f *Figure) PNG() (data []byte, err error) {
 	keys := make([]vg.Length, f.Cols)
 	probe := draw.New(vgimg.NewWith(vgimg.UseWH(100*vg.Centimeter, 100*vg.Centimeter), vgimg.UseDPI(4)))
 	for i, p := range f.panels {
-		if w := p.Key.Rectangle(probe).Size().X; w > 0 {
+		if w := p.legend().Rectangle(probe).Size().X; w > 0 {
 			keys[i%f.Cols] = max(keys[i%f.Cols], w+6*vg.Millimeter)
 		}
 	}
@@ -205,7 +272,7 @@ func (f *Figure) PNG() (data []byte, err error) {
 			cell := draw.Canvas{Canvas: page.Canvas, Rectangle: vg.Rectangle{
 				Min: vg.Point{X: left, Y: top - f.Height}, Max: vg.Point{X: left + f.Width + keys[col], Y: top}}}
 			p.Draw(draw.Crop(cell, 2*vg.Millimeter, -keys[col]-4*vg.Millimeter, 3*vg.Millimeter, -3*vg.Millimeter))
-			p.Key.Draw(draw.Crop(cell, f.Width-1*vg.Millimeter, 0, 3*vg.Millimeter, -12*vg.Millimeter))
+			p.legend().Draw(draw.Crop(cell, f.Width-1*vg.Millimeter, 0, 3*vg.Millimeter, -12*vg.Millimeter))
 		}
 		left += f.Width + keys[col]
 	}

@@ -72,3 +72,28 @@ func TestMarkdownTableKeepsFormulas(t *testing.T) {
 	}
 	t.Log("\n" + table.Text())
 }
+
+func TestNumbersOfTicks(t *testing.T) {
+	for v, want := range map[float64]string{0.01: "0.01", 500: "500", 1e-6: "10⁻⁶", 2e4: "2·10⁴", 1e12: "10¹²"} {
+		if got := number(v); got != want {
+			t.Errorf("%g is labelled %q, want %q", v, got, want)
+		}
+	}
+}
+
+func TestEpochAxisHasWholeNumbers(t *testing.T) {
+	for _, hi := range []float64{2, 4, 8, 30, 160} {
+		labels := 0
+		for _, tick := range (epochTicks{}).Ticks(1, hi) {
+			if tick.Value != math.Trunc(tick.Value) {
+				t.Errorf("1 to %g epochs: a tick at %g", hi, tick.Value)
+			}
+			if tick.Label != "" {
+				labels++
+			}
+		}
+		if labels < 2 || labels > 9 {
+			t.Errorf("1 to %g epochs: %d labels, want 2 to 9", hi, labels)
+		}
+	}
+}

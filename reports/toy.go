@@ -69,7 +69,7 @@ func (p *Panel) bars(name string, c color.Color, xs, ys []float64, width float64
 	poly.Color, poly.LineStyle.Width = c, 0
 	p.Add(poly)
 	if name != "" {
-		p.Key.Add(name, poly)
+		p.keys = append(p.keys, key{name: name, thumb: poly})
 	}
 }
 
@@ -144,10 +144,10 @@ func toyFigure1(r toy.Result) *Figure {
 		if i == len(r.Figure1.Rows)-1 {
 			l, _ := plotter.NewLine(plotter.XYs{{X: 0, Y: 0}, {X: 0, Y: 0}})
 			l.Color, l.Width = bcColour, vg.Points(1.4)
-			p.Key.Add("rounds to 0 or left", l)
+			p.keys = append(p.keys, key{name: "rounds to 0 or left", thumb: l})
 			l2, _ := plotter.NewLine(plotter.XYs{{X: 0, Y: 0}, {X: 0, Y: 0}})
 			l2.Color, l2.Width = srColour, vg.Points(1.4)
-			p.Key.Add("rounds to 0 or right", l2)
+			p.keys = append(p.keys, key{name: "rounds to 0 or right", thumb: l2})
 		}
 	}
 	return f

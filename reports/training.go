@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"image/color"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot/vg"
@@ -49,6 +50,38 @@ func runLabels(runs []nets.Run) []string {
 	return labels
 }
 
+// runColours gives a method the same colour in every figure; further runs of a method (another batch, weight decay or
+// seed) take the colours that are left.
+func runColours(configs []nets.Config) []color.Color {
+	methods := []string{"adam", "bc", "sr", "big-sr", "r"}
+	colours := make([]color.Color, len(configs))
+	taken := make([]bool, len(Palette))
+	for i, c := range configs {
+		if k := slices.Index(methods, c.Method); k >= 0 && !taken[k] {
+			colours[i], taken[k] = Palette[k], true
+		}
+	}
+	for i := range colours {
+		if colours[i] != nil {
+			continue
+		}
+		k := slices.Index(taken, false)
+		if k < 0 { // more runs than colours
+			k = i % len(Palette)
+		}
+		colours[i], taken[k] = Palette[k], true
+	}
+	return colours
+}
+
+func configsOf(runs []nets.Run) []nets.Config {
+	configs := make([]nets.Config, len(runs))
+	for i, r := range runs {
+		configs[i] = r.Config
+	}
+	return configs
+}
+
 // curve is one series over a run's epochs.
 func curve(r nets.Run, value func(nets.Epoch) float64) (xs, ys []float64) {
 	for _, e := range r.Epochs {
@@ -62,14 +95,16 @@ var testDashes = []vg.Length{vg.Points(4), vg.Points(3)}
 
 // convergence draws training errors solid and test errors dashed, as Figure 6.
 func convergence(p *Panel, runs []nets.Run) {
+	colours := runColours(configsOf(runs))
 	for i, label := range runLabels(runs) {
-		colour := Palette[i%len(Palette)]
+		colour := colours[i]
 		xs, ys := curve(runs[i], func(e nets.Epoch) float64 { return e.TrainError })
 		p.Line(label+", train", colour, xs, ys)
 		xs, ys = curve(runs[i], func(e nets.Epoch) float64 { return e.TestError })
 		p.Line(label+", test", colour, xs, ys, testDashes...)
 	}
 	p.Y.Min = 0
+	Epochs(&p.X)
 }
 
 // ConvergenceFigure draws error against epoch, a panel a group of runs, as Figure 6 (Appendix H.2): the solid line is the
@@ -110,6 +145,7 @@ func layerCurves(p *Panel, r nets.Run, value func(nets.Probe) (float64, bool)) {
 		}
 		p.Line(layers[i].Layer, layerColour(k, shown), xs, ys)
 	}
+	Epochs(&p.X)
 }
 
 var linearDashes = [][]vg.Length{
@@ -190,8 +226,9 @@ func BatchSizeFigure(runs []nets.Run) *Figure {
 		title = "(c) changed in every epoch"
 	}
 	c := f.Panel(title, "epoch", "convolution signs, %")
+	colours := runColours(configsOf(runs))
 	for i, label := range runLabels(runs) {
-		colour := Palette[i%len(Palette)]
+		colour := colours[i]
 		for _, one := range []struct {
 			panel *Panel
 			value func(nets.Probe) (float64, bool)
@@ -205,7 +242,10 @@ func BatchSizeFigure(runs []nets.Run) *Figure {
 			one.panel.Line(label, colour, xs, ys)
 		}
 	}
-	b.Y.Min, c.Y.Min = 0, 0
+	for _, p := range []*Panel{b, c} {
+		p.Y.Min = 0
+		Epochs(&p.X)
+	}
 	return f
 }
 

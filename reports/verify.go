@@ -380,7 +380,6 @@ func curves(p *Panel, claim string, r bounds.Rounding, suffix string, forms []bo
 	if err != nil {
 		return err
 	}
-	var drawn [][]float64
 	for _, f := range forms {
 		if !slices.Contains(c.Forms, f) {
 			continue
@@ -395,15 +394,19 @@ func curves(p *Panel, claim string, r bounds.Rounding, suffix string, forms []bo
 			}
 			ys[i] = part(v)
 		}
-		if !exists || slices.ContainsFunc(drawn, func(d []float64) bool { return slices.Equal(d, ys) }) {
-			continue // two forms that are the same line are drawn once
+		if !exists {
+			continue
 		}
-		drawn = append(drawn, ys)
+		name := string(f) + " bound" + suffix
+		if k := p.sameLine(xs, ys); k != nil { // one line would hide the other
+			k.name += " = " + name
+			continue
+		}
 		colour, dashes := formStyle(f)
 		if r == bounds.Nearest && f == bounds.Derived {
 			colour = Palette[7]
 		}
-		p.Line(string(f)+" bound"+suffix, colour, xs, ys, dashes...)
+		p.Line(name, colour, xs, ys, dashes...)
 	}
 	return nil
 }
@@ -445,7 +448,7 @@ func meanCurve(in convex.Instance, rule quantize.Rule, seed uint64, runs int) co
 
 func lemma1Figure(uint64) (*Figure, error) {
 	f := NewFigure(2, 1)
-	p := logPanel(f, "Lemma 1: rounding error of one step", "step size alpha", "E|r|^2")
+	p := logPanel(f, "Lemma 1: rounding error of one step", "step size α", "E|r|²")
 	q := convex.NewQuadratic(-1, 1, []float64{1, 0.5}, []float64{0.3, -0.2}, 0.3)
 	in, err := convex.NewInstance(q, 1./8, nil, convex.Strong(0.5), 1)
 	if err != nil {
@@ -456,7 +459,7 @@ func lemma1Figure(uint64) (*Figure, error) {
 		alphas = append(alphas, math.Pow(10, e))
 		moments = append(moments, convex.RoundingError(in, math.Pow(10, e)))
 	}
-	p.Line("largest E|r|^2, exact", Palette[0], alphas, moments)
+	p.Line("largest E|r|², exact", Palette[0], alphas, moments)
 	at := func(alpha float64) bounds.Parameters {
 		b := in.Parameters(1)
 		b.Alpha = alpha
@@ -465,7 +468,7 @@ func lemma1Figure(uint64) (*Figure, error) {
 	if err := curves(p, "lemma1", bounds.Stochastic, "", allForms, alphas, at, total); err != nil {
 		return nil, err
 	}
-	p = logPanel(f, "against the dimension, alpha = 1e-4", "dimension d", "E|r|^2")
+	p = logPanel(f, "against the dimension, α = 10⁻⁴", "dimension d", "E|r|²")
 	var dims, errors []float64
 	params := map[float64]bounds.Parameters{}
 	for d := 1; d <= 8; d++ {
@@ -484,7 +487,7 @@ func lemma1Figure(uint64) (*Figure, error) {
 		b.Alpha = 1e-4
 		params[float64(d)] = b
 	}
-	p.Points("largest E|r|^2, exact", Palette[0], draw.CircleGlyph{}, dims, errors)
+	p.Points("largest E|r|², exact", Palette[0], draw.CircleGlyph{}, dims, errors)
 	return f, curves(p, "lemma1", bounds.Stochastic, "", allForms, dims, func(d float64) bounds.Parameters { return params[d] }, total)
 }
 
@@ -505,7 +508,7 @@ func srFigure(claim string, seed uint64) (*Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := logPanel(f, "gap against T", "T", "F - F*")
+	p := logPanel(f, "gap against T", "T", "F − F*")
 	ts := floats(tr.T)
 	p.Line("SR: E F(wbar_T) - F*", Palette[0], ts, tr.Average)
 	p.Line("SR: mean of E F(w^t) - F*", Palette[4], ts, tr.MeanGap)
@@ -519,7 +522,7 @@ func srFigure(claim string, seed uint64) (*Figure, error) {
 	if claim == "theorem1" {
 		mu = 1e-3 // strongly convex; small beside the slope 1, so that the floor is still attained
 	}
-	p = logPanel(f, "floor against Delta", "Delta", "F - F*")
+	p = logPanel(f, "floor against Δ", "Δ", "F − F*")
 	var deltas, tight, late []float64
 	params := map[float64]bounds.Parameters{}
 	for _, delta := range []float64{1. / 32, 1. / 16, 1. / 8, 1. / 4, 1. / 2} {
@@ -547,7 +550,7 @@ func srFigure(claim string, seed uint64) (*Figure, error) {
 		return nil, err
 	}
 
-	p = logPanel(f, "floor against d, G = 1", "dimension d", "F - F*")
+	p = logPanel(f, "floor against d, G = 1", "dimension d", "F − F*")
 	var dims, ends []float64
 	for d := 1.0; d <= 64; d *= 2 {
 		dims = append(dims, d)
@@ -598,7 +601,7 @@ func bcFigure(claim string, seed uint64) (*Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := logPanel(f, "gap against T, d = 4", "T", "F - F*")
+	p := logPanel(f, "gap against T, d = 4", "T", "F − F*")
 	qs := meanCurve(in, quantize.BCStochastic, seed, 64)
 	qd := meanCurve(in, quantize.BC, seed, 64)
 	float := meanCurve(in, quantize.Float, seed, 64)
@@ -653,11 +656,11 @@ func bcFigure(claim string, seed uint64) (*Figure, error) {
 		}
 		return curves(p, claim, bounds.Stochastic, ", Q_s: floor", []bounds.Form{bounds.Derived}, xs, at2, floor)
 	}
-	p = logPanel(f, "floor against Delta, d = 1", "Delta", "F - F*")
+	p = logPanel(f, "floor against Δ, d = 1", "Δ", "F − F*")
 	if err := limits(p, []float64{1. / 32, 1. / 16, 1. / 8, 1. / 4, 1. / 2, 1}, func(x float64) (convex.Problem, float64, int) { return bcProblem(claim, 1, x, 0), x, 1 }); err != nil {
 		return nil, err
 	}
-	p = logPanel(f, "floor against d, Delta = 1/2", "dimension d", "F - F*")
+	p = logPanel(f, "floor against d, Δ = 1/2", "dimension d", "F − F*")
 	err = limits(p, []float64{1, 2, 4, 8, 16, 32, 64}, func(x float64) (convex.Problem, float64, int) {
 		return bcProblem(claim, 1, bcDelta, 0), bcDelta, int(x)
 	})
