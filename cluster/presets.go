@@ -83,12 +83,12 @@ var presets = []Preset{
 		Name: "laptop", Seeds: 3,
 		About: "narrow nets on CIFAR-10, three seeds, a night",
 		scale: map[string]scale{
-			"vgg9":          {"cifar10", 0.25, 1, 0, 0, 15, 64, 512},
-			"vgg-bc":        {"cifar10", 0.125, 1, 0, 0, 15, 64, 512},
-			"resnet56":      {"cifar10", 0.5, 1. / 9, 0, 0, 15, 64, 512},
-			"wrn56-2":       {"cifar10", 0.5, 1. / 9, 0, 0, 9, 64, 256},
-			"resnet56-c100": {"cifar100", 0.5, 1. / 9, 0, 0, 15, 64, 512},
-			"resnet18":      {"textures-200x48", 0.25, 1, 20000, 0, 10, 64, 256},
+			"vgg9":          {"cifar10", 0.25, 1, 0, 0, 8, 16, 128},
+			"vgg-bc":        {"cifar10", 0.125, 1, 0, 0, 8, 16, 128},
+			"resnet56":      {"cifar10", 0.5, 1. / 9, 0, 0, 8, 16, 128},
+			"wrn56-2":       {"cifar10", 0.5, 1. / 9, 0, 0, 8, 16, 64},
+			"resnet56-c100": {"cifar100", 0.5, 1. / 9, 0, 0, 8, 16, 128},
+			"resnet18":      {"textures-200x48", 0.25, 1, 20000, 0, 10, 16, 64},
 		},
 	},
 	{
