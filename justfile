@@ -6,7 +6,7 @@ default:
 
 # Table 1, scaled down to this machine, with its report under results/table1-quick
 reproduce-table1 *args:
-    go run ./cmd/tqn table1 --preset quick --out results/table1-quick {{args}}
+    go run ./cmd/tqn table1 --preset quick --figures --out results/table1-quick {{args}}
 
 # the referee: every claim of the paper, printed and derived, with a report under results/verify
 verify *args:

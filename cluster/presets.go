@@ -72,11 +72,11 @@ var presets = []Preset{
 		About: "narrow nets on the built-in images, one seed",
 		scale: map[string]scale{
 			"vgg9":          {"embedded", 0.25, 1, 0, 0, 8, 16, 128},
-			"vgg-bc":        {"embedded", 0.125, 1, 0, 0, 4, 16, 128},
-			"resnet56":      {"embedded", 0.5, 1. / 9, 0, 0, 4, 16, 128},
-			"wrn56-2":       {"embedded", 0.5, 1. / 9, 0, 0, 3, 16, 64},
-			"resnet56-c100": {"textures-100x32", 0.5, 1. / 9, 0, 0, 4, 16, 128},
-			"resnet18":      {"textures-200x48", 0.125, 1, 0, 0, 2, 16, 64},
+			"vgg-bc":        {"embedded", 0.125, 1, 0, 0, 8, 16, 128},
+			"resnet56":      {"embedded", 0.5, 1. / 9, 0, 0, 10, 8, 64},
+			"wrn56-2":       {"embedded", 0.5, 1. / 9, 0, 0, 8, 8, 32},
+			"resnet56-c100": {"textures-100x32", 0.5, 1. / 9, 0, 0, 10, 8, 64},
+			"resnet18":      {"textures-50x48", 0.25, 1, 0, 0, 6, 16, 64},
 		},
 	},
 	{
