@@ -17,7 +17,7 @@ func TestFigureCells(t *testing.T) {
 		{"paper", Choice{}, []string{"resnet56.bc-b1024.1 1024 0", "resnet56.sr-b256.1 256 0", "resnet56.sr-b512.1 512 0", "vgg-bc.bc-wd1e-5.1 128 1e-05"}},
 		{"quick", Choice{Columns: []string{"vgg9"}}, []string{"vgg9.bc-b128.1 128 0", "vgg9.sr-b32.1 32 0", "vgg9.sr-b64.1 64 0", "vgg9.bc-wd1e-5.1 16 1e-05"}},
 		{"quick", Choice{Columns: []string{"vgg9"}, Methods: []string{"bc"}}, []string{"vgg9.bc-b128.1 128 0", "vgg9.bc-wd1e-5.1 16 1e-05"}},
-		{"quick", Choice{Columns: []string{"wrn56-2"}}, []string{"wrn56-2.bc-b64.1 64 0", "wrn56-2.sr-b32.1 32 0", "wrn56-2.bc-wd1e-5.1 16 1e-05"}}, // ratio 4: the second SR is Big SR
+		{"quick", Choice{Columns: []string{"wrn56-2"}}, []string{"wrn56-2.bc-b32.1 32 0", "wrn56-2.sr-b16.1 16 0", "wrn56-2.bc-wd1e-5.1 8 1e-05"}}, // ratio 4: the second SR is Big SR
 		{"quick", Choice{Columns: []string{"vgg-bc"}, Seeds: 2, Methods: []string{"adam"}}, nil},
 		{"quick", Choice{Columns: []string{"vgg-bc"}, Seeds: 2, Methods: []string{"sr"}}, []string{"vgg-bc.sr-b32.1 32 0", "vgg-bc.sr-b32.2 32 0", "vgg-bc.sr-b64.1 64 0", "vgg-bc.sr-b64.2 64 0"}},
 	} {
