@@ -77,7 +77,7 @@ func RunCell(ctx context.Context, dir string, plan *Plan, index int, train Train
 	if merr != nil {
 		panic("cluster: RunCell: " + merr.Error())
 	}
-	if werr := writeAtomic(failure, append(b, '\n')); werr != nil {
+	if werr := nets.WriteFile(failure, append(b, '\n')); werr != nil {
 		err = errors.Join(err, werr) // a full disk cannot be told on the disk
 	}
 	return code, err

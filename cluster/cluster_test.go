@@ -117,7 +117,7 @@ func fakeTrain(behaviour string) Train {
 		if err != nil {
 			return r, err
 		}
-		return r, writeAtomic(filepath.Join(w.Dir, "result.json"), out)
+		return r, nets.WriteFile(filepath.Join(w.Dir, "result.json"), out)
 	}
 }
 
@@ -358,7 +358,7 @@ func TestCollectSaysWhatIsMissingAndWhy(t *testing.T) {
 	RunCell(ctx, dir, p, 1, fakeTrain("permanent"), nets.Where{})
 	write := func(cell int, name, text string) {
 		t.Helper()
-		if err := writeAtomic(filepath.Join(p.Cells[cell].Dir(dir), name), []byte(text)); err != nil {
+		if err := nets.WriteFile(filepath.Join(p.Cells[cell].Dir(dir), name), []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -152,40 +152,8 @@ func (p *Plan) Save(dir string) error {
 	if err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}
-	return writeAtomic(filepath.Join(dir, "plan.json"), append(b, '\n'))
+	return nets.WriteFile(filepath.Join(dir, "plan.json"), append(b, '\n'))
 }
 
 // Dir is the folder of a cell.
 func (c Cell) Dir(dir string) string { return filepath.Join(dir, "cells", c.ID) }
-
-// writeAtomic writes a file so that a reader sees the old one or the whole new one.
-func writeAtomic(path string, data []byte) (err error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("cluster: %w", err)
-	}
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("cluster: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-			err = fmt.Errorf("cluster: %w", err)
-		}
-	}()
-	if _, err = f.Write(data); err != nil {
-		return err
-	}
-	if err = f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 )
@@ -40,19 +41,24 @@ func (disk) SyncDir(dir string) error {
 	return d.Sync()
 }
 
-// storageError is a failure of the run folder's file system: worth another try once there is room.
+// storageError is a failure of the file system: worth another try once there is room.
 type storageError struct{ err error }
 
-func (e *storageError) Error() string { return "nets: run folder: " + e.err.Error() }
+func (e *storageError) Error() string { return "nets: " + e.err.Error() }
 func (e *storageError) Unwrap() error { return e.err }
 
 // writeTemporary writes a file's whole content under a temporary name beside it and makes it durable. Only the holder of
 // the folder's lock writes, so the name needs no randomness, and a file left by a crash is overwritten.
 func writeTemporary(fs fileSystem, path string, content func(io.Writer) error) (temporary string, err error) {
 	temporary = path + ".tmp"
+	return temporary, writeDurable(fs, temporary, content)
+}
+
+// writeDurable writes a file and makes it durable; it leaves no file when it fails.
+func writeDurable(fs fileSystem, temporary string, content func(io.Writer) error) (err error) {
 	f, err := fs.Create(temporary)
 	if err != nil {
-		return "", &storageError{err}
+		return &storageError{err}
 	}
 	defer func() {
 		if err != nil {
@@ -62,13 +68,13 @@ func writeTemporary(fs fileSystem, path string, content func(io.Writer) error) (
 	}()
 	if err := content(f); err != nil {
 		f.Close()
-		return "", err
+		return err
 	}
 	if err := f.Sync(); err != nil {
 		f.Close()
-		return "", err
+		return err
 	}
-	return temporary, f.Close()
+	return f.Close()
 }
 
 // writeAtomic replaces a file: a reader, or a restart after a crash at any point, sees the old content or the new.
@@ -77,6 +83,11 @@ func writeAtomic(fs fileSystem, path string, content func(io.Writer) error) erro
 	if err != nil {
 		return err
 	}
+	return moveInto(fs, temporary, path)
+}
+
+// moveInto gives a written file its name, durably.
+func moveInto(fs fileSystem, temporary, path string) error {
 	if err := fs.Rename(temporary, path); err != nil {
 		fs.Remove(temporary)
 		return &storageError{err}
@@ -85,6 +96,23 @@ func writeAtomic(fs fileSystem, path string, content func(io.Writer) error) erro
 		return &storageError{err}
 	}
 	return nil
+}
+
+// WriteFile replaces a file outside a run folder, which several processes may write at once: a reader sees the old content
+// or the whole new one. It makes the folder if there is none.
+func WriteFile(path string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return &storageError{err}
+	}
+	temporary := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%x", filepath.Base(path), rand.Uint64()))
+	err := writeDurable(disk{}, temporary, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return moveInto(disk{}, temporary, path)
 }
 
 func writeBytes(fs fileSystem, path string, b []byte) error {

@@ -11,6 +11,7 @@ import (
 	"tqn/bounds"
 	"tqn/convex"
 	"tqn/markov"
+	"tqn/nets"
 	"tqn/quantize"
 	"tqn/toy"
 )
@@ -24,7 +25,7 @@ func WriteErrata(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	return WriteFile(path, text)
+	return nets.WriteFile(path, text)
 }
 
 // Errata is the list of what the paper prints and what is true, with every number

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"tqn/nets"
+
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
@@ -237,7 +239,7 @@ func (f *Figure) Save(path string) error {
 	if err != nil {
 		return fmt.Errorf("reports: %s: %w", path, err)
 	}
-	return WriteFile(path, data)
+	return nets.WriteFile(path, data)
 }
 
 // PNG draws the figure.

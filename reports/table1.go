@@ -582,5 +582,5 @@ func (t *Table1) Write(dir string) error {
 	if err := t.saveFlips(dir); err != nil {
 		return err
 	}
-	return WriteFile(filepath.Join(dir, "report.md"), []byte(t.Markdown()))
+	return nets.WriteFile(filepath.Join(dir, "report.md"), []byte(t.Markdown()))
 }

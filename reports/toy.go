@@ -13,6 +13,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
+	"tqn/nets"
 	"tqn/toy"
 )
 
@@ -34,7 +35,7 @@ func Toy(dir string, r toy.Result, m Manifest) error {
 			return err
 		}
 	}
-	return WriteFile(filepath.Join(dir, "toy.md"), []byte(toyMarkdown(r, m)))
+	return nets.WriteFile(filepath.Join(dir, "toy.md"), []byte(toyMarkdown(r, m)))
 }
 
 // at is a list of axis labels at round values.

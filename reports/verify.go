@@ -14,6 +14,7 @@ import (
 	"tqn/bounds"
 	"tqn/convex"
 	"tqn/evidence"
+	"tqn/nets"
 	"tqn/quantize"
 )
 
@@ -222,7 +223,7 @@ func WriteVerification(dir string, v Verification) error {
 		}
 	}
 	writeTightness(&b, v)
-	return WriteFile(filepath.Join(dir, "verify.md"), []byte(b.String()))
+	return nets.WriteFile(filepath.Join(dir, "verify.md"), []byte(b.String()))
 }
 
 // ofClaim are the records of a claim and of the lines of its proof.

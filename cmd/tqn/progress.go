@@ -67,11 +67,16 @@ func (p *progress) set(done int64, note string) {
 		return
 	}
 	p.printed = now
-	left := "unknown"
-	if step := done - p.first; step > 0 {
-		left = (now.Sub(p.started) * time.Duration(p.total-done) / time.Duration(step)).Round(time.Second).String()
+	fmt.Fprintf(p.plain, "%s: %d/%d, %s left %s\n", p.name, done, p.total, timeLeft(now.Sub(p.started), done-p.first, p.total-done), note)
+}
+
+// timeLeft is what is left of the time at the pace so far.
+func timeLeft(spent time.Duration, done, left int64) string {
+	if done <= 0 {
+		return "unknown"
 	}
-	fmt.Fprintf(p.plain, "%s: %d/%d, %s left %s\n", p.name, done, p.total, left, note)
+	seconds := spent.Seconds() * float64(left) / float64(done) // as integers the product overflows
+	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
 }
 
 // finish removes the bar.
