@@ -16,10 +16,12 @@ type directConv struct {
 
 func newDirectConv(ws *Workers, s ConvShape) *directConv {
 	ph, pw := s.Out()
+	forw := passShape{ph: s.H, pw: s.W, c: s.C, dilate: 1, h: s.H, w: s.W, side: s.Side, stride: s.Stride, outH: ph, outW: pw, k: s.K}
+	back := passShape{ph: ph, pw: pw, c: s.K, dilate: s.Stride, h: s.H, w: s.W, side: s.Side, stride: 1, outH: s.H, outW: s.W, k: s.C}
 	return &directConv{
 		ConvShape: s,
-		forw:      newDirectPass(ws, passShape{ph: s.H, pw: s.W, c: s.C, dilate: 1, h: s.H, w: s.W, side: s.Side, stride: s.Stride, outH: ph, outW: pw, k: s.K}),
-		back:      newDirectPass(ws, passShape{ph: ph, pw: pw, c: s.K, dilate: s.Stride, h: s.H, w: s.W, side: s.Side, stride: 1, outH: s.H, outW: s.W, k: s.C}),
+		forw:      newDirectPass(ws, forw, newPassTile(ws.impl, &forw)),
+		back:      newDirectPass(ws, back, newPassTile(ws.impl, &back)),
 		weights:   newDirectGrad(ws, s),
 	}
 }
@@ -117,8 +119,8 @@ type directPass struct {
 	image, packPart func(part, worker int)
 }
 
-func newDirectPass(ws *Workers, s passShape) *directPass {
-	p := &directPass{passShape: s, ws: ws, tile: newDirectTile(ws.impl, s.k)}
+func newDirectPass(ws *Workers, s passShape, tile directTile) *directPass {
+	p := &directPass{passShape: s, ws: ws, tile: tile}
 	p.kp = roundUp(s.k, p.tile.k)
 	p.tiles, p.outPitch, p.outPixels = s.tilesOf(p.tile.m)
 	p.padded = roundUp(s.paddedPixels(p.tile.m)*s.c+64, 16)

@@ -20,6 +20,12 @@ func directZ14x2(a *directArgs)
 func directZ28x1(a *directArgs)
 
 //go:noescape
+func directZ8x2(a *directArgs)
+
+//go:noescape
+func directZ16x1(a *directArgs)
+
+//go:noescape
 func directY6x2(a *directArgs)
 
 // run calls the micro-kernel of nb floats: c (mt rows) = or += a times b.
@@ -29,6 +35,10 @@ func (a *directArgs) run(t directTile) {
 		directZ14x2(a)
 	case directTile{28, 16}:
 		directZ28x1(a)
+	case directTile{8, 32}:
+		directZ8x2(a)
+	case directTile{16, 16}:
+		directZ16x1(a)
 	case directTile{6, 16}:
 		directY6x2(a)
 	default:
@@ -47,6 +57,21 @@ func newDirectTile(impl implementation, k int) directTile {
 		return directTile{28, 16}
 	}
 	return directTile{14, 32}
+}
+
+// newPassTile is the tile of a convolution's pixels: rows of 8, 16 or 32 pixels are computed without waste by tiles of
+// 8 or 16. An output's sum has the same order in every tile.
+func newPassTile(impl implementation, s *passShape) directTile {
+	t := newDirectTile(impl, s.k)
+	low := map[directTile]directTile{{14, 32}: {8, 32}, {28, 16}: {16, 16}}[t]
+	if low.m == 0 {
+		return t
+	}
+	_, _, pixels := s.tilesOf(t.m)
+	if _, _, fewer := s.tilesOf(low.m); fewer < pixels {
+		return low
+	}
+	return t
 }
 
 type peakZArgs struct{ iterations int }

@@ -4,4 +4,6 @@ func avx512File(p *printer) {
 	peak(p, "Z")
 	direct(p, "Z", 14, 2)
 	direct(p, "Z", 28, 1)
+	direct(p, "Z", 8, 2)
+	direct(p, "Z", 16, 1)
 }
