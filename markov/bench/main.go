@@ -184,7 +184,7 @@ func run(w io.Writer, python string, n, rounds int) error {
 			if v, ok := p.has[name]; ok {
 				fmt.Fprintf(w, "%s %s\n", name, v)
 			} else {
-				fmt.Fprintf(w, "%s skipped: not installed for %s\n", name, python)
+				fmt.Fprintf(w, "%s skipped: %s cannot import it\n", name, python)
 			}
 		}
 	}
