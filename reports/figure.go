@@ -141,18 +141,18 @@ func (logTicks) Ticks(lo, hi float64) []plot.Tick {
 	return ticks
 }
 
-// number is a tick's label: 0.01, 500, 10⁻⁶, 2·10⁴.
+// number is a tick's label: 0.01, 500, 1e-6, 2e4. (The font lacks most superscripts.)
 func number(v float64) string {
-	if v >= 1e-3 && v < 1e4 {
-		return fmt.Sprintf("%.3g", v)
+	text := fmt.Sprintf("%.3g", v)
+	mantissa, exponent, ok := strings.Cut(text, "e")
+	if !ok {
+		return text
 	}
-	e := int(math.Floor(math.Log10(v) + 1e-9))
-	power := strings.NewReplacer("-", "⁻", "0", "⁰", "1", "¹", "2", "²", "3", "³", "4", "⁴", "5", "⁵", "6", "⁶",
-		"7", "⁷", "8", "⁸", "9", "⁹").Replace(fmt.Sprint(e))
-	if m := fmt.Sprintf("%.3g", v/math.Pow10(e)); m != "1" {
-		return m + "·10" + power
+	digits := strings.TrimLeft(exponent, "+-0")
+	if exponent[0] == '-' {
+		digits = "-" + digits
 	}
-	return "10" + power
+	return mantissa + "e" + digits
 }
 
 // Line adds a line (dashed if dashes are given) and its key. NaN and infinite points

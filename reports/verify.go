@@ -469,7 +469,7 @@ func lemma1Figure(uint64) (*Figure, error) {
 	if err := curves(p, "lemma1", bounds.Stochastic, "", allForms, alphas, at, total); err != nil {
 		return nil, err
 	}
-	p = logPanel(f, "against the dimension, α = 10⁻⁴", "dimension d", "E|r|²")
+	p = logPanel(f, "against the dimension, α = 1e-4", "dimension d", "E|r|²")
 	var dims, errors []float64
 	params := map[float64]bounds.Parameters{}
 	for d := 1; d <= 8; d++ {
