@@ -173,7 +173,7 @@ func (p *directPass) runImage(img, worker int) {
 	dst := p.dst[img*p.outH*p.outW*p.k:][:p.outH*p.outW*p.k]
 	run := p.side * p.c
 	a := directArgs{astride: p.stride * p.c * 4, astep: 4, aseg: p.pitch() * p.c * 4, segs: p.side, n: run,
-		bstep: p.tile.k * 4, cstride: p.kp * 4}
+		bstep: p.tile.k * 4, cstride: p.kp * 4, blocks: 1}
 	for block := range p.kp / p.tile.k {
 		a.b = &p.packed[block*p.side*run*p.tile.k]
 		for _, t := range p.tiles {
@@ -252,17 +252,15 @@ func (g *directGrad) part(part, worker int) {
 			dy = wide
 		}
 		a := directArgs{astride: 4, astep: g.stride * g.c * 4, aseg: g.stride * g.pitch() * g.c * 4, n: g.outW,
-			bstep: g.kp * 4, cstride: g.kp * 4, accumulate: 1}
+			bstep: g.kp * 4, cstride: g.kp * 4, accumulate: 1, blocks: g.rp / g.tile.m}
 		for p := 0; p < g.outH; p += g.rows {
 			a.segs = min(g.rows, g.outH-p)
 			for block := range g.kp / g.tile.k {
 				a.b = &dy[p*g.outW*g.kp+block*g.tile.k]
 				for r := range g.side {
-					for t := 0; t < g.rp; t += g.tile.m {
-						a.a = &padded[(p*g.stride+r)*g.pitch()*g.c+t]
-						a.c = &dw[(r*g.rp+t)*g.kp+block*g.tile.k]
-						a.run(g.tile)
-					}
+					a.a = &padded[(p*g.stride+r)*g.pitch()*g.c]
+					a.c = &dw[r*g.rp*g.kp+block*g.tile.k]
+					a.run(g.tile)
 				}
 			}
 		}

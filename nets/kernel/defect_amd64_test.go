@@ -5,6 +5,7 @@ package kernel
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -39,14 +40,22 @@ func TestPlantedDefects(t *testing.T) {
 		{"a tap reads the next pixel", "amx", true, "y", func(c *Conv) { c.algo.(*amxConv).forw.offsets[1] += 2 * s.C }},
 		{"a tap of the gradient is shifted by a position", "amx", false, "dw", func(c *Conv) { c.algo.(*amxConv).weights.ranges[0].tiles[2] += 2 }},
 		{"a position of dy is left out", "amx", false, "dw", func(c *Conv) { c.algo.(*amxConv).weights.tableY[3] = -1 }},
-		{"a weight's sign is flipped", "avx512", true, "y", func(c *Conv) { c.algo.(*directConv).forw.packed[7] *= -1 }},
-		{"the weights are not turned", "avx512", false, "dx", func(c *Conv) {
-			p := c.algo.(*directConv).back
+		{"a transformed weight's sign is flipped", "avx512", true, "y", func(c *Conv) { c.algo.(*winogradConv).forw.packed[7] *= -1 }},
+		{"a transformed weight's sign is flipped", "avx2", true, "y", func(c *Conv) { c.algo.(*winogradConv).forw.packed[7] *= -1 }},
+		{"the filters are not turned", "avx512", false, "dx", func(c *Conv) {
 			w := make([]float32, s.Weights())
 			noise(2, w)
-			p.pack(w, false)
+			c.algo.(*winogradConv).back.pack(w)
 		}},
-		{"a weight's sign is flipped", "avx2", true, "y", func(c *Conv) { c.algo.(*directConv).forw.packed[7] *= -1 }},
+		{"the filters are not turned", "avx2", false, "dx", func(c *Conv) {
+			w := make([]float32, s.Weights())
+			noise(2, w)
+			c.algo.(*winogradConv).back.pack(w)
+		}},
+		{"the edge is not zero", "avx512", false, "y", func(c *Conv) { c.algo.(*winogradConv).forw.zeros[20] = 1 }},
+		{"the edge is not zero", "avx512", false, "dw", func(c *Conv) { c.algo.(*winogradConv).weights.zeros[20] = 1 }},
+		{"only the first part's sums count", "avx512", false, "dw", func(c *Conv) { c.algo.(*winogradConv).weights.addPart = func(int, int) {} }},
+		{"only the first part's sums count", "avx2", false, "dw", func(c *Conv) { c.algo.(*winogradConv).weights.addPart = func(int, int) {} }},
 	} {
 		t.Run(fmt.Sprintf("%s/%s/%s", d.name, d.op, d.what), func(t *testing.T) {
 			for _, name := range Implementations() {
@@ -59,6 +68,31 @@ func TestPlantedDefects(t *testing.T) {
 			}
 			t.Skip(d.name + " does not run on this machine")
 		})
+	}
+}
+
+// TestWinogradConstants: a thousandth off in any of the transforms' constants is seen.
+func TestWinogradConstants(t *testing.T) {
+	s := ConvShape{N: 2, H: 8, W: 8, C: 16, K: 16, Side: 3, Stride: 1}
+	e := newErrorCase(s, "normal", false)
+	direct := e.of(t, "generic", nil)
+	right := winogradPoints
+	defer func() { winogradPoints = right }()
+	for _, name := range []string{"avx2", "avx512"} {
+		if !slices.Contains(Implementations(), name) {
+			continue
+		}
+		for i := range winogradPoints {
+			winogradPoints = right
+			winogradPoints[i] *= 1.001
+			seen := false
+			for j, g := range e.of(t, name, nil) {
+				seen = seen || g[0] > 8*direct[j][0]
+			}
+			if !seen {
+				t.Errorf("%s: constant %d is off and nobody notices", name, i)
+			}
+		}
 	}
 }
 

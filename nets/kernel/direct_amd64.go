@@ -11,6 +11,7 @@ type directArgs struct {
 	c                    *float32
 	cstride              int
 	accumulate           int
+	blocks               int // of rows
 }
 
 //go:noescape
@@ -28,7 +29,7 @@ func directZ16x1(a *directArgs)
 //go:noescape
 func directY6x2(a *directArgs)
 
-// run calls the micro-kernel of nb floats: c (mt rows) = or += a times b.
+// run calls the micro-kernel: c = or += a times b.
 func (a *directArgs) run(t directTile) {
 	switch t {
 	case directTile{14, 32}:

@@ -24,6 +24,9 @@ func newFastConv(ws *Workers, s ConvShape) convAlgorithm {
 	case amx:
 		return newAMXConv(ws, s)
 	case avx2, avx512:
+		if winogradFits(s) {
+			return newWinogradConv(ws, s)
+		}
 		return newDirectConv(ws, s)
 	}
 	return nil

@@ -62,7 +62,7 @@ func (l *directLinear) block(worker int, tile directTile, y, x []float32, column
 	tall := roundUp(l.n, tile.m)
 	c := take[float32](&scratch, tall*tile.k)
 	last := take[float32](&scratch, tile.m*panel) // the rows of an incomplete tile
-	a := directArgs{astride: reduction * 4, astep: 4, segs: 1, b: &b[0], bstep: tile.k * 4, cstride: tile.k * 4}
+	a := directArgs{astride: reduction * 4, astep: 4, segs: 1, b: &b[0], bstep: tile.k * 4, cstride: tile.k * 4, blocks: 1}
 	for from := 0; from < reduction; from += panel {
 		to := min(from+panel, reduction)
 		pack(b, k0, from, to)
@@ -119,7 +119,7 @@ func (l *directLinear) weightsBlock(part, worker int) {
 	for i := range l.n {
 		copy(x[i*chunk:], l.x[i*l.in:][from:to])
 	}
-	a := directArgs{astride: 4, astep: chunk * 4, segs: 1, n: l.n, b: &b[0], bstep: tile.k * 4, c: &c[0], cstride: tile.k * 4}
+	a := directArgs{astride: 4, astep: chunk * 4, segs: 1, n: l.n, b: &b[0], bstep: tile.k * 4, c: &c[0], cstride: tile.k * 4, blocks: 1}
 	for k0 := 0; k0 < l.out; k0 += tile.k {
 		width := min(tile.k, l.out-k0)
 		for i := range l.n {

@@ -6,4 +6,5 @@ func avx512File(p *printer) {
 	direct(p, "Z", 28, 1)
 	direct(p, "Z", 8, 2)
 	direct(p, "Z", 16, 1)
+	winogradFile(p, "Z")
 }

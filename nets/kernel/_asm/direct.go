@@ -8,15 +8,16 @@ import "fmt"
 //	for each segment, for i in n:  c[m][k] += a[m*astride + i*astep] * b[i*bstep + k]
 //
 // for m < mt and k < vt registers; a advances by aseg bytes between segments, b continues.
-// accumulate says whether c is read first. Denormals count as zero inside.
+// accumulate says whether c is read first. That for blocks of mt rows, one after the other. Denormals count as zero inside.
 func direct(p *printer, reg string, mt, vt int) {
 	width := map[string]int{"Z": 64, "Y": 32}[reg]
-	p.fn(fmt.Sprintf("direct%s%dx%d", reg, mt, vt), 16, "a", "astride", "astep", "aseg", "segs", "n", "b", "bstep", "c", "cstride", "accumulate")
-	p.op("STMXCSR old-4(SP)")
-	p.op("MOVL old-4(SP), R8")
-	p.op("ORL $0x8040, R8 // flush to zero, denormals are zero")
-	p.op("MOVL R8, new-8(SP)")
-	p.op("LDMXCSR new-8(SP)")
+	p.fn(fmt.Sprintf("direct%s%dx%d", reg, mt, vt), 32, "a", "astride", "astep", "aseg", "segs", "n", "b", "bstep", "c", "cstride", "accumulate", "blocks")
+	p.flush()
+	for i, field := range []string{"a", "c", "blocks"} { // where the next block of rows begins, and how many are left
+		p.arg(field, "R8")
+		p.op("MOVQ R8, %s-%d(SP)", field, 16+8*i)
+	}
+	p.label("block")
 	bases := []string{"R8", "R9", "R10", "R11", "R12", "R13"}[:(mt+4)/5]
 	acc := func(m, v int) string { return fmt.Sprintf("%s%d", reg, m*vt+v) }
 	bReg := func(v int) string { return fmt.Sprintf("%s%d", reg, mt*vt+v) }
@@ -30,7 +31,7 @@ func direct(p *printer, reg string, mt, vt int) {
 		return "(" + a[:len(bases[m/5])] + ")" + a[len(bases[m/5]):]
 	}
 	// accumulators
-	p.arg("c", "SI")
+	p.op("MOVQ c-24(SP), SI")
 	p.arg("cstride", "DI")
 	p.op("CMPQ %s, $0", p.at("accumulate"))
 	p.op("JEQ zero")
@@ -55,7 +56,7 @@ func direct(p *printer, reg string, mt, vt int) {
 	}
 	p.label("begin")
 	p.arg("b", "BX")
-	p.arg("a", "R8")
+	p.op("MOVQ a-16(SP), R8")
 	p.arg("segs", "SI")
 	p.arg("astep", "DI")
 	p.arg("bstep", "R14")
@@ -93,17 +94,20 @@ func direct(p *printer, reg string, mt, vt int) {
 	p.op("ADDQ %s, R8", p.at("aseg"))
 	p.op("DECQ SI")
 	p.op("JNZ segment")
-	p.arg("c", "SI")
+	p.op("MOVQ c-24(SP), SI")
 	p.arg("cstride", "DI")
 	for m := range mt {
 		for v := range vt {
 			p.op("VMOVUPS %s, %d(SI)", acc(m, v), v*width)
 		}
-		if m < mt-1 {
-			p.op("ADDQ DI, SI")
-		}
+		p.op("ADDQ DI, SI")
 	}
-	p.op("LDMXCSR old-4(SP)")
+	p.op("MOVQ SI, c-24(SP)")
+	p.op("IMUL3Q $%d, DX, R8", mt)
+	p.op("ADDQ R8, a-16(SP)")
+	p.op("DECQ blocks-32(SP)")
+	p.op("JNZ block")
+	p.restore()
 	p.op("VZEROUPPER")
 	p.op("RET")
 }

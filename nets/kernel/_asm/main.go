@@ -61,10 +61,21 @@ func (p *printer) fn(name string, frame int, fields ...string) {
 	p.op("MOVQ a+0(FP), AX")
 }
 
+// flush makes denormals count as zero until restore; the frame's first 8 bytes are theirs.
+func (p *printer) flush() {
+	p.op("STMXCSR old-4(SP)")
+	p.op("MOVL old-4(SP), R8")
+	p.op("ORL $0x8040, R8 // flush to zero, denormals are zero")
+	p.op("MOVL R8, new-8(SP)")
+	p.op("LDMXCSR new-8(SP)")
+}
+
+func (p *printer) restore() { p.op("LDMXCSR old-4(SP)") }
+
 // argsType names the struct of a function's arguments: the longest prefix wins.
 func argsType(name string) string {
 	best := name
-	for _, prefix := range []string{"amxConv", "amxGrad", "pair", "split", "direct"} {
+	for _, prefix := range []string{"amxConv", "amxGrad", "pair", "split", "direct", "winograd", "winogradImage"} {
 		if strings.HasPrefix(name, prefix) && (best == name || len(prefix) > len(best)) {
 			best = prefix
 		}

@@ -1,0 +1,309 @@
+package main
+
+import "fmt"
+
+// The one-dimensional transforms of F(4, 3) in the points 0, a, -a, b, -b and infinity, each with the constants that it
+// wants in the registers that [winograd] fills. x names operands, y stores a result.
+type transform struct {
+	inputs, outputs int
+	constants       []string // fields of winogradPoints, in the order of their registers
+	body            func(w *winograd)
+}
+
+// winogradPoints are the fields of the Go array of that name.
+var winogradPoints = []string{"a", "b", "a2", "b2", "a3", "b3", "a2b2", "a2+b2", "1/N0", "1/Na", "1/Nb", "a/Na", "b/Nb", "a2/Na", "b2/Nb"}
+
+// fromImage is t = B^T d: t0 = a2b2 d0 - (a2+b2) d2 + d4, t1,2 = (d4 - b2 d2) +- a (d3 - b2 d1),
+// t3,4 = (d4 - a2 d2) +- b (d3 - a2 d1), t5 = a2b2 d1 - (a2+b2) d3 + d5.
+var fromImage = transform{6, 6, []string{"a2b2", "a2+b2", "a2", "b2", "a", "b"}, func(w *winograd) {
+	for i := range 4 {
+		w.load(i, i+1) // d1..d4 in 0..3
+	}
+	for _, edge := range []int{0, 5} {
+		if edge == 0 {
+			w.move(3, 4)
+			w.fma(-1, "a2+b2", 1, 4)
+			w.fmaInput("a2b2", 0, 4)
+		} else {
+			w.load(4, 5)
+			w.fma(-1, "a2+b2", 2, 4)
+			w.fma(1, "a2b2", 0, 4)
+		}
+		w.store(4, edge)
+	}
+	for i, point := range []string{"a", "b"} {
+		other := []string{"b2", "a2"}[i]
+		w.move(3, 4)
+		w.fma(-1, other, 1, 4)
+		w.move(2, 5)
+		w.fma(-1, other, 0, 5)
+		w.plusMinus(4, point, 5, 6, 1+2*i)
+	}
+}}
+
+// fromGradient is v = A y: v0 = y0, v1,2 = (y0 + a2 y2) +- (a y1 + a3 y3), v3,4 likewise with b, v5 = y3.
+var fromGradient = transform{4, 6, []string{"a2", "a3", "a", "b2", "b3", "b"}, func(w *winograd) {
+	for i := range 4 {
+		w.load(i, i)
+	}
+	w.store(0, 0)
+	w.store(3, 5)
+	for i, p := range []string{"a", "b"} {
+		w.move(0, 4)
+		w.fma(1, p+"2", 2, 4)
+		w.mul(p, 1, 5)
+		w.fma(1, p+"3", 3, 5)
+		w.op("VADDPS %s, %s, %s", w.r(5), w.r(4), w.r(6))
+		w.store(6, 1+2*i)
+		w.op("VSUBPS %s, %s, %s", w.r(5), w.r(4), w.r(6))
+		w.store(6, 2+2*i)
+	}
+}}
+
+// toImage is y = A^T m: y0 = m0 + e1 + e2, y1 = a o1 + b o2, y2 = a2 e1 + b2 e2, y3 = a3 o1 + b3 o2 + m5 with
+// e1, o1 = m1 +- m2 and e2, o2 = m3 +- m4.
+var toImage = transform{6, 4, []string{"a", "b", "a2", "b2", "a3", "b3"}, func(w *winograd) {
+	for i := range 2 {
+		w.load(4, 1+2*i)
+		w.load(5, 2+2*i)
+		w.op("VADDPS %s, %s, %s", w.r(5), w.r(4), w.r(i))   // e
+		w.op("VSUBPS %s, %s, %s", w.r(5), w.r(4), w.r(2+i)) // o
+	}
+	w.load(4, 0)
+	w.op("VADDPS %s, %s, %s", w.r(0), w.r(4), w.r(4))
+	w.op("VADDPS %s, %s, %s", w.r(1), w.r(4), w.r(4))
+	w.store(4, 0)
+	w.mul("a", 2, 4)
+	w.fma(1, "b", 3, 4)
+	w.store(4, 1)
+	w.mul("a2", 0, 4)
+	w.fma(1, "b2", 1, 4)
+	w.store(4, 2)
+	w.load(4, 5)
+	w.fma(1, "a3", 2, 4)
+	w.fma(1, "b3", 3, 4)
+	w.store(4, 3)
+}}
+
+// fromWeights is G g with N0 = a2b2, Na = 2a2(a2-b2), Nb = 2b2(b2-a2): g0/N0, (g0 +- a g1 + a2 g2)/Na, likewise with b, g2.
+var fromWeights = transform{3, 6, []string{"1/N0", "1/Na", "a/Na", "a2/Na", "1/Nb", "b/Nb", "b2/Nb"}, func(w *winograd) {
+	for i := range 3 {
+		w.load(i, i)
+	}
+	w.mul("1/N0", 0, 4)
+	w.store(4, 0)
+	w.store(2, 5)
+	for i, p := range []string{"a", "b"} {
+		w.mul("1/N"+p, 0, 4)
+		w.fma(1, p+"2/N"+p, 2, 4)
+		w.plusMinus(4, p+"/N"+p, 1, 6, 1+2*i)
+	}
+}}
+
+// toWeights is G^T m.
+var toWeights = transform{6, 3, []string{"1/N0", "1/Na", "a/Na", "a2/Na", "1/Nb", "b/Nb", "b2/Nb"}, func(w *winograd) {
+	for i := range 2 {
+		w.load(4, 1+2*i)
+		w.load(5, 2+2*i)
+		w.op("VADDPS %s, %s, %s", w.r(5), w.r(4), w.r(i))
+		w.op("VSUBPS %s, %s, %s", w.r(5), w.r(4), w.r(2+i))
+	}
+	w.load(5, 0)
+	w.mul("1/N0", 5, 4)
+	w.fma(1, "1/Na", 0, 4)
+	w.fma(1, "1/Nb", 1, 4)
+	w.store(4, 0)
+	w.mul("a/Na", 2, 4)
+	w.fma(1, "b/Nb", 3, 4)
+	w.store(4, 1)
+	w.load(4, 5)
+	w.fma(1, "a2/Na", 0, 4)
+	w.fma(1, "b2/Nb", 1, 4)
+	w.store(4, 2)
+}}
+
+// winograd prints transforms of registers of floats (Z: 16, Y: 8), seven of them working, the constants at the end.
+type winograd struct {
+	*printer
+	reg       string
+	constants map[string]string
+	x         func(i int) string
+	y         func(i int) string
+}
+
+func (w *winograd) width() int        { return map[string]int{"Z": 64, "Y": 32}[w.reg] }
+func (w *winograd) r(i int) string    { return fmt.Sprintf("%s%d", w.reg, i) }
+func (w *winograd) load(r, i int)     { w.op("VMOVUPS %s, %s", w.x(i), w.r(r)) }
+func (w *winograd) store(r, i int)    { w.op("VMOVUPS %s, %s", w.r(r), w.y(i)) }
+func (w *winograd) move(from, to int) { w.op("VMOVAPS %s, %s", w.r(from), w.r(to)) }
+func (w *winograd) mul(constant string, from, to int) {
+	w.op("VMULPS %s, %s, %s", w.constants[constant], w.r(from), w.r(to))
+}
+func (w *winograd) fma(sign int, constant string, from, to int) {
+	name := map[int]string{1: "VFMADD231PS", -1: "VFNMADD231PS"}[sign]
+	w.op("%s %s, %s, %s", name, w.r(from), w.constants[constant], w.r(to))
+}
+func (w *winograd) fmaInput(constant string, input, to int) {
+	w.op("VFMADD231PS %s, %s, %s", w.x(input), w.constants[constant], w.r(to))
+}
+
+// plusMinus stores even + constant*odd and even - constant*odd as results first and first+1.
+func (w *winograd) plusMinus(even int, constant string, odd, free, first int) {
+	w.move(even, free)
+	w.fma(1, constant, odd, free)
+	w.store(free, first)
+	w.fma(-1, constant, odd, even)
+	w.store(even, first+1)
+}
+
+// begin sets the processor to count denormals as zero and loads the constants.
+func (w *winograd) begin(t transform) {
+	w.flush()
+	w.arg("points", "SI")
+	w.constants = map[string]string{}
+	for i, name := range t.constants {
+		reg := fmt.Sprintf("%s%d", w.reg, map[string]int{"Z": 31, "Y": 15}[w.reg]-i)
+		for j, field := range winogradPoints {
+			if field == name {
+				w.op("VBROADCASTSS %d(SI), %s // %s", 4*j, reg, name)
+			}
+		}
+		w.constants[name] = reg
+	}
+}
+
+func (w *winograd) end() {
+	w.restore()
+	w.op("VZEROUPPER")
+	w.op("RET")
+}
+
+func (w *winograd) run(t transform, x, y func(i int) string) {
+	w.x, w.y = x, y
+	t.body(w)
+}
+
+// strided gives addresses base + i*stride for i < 6, with the stride and three and five of them in registers.
+func strided(base, one, three, five string) func(i int) string {
+	return func(i int) string {
+		return "(" + base + ")" + []string{"", "(" + one + "*1)", "(" + one + "*2)", "(" + three + "*1)", "(" + one + "*4)", "(" + five + "*1)"}[i]
+	}
+}
+
+func winogradFile(p *printer, reg string) {
+	winogradImage(p, reg)
+	winogradTiles(p, reg, "winogradGradient", fromGradient)
+	winogradTiles(p, reg, "winogradOutput", toImage)
+	winogradTiles(p, reg, "winogradWeights", fromWeights)
+	winogradTiles(p, reg, "winogradFilter", toWeights)
+}
+
+// winogradImage transforms a row of tiles of 6x6 pixels, four apart: the rows of pixels at row0 to row5, a column of zeros
+// left of them and right zeros on the right, to dst + (6i+j)*xi + tile*tilestride, for bytes of channels. temp holds
+// the columns' transforms.
+func winogradImage(p *printer, reg string) {
+	w := &winograd{printer: p, reg: reg}
+	width := w.width()
+	p.fn("winogradImage"+reg, 16, "row0", "row1", "row2", "row3", "row4", "row5", "column", "columns", "right", "temp", "dst", "xi", "tile", "tiles", "bytes", "points")
+	w.begin(fromImage)
+	p.op("XORQ BX, BX")
+	p.label("block")
+	p.arg("temp", "DI")
+	zero := w.r(6)
+	clear := func() {
+		p.op(map[string]string{"Z": "VPXORD", "Y": "VXORPS"}[reg]+" %s, %s, %s", zero, zero, zero)
+		for i := range 6 {
+			p.op("VMOVUPS %s, %d(DI)", zero, i*width)
+		}
+		p.op("ADDQ $%d, DI", 6*width)
+	}
+	clear()
+	rows := []string{"R8", "R9", "R10", "R11", "R12", "R13"}
+	for i, r := range rows {
+		p.arg(fmt.Sprintf("row%d", i), r)
+	}
+	p.op("MOVQ BX, SI")
+	p.arg("column", "DX")
+	p.arg("columns", "CX")
+	p.label("column")
+	w.run(fromImage, func(i int) string { return "(" + rows[i] + ")(SI*1)" }, func(i int) string { return fmt.Sprintf("%d(DI)", i*width) })
+	p.op("ADDQ DX, SI")
+	p.op("ADDQ $%d, DI", 6*width)
+	p.op("DECQ CX")
+	p.op("JNZ column")
+	p.arg("right", "CX")
+	p.label("right")
+	clear()
+	p.op("DECQ CX")
+	p.op("JNZ right")
+
+	p.arg("temp", "DI")
+	p.arg("dst", "SI")
+	p.op("ADDQ BX, SI")
+	p.arg("xi", "R12")
+	p.op("LEAQ (R12)(R12*2), R13")
+	p.op("LEAQ (R12)(R12*4), R8")
+	p.op("LEAQ (R13)(R13*1), R14")
+	p.arg("tiles", "CX")
+	p.label("tile")
+	p.op("MOVQ SI, R11")
+	for i := range 6 {
+		w.run(fromImage, func(j int) string { return fmt.Sprintf("%d(DI)", (6*j+i)*width) }, strided("R11", "R12", "R13", "R8"))
+		p.op("ADDQ R14, R11")
+	}
+	p.op("ADDQ $%d, DI", 4*6*width)
+	p.op("ADDQ %s, SI", p.at("tile"))
+	p.op("DECQ CX")
+	p.op("JNZ tile")
+	p.op("ADDQ $%d, BX", width)
+	p.op("CMPQ BX, %s", p.at("bytes"))
+	p.op("JNE block")
+	w.end()
+}
+
+// winogradTiles transforms tiles of from x from values, row and column bytes apart, to tiles of to x to,
+// dstrow and dstcolumn apart; a tile is next bytes after the last and its result dstnext.
+func winogradTiles(p *printer, reg, name string, t transform) {
+	from, to := t.inputs, t.outputs
+	w := &winograd{printer: p, reg: reg}
+	width := w.width()
+	p.fn(name+reg, 16, "src", "row", "column", "next", "dst", "dstrow", "dstcolumn", "dstnext", "temp", "tiles", "bytes", "points")
+	w.begin(t)
+	p.arg("temp", "DI")
+	p.arg("row", "R12")
+	p.op("LEAQ (R12)(R12*2), R13")
+	p.op("LEAQ (R12)(R12*4), R8")
+	p.arg("dstcolumn", "DX")
+	p.op("LEAQ (DX)(DX*2), R15")
+	p.op("LEAQ (DX)(DX*4), R10")
+	p.op("XORQ BX, BX")
+	p.label("block")
+	p.arg("src", "SI")
+	p.op("ADDQ BX, SI")
+	p.arg("dst", "R9")
+	p.op("ADDQ BX, R9")
+	p.arg("tiles", "CX")
+	p.label("tile")
+	p.op("MOVQ SI, R11")
+	for j := range from {
+		w.run(t, strided("R11", "R12", "R13", "R8"), func(i int) string { return fmt.Sprintf("%d(DI)", (i*from+j)*width) })
+		if j < from-1 {
+			p.op("ADDQ %s, R11", p.at("column"))
+		}
+	}
+	p.op("MOVQ R9, R11")
+	for i := range to {
+		w.run(t, func(j int) string { return fmt.Sprintf("%d(DI)", (i*from+j)*width) }, strided("R11", "DX", "R15", "R10"))
+		if i < to-1 {
+			p.op("ADDQ %s, R11", p.at("dstrow"))
+		}
+	}
+	p.op("ADDQ %s, SI", p.at("next"))
+	p.op("ADDQ %s, R9", p.at("dstnext"))
+	p.op("DECQ CX")
+	p.op("JNZ tile")
+	p.op("ADDQ $%d, BX", width)
+	p.op("CMPQ BX, %s", p.at("bytes"))
+	p.op("JNE block")
+	w.end()
+}

@@ -1,0 +1,399 @@
+//go:build amd64 && !purego
+
+package kernel
+
+// winogradConv computes 3x3 convolutions of stride 1 by Winograd's algorithm F(4x4, 3x3): an output tile of 4x4
+// pixels comes from an input tile d of 6x6 and a filter g as
+//
+//	y = A^T [ sum over c of (G g G^T) * (B^T d B) ] A
+//
+// with 36 products for each pair of channels instead of 144. For each of the 36 positions, the products with their sum
+// over c are a matrix product of (tiles, C) and (C, K), computed by the micro-kernel of [directConv]. The gradient
+// of the input is the same of dy with filters turned and channels exchanged, that of the weights is the adjoint,
+//
+//	dw = G^T [ sum over tiles of (B^T d B) * (A dy A^T) ] G.
+//
+// B, G and A interpolate in the points 0, +-5/8, +-3/2 and infinity; the usual 0, +-1, +-2 have about twice their
+// rounding error (docs/performance.md). Tiles beyond the image's edge count as zero.
+//
+// A worker takes a group of images through all steps while their tiles lie in its cache.
+type winogradConv struct {
+	ConvShape
+	ws         *Workers
+	forw, back *winogradPass
+	weights    *winogradGrad
+}
+
+// winogradFits says whether the shape is one that winogradConv computes, without too much waste at the edges.
+func winogradFits(s ConvShape) bool {
+	tiles := ((s.H + 3) / 4) * ((s.W + 3) / 4)
+	return s.Side == 3 && s.Stride == 1 && s.C%16 == 0 && s.K%16 == 0 && tiles*16 <= 2*s.H*s.W
+}
+
+func newWinogradConv(ws *Workers, s ConvShape) *winogradConv {
+	c := &winogradConv{ConvShape: s, ws: ws, forw: newWinogradPass(ws, s, s.C, s.K), back: newWinogradPass(ws, s, s.K, s.C)}
+	c.weights = newWinogradGrad(ws, s, c.back)
+	return c
+}
+
+func (c *winogradConv) setWeights(w []float32, _ bool) {
+	c.forw.pack(w)
+	shared := c.ws.shared
+	turned := take[float32](&shared, len(w))
+	c.back.source, c.back.turned = w, turned
+	c.ws.Do(9*c.C/16, c.back.turnPart)
+	c.back.pack(turned)
+	c.back.source, c.back.turned = nil, nil
+}
+
+func (c *winogradConv) forward(y, x []float32, n int, sums *Sums) { c.forw.run(y, x, n, nil, sums) }
+func (c *winogradConv) gradInput(dx, dy []float32, n int)         { c.back.run(dx, dy, n, nil, nil) }
+func (c *winogradConv) gradWeights(dw, x, dy []float32, n int) {
+	c.weights.dy = dy
+	c.weights.run(dw, x, n)
+	c.weights.dy = nil
+}
+
+func (c *winogradConv) forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *Sums) {
+	c.forw.run(y, x, n, norm, sums)
+}
+
+func (c *winogradConv) fusesBackward() bool { return true }
+
+func (c *winogradConv) backward(dx, dw, x []float32, xNorm, yNorm *BatchNorm, n int) {
+	g := c.weights
+	g.dx, g.xNorm, g.yNorm = dx, xNorm, yNorm
+	g.run(dw, x, n)
+	g.dx, g.xNorm, g.yNorm = nil, nil, nil
+}
+
+// winogradA and winogradB are the points' absolute values.
+const winogradA, winogradB = 5. / 8, 3. / 2
+
+// winogradPoints are the transforms' constants, in the order of the generator's list of that name.
+var winogradPoints = func() [15]float32 {
+	const a, b = winogradA, winogradB
+	const a2, b2 = a * a, b * b
+	const n0, na, nb = a2 * b2, 2 * a2 * (a2 - b2), 2 * b2 * (b2 - a2)
+	return [15]float32{a, b, a2, b2, a2 * a, b2 * b, a2 * b2, a2 + b2, 1 / n0, 1 / na, 1 / nb, a / na, b / nb, a2 / na, b2 / nb}
+}()
+
+const winogradTile = 36 // values of a transformed tile
+
+// winogradShape is what tiles of images of c channels look like.
+type winogradShape struct {
+	h, w, th, tw int // pixels, tiles
+	zeros        []float32
+}
+
+func newWinogradShape(s ConvShape, channels int) winogradShape {
+	return winogradShape{h: s.H, w: s.W, th: (s.H + 3) / 4, tw: (s.W + 3) / 4, zeros: make([]float32, s.W*channels)}
+}
+
+func (s *winogradShape) tiles() int { return s.th * s.tw }
+
+// exact says that tiles do not reach over the image's edge.
+func (s *winogradShape) exact() bool { return s.h%4 == 0 && s.w%4 == 0 }
+
+// stride is the distance of the positions of transformed tiles with c channels; 16 more spread them over the cache's sets.
+func winogradStride(tiles, c int) int { return tiles*c + 16 }
+
+// temporary is the number of floats that transforms work in.
+func (s *winogradShape) temporary() int { return max(winogradTile, (4*s.tw+2)*6) * 16 }
+
+// transform writes B^T d B of an image's tiles to u from tile first on.
+func (s *winogradShape) transform(impl implementation, u []float32, stride, first int, src []float32, c int, temp []float32) {
+	for row := range s.th {
+		a := winogradImageArgs{column: c * 4, columns: s.w, right: 4*s.tw + 1 - s.w, temp: &temp[0],
+			dst: &u[(first+row*s.tw)*c], xi: stride * 4, tile: c * 4, tiles: s.tw, bytes: c * 4, points: &winogradPoints[0]}
+		for i := range a.rows {
+			a.rows[i] = &s.zeros[0]
+			if at := 4*row - 1 + i; at >= 0 && at < s.h {
+				a.rows[i] = &src[at*s.w*c]
+			}
+		}
+		a.run(impl)
+	}
+}
+
+type winogradPass struct {
+	winogradShape
+	ws     *Workers
+	c, k   int
+	tile   directTile
+	group  int // images at a time, at most
+	packed []float32
+
+	source, turned     []float32
+	filters            []float32
+	dst, src           []float32
+	n, groups          int
+	norm               *BatchNorm
+	sums               *Sums
+	packPart, turnPart func(part, worker int)
+	groupPart          func(part, worker int)
+}
+
+func newWinogradTile(impl implementation, k int) directTile {
+	switch {
+	case impl == avx2:
+		return directTile{6, 16}
+	case k%32 != 0:
+		return directTile{16, 16}
+	}
+	return directTile{8, 32}
+}
+
+func newWinogradPass(ws *Workers, s ConvShape, c, k int) *winogradPass {
+	p := &winogradPass{winogradShape: newWinogradShape(s, c), ws: ws, c: c, k: k, tile: newWinogradTile(ws.impl, k)}
+	p.packed = make([]float32, winogradTile*c*k)
+	// 64 tiles or more use a weight that has come from afar; more where there are many weights.
+	p.group = min(s.N, max(1, max(64, c*k/1024)/p.tiles()))
+	ws.reserve((p.scratch(p.group)+s.H*s.W*c+64)*4, 9*c*k*4+64)
+	p.packPart, p.turnPart, p.groupPart = p.packBlock, p.turn, p.runGroup
+	return p
+}
+
+func (p *winogradPass) rows(images int) int { return roundUp(images*p.tiles(), p.tile.m) }
+
+// scratch is the number of floats that convolve takes for so many images.
+func (p *winogradPass) scratch(images int) int {
+	t := p.rows(images)
+	n := winogradTile*(winogradStride(t, p.c)+winogradStride(t, p.k)) + p.temporary() + 64
+	if !p.exact() {
+		n += 16*p.tiles()*p.k + 16
+	}
+	return n
+}
+
+// pack transforms weights (3, 3, c, k): for each position and block of output channels, (c, the block's channels).
+func (p *winogradPass) pack(w []float32) {
+	p.filters = w
+	p.ws.Do(p.k/p.tile.k, p.packPart)
+	p.filters = nil
+}
+
+func (p *winogradPass) packBlock(block, worker int) {
+	scratch := p.ws.scratch[worker]
+	temp := take[float32](&scratch, p.temporary())
+	nk := p.tile.k
+	a := winogradArgs{src: &p.filters[block*nk], row: 3 * p.c * p.k * 4, column: p.c * p.k * 4, next: p.k * 4,
+		dst: &p.packed[block*p.c*nk], dstrow: 6 * p.c * p.k * 4, dstcolumn: p.c * p.k * 4, dstnext: nk * 4,
+		temp: &temp[0], tiles: p.c, bytes: nk * 4, points: &winogradPoints[0]}
+	a.weights(p.ws.impl)
+}
+
+// turn exchanges channels of a tap of the source, in the place of the tap turned by 180 degrees: 16 of the pass's output channels.
+func (p *winogradPass) turn(part, _ int) {
+	tap, k0 := part/(p.k/16), part%(p.k/16)*16
+	src, dst := p.source[tap*p.c*p.k:][:p.c*p.k], p.turned[(8-tap)*p.c*p.k:][:p.c*p.k]
+	for c := range p.c {
+		to := dst[c*p.k+k0:][:16]
+		for i := range to {
+			to[i] = src[(k0+i)*p.c+c]
+		}
+	}
+}
+
+func (p *winogradPass) run(dst, src []float32, n int, norm *BatchNorm, sums *Sums) {
+	p.dst, p.src, p.norm, p.sums, p.n = dst, src, norm, sums, n
+	each := min(p.group, (n+p.ws.threads-1)/p.ws.threads)
+	p.groups = (n + each - 1) / each
+	p.ws.Do(p.groups, p.groupPart)
+	p.dst, p.src, p.norm, p.sums = nil, nil, nil, nil
+}
+
+func (p *winogradPass) runGroup(group, worker int) {
+	from, to := span(p.n, 1, group, p.groups)
+	scratch := p.ws.scratch[worker]
+	in, out := p.h*p.w*p.c, p.h*p.w*p.k
+	z := take[float32](&scratch, in)
+	p.convolve(p.dst[from*out:to*out], to-from, scratch, func(img int) []float32 {
+		src := p.src[(from+img)*in:][:in]
+		if p.norm == nil {
+			return src
+		}
+		p.norm.applyImage(z, src, nil)
+		return z
+	}, func(img int, y []float32) {
+		if p.sums != nil {
+			addImage(p.ws.impl, p.sums, from+img, y)
+		}
+	})
+}
+
+// convolve computes images of which source gives each, and hands each result to done.
+func (p *winogradPass) convolve(dst []float32, images int, scratch []byte, source func(img int) []float32, done func(img int, y []float32)) {
+	impl, rows := p.ws.impl, p.rows(images)
+	su, sm := winogradStride(rows, p.c), winogradStride(rows, p.k)
+	u, m := take[float32](&scratch, winogradTile*su), take[float32](&scratch, winogradTile*sm)
+	temp := take[float32](&scratch, p.temporary())
+	for img := range images {
+		p.transform(impl, u, su, img*p.tiles(), source(img), p.c, temp)
+	}
+	a := directArgs{astride: p.c * 4, astep: 4, segs: 1, n: p.c, bstep: p.tile.k * 4, cstride: p.k * 4, blocks: rows / p.tile.m}
+	for xi := range winogradTile {
+		for block := range p.k / p.tile.k {
+			a.a, a.b, a.c = &u[xi*su], &p.packed[(xi*p.k+block*p.tile.k)*p.c], &m[xi*sm+block*p.tile.k]
+			a.run(p.tile)
+		}
+	}
+	var whole []float32
+	if !p.exact() {
+		whole = take[float32](&scratch, 16*p.tiles()*p.k)
+	}
+	for img := range images {
+		y := dst[img*p.h*p.w*p.k:][:p.h*p.w*p.k]
+		to, width := y, p.w
+		if whole != nil {
+			to, width = whole, 4*p.tw
+		}
+		for row := range p.th {
+			b := winogradArgs{src: &m[(img*p.tiles()+row*p.tw)*p.k], row: 6 * sm * 4, column: sm * 4, next: p.k * 4,
+				dst: &to[4*row*width*p.k], dstrow: width * p.k * 4, dstcolumn: p.k * 4, dstnext: 4 * p.k * 4,
+				temp: &temp[0], tiles: p.tw, bytes: p.k * 4, points: &winogradPoints[0]}
+			b.output(impl)
+		}
+		if whole != nil {
+			for row := range p.h {
+				copy(y[row*p.w*p.k:][:p.w*p.k], whole[row*width*p.k:])
+			}
+		}
+		done(img, y)
+	}
+}
+
+// winogradGrad computes gradients of weights and, for [Conv.Backward], of the input on the way. A part is a range of
+// images; the parts' sums over tiles are added in order at the end.
+type winogradGrad struct {
+	winogradShape
+	ws     *Workers
+	c, k   int
+	back   *winogradPass
+	tile   directTile
+	rp     int // rows of a position's sums: c, rounded up to tiles
+	group  int
+	parts  int
+	floats int // of a part's sums
+	whole  int // floats of dy's image set into whole tiles
+
+	dx           []float32
+	xNorm, yNorm *BatchNorm
+
+	dw, x, dy                     []float32
+	n                             int
+	partFunc, addPart, filterPart func(part, worker int)
+}
+
+func newWinogradGrad(ws *Workers, s ConvShape, back *winogradPass) *winogradGrad {
+	g := &winogradGrad{winogradShape: newWinogradShape(s, s.C), ws: ws, c: s.C, k: s.K, back: back, tile: newWinogradTile(ws.impl, s.K)}
+	g.rp = roundUp(g.c, g.tile.m)
+	g.floats = winogradTile * g.rp * g.k
+	g.parts = min(s.N, max(2, min(8, 64<<20/(g.floats*4))))
+	g.group = min(back.group, (s.N+g.parts-1)/g.parts)
+	if !g.exact() {
+		g.whole = 16 * g.tiles() * g.k
+	}
+	tiles := g.group * g.tiles()
+	own := winogradTile*(winogradStride(tiles, g.c)+winogradStride(tiles, g.k)) + 64
+	ws.reserve((s.Inputs()+g.group*s.Outputs()+g.whole+g.temporary()+max(own, back.scratch(g.group))+256)*4, g.parts*g.floats*4+64*g.parts)
+	g.partFunc, g.addPart, g.filterPart = g.part, g.add, g.filter
+	return g
+}
+
+func (g *winogradGrad) partial(part int) []float32 {
+	shared := g.ws.shared[part*g.floats*4:]
+	return take[float32](&shared, g.floats)
+}
+
+func (g *winogradGrad) run(dw, x []float32, n int) {
+	g.dw, g.x, g.n = dw, x, n
+	g.ws.Do(g.parts, g.partFunc)
+	g.ws.Do(winogradTile, g.addPart)
+	g.ws.Do(g.c/16, g.filterPart)
+	g.dw, g.x = nil, nil
+}
+
+func (g *winogradGrad) part(part, worker int) {
+	first, last := span(g.n, 1, part, g.parts)
+	sums := g.partial(part)
+	clear(sums)
+	for from := first; from < last; from += g.group {
+		g.images(sums, from, min(from+g.group, last), worker)
+	}
+}
+
+// images adds what a group of images gives.
+func (g *winogradGrad) images(sums []float32, from, to, worker int) {
+	impl, scratch := g.ws.impl, g.ws.scratch[worker]
+	in, out := g.h*g.w*g.c, g.h*g.w*g.k
+	z, temp := take[float32](&scratch, in), take[float32](&scratch, g.temporary())
+	whole := take[float32](&scratch, g.whole)
+	dy := take[float32](&scratch, g.group*out)
+	if g.yNorm == nil {
+		dy = g.dy[from*out : to*out]
+	} else {
+		for img := from; img < to; img++ {
+			g.yNorm.gradImage(dy[(img-from)*out:][:out], img)
+		}
+	}
+	if g.dx != nil {
+		g.back.convolve(g.dx[from*in:to*in], to-from, scratch, func(img int) []float32 { return dy[img*out:][:out] }, func(img int, dx []float32) {
+			if g.xNorm != nil {
+				g.xNorm.sumImage(from+img, dx, g.x[(from+img)*in:][:in])
+			}
+		})
+	}
+	tiles := (to - from) * g.tiles()
+	su, sv := winogradStride(tiles, g.c), winogradStride(tiles, g.k)
+	u, v := take[float32](&scratch, winogradTile*su), take[float32](&scratch, winogradTile*sv)
+	for img := from; img < to; img++ {
+		x := g.x[img*in:][:in]
+		if g.xNorm != nil {
+			g.xNorm.applyImage(z, x, nil)
+			x = z
+		}
+		g.transform(impl, u, su, (img-from)*g.tiles(), x, g.c, temp)
+		src, width := dy[(img-from)*out:][:out], g.w
+		if g.whole > 0 {
+			clear(whole)
+			width = 4 * g.tw
+			for row := range g.h {
+				copy(whole[row*width*g.k:], src[row*g.w*g.k:][:g.w*g.k])
+			}
+			src = whole
+		}
+		for row := range g.th {
+			a := winogradArgs{src: &src[4*row*width*g.k], row: width * g.k * 4, column: g.k * 4, next: 4 * g.k * 4,
+				dst: &v[((img-from)*g.tiles()+row*g.tw)*g.k], dstrow: 6 * sv * 4, dstcolumn: sv * 4, dstnext: g.k * 4,
+				temp: &temp[0], tiles: g.tw, bytes: g.k * 4, points: &winogradPoints[0]}
+			a.gradient(impl)
+		}
+	}
+	a := directArgs{astride: 4, astep: g.c * 4, segs: 1, n: tiles, bstep: g.k * 4, cstride: g.k * 4, accumulate: 1, blocks: g.rp / g.tile.m}
+	for xi := range winogradTile {
+		for block := range g.k / g.tile.k {
+			a.a, a.b, a.c = &u[xi*su], &v[xi*sv+block*g.tile.k], &sums[xi*g.rp*g.k+block*g.tile.k]
+			a.run(g.tile)
+		}
+	}
+}
+
+// add adds the parts' sums of a position.
+func (g *winogradGrad) add(xi, _ int) {
+	n := g.rp * g.k
+	for part := 1; part < g.parts; part++ {
+		add(g.ws.impl, g.partial(0)[xi*n:][:n], g.partial(part)[xi*n:][:n])
+	}
+}
+
+// filter transforms the sums of 16 channels of x to gradients of weights.
+func (g *winogradGrad) filter(part, worker int) {
+	scratch := g.ws.scratch[worker]
+	temp := take[float32](&scratch, g.temporary())
+	sums, c := g.partial(0), part*16
+	a := winogradArgs{src: &sums[c*g.k], row: 6 * g.rp * g.k * 4, column: g.rp * g.k * 4, next: g.k * 4,
+		dst: &g.dw[c*g.k], dstrow: 3 * g.c * g.k * 4, dstcolumn: g.c * g.k * 4, dstnext: g.k * 4,
+		temp: &temp[0], tiles: 16, bytes: g.k * 4, points: &winogradPoints[0]}
+	a.filter(g.ws.impl)
+}

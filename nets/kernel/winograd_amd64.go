@@ -1,0 +1,96 @@
+//go:build !purego
+
+package kernel
+
+type winogradImageArgs struct {
+	rows                   [6]*float32
+	column, columns, right int // bytes, pixels, zeros
+	temp, dst              *float32
+	xi, tile, tiles, bytes int
+	points                 *float32
+}
+
+type winogradArgs struct {
+	src                        *float32
+	row, column, next          int // bytes
+	dst                        *float32
+	dstrow, dstcolumn, dstnext int
+	temp                       *float32
+	tiles, bytes               int
+	points                     *float32
+}
+
+//go:noescape
+func winogradImageZ(a *winogradImageArgs)
+
+//go:noescape
+func winogradImageY(a *winogradImageArgs)
+
+//go:noescape
+func winogradGradientZ(a *winogradArgs)
+
+//go:noescape
+func winogradGradientY(a *winogradArgs)
+
+//go:noescape
+func winogradOutputZ(a *winogradArgs)
+
+//go:noescape
+func winogradOutputY(a *winogradArgs)
+
+//go:noescape
+func winogradWeightsZ(a *winogradArgs)
+
+//go:noescape
+func winogradWeightsY(a *winogradArgs)
+
+//go:noescape
+func winogradFilterZ(a *winogradArgs)
+
+//go:noescape
+func winogradFilterY(a *winogradArgs)
+
+// run transforms a row of tiles of an image: B^T d B.
+func (a *winogradImageArgs) run(impl implementation) {
+	if impl == avx2 {
+		winogradImageY(a)
+	} else {
+		winogradImageZ(a)
+	}
+}
+
+// gradient transforms tiles of dy: A dy A^T.
+func (a *winogradArgs) gradient(impl implementation) {
+	if impl == avx2 {
+		winogradGradientY(a)
+	} else {
+		winogradGradientZ(a)
+	}
+}
+
+// output transforms sums to tiles of the output: A^T m A.
+func (a *winogradArgs) output(impl implementation) {
+	if impl == avx2 {
+		winogradOutputY(a)
+	} else {
+		winogradOutputZ(a)
+	}
+}
+
+// weights transforms filters: G g G^T.
+func (a *winogradArgs) weights(impl implementation) {
+	if impl == avx2 {
+		winogradWeightsY(a)
+	} else {
+		winogradWeightsZ(a)
+	}
+}
+
+// filter transforms sums to gradients of filters: G^T m G.
+func (a *winogradArgs) filter(impl implementation) {
+	if impl == avx2 {
+		winogradFilterY(a)
+	} else {
+		winogradFilterZ(a)
+	}
+}
