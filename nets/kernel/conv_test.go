@@ -122,55 +122,61 @@ func TestConv(t *testing.T) {
 	}
 }
 
-// BenchmarkConv reports the best of many short calls on one image by one worker,
-// which other processes disturb least.
+// benchShapes have as many images as their tiles want for company.
+var benchShapes = []ConvShape{
+	{N: 1, H: 32, W: 32, C: 3, K: 64, Side: 3, Stride: 1},
+	{N: 1, H: 32, W: 32, C: 64, K: 64, Side: 3, Stride: 1},
+	{N: 4, H: 16, W: 16, C: 128, K: 128, Side: 3, Stride: 1},
+	{N: 16, H: 8, W: 8, C: 256, K: 256, Side: 3, Stride: 1},
+	{N: 1, H: 32, W: 32, C: 128, K: 128, Side: 3, Stride: 1},
+	{N: 64, H: 8, W: 8, C: 512, K: 512, Side: 3, Stride: 1},
+	{N: 1, H: 32, W: 32, C: 16, K: 16, Side: 3, Stride: 1},
+	{N: 4, H: 16, W: 16, C: 32, K: 32, Side: 3, Stride: 1},
+	{N: 16, H: 8, W: 8, C: 64, K: 64, Side: 3, Stride: 1},
+}
+
+// BenchmarkConv reports the best of many short calls by one worker, which other processes disturb least, in GFLOP/s
+// of the direct algorithm's arithmetic.
 func BenchmarkConv(b *testing.B) {
 	for _, name := range Implementations()[1:] {
-		for _, s := range []ConvShape{
-			{N: 1, H: 32, W: 32, C: 3, K: 64, Side: 3, Stride: 1},
-			{N: 1, H: 32, W: 32, C: 64, K: 64, Side: 3, Stride: 1},
-			{N: 1, H: 16, W: 16, C: 128, K: 128, Side: 3, Stride: 1},
-			{N: 1, H: 8, W: 8, C: 256, K: 256, Side: 3, Stride: 1},
-			{N: 1, H: 32, W: 32, C: 128, K: 128, Side: 3, Stride: 1},
-			{N: 1, H: 8, W: 8, C: 512, K: 512, Side: 3, Stride: 1},
-			{N: 1, H: 32, W: 32, C: 16, K: 16, Side: 3, Stride: 1},
-			{N: 1, H: 16, W: 16, C: 32, K: 32, Side: 3, Stride: 1},
-			{N: 1, H: 8, W: 8, C: 64, K: 64, Side: 3, Stride: 1},
-		} {
+		for _, s := range benchShapes {
 			for _, binary := range []bool{true, false} {
-				ws := newWorkers(b, 1, name)
-				c := NewConv(ws, s)
-				x, w, dy := make([]float32, s.N*s.Inputs()), make([]float32, s.Weights()), make([]float32, s.N*s.Outputs())
-				noise(1, x)
-				noise(2, w)
-				if binary {
-					for i := range w {
-						w[i] = float32(math.Copysign(1, float64(w[i])))
-					}
-				}
-				y, dx, dw := make([]float32, len(dy)), make([]float32, len(x)), make([]float32, len(w))
-				copy(dy, x)
-				c.SetWeights(w, binary)
-				run := func(op string, f func()) {
-					b.Run(fmt.Sprintf("impl=%s/hw=%d/c=%d/k=%d/binary=%v/op=%s", name, s.H, s.C, s.K, binary, op), func(b *testing.B) {
-						best := math.Inf(1)
-						for b.Loop() {
-							start := time.Now()
-							f()
-							best = min(best, time.Since(start).Seconds())
-						}
-						b.ReportMetric(2*float64(s.N*s.MultAdds())/best/1e9, "GFLOP/s")
-						b.ReportMetric(0, "ns/op")
-					})
-				}
-				run("forward", func() { c.Forward(y, x, nil) })
-				run("dx", func() { c.GradInput(dx, dy) })
-				if binary {
-					run("dw", func() { c.GradWeights(dw, x, dy) })
-				} else {
-					run("pack", func() { c.SetWeights(w, binary) })
-				}
+				benchConv(b, "impl="+name, NewConv(newWorkers(b, 1, name), s), binary)
 			}
 		}
+	}
+}
+
+func benchConv(b *testing.B, name string, c *Conv, binary bool) {
+	s := c.ConvShape
+	x, w, dy := make([]float32, s.N*s.Inputs()), make([]float32, s.Weights()), make([]float32, s.N*s.Outputs())
+	noise(1, x)
+	noise(2, w)
+	noise(3, dy)
+	if binary {
+		for i := range w {
+			w[i] = float32(math.Copysign(1, float64(w[i])))
+		}
+	}
+	y, dx, dw := make([]float32, len(dy)), make([]float32, len(x)), make([]float32, len(w))
+	c.SetWeights(w, binary)
+	run := func(op string, f func()) {
+		b.Run(fmt.Sprintf("%s/hw=%d/c=%d/k=%d/binary=%v/op=%s", name, s.H, s.C, s.K, binary, op), func(b *testing.B) {
+			best := math.Inf(1)
+			for b.Loop() {
+				start := time.Now()
+				f()
+				best = min(best, time.Since(start).Seconds())
+			}
+			b.ReportMetric(2*float64(s.N*s.MultAdds())/best/1e9, "GFLOP/s")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+	run("forward", func() { c.Forward(y, x, nil) })
+	run("dx", func() { c.GradInput(dx, dy) })
+	if binary {
+		run("dw", func() { c.GradWeights(dw, x, dy) })
+	} else {
+		run("pack", func() { c.SetWeights(w, binary) })
 	}
 }

@@ -289,7 +289,8 @@ func newWinogradGrad(ws *Workers, s ConvShape, back *winogradPass) *winogradGrad
 	g := &winogradGrad{winogradShape: newWinogradShape(s, s.C), ws: ws, c: s.C, k: s.K, back: back, tile: newWinogradTile(ws.impl, s.K)}
 	g.rp = roundUp(g.c, g.tile.m)
 	g.floats = winogradTile * g.rp * g.k
-	g.parts = min(s.N, max(2, min(8, 64<<20/(g.floats*4))))
+	// A part's sums pass through memory once for each 64 tiles or more; those of all parts take at most 64 MB, if two do.
+	g.parts = min(s.N, max(2, min(8, s.N*g.tiles()/64, 64<<20/(g.floats*4))))
 	g.group = min(back.group, (s.N+g.parts-1)/g.parts)
 	if !g.exact() {
 		g.whole = 16 * g.tiles() * g.k

@@ -38,3 +38,16 @@ func TestTilesGiveTheSameBits(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkDirectConv is BenchmarkConv of the direct algorithm, which Winograd's replaces where it fits.
+func BenchmarkDirectConv(b *testing.B) {
+	for _, name := range Implementations() {
+		if name != "avx2" && name != "avx512" {
+			continue
+		}
+		for _, s := range benchShapes {
+			ws := newWorkers(b, 1, name)
+			benchConv(b, "impl="+name, &Conv{ConvShape: s, ws: ws, algo: newDirectConv(ws, s)}, true)
+		}
+	}
+}

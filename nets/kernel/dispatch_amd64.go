@@ -22,6 +22,9 @@ func available(i implementation) bool {
 func newFastConv(ws *Workers, s ConvShape) convAlgorithm {
 	switch ws.impl {
 	case amx:
+		if winogradFits(s) && s.C*s.K >= 256*512 { // there the tile multiplier waits for its megabytes of split weights
+			return newWinogradConv(ws, s)
+		}
 		return newAMXConv(ws, s)
 	case avx2, avx512:
 		if winogradFits(s) {
