@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -660,4 +662,42 @@ func FuzzPlan(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestPoolInProcess: cells as goroutines of this process, as many at once as there are jobs, with their log, retries and failures.
+func TestPoolInProcess(t *testing.T) {
+	dir := t.TempDir()
+	p := testPlan(t, dir, 5)
+	var mu sync.Mutex
+	running, most, runs := 0, 0, map[int]int{}
+	pool := Pool{Jobs: 2, Pause: time.Millisecond, InProcess: func(_ context.Context, c Cell, log io.Writer) (int, error) {
+		mu.Lock()
+		running++
+		most = max(most, running)
+		runs[c.Index]++
+		run := runs[c.Index]
+		mu.Unlock()
+		time.Sleep(20 * time.Millisecond)
+		mu.Lock()
+		running--
+		mu.Unlock()
+		fmt.Fprintln(log, "hello from", c.ID)
+		switch {
+		case c.Index == 1 && run == 1:
+			return ExitRetry, errors.New("not yet")
+		case c.Index == 3:
+			return ExitPermanent, errors.New("never")
+		}
+		return ExitDone, nil
+	}}
+	err := pool.Run(context.Background(), dir, p.Cells)
+	if err == nil || !strings.Contains(err.Error(), p.Cells[3].ID) || strings.Contains(err.Error(), p.Cells[1].ID) {
+		t.Errorf("error %v; want cell 3's only", err)
+	}
+	if want := map[int]int{0: 1, 1: 2, 2: 1, 3: 1, 4: 1}; !maps.Equal(runs, want) || most != 2 {
+		t.Errorf("runs %v, want %v; %d at once, want 2", runs, want, most)
+	}
+	if b, err := os.ReadFile(filepath.Join(p.Cells[3].Dir(dir), "log.txt")); err != nil || string(b) != "hello from "+p.Cells[3].ID+"\nnever\n" {
+		t.Errorf("log %q, %v", b, err)
+	}
 }

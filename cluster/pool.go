@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,9 +14,9 @@ import (
 	"time"
 )
 
-// Pool runs cells as processes of this machine.
+// Pool runs cells as processes of this machine, or as goroutines of this process.
 type Pool struct {
-	// Jobs is the largest number of processes at once, at least 1.
+	// Jobs is the largest number of cells at once, at least 1.
 	Jobs int
 	// Memory is what all of them together may use, in bytes; 0 means no limit. A cell
 	// starts only when its estimate fits beside those that run; one that would not
@@ -32,6 +33,8 @@ type Pool struct {
 	// Command makes the process that runs a cell: it ends with one of the exit codes
 	// of this package.
 	Command func(Cell) *exec.Cmd
+	// InProcess, if it is set, runs a cell in this process instead, as [RunCell] does. What it says goes to log.
+	InProcess func(ctx context.Context, c Cell, log io.Writer) (code int, err error)
 	// Started and Ended tell what happens; either may be nil. They are called one at
 	// a time.
 	Started func(Cell)
@@ -146,7 +149,7 @@ func (p *Pool) Run(ctx context.Context, dir string, cells []Cell) error {
 // when the kernel runs out of memory.
 func retryable(code int) bool { return code == ExitRetry || code == ExitInterrupted || code < 0 }
 
-// runOne starts the process and waits for it. What it prints is appended to
+// runOne runs a cell and waits for it. What it prints is appended to
 // log.txt in the cell's folder.
 func (p *Pool) runOne(ctx context.Context, dir string, c Cell) (code int, err error) {
 	if err := os.MkdirAll(c.Dir(dir), 0o755); err != nil {
@@ -157,6 +160,12 @@ func (p *Pool) runOne(ctx context.Context, dir string, c Cell) (code int, err er
 		return ExitRetry, err
 	}
 	defer log.Close()
+	if p.InProcess != nil {
+		if code, err = p.InProcess(ctx, c, log); err != nil {
+			fmt.Fprintln(log, err)
+		}
+		return code, err
+	}
 	cmd := p.Command(c)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = childAttributes()

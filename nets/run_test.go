@@ -11,12 +11,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"tqn/nets/dataset"
+	"tqn/nets/kernel"
 	"tqn/quantize"
 )
 
@@ -561,5 +564,59 @@ func TestPythonReadsTheWeights(t *testing.T) {
 	}
 	if got := strings.TrimSpace(string(out)); got != fmt.Sprintf("%.1f", sum) {
 		t.Errorf("Python sums %s, Go %v", got, sum)
+	}
+}
+
+func TestNextBlock(t *testing.T) {
+	for _, x := range []struct {
+		n    int
+		took time.Duration
+		want int
+	}{
+		{64, 20 * time.Second, 32},           // slow, or compiled on the way
+		{64, time.Millisecond, 512},          // fast: eight times as many
+		{500, 5 * time.Second, 1000},         // as many as ten seconds allow
+		{1, time.Hour, 1},                    // one step at least
+		{8, 0, 64},                           // a clock that stands still
+		{1 << 20, 10 * time.Second, 1 << 20}, // steady
+	} {
+		if got := nextBlock(x.n, x.took); got != x.want {
+			t.Errorf("after %d steps in %v: %d, want %d", x.n, x.took, got, x.want)
+		}
+	}
+}
+
+// blockEngine is a CPU engine that takes blocks of steps without training in them, and counts.
+type blockEngine struct {
+	*CPU
+	calls []int
+}
+
+func (b *blockEngine) LoadSet(*dataset.Set, uint64, dataset.Augmentation) error { return nil }
+func (b *blockEngine) EvaluateSet() (Loss, error)                               { return Loss{Images: 1}, nil }
+func (b *blockEngine) Close() error                                             { return nil }
+func (b *blockEngine) Block(_, first, n int, _ float64, step uint64, loss *Loss) error {
+	b.calls = append(b.calls, n)
+	loss.Images += n
+	return nil
+}
+
+// TestOneCallAnEpoch: once an engine's speed is known, the host asks it once an epoch.
+func TestOneCallAnEpoch(t *testing.T) {
+	c := tiny(t)
+	c.TrainImages, c.Epochs = 2400, 3
+	var engine *blockEngine
+	train(t, c, Where{Dir: t.TempDir(), NewEngine: func(m Model, h Hyper) (Engine, error) {
+		workers, err := kernel.NewWorkers(1, "")
+		if err != nil {
+			return nil, err
+		}
+		t.Cleanup(workers.Close)
+		cpu, err := NewCPU(m, h, workers)
+		engine = &blockEngine{CPU: cpu}
+		return engine, err
+	}})
+	if want := []int{64, 236, 300, 300}; !slices.Equal(engine.calls, want) {
+		t.Errorf("calls of %v steps, want %v", engine.calls, want)
 	}
 }

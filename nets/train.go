@@ -120,15 +120,25 @@ type BlockEngine interface {
 	Engine
 	// LoadSet hands the data set over, with the seed and augmentation of [dataset.Loader].
 	LoadSet(set *dataset.Set, seed uint64, augment dataset.Augmentation) error
-	// Block trains on batches first to first+n-1 of an epoch counted from 0; step is the number of the first, from 1.
-	Block(epoch, first, n int, alpha float64, step uint64) (Loss, error)
+	// Block trains on batches first to first+n-1 of an epoch counted from 0; step is the number of the first, from 1. It
+	// adds to loss step by step, so that no bit depends on how an epoch is cut into blocks.
+	Block(epoch, first, n int, alpha float64, step uint64, loss *Loss) error
 	// EvaluateSet evaluates the test split.
 	EvaluateSet() (Loss, error)
 	Close() error
 }
 
-// blockSteps is how many steps a BlockEngine takes between two looks at the clock and the context.
-const blockSteps = 64
+// A BlockEngine takes firstBlock steps in its first call and then as many as blockTime allows: whole epochs, where
+// they are shorter. In between nobody looks at the clock and the context.
+const (
+	firstBlock = 64
+	blockTime  = 10 * time.Second
+)
+
+// nextBlock is the number of steps after a call of n that took so long. The first call compiles, hence the growth.
+func nextBlock(n int, took time.Duration) int {
+	return max(1, min(8*n, int(float64(n)*float64(blockTime)/float64(max(took, time.Microsecond)))))
+}
 
 // Train carries out the run that config describes in where.Dir, or continues it, or returns its result if it is finished.
 // See [Retryable] for the kinds of errors.
@@ -368,11 +378,10 @@ func (t *training) run(ctx context.Context) (Result, error) {
 				}
 				return Result{}, fmt.Errorf("nets: %s: epoch %d, batch %d: %w", t.where.Dir, t.epoch+1, t.index, ErrInterrupted)
 			}
-			loss, steps, err := next(alpha)
+			steps, err := next(alpha)
 			if err != nil {
 				return Result{}, t.named(err)
 			}
-			t.loss.Add(loss)
 			t.index += steps
 			t.step += uint64(steps)
 			meter(t)
@@ -397,13 +406,16 @@ func (t *training) run(ctx context.Context) (Result, error) {
 	return t.finish()
 }
 
-// batchSource returns a function that trains on the next batch or block of batches.
-func (t *training) batchSource() (next func(alpha float64) (Loss, int, error), stop func(), err error) {
+// batchSource returns a function that trains on the next batch or block of batches, adds to the loss and returns the number of steps.
+func (t *training) batchSource() (next func(alpha float64) (int, error), stop func(), err error) {
 	if t.block != nil {
-		return func(alpha float64) (Loss, int, error) {
-			n := min(blockSteps, t.batches-t.index)
-			loss, err := t.block.Block(t.epoch, t.index, n, alpha, t.step+1)
-			return loss, n, err
+		most := firstBlock
+		return func(alpha float64) (int, error) {
+			n := min(most, t.batches-t.index)
+			begun := time.Now()
+			err := t.block.Block(t.epoch, t.index, n, alpha, t.step+1, &t.loss)
+			most = nextBlock(n, time.Since(begun))
+			return n, err
 		}, func() {}, nil
 	}
 	loader, err := dataset.NewLoader(t.set, dataset.LoaderOptions{Train: true, Batch: t.config.Batch, Seed: t.config.Seed,
@@ -411,17 +423,18 @@ func (t *training) batchSource() (next func(alpha float64) (Loss, int, error), s
 	if err != nil {
 		return nil, nil, err
 	}
-	return func(alpha float64) (Loss, int, error) {
+	return func(alpha float64) (int, error) {
 		b, err := loader.Next()
 		if err != nil {
-			return Loss{}, 0, err
+			return 0, err
 		}
 		defer loader.Release(b)
 		if b.Epoch != t.epoch || b.Index != t.index {
 			panic(fmt.Sprintf("nets: Train: the loader gave batch %d of epoch %d, want %d of %d", b.Index, b.Epoch, t.index, t.epoch))
 		}
 		loss, err := t.engine.Step(b.X, b.Labels, alpha, t.step+1)
-		return loss, 1, err
+		t.loss.Add(loss)
+		return 1, err
 	}, loader.Close, nil
 }
 

@@ -3,6 +3,7 @@ package pjrt
 import (
 	"fmt"
 	"runtime"
+	"sync"
 	"unsafe"
 )
 
@@ -20,6 +21,9 @@ type Client struct {
 	Overrides map[string]string
 
 	handle uintptr
+
+	mu       sync.Mutex
+	programs map[programKey]func() (*Executable, error) // of CompileOnce
 }
 
 // Device is one addressable device of a client.
@@ -134,6 +138,11 @@ func (c *Client) MemoryStats(d Device) (inUse, peak int64, err error) {
 func (c *Client) Destroy() error {
 	if c.handle == 0 {
 		return nil
+	}
+	for _, program := range c.programs {
+		if e, err := program(); err == nil {
+			e.Destroy()
+		}
 	}
 	args := &clientArgs{client: c.handle}
 	c.handle = 0

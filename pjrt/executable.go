@@ -1,11 +1,13 @@
 package pjrt
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"maps"
 	"runtime"
 	"slices"
+	"sync"
 	"unsafe"
 )
 
@@ -13,9 +15,30 @@ import (
 type Executable struct {
 	Outputs int // number of results
 
-	client  *Client
-	handle  uintptr
-	outputs []uintptr // reused by Run, which is why an Executable serves one goroutine
+	client *Client
+	handle uintptr
+}
+
+// CompileOnce is Compile for programs that live as long as the client: the same text is compiled once for a
+// device, also when several goroutines ask at the same time. Nobody destroys the result.
+func (c *Client) CompileOnce(stablehlo string, d Device) (*Executable, error) {
+	key := programKey{sha256.Sum256([]byte(stablehlo)), d.handle}
+	c.mu.Lock()
+	compile, ok := c.programs[key]
+	if !ok {
+		compile = sync.OnceValues(func() (*Executable, error) { return c.Compile(stablehlo, d) })
+		if c.programs == nil {
+			c.programs = map[programKey]func() (*Executable, error){}
+		}
+		c.programs[key] = compile
+	}
+	c.mu.Unlock()
+	return compile()
+}
+
+type programKey struct {
+	text   [sha256.Size]byte
+	device uintptr
 }
 
 // Compile compiles a StableHLO program in MLIR text (or bytecode) for one device.
@@ -60,28 +83,27 @@ func (c *Client) Compile(stablehlo string, d Device) (*Executable, error) {
 		return nil, err
 	}
 	e.Outputs = int(count.numOutputs)
-	e.outputs = make([]uintptr, max(e.Outputs, 1))
 	return e, nil
 }
 
 // Run starts the program on the arguments and returns its results, which may not
 // be computed yet ([Buffer.Await], [ToHost]). Arguments that the program donates
 // are gone afterwards: their memory holds results, and only Destroy may be called on
-// them. An Executable is used by one goroutine at a time.
+// them. Several goroutines may run an Executable, each on arguments of its own.
 func (e *Executable) Run(arguments ...*Buffer) ([]*Buffer, error) {
 	if e.handle == 0 {
 		panic("pjrt: Executable: used after Destroy")
 	}
-	handles := make([]uintptr, max(len(arguments), 1))
+	handles, outputs := make([]uintptr, max(len(arguments), 1)), make([]uintptr, max(e.Outputs, 1))
 	for i, b := range arguments {
 		handles[i] = b.alive()
 	}
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	pin.Pin(&handles[0])
-	pin.Pin(&e.outputs[0])
+	pin.Pin(&outputs[0])
 	argumentLists := &[1]unsafe.Pointer{unsafe.Pointer(&handles[0])}
-	outputLists := &[1]unsafe.Pointer{unsafe.Pointer(&e.outputs[0])}
+	outputLists := &[1]unsafe.Pointer{unsafe.Pointer(&outputs[0])}
 	options := &executeOptions{header: header{structSize: unsafe.Sizeof(executeOptions{})}}
 	pin.Pin(argumentLists)
 	pin.Pin(outputLists)
@@ -93,7 +115,7 @@ func (e *Executable) Run(arguments ...*Buffer) ([]*Buffer, error) {
 	}
 	results := make([]*Buffer, e.Outputs)
 	for i := range results {
-		results[i] = &Buffer{e.client, e.outputs[i]}
+		results[i] = &Buffer{e.client, outputs[i]}
 	}
 	return results, nil
 }

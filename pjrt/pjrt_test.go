@@ -391,3 +391,32 @@ func TestFindPrefersFlagThenEnvironmentThenWheels(t *testing.T) {
 		t.Errorf("with a virtual environment: %q, %v; want %q", got, err, inVenv)
 	}
 }
+
+// TestCompileOnce: one program for all who ask with the same text, at the same time too; each runs it on arguments of its own.
+func TestCompileOnce(t *testing.T) {
+	c := need(t)
+	var users sync.WaitGroup
+	programs := make([]*Executable, 8)
+	for i := range programs {
+		users.Go(func() {
+			e, err := c.CompileOnce(addOne, c.Devices[0])
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			programs[i] = e
+		})
+	}
+	users.Wait()
+	for _, e := range programs {
+		if e == nil || e != programs[0] {
+			t.Fatalf("programs %p and %p of the same text", programs[0], e)
+		}
+	}
+	if other, err := c.CompileOnce(addOne+"\n", c.Devices[0]); err != nil || other == programs[0] {
+		t.Errorf("another text gave %p, %v", other, err)
+	}
+	if _, err := c.CompileOnce("not a program", c.Devices[0]); err == nil {
+		t.Error("no error for what is not a program")
+	}
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -21,17 +22,34 @@ type engineChoice struct {
 // engineFlags declares them on a command that trains.
 func engineFlags(cmd *cobra.Command) *engineChoice {
 	c := &engineChoice{}
+	cmd.Flags().StringVar(&c.engine, "engine", "cpu", "cpu: tqn's own kernels; pjrt: an XLA device through a PJRT plug-in")
+	c.pluginFlags(cmd, "cpu", "pjrt")
+	return c
+}
+
+// pluginFlags declares --plugin and --precision, and completes --engine with its values.
+func (c *engineChoice) pluginFlags(cmd *cobra.Command, engines ...string) {
 	f := cmd.Flags()
-	f.StringVar(&c.engine, "engine", "cpu", "cpu: tqn's own kernels; pjrt: an XLA device through a PJRT plug-in")
 	f.StringVar(&c.plugin, "plugin", "", "the PJRT plug-in's .so; default: $"+pjrt.EnvPlugin+", or one found in an installed JAX wheel")
 	f.StringVar(&c.precision, "precision", "", "of products with --engine pjrt: f32 (default), tf32 or bf16")
-	for flag, values := range map[string][]string{"engine": {"cpu", "pjrt"}, "precision": {"f32", "tf32", "bf16"}} {
+	for flag, values := range map[string][]string{"engine": engines, "precision": {"f32", "tf32", "bf16"}} {
 		if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 			panic(err) // a flag declared above
 		}
 	}
 	c.client = sync.OnceValues(func() (*pjrt.Client, error) { return xla.OpenClient(c.plugin) })
-	return c
+}
+
+// devices is the number of accelerators: 0 for the CPU's engine.
+func (c *engineChoice) devices() int {
+	if c.engine != "pjrt" {
+		return 0
+	}
+	client, err := c.client()
+	if err != nil {
+		return 0
+	}
+	return len(client.Devices)
 }
 
 // factory returns what builds engines for nets.Where.NewEngine: nil for the CPU. With pjrt, the
@@ -53,8 +71,10 @@ func (c *engineChoice) factory() (func(nets.Model, nets.Hyper) (nets.Engine, err
 		if err != nil {
 			return nil, err
 		}
+		next := new(atomic.Int64) // engines take the devices in turn
 		return func(m nets.Model, h nets.Hyper) (nets.Engine, error) {
-			return xla.New(client, client.Devices[0], m, h, precision)
+			device := client.Devices[int(next.Add(1)-1)%len(client.Devices)]
+			return xla.New(client, device, m, h, precision)
 		}, nil
 	}
 	return nil, fmt.Errorf("--engine %q; want cpu or pjrt", c.engine)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,9 +19,8 @@ import (
 
 	"tqn/cluster"
 	"tqn/nets"
+	"tqn/nets/bench"
 	"tqn/nets/dataset"
-	"tqn/nets/kernel"
-	"tqn/quantize"
 	"tqn/reports"
 )
 
@@ -42,7 +42,8 @@ type table1Flags struct {
 	plan  string // a plan.json elsewhere
 	index int
 
-	engine    string
+	engine    string // of table1 run: where the cells run
+	step      *engineChoice
 	print     bool
 	name      string
 	limit     string
@@ -73,6 +74,7 @@ plan, run, collect and status do the parts, on one machine or on a cluster (docs
 		Example: `  tqn table1 --preset smoke --out /tmp/smoke
   tqn table1 --columns vgg9 --figures --out vgg9
   tqn table1 --preset laptop --columns vgg9,resnet56 --dir ~/datasets --out table1
+  tqn table1 --preset paper --columns vgg9 --dir ~/datasets --out table1 --engine pjrt --jobs 2
   tqn table1 plan --preset paper --out /shared/table1 && tqn table1 run --engine slurm --out /shared/table1`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -104,6 +106,7 @@ plan, run, collect and status do the parts, on one machine or on a cluster (docs
 	}
 	f.planFlags(c)
 	f.runFlags(c)
+	f.step = engineFlags(c)
 	c.Flags().StringVar(&f.out, "out", "", "folder of plan, cells and report (default table1-PRESET)")
 	c.AddCommand(newTable1PlanCommand(e), newTable1RunCommand(e), newTable1CollectCommand(e), newTable1StatusCommand(e))
 	return c
@@ -144,13 +147,13 @@ func methodNames() (names []string) {
 }
 
 func (f *table1Flags) runFlags(c *cobra.Command) {
-	c.Flags().IntVar(&f.jobs, "jobs", 0, "processes at once; 0 is one for each CPU")
+	c.Flags().IntVar(&f.jobs, "jobs", 0, "cells at once; 0 is one for each CPU, or for each device with --engine pjrt")
 	c.Flags().IntVar(&f.threads, "threads", 0, "threads of each process; 0 shares the CPUs out")
-	c.Flags().Int64Var(&f.memory, "memory", 0, "MiB that all processes together may use; 0 is 90 % of what is free")
+	c.Flags().Int64Var(&f.memory, "memory", 0, "MiB that all cells together may use; 0 is 90 % of what is free, without limit with --engine pjrt")
 }
 
 func newTable1PlanCommand(e *env) *cobra.Command {
-	f := &table1Flags{}
+	f := &table1Flags{step: &engineChoice{engine: "cpu"}}
 	var estimate bool
 	c := &cobra.Command{
 		Use:     "plan --out DIR",
@@ -227,12 +230,13 @@ func (e *env) table1Plan(f *table1Flags) (*cluster.Plan, error) {
 }
 
 func newTable1RunCommand(e *env) *cobra.Command {
-	f := &table1Flags{}
+	f := &table1Flags{step: &engineChoice{engine: "cpu"}}
 	c := &cobra.Command{
 		Use:   "run --out DIR",
 		Short: "run the cells of a plan: all here, one of them, or as a batch job",
 		Long: `run without --index runs all unfinished cells as processes of this machine. With --index, or inside a Slurm job array
-(SLURM_ARRAY_TASK_ID) or a Kubernetes Indexed Job (JOB_COMPLETION_INDEX), it runs that one cell. With --engine slurm or
+(SLURM_ARRAY_TASK_ID) or a Kubernetes Indexed Job (JOB_COMPLETION_INDEX), it runs that one cell. With --engine pjrt the
+cells run in this process, --jobs at once, which take the plug-in's devices in turn and compile each program once. With --engine slurm or
 --engine kubernetes it submits one job for all unfinished cells; --print shows what would be submitted instead.
 
 Exit codes for one cell: 0 finished (now or before), 75 try again (another process holds the cell, the file system failed),
@@ -247,7 +251,11 @@ Exit codes for one cell: 0 finished (now or before), 75 try again (another proce
 			if err != nil {
 				return err
 			}
-			if f.engine != "local" {
+			switch f.engine {
+			case "local":
+			case "pjrt":
+				f.step.engine = f.engine
+			default:
 				return e.table1Submit(cmd.Context(), plan, f)
 			}
 			index, one, err := cluster.IndexFrom(f.index, os.Getenv)
@@ -277,7 +285,8 @@ Exit codes for one cell: 0 finished (now or before), 75 try again (another proce
 	c.Flags().StringVar(&f.plan, "plan", "", "plan.json to use if the folder has none")
 	c.Flags().StringVar(&f.dir, "dir", "", "folder of the data sets' files")
 	c.Flags().IntVar(&f.index, "index", -1, "run this cell only")
-	c.Flags().StringVar(&f.engine, "engine", "local", "local, slurm or kubernetes")
+	c.Flags().StringVar(&f.engine, "engine", "local", "local, slurm or kubernetes; pjrt: local, on XLA devices through a PJRT plug-in")
+	f.step.pluginFlags(c, "local", "slurm", "kubernetes", "pjrt")
 	c.Flags().BoolVar(&f.print, "print", false, "print what would be run or submitted")
 	c.Flags().StringVar(&f.name, "name", "tqn-table1", "batch job's name")
 	c.Flags().IntVar(&f.cpus, "cpus", 2, "CPUs of each cell's batch task")
@@ -314,7 +323,11 @@ func (f *table1Flags) loadPlan() (*cluster.Plan, error) {
 // table1Cell runs one cell in this process.
 func (e *env) table1Cell(ctx context.Context, plan *cluster.Plan, index int, f *table1Flags) error {
 	var bar *progress
-	where := nets.Where{DataDir: f.dir, Threads: f.threads}
+	newEngine, err := f.step.factory()
+	if err != nil {
+		return err
+	}
+	where := nets.Where{DataDir: f.dir, Threads: f.threads, NewEngine: newEngine}
 	where.Warn = func(message string) { fmt.Fprintf(e.stderr, "tqn: warning: %s\n", message) }
 	where.Progress = func(p nets.Progress) {
 		if bar == nil {
@@ -357,7 +370,14 @@ func (e *env) table1Pool(ctx context.Context, plan *cluster.Plan, f *table1Flags
 	if err != nil {
 		return err
 	}
+	newEngine, err := f.step.factory()
+	if err != nil {
+		return err
+	}
 	jobs, threads := f.jobs, f.threads
+	if jobs == 0 {
+		jobs = f.step.devices()
+	}
 	if jobs == 0 {
 		jobs = runtime.GOMAXPROCS(0)
 	}
@@ -365,7 +385,7 @@ func (e *env) table1Pool(ctx context.Context, plan *cluster.Plan, f *table1Flags
 		threads = max(1, runtime.GOMAXPROCS(0)/jobs)
 	}
 	memory := f.memory << 20
-	if memory == 0 {
+	if memory == 0 && newEngine == nil {
 		if n, ok := cluster.AvailableMemory(); ok {
 			memory = n / 10 * 9
 		}
@@ -418,6 +438,12 @@ func (e *env) table1Pool(ctx context.Context, plan *cluster.Plan, f *table1Flags
 				finished++
 			}
 		},
+	}
+	if newEngine != nil { // a process for each would load the plug-in, and take its devices, again
+		pool.InProcess = func(ctx context.Context, c cluster.Cell, log io.Writer) (int, error) {
+			return cluster.RunCell(ctx, f.out, plan, c.Index, nets.Train, nets.Where{DataDir: f.dir, NewEngine: newEngine,
+				Warn: func(message string) { fmt.Fprintf(log, "tqn: warning: %s\n", message) }})
+		}
 	}
 	stop := make(chan struct{})
 	var watch sync.WaitGroup
@@ -628,6 +654,10 @@ func newTable1StatusCommand(e *env) *cobra.Command {
 // table1Estimate measures a training step of every net of the plan and prints how
 // long the cells will take on this machine.
 func (e *env) table1Estimate(ctx context.Context, plan *cluster.Plan, f *table1Flags) error {
+	newEngine, err := f.step.factory()
+	if err != nil {
+		return err
+	}
 	table := reports.Table{Header: []string{"column", "images/s", "cells", "memory", "estimated time"}}
 	all := time.Duration(0)
 	for _, column := range plan.Columns {
@@ -640,7 +670,7 @@ func (e *env) table1Estimate(ctx context.Context, plan *cluster.Plan, f *table1F
 		if len(cells) == 0 {
 			continue
 		}
-		speed, err := stepSpeed(ctx, cells[0].Config, f.threads)
+		speed, err := stepSpeed(ctx, cells[0].Config, f.threads, newEngine)
 		if err != nil {
 			return err
 		}
@@ -661,57 +691,39 @@ func (e *env) table1Estimate(ctx context.Context, plan *cluster.Plan, f *table1F
 		w = e.stderr
 	}
 	fmt.Fprint(w, table.Text())
-	fmt.Fprintf(w, "estimated time on this machine, one cell after another: %s (%.1f days), without evaluation\n", all.Round(time.Minute), all.Hours()/24)
+	fmt.Fprintf(w, "estimated time on this machine (--engine %s), one cell after another: %s (%.1f days), without evaluation\n", f.step.engine, all.Round(time.Minute), all.Hours()/24)
 	return nil
 }
 
-// stepSpeed is the images a second of a training step at batch 16, the faster of
-// two after one to warm up.
-func stepSpeed(ctx context.Context, c nets.Config, threads int) (float64, error) {
+// stepSpeed is the images a second of a training step at batch 16, or at the cell's own on an accelerator: the faster of
+// two measurements after one to warm up.
+func stepSpeed(ctx context.Context, c nets.Config, threads int, newEngine func(nets.Model, nets.Hyper) (nets.Engine, error)) (float64, error) {
 	shape, err := dataset.ShapeOf(c.Data)
 	if err != nil {
 		return 0, err
 	}
-	model, err := nets.NewModel(nets.Spec{Net: c.Net, Input: nets.Shape{H: shape.Height, W: shape.Width, C: shape.Channels},
-		Classes: shape.Classes, Width: c.Width, Depth: c.Depth})
+	o := bench.Options{Net: c.Net, Method: c.Method, Batch: c.Batch, Threads: threads, Width: c.Width, Depth: c.Depth,
+		Input: nets.Shape{H: shape.Height, W: shape.Width, C: shape.Channels}, Classes: shape.Classes, NewEngine: newEngine}
+	if newEngine == nil {
+		o.Batch = min(16, c.Batch)
+	}
+	s, err := bench.New(o)
 	if err != nil {
 		return 0, err
 	}
-	workers, err := kernel.NewWorkers(threads, "")
-	if err != nil {
-		return 0, err
-	}
-	defer workers.Close()
-	method, err := nets.MethodNamed(c.Method)
-	if err != nil {
-		return 0, err
-	}
-	batch := min(16, c.Batch)
-	noise := quantize.NewNoise(c.Seed)
-	engine, err := nets.NewCPU(model, nets.Hyper{Batch: batch, Rule: method.Rule, Noise: noise,
-		NormMomentum: c.NormMomentum, NormEpsilon: c.NormEpsilon, UnbiasedState: true}, workers)
-	if err != nil {
-		return 0, err
-	}
-	nets.Initialise(engine, method.Rule, c.Seed)
-	x := make([]float32, batch*model.Input.Len())
-	d := noise.At(1, 0)
-	for i := range x {
-		x[i] = float32(d.Normal(i))
-	}
-	labels := make([]int32, batch)
+	defer s.Close()
 	best := time.Duration(1<<63 - 1)
-	for step := range 3 {
+	for i := range 3 {
 		if ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
-		started := time.Now()
-		if _, err := engine.Step(x, labels, c.LearningRate, uint64(step+1)); err != nil {
+		took, err := s.Time(1)
+		if err != nil {
 			return 0, err
 		}
-		if took := time.Since(started); step > 0 {
-			best = min(best, took)
+		if i > 0 {
+			best = min(best, took[0])
 		}
 	}
-	return float64(batch) / best.Seconds(), nil
+	return s.ImagesPerSecond(best), nil
 }

@@ -19,6 +19,7 @@ type Options struct {
 	Batch   int     // images in a step
 	Threads int     // 0: GOMAXPROCS
 	Width   float64 // channel factor; 0 is 1
+	Depth   float64 // factor on the number of layers; 0 is 1
 	Input   nets.Shape
 	Classes int
 
@@ -59,7 +60,7 @@ func New(o Options) (*Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := nets.NewModel(nets.Spec{Net: o.Net, Input: o.Input, Classes: o.Classes, Width: o.Width})
+	m, err := nets.NewModel(nets.Spec{Net: o.Net, Input: o.Input, Classes: o.Classes, Width: o.Width, Depth: o.Depth})
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +112,7 @@ func (s *Step) Time(n int) ([]time.Duration, error) {
 	for range n {
 		if s.block != nil {
 			t := time.Now()
-			if _, err := s.block.Block(int(s.taken/blockSteps), 0, blockSteps, 0.01, s.taken+1); err != nil {
+			if err := s.block.Block(int(s.taken/blockSteps), 0, blockSteps, 0.01, s.taken+1, new(nets.Loss)); err != nil {
 				return nil, err
 			}
 			s.taken += blockSteps

@@ -30,13 +30,13 @@ func BenchmarkBlock(b *testing.B) {
 				if err := e.LoadSet(set, 1, set.Augment); err != nil {
 					b.Fatal(err)
 				}
-				if _, err := e.Block(0, 0, 1, 0.01, 1); err != nil { // compiles
+				if err := e.Block(0, 0, 1, 0.01, 1, new(nets.Loss)); err != nil { // compiles
 					b.Fatal(err)
 				}
 				step := uint64(1)
 				for b.Loop() {
 					step++
-					if _, err := e.Block(0, 0, 1, 0.01, step); err != nil {
+					if err := e.Block(0, 0, 1, 0.01, step, new(nets.Loss)); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -10,7 +10,8 @@ import (
 )
 
 // Engine is a [nets.Engine] whose state lives on a PJRT device. Programs are compiled
-// when they are first needed. An Engine is used by one goroutine; Close frees it.
+// when they are first needed, once for all engines of a client that need the same. An Engine is used by one goroutine, several
+// engines by several; Close frees an engine's state and data.
 type Engine struct {
 	client  *pjrt.Client
 	device  pjrt.Device
@@ -57,6 +58,8 @@ func (e *Engine) upload(data ...any) ([]*pjrt.Buffer, error) {
 		case []uint64:
 			b, err = pjrt.FromHost(e.client, e.device, x, vectorDims(len(x))...)
 		case []int32:
+			b, err = pjrt.FromHost(e.client, e.device, x, vectorDims(len(x))...)
+		case []float64:
 			b, err = pjrt.FromHost(e.client, e.device, x, vectorDims(len(x))...)
 		case []float32:
 			b, err = pjrt.FromHost(e.client, e.device, x, vectorDims(len(x))...)
@@ -156,7 +159,7 @@ func (e *Engine) compile(program **pjrt.Executable, text func(nets.Model, nets.H
 	if *program != nil {
 		return nil
 	}
-	x, err := e.client.Compile(text(e.model, e.hyper, e.options), e.device)
+	x, err := e.client.CompileOnce(text(e.model, e.hyper, e.options), e.device)
 	if err != nil {
 		return fmt.Errorf("xla: compiling %s: %w", e.model.Name, err)
 	}
@@ -271,12 +274,10 @@ func (e *Engine) evaluateFull(x []float32, labels []int32) (nets.Loss, error) {
 	return loss, err
 }
 
-// Close frees programs and memory on the device. A second call does nothing.
+// Close frees memory on the device. A second call does nothing.
 func (e *Engine) Close() error {
 	destroy(e.state[:]...)
 	destroy(e.constants...)
-	e.step.Destroy()
-	e.evaluate.Destroy()
 	if e.resident != nil {
 		e.resident.destroy()
 		e.resident = nil

@@ -11,7 +11,7 @@ import (
 )
 
 // maxBlock is the largest number of steps in one call of the block program.
-const maxBlock = 1024
+const maxBlock = 8192
 
 // resident is a data set on the device, with the programs that read it.
 type resident struct {
@@ -32,8 +32,6 @@ type resident struct {
 
 func (r *resident) destroy() {
 	destroy(r.train, r.test, r.trainLabels, r.testLabels, r.mean, r.inverse, r.order, r.key)
-	r.block.Destroy()
-	r.evaluate.Destroy()
 }
 
 // LoadSet puts a data set on the device for [Engine.Block] and [Engine.EvaluateSet]. Order and
@@ -116,10 +114,10 @@ func (e *Engine) loaded() *resident {
 }
 
 // Block takes n training steps on batches first to first+n-1 of an epoch, counted from 0, and
-// returns what [Engine.Step] would have summed. step is the number of the first, from 1. The
-// host does nothing between the steps. After a *nets.NonFiniteError the state is that before
+// adds to loss what [Engine.Step] would have returned, in the same order. step is the number of the first, from 1. The
+// host does nothing between the steps of up to 8192. After a *nets.NonFiniteError the state is that before
 // the step it names, and the loss is that of the steps before it and of the step itself.
-func (e *Engine) Block(epoch, first, n int, alpha float64, step uint64) (nets.Loss, error) {
+func (e *Engine) Block(epoch, first, n int, alpha float64, step uint64, loss *nets.Loss) error {
 	r := e.loaded()
 	batches := r.set.Train.Len() / e.hyper.Batch
 	if epoch < 0 || first < 0 || n < 1 || first+n > batches || step < 1 {
@@ -128,42 +126,39 @@ func (e *Engine) Block(epoch, first, n int, alpha float64, step uint64) (nets.Lo
 	if r.block == nil {
 		text := BlockProgram(e.model, e.hyper, e.options, r.set, r.augment)
 		var err error
-		if r.block, err = e.client.Compile(text, e.device); err != nil {
-			return nets.Loss{}, fmt.Errorf("xla: compiling %s: %w", e.model.Name, err)
+		if r.block, err = e.client.CompileOnce(text, e.device); err != nil {
+			return fmt.Errorf("xla: compiling %s: %w", e.model.Name, err)
 		}
 	}
 	if r.orderEpoch != epoch {
 		r.order.Destroy()
 		var err error
 		if r.order, err = pjrt.FromHost(e.client, e.device, dataset.Order(r.seed, epoch, r.set.Train.Len()), r.set.Train.Len()); err != nil {
-			return nets.Loss{}, err
+			return err
 		}
 		r.orderEpoch = epoch
 	}
-	var total nets.Loss
 	for n > 0 {
 		k := min(n, maxBlock)
-		loss, err := e.runBlock(r, epoch, first, k, alpha, step)
-		total.Add(loss)
-		if err != nil {
-			return total, err
+		if err := e.runBlock(r, epoch, first, k, alpha, step, loss); err != nil {
+			return err
 		}
 		first, n, step = first+k, n-k, step+uint64(k)
 	}
-	return total, nil
+	return nil
 }
 
-func (e *Engine) runBlock(r *resident, epoch, first, n int, alpha float64, step uint64) (nets.Loss, error) {
+func (e *Engine) runBlock(r *resident, epoch, first, n int, alpha float64, step uint64, loss *nets.Loss) error {
 	if err := e.settle(); err != nil {
-		return nets.Loss{}, err
+		return err
 	}
 	scales, c2s := make([]float32, maxBlock), make([]float32, maxBlock)
 	for i := range n {
 		scales[i], c2s[i] = adamScalars(alpha, step+uint64(i))
 	}
-	numbers, err := e.upload(scales, c2s, []int32{int32(first)}, []int32{int32(n)}, []uint64{step}, []uint32{uint32(epoch)})
+	numbers, err := e.upload(scales, c2s, []int32{int32(first)}, []int32{int32(n)}, []uint64{step}, []uint32{uint32(epoch)}, []float64{loss.Sum})
 	if err != nil {
-		return nets.Loss{}, err
+		return err
 	}
 	defer destroy(numbers...)
 	args := append([]*pjrt.Buffer{}, e.state[:]...)
@@ -172,23 +167,25 @@ func (e *Engine) runBlock(r *resident, epoch, first, n int, alpha float64, step 
 	args = append(append(args, r.key), e.constants...)
 	results, err := r.block.Run(args...)
 	if err != nil {
-		return nets.Loss{}, err
+		return err
 	}
 	e.adopt(results)
 	defer destroy(results[stateVectors:]...)
 	done, err := pjrt.ToHost[int32](results[stateVectors+3])
 	if err != nil {
-		return nets.Loss{}, err
+		return err
 	}
-	loss, err := readLoss(results[stateVectors], results[stateVectors+1], int(done[0])*e.hyper.Batch)
+	block, err := readLoss(results[stateVectors], results[stateVectors+1], int(done[0])*e.hyper.Batch)
 	if err != nil {
-		return loss, err
+		return err
 	}
+	loss.Sum = 0 // it is in the block's
+	loss.Add(block)
 	status, err := pjrt.ToHost[int32](results[stateVectors+2])
 	if err != nil {
-		return loss, err
+		return err
 	}
-	return loss, e.layout.describe(status[0], step+uint64(done[0])-1)
+	return e.layout.describe(status[0], step+uint64(done[0])-1)
 }
 
 // EvaluateSet is the loss on the whole test split, in one call.
@@ -196,7 +193,7 @@ func (e *Engine) EvaluateSet() (nets.Loss, error) {
 	r := e.loaded()
 	if r.evaluate == nil {
 		var err error
-		if r.evaluate, err = e.client.Compile(EvaluateSetProgram(e.model, e.hyper, e.options, r.set), e.device); err != nil {
+		if r.evaluate, err = e.client.CompileOnce(EvaluateSetProgram(e.model, e.hyper, e.options, r.set), e.device); err != nil {
 			return nets.Loss{}, fmt.Errorf("xla: compiling %s: %w", e.model.Name, err)
 		}
 	}
@@ -222,11 +219,11 @@ func pixelArguments(m nets.Model, images int) (pixels, labels, mean, inverse arg
 		argument{elem: f32, dims: []int{area, m.Input.C}}, argument{elem: f32, dims: []int{m.Input.C}}
 }
 
-// BlockProgram is up to 1024 training steps with augmentation:
+// BlockProgram is up to 8192 training steps with augmentation:
 //
 //	arguments  state (7 vectors, donated), pixels ui8 (images*H*W, C), labels i32 (images, 1), order i32 (images),
-//	           mean f32 (H*W, C), inverse f32 (C), scale f32 (1024), c2 f32 (1024), first batch i32, steps i32, step ui64,
-//	           epoch ui32, augmentation key ui32[2], rule key ui32[2], ones ui32, ones ui64
+//	           mean f32 (H*W, C), inverse f32 (C), scale f32 (8192), c2 f32 (8192), first batch i32, steps i32, step ui64,
+//	           epoch ui32, sum of losses so far f64, augmentation key ui32[2], rule key ui32[2], ones ui32, ones ui64
 //	results    state, sum of losses f64, wrong i32, status i32, steps begun i32
 func BlockProgram(m nets.Model, h nets.Hyper, o Options, set *dataset.Set, augment dataset.Augmentation) string {
 	l := newLayout(m)
@@ -234,14 +231,14 @@ func BlockProgram(m nets.Model, h nets.Hyper, o Options, set *dataset.Set, augme
 	pixels, labels, mean, inverse := pixelArguments(m, images)
 	args := append(stateArguments(l, true), pixels, labels, argument{elem: i32, dims: []int{images}}, mean, inverse,
 		argument{elem: f32, dims: []int{maxBlock}}, argument{elem: f32, dims: []int{maxBlock}}, argument{elem: i32}, argument{elem: i32},
-		argument{elem: ui64}, argument{elem: ui32}, argument{elem: ui32, dims: []int{2}})
+		argument{elem: ui64}, argument{elem: ui32}, argument{elem: f64}, argument{elem: ui32, dims: []int{2}})
 	args = append(args, scalarArguments()...)
 	return function(m.Name+"_block", args, func(p *program, a []value) []value {
 		in := a[stateVectors:]
 		pixels, labels, order, mean, inverse := in[0], in[1], in[2], in[3], in[4]
-		scale, c2, first, steps, step, epoch, augmentKey := in[5], in[6], in[7], in[8], in[9], in[10], in[11]
+		scale, c2, first, steps, step, epoch, sum, augmentKey := in[5], in[6], in[7], in[8], in[9], in[10], in[11], in[12]
 		const iLoss, iWrong, iStatus, iDone = stateVectors, stateVectors + 1, stateVectors + 2, stateVectors + 3
-		carry := append(append([]value{}, a[:stateVectors]...), p.constant(f64, 0), p.constant(i32, 0), p.constant(i32, statusFine), p.constant(i32, 0))
+		carry := append(append([]value{}, a[:stateVectors]...), sum, p.constant(i32, 0), p.constant(i32, statusFine), p.constant(i32, 0))
 		return p.loop(carry, func(c []value) value {
 			return p.and(p.compare("LT", c[iDone], steps), p.compareConst("EQ", c[iStatus], statusFine))
 		}, func(c []value) []value {
@@ -253,7 +250,7 @@ func BlockProgram(m nets.Model, h nets.Hyper, o Options, set *dataset.Set, augme
 			one := func(v value) value { return p.reshape(p.dynamicSlice(v, c[iDone], 1)) }
 			low, high := p.words64(p.add(step, p.convert(c[iDone], ui64)))
 			state, loss, wrong, status := n.trainStep(m, l, c[:stateVectors], x, classes,
-				scalars{one(scale), one(c2), low, high, p.key(in[12]), in[13], in[14]})
+				scalars{one(scale), one(c2), low, high, p.key(in[13]), in[14], in[15]})
 			return append(state, p.add(c[iLoss], loss), p.add(c[iWrong], wrong), status, p.addConst(c[iDone], 1))
 		})
 	})
