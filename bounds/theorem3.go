@@ -15,7 +15,7 @@ var theorem3 = Claim{
 	Improved: map[Rounding]string{
 		Stochastic: "D^2/(2*c*sqrt(T)) + c*G^2*sum_t t^(-1/2)/(2*T) + min(L*d*Delta^2/8, sqrt(d)*Delta*L*D/2)",
 		Nearest:    "D^2/(2*c*sqrt(T)) + c*G^2*sum_t t^(-1/2)/(2*T) + min(L*d*Delta^2/8, sqrt(d)*Delta*L*D/2)"},
-	Tight:  "The sharp floor L*d*Delta^2/8 is attained in the limit by Q_d: F = (L/2)|w-w*|^2, every coordinate of w* just above a grid point.",
+	Tight:  "The sharp floor L*d*Delta^2/8 is attained in the limit by Q_d: F = (L/2)|w-w*|^2, every coordinate of w* just above a grid point. Q_s: within a factor of phi^5/4 = 2.78, phi the golden ratio (as Theorem 4 with mu = 0).",
 	Source: "Section 4.2; proof in Appendix D",
 	Forms:  []Form{Printed, Derived, Sharp}, Roundings: []Rounding{Stochastic, Nearest},
 	Bound: Theorem3,
@@ -49,7 +49,7 @@ var theorem3 = Claim{
 //
 // and E|r|^2 <= d Delta^2/4 for both roundings. No diameter, and Delta squared.
 //
-// Tight: the sharp floor, for Q_d, in the limit named in Claims.
+// Tight: the sharp floor, for Q_d, in the limit named in Claims; for Q_s within a factor of phi^5/4 = 2.78 ([Theorem4] with mu = 0).
 func Theorem3(f Form, r Rounding, p Parameters) (Value, error) {
 	k := check{title: theorem3Title}
 	k.form(f, []Form{Printed, Derived, Sharp}, r, []Rounding{Stochastic, Nearest})

@@ -15,7 +15,7 @@ var theorem4 = Claim{
 	Improved: map[Rounding]string{
 		Stochastic: "((mu/2)*min(G/mu,D)^2 + (H_{T+1}-1)*G^2/(2*mu))/T + min(D*L2, L-mu)*d*Delta^2/8",
 		Nearest:    "the smaller of A + L*D*sqrt(d)*Delta/2 and (1+sqrt(mu/L))*A + (sqrt(L)+sqrt(mu))^2*d*Delta^2/8, A the decay of the stochastic form"},
-	Tight:  "Q_d: the sharp floor within a factor of 4 (L = mu, w* next to a grid point: the gap of the threshold is L*Delta^2/8). Q_s: unknown.",
+	Tight:  "Q_d: the sharp floor within a factor of 4 (L = mu, w* next to a grid point: the gap of the threshold is L*Delta^2/8). Q_s: the sharp floor within a factor of phi^5/4 = 2.78, phi the golden ratio, as mu/L -> 0 (F'' jumps from L to mu at phi^-2*Delta in the cell, w* at phi^-3*Delta).",
 	Source: "Section 4.2; proof in Appendix E",
 	Forms:  []Form{Printed, Derived, Sharp}, Roundings: []Rounding{Stochastic, Nearest},
 	Bound: Theorem4,
@@ -57,7 +57,9 @@ var theorem4 = Claim{
 // A + (L-mu+mu/theta) d Delta^2/8; theta = 1/(1+sqrt(L/mu)) makes the floor smallest.
 //
 // Tight: for Q_d the sharp floor is within a factor of 4 of the truth (L = mu, w* next to a
-// grid point: BC settles at the threshold, whose gap is L Delta^2/8). For Q_s unknown.
+// grid point: BC settles at the threshold, whose gap is L Delta^2/8). For Q_s
+// within a factor of phi^5/4 = 2.78, phi = (1+sqrt 5)/2, as mu/L -> 0: d cells in which the second derivative jumps from L to mu at phi^-2 Delta,
+// with w* at phi^-3 Delta, where BC ends with a gap of phi^-5 L d Delta^2/2 (convex.WorstKink).
 func Theorem4(f Form, r Rounding, p Parameters) (Value, error) {
 	k := check{title: theorem4Title}
 	k.form(f, []Form{Printed, Derived, Sharp}, r, []Rounding{Stochastic, Nearest})

@@ -69,6 +69,48 @@ func NewHalfCubic(lo, hi, mu, l2 float64, center []float64, noise float64) *Sepa
 	return newSeparable("half-cubic", lo, hi, curves, center, noise)
 }
 
+// kinked is l z^2/2 up to the kink at z = k >= 0 and curves with mu beyond:
+//
+//	phi(z) = l z^2/2 for z <= k,  l k^2/2 + l k (z-k) + mu (z-k)^2/2 beyond.
+type kinked struct{ mu, l, k float64 }
+
+func (c kinked) value(z float64) float64 {
+	u := min(z, c.k)
+	v := z - u
+	return c.l*u*u/2 + c.l*c.k*v + c.mu*v*v/2
+}
+
+func (c kinked) slope(z float64) float64 {
+	u := min(z, c.k)
+	return c.l*u + c.mu*(z-u)
+}
+
+// bend: the second derivative is l before the kink and mu behind it; it jumps.
+func (c kinked) bend(a, b float64) (mu, l, l2 float64) {
+	switch {
+	case b <= c.k:
+		return c.l, c.l, 0
+	case a >= c.k:
+		return c.mu, c.mu, 0
+	}
+	return c.mu, c.l, math.NaN()
+}
+
+func (c kinked) zero() float64 { return 0 }
+
+// NewKinked returns F(w) = sum_k phi(w_k - center_k) on [lo, hi]^d, whose phi has second derivative l up to kink >= 0 and 0 <= mu <= l
+// beyond. It is the function on which BC with Q_s is farthest from the minimum, see [WorstKink].
+func NewKinked(lo, hi, mu, l, kink float64, center []float64, noise float64) *Separable {
+	if !(mu >= 0 && l >= mu && l > 0 && kink >= 0) {
+		panic("convex: NewKinked: want 0 <= mu <= l, l > 0 and kink >= 0")
+	}
+	curves := make([]curve, len(center))
+	for k := range curves {
+		curves[k] = kinked{mu, l, kink}
+	}
+	return newSeparable("kinked", lo, hi, curves, center, noise)
+}
+
 // huber is g|z| rounded off on [-w, w], plus mu z^2/2:
 //
 //	phi(z) = g z^2/(2w) for |z| <= w,  g(|z| - w/2) beyond,  + mu z^2/2.

@@ -381,6 +381,56 @@ func LimitBC(p Problem, g quantize.Grid, r bounds.Rounding) float64 {
 	return Gap(p, []float64{g.Point(n - 1)})
 }
 
+// Kink is the function of [WorstKink]: where in the cell [0, 1] its minimiser and its kink lie, and what BC with Q_s ends at.
+type Kink struct {
+	Mu, Center, Kink float64
+	Gap              float64 // lim F(wbar_T) - F*
+	Floor            float64 // sharp floor of Theorem 4 (Theorem 3 if Mu = 0), (L-mu) Delta^2/8
+}
+
+// WorstKink maximises [LimitBC] with Q_s over the functions of one cell, Delta = 1, whose second derivative is L = 1 up to a
+// kink and 0 <= mu < 1 behind it. Say s for the kink and u <= s for the minimiser: the interpolated slope vanishes at z = u/S, S = s + mu(1-s),
+// and z is where wbar_T ends. For mu = 0 and z >= s the gap is
+//
+//	F(z) - F(u) = (s-u)^2/2 + (s-u)(u/s - s),
+//
+// largest at s = phi^-2, u = phi^-3 with phi = (1+sqrt 5)/2, where it is phi^-5/2: so the floor L Delta^2/8 is above the truth by a factor
+// of phi^5/4 = 2.7725 at most. Cells add up, so d coordinates give d times as much, like the floor. Functions with any number of kinks were not found to be
+// worse (TestOneKinkIsWorst). For mu > 0 the maximum is found by pattern search.
+func WorstKink(mu float64) Kink {
+	phi := math.Phi
+	best := Kink{Mu: mu, Kink: 1 / (phi * phi), Center: 1 / (phi * phi * phi), Floor: (1 - mu) / 8}
+	gap := func(center, kink float64) float64 {
+		return LimitBC(NewKinked(0, 1, mu, 1, kink-center, []float64{center}, 0), quantize.Grid{Delta: 1, Lo: 0, Hi: 1}, bounds.Stochastic)
+	}
+	best.Gap = gap(best.Center, best.Kink)
+	for size := 0.1; size > 1e-9; {
+		improved := false
+		for _, move := range [][2]float64{{1, 0}, {-1, 0}, {0, 1}, {0, -1}, {1, 1}, {-1, -1}} {
+			center, kink := best.Center+size*move[0], best.Kink+size*move[1]
+			if !(0 < center && center <= kink && kink < 1) {
+				continue
+			}
+			if g := gap(center, kink); g > best.Gap {
+				best.Center, best.Kink, best.Gap, improved = center, kink, g, true
+			}
+		}
+		if !improved {
+			size /= 2
+		}
+	}
+	return best
+}
+
+// WorstKinks are those of the report: from no strong convexity to a condition number of 2.
+func WorstKinks() []Kink {
+	var kinks []Kink
+	for _, mu := range []float64{0, 0.001, 0.01, 0.1, 0.5} {
+		kinks = append(kinks, WorstKink(mu))
+	}
+	return kinks
+}
+
 // LateGap is the mean of E F(w^t) - F* over the second half of a run of SR, by the
 // exact law: where the averaged gap ends.
 func LateGap(in Instance) (float64, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"reflect"
+	"slices"
 	"testing"
 
 	"tqn/bounds"
@@ -95,5 +96,111 @@ func TestTheSearchIsAFunctionOfTheSeed(t *testing.T) {
 	}
 	if a, b := run(), run(); !reflect.DeepEqual(a, b) {
 		t.Error("two searches with one seed differ")
+	}
+}
+
+// The floor of BC with Q_s: the closed form of the worst kink, the sharp bound within phi^5/4 of it, and a third of the bound violated by a run.
+func TestWorstKink(t *testing.T) {
+	last := 0.0
+	for _, mu := range []float64{0.9, 0.5, 0.1, 0.01, 0.001, 0} {
+		k := WorstKink(mu)
+		p := bounds.Parameters{Dim: 1, Delta: 1, G: 1, Mu: mu, L: 1, L2: math.NaN(), Diameter: math.NaN(), T: 1 << 40}
+		claim := bounds.Theorem4
+		if mu == 0 {
+			p.Diameter, p.C, claim = 1, 1, bounds.Theorem3
+		}
+		v, err := claim(bounds.Sharp, bounds.Stochastic, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(v.Floor-k.Floor) > 1e-15 {
+			t.Errorf("mu = %v: floor %v, the bound's is %v", mu, k.Floor, v.Floor)
+		}
+		ratio := k.Gap / k.Floor
+		if !(ratio > last && ratio < 1) {
+			t.Errorf("mu = %v: measured/bound %v after %v", mu, ratio, last)
+		}
+		last = ratio
+	}
+	if want := 4 / math.Pow(math.Phi, 5); math.Abs(last-want) > 1e-12 {
+		t.Errorf("measured/bound %v at mu = 0, in closed form %v", last, want)
+	}
+	k := WorstKink(0.01)
+	in, err := NewInstance(NewKinked(0, 1, 0.01, 1, k.Kink-k.Center, []float64{k.Center}, 0), 1, []float64{0}, Strong(0.01), 1_000_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := NewRunner(in, quantize.BCStochastic).Run(quantize.NewNoise(seed(t)), 0, nil).Average
+	if math.Abs(got-k.Gap) > 0.03*k.Gap || got < k.Floor/3 {
+		t.Errorf("BC ends at %v, the limit is %v, a third of the floor %v", got, k.Gap, k.Floor/3)
+	}
+}
+
+// Functions on one cell whose second derivative takes any values between mu and L on 16 pieces: climbing from random ones never gets above one kink.
+func TestOneKinkIsWorst(t *testing.T) {
+	const pieces, starts, moves = 16, 12, 3000
+	grid := 1. / pieces
+	for _, mu := range []float64{0, 0.1, 0.5} {
+		// gap of the function with these second derivatives and slope -p at 0, where the interpolated slope vanishes.
+		gap := func(bend []float64, p float64) float64 {
+			end := -p
+			for _, v := range bend {
+				end += v * grid
+			}
+			if !(p > 0 && end > 0) {
+				return -1
+			}
+			z := p / (p + end)
+			// F(z) - F*: the integral of the slope from its zero to z.
+			var f, least float64
+			slope, at := -p, math.Inf(1)
+			for i, v := range bend {
+				x := float64(i) * grid
+				area := func(h float64) float64 { return slope*h + v*h*h/2 }
+				if slope <= 0 && slope+v*grid >= 0 && v > 0 {
+					least = f + area(-slope/v)
+				}
+				if at > 1 && z <= x+grid {
+					at = f + area(z-x)
+				}
+				f += area(grid)
+				slope += v * grid
+			}
+			return at - least
+		}
+		limit := WorstKink(mu).Gap
+		noise := quantize.NewNoise(seed(t))
+		best := 0.0
+		for start := range starts {
+			d := noise.At(uint32(start), 0)
+			next := 0
+			draw := func() float64 { next++; return d.Uniform(next) }
+			bend := make([]float64, pieces)
+			for i := range bend {
+				bend[i] = mu + (1-mu)*math.Round(draw())
+			}
+			p := 0.3 * draw()
+			f := gap(bend, p)
+			for range moves {
+				b, q := slices.Clone(bend), p
+				switch i, j := int(draw()*pieces), int(draw()*pieces); int(draw() * 3) {
+				case 0:
+					q = math.Abs(p + 0.1*(draw()-0.5)*draw())
+				case 1:
+					b[i] = mu + (1-mu)*draw()
+				default:
+					for k := min(i, j); k <= max(i, j); k++ {
+						b[k] = mu + (1-mu)*math.Round(draw())
+					}
+				}
+				if g := gap(b, q); g > f {
+					bend, p, f = b, q, g
+				}
+			}
+			best = max(best, f)
+		}
+		if best > limit*(1+1e-9) || best < 0.98*limit {
+			t.Errorf("mu = %v: climbing finds %v, one kink gives %v", mu, best, limit)
+		}
 	}
 }

@@ -164,6 +164,7 @@ func (e *env) verify(ctx context.Context, o verifyOptions, given func(string) bo
 				return err
 			}
 			if len(o.claims) == 0 {
+				v.Kinks = convex.WorstKinks()
 				if v.Slopes, err = convex.Floors(); err != nil {
 					return err
 				}
