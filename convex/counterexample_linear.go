@@ -1,9 +1,11 @@
 package convex
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"tqn/bounds"
 	"tqn/evidence"
@@ -47,11 +49,10 @@ func linearInstance(x []int) Instance {
 	return build(p, 1, []float64{float64(x[0])}, Root(float64(x[2])), x[1])
 }
 
-// walkMean is (1/T) sum_{t<=T} E w^t of the SR walk of linearInstance(x): exact up to
+// walkMean is (1/T) sum_{t<=T} E w^t of the SR walk of F = e w on [0, n], noise 1, from n: exact up to
 // rounding, faster than Law since every interior point moves alike. Law confirms
 // what the search finds.
-func walkMean(x []int) float64 {
-	n, T, c, e := x[0], x[1], float64(x[2]), float64(x[3])/20
+func walkMean(n, T int, c, e float64) float64 {
 	p, q := make([]float64, n+1), make([]float64, n+1)
 	p[n] = 1
 	var sum float64
@@ -110,7 +111,7 @@ func theorem2Ratio(form bounds.Form, x []int) float64 {
 	if err != nil {
 		panic(err)
 	}
-	return float64(x[3]) / 20 * walkMean(x) / v.Total()
+	return float64(x[3]) / 20 * walkMean(x[0], x[1], float64(x[2]), float64(x[3])/20) / v.Total()
 }
 
 func theorem2Exhibit(name string, form bounds.Form, witness ...int) Exhibit {
@@ -145,6 +146,82 @@ var theorem2Printed = theorem2Exhibit("theorem2-large-c", bounds.Printed, 148, 3
 
 // theorem2Appendix refutes Theorem 2 as Appendix C prints it.
 var theorem2Appendix = theorem2Exhibit("theorem2-appendix", bounds.Appendix, 146, 1835, 431, 5)
+
+// OpenTheorem2 is what a search of the range where Theorem 2 as Section 4.1 prints it is neither proved nor refuted, D/G < c <= sqrt(2) D/G,
+// has found.
+type OpenTheorem2 struct {
+	Searched int
+	Ratio    float64 // largest measured/printed: above 1 would refute
+	Instance string  // where
+	Coverage string
+}
+
+// SearchOpenTheorem2 measures F = e w on [0, n Delta] with gradients e-1 and e+1, started at n Delta, by the exact law, on a grid of n, T, e and
+// k = c G/D, and climbs from the ten best: e, then k, by ever smaller factors, n and T by 2.
+func SearchOpenTheorem2(ctx context.Context) (OpenTheorem2, error) {
+	o := OpenTheorem2{Coverage: "F = e w on [0, n Delta] with gradients e-1 and e+1: n = 1, 2, 4, ..., 64, T = 1, 4, 16, ..., 4096, e = 1/32, 1/16, ..., 2, " +
+		"c G/D = 1.02, 1.1, 1.2, 1.3, sqrt 2, then climbing from the ten best with n <= 256 and T <= 16384"}
+	type point struct {
+		n, t  int
+		e, k  float64
+		ratio float64
+	}
+	measure := func(p *point) error {
+		o.Searched++
+		in := build(NewLinear(0, float64(p.n), p.e, 1, 1), 1, []float64{float64(p.n)}, Root(p.k*float64(p.n)/math.Sqrt(1+p.e*p.e)), p.t)
+		v, err := bounds.Theorem2(bounds.Printed, bounds.Stochastic, in.Parameters(p.t))
+		if err != nil {
+			return err
+		}
+		p.ratio = p.e * walkMean(p.n, p.t, p.k*float64(p.n)/math.Sqrt(1+p.e*p.e), p.e) / v.Total()
+		return ctx.Err()
+	}
+	var points []point
+	for n := 1; n <= 64; n *= 2 {
+		for t := 1; t <= 4096; t *= 4 {
+			for e := 1. / 32; e <= 2; e *= 2 {
+				for _, k := range []float64{1.02, 1.1, 1.2, 1.3, math.Sqrt2} {
+					p := point{n: n, t: t, e: e, k: k}
+					if err := measure(&p); err != nil {
+						return o, err
+					}
+					points = append(points, p)
+				}
+			}
+		}
+	}
+	best := func(a, b point) int { return cmp.Compare(b.ratio, a.ratio) }
+	slices.SortStableFunc(points, best)
+	points = points[:10]
+	for i, p := range points {
+		for factor := 1.5; factor > 1.01; {
+			up := p
+			for _, q := range []point{
+				{n: p.n, t: p.t, e: p.e * factor, k: p.k}, {n: p.n, t: p.t, e: p.e / factor, k: p.k},
+				{n: p.n, t: p.t, e: p.e, k: min(p.k*factor, math.Sqrt2)}, {n: p.n, t: p.t, e: p.e, k: max(p.k/factor, 1.02)},
+				{n: min(2*p.n, 256), t: p.t, e: p.e, k: p.k}, {n: max(p.n/2, 1), t: p.t, e: p.e, k: p.k},
+				{n: p.n, t: min(2*p.t, 16384), e: p.e, k: p.k}, {n: p.n, t: max(p.t/2, 1), e: p.e, k: p.k},
+			} {
+				if err := measure(&q); err != nil {
+					return o, err
+				}
+				if q.ratio > up.ratio {
+					up = q
+				}
+			}
+			if up == p {
+				factor = math.Sqrt(factor)
+			}
+			p = up
+		}
+		points[i] = p
+	}
+	slices.SortStableFunc(points, best)
+	p := points[0]
+	o.Ratio = p.ratio
+	o.Instance = fmt.Sprintf("F(w) = %.4g w on [0, %d], c = %.4g D/G, T = %d, start %d", p.e, p.n, p.k, p.t, p.n)
+	return o, nil
+}
 
 // theorem2Averaged refutes inequality (14), the averaged form of Theorem 2 in Appendix C,
 // already at a small T: a function |w| whose minimum lies between two grid points,

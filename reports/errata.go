@@ -62,6 +62,7 @@ type errata struct {
 	Order          []string // names of the counterexamples
 	Growth2        []convex.Counterexample
 	Growth3        []convex.Counterexample
+	Open2          convex.OpenTheorem2
 	Threshold      convex.Counterexample // Corollary 1 with Q_d at T = 1e5
 	Sharp          map[string]float64    // sharp bound on each witness
 	RootSums       []rootSum
@@ -117,6 +118,9 @@ func newErrata(ctx context.Context) (*errata, error) {
 		}
 	}
 	if e.Growth2, err = convex.Theorem2Growth(ctx); err != nil {
+		return nil, err
+	}
+	if e.Open2, err = convex.SearchOpenTheorem2(ctx); err != nil {
 		return nil, err
 	}
 	if e.Growth3, err = convex.Theorem3Growth(ctx); err != nil {
