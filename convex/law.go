@@ -18,8 +18,8 @@ const MaxStates = 200_000
 //
 // g_i = grad f_i. Given x and i the coordinates are rounded independently and each
 // goes to at most two points, so a step costs N m 2^d additions for N grid points;
-// the transition matrix is never formed. Steps short against Delta cost less (see
-// [rates]). The probabilities are those of
+// the transition matrix is never formed. Separable problems (see [factors]) and steps short against Delta (see
+// [rates]) cost less. The probabilities are those of
 // quantize.Grid.Move, hence right in relative terms for steps of any size, and all
 // additions are of nonnegative numbers: after T steps every probability has a
 // relative error of order T times 1e-15.
@@ -39,6 +39,7 @@ type Law struct {
 	p, next []float64
 	t       int
 	rates   rates
+	factors *factors // nil if the terms are not separable
 
 	curved   bool
 	hessian  [][]float64
@@ -206,7 +207,10 @@ func (l *Law) Step(alpha float64) {
 
 // apply sets dst = src P_alpha for a row vector src of any sign.
 func (l *Law) apply(dst, src []float64, alpha float64) {
-	if !l.gather(dst, src, alpha) {
+	// With more terms the rates of a short step cost less than a pass for each.
+	if l.factors != nil && (l.m == 1 || l.d == 3 || alpha*l.rates.reach > smallStep) {
+		l.factors.step(l, dst, src, alpha)
+	} else if !l.gather(dst, src, alpha) {
 		l.scatter(dst, src, alpha)
 	}
 }

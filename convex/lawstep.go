@@ -86,6 +86,7 @@ func (l *Law) prepare() {
 			}
 		}
 	}
+	l.factors = l.factor()
 	l.share(min(runtime.GOMAXPROCS(0), max(1, l.states/parallelStates)))
 }
 
@@ -94,6 +95,9 @@ func (l *Law) share(workers int) {
 	r := &l.rates
 	r.tasks = nil
 	workers = min(workers, l.n)
+	if l.factors != nil {
+		l.factors.share(l, workers)
+	}
 	for w := range workers {
 		from, to := w*l.n/workers, (w+1)*l.n/workers // of the first coordinate, not empty
 		scratch := make([]float64, [...]int{1: 0, 2: 3 * l.n, 3: (to-from+4)*l.n*l.n + l.n + 1}[l.d])
