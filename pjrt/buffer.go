@@ -64,15 +64,35 @@ func TypeOf[T Element]() Type {
 	panic(fmt.Sprintf("pjrt: TypeOf: %T is a named type: convert it first", x))
 }
 
-// Buffer is an array on a device. Its owner destroys it once; donating it to an
+// Buffer is an array on a device, or the same array on each of several. Its owner destroys it once; donating it to an
 // execution ends its life too.
 type Buffer struct {
 	client *Client
 	handle uintptr
+	copies []*Buffer // on the other devices
 }
 
-// FromHost copies data, dense and row-major with the given dimensions, to a
-// device. The data may be changed after the call.
+// Replicate copies data, dense and row-major with the given dimensions, to each of the devices: an argument of a
+// program that was compiled for them. The data may be changed after the call.
+func Replicate[T Element](c *Client, devices []Device, data []T, dims ...int) (*Buffer, error) {
+	b, err := FromHost(c, devices[0], data, dims...)
+	for _, d := range devices[1:] {
+		if err != nil {
+			break
+		}
+		var other *Buffer
+		if other, err = FromHost(c, d, data, dims...); err == nil {
+			b.copies = append(b.copies, other)
+		}
+	}
+	if err != nil {
+		b.Destroy()
+		return nil, err
+	}
+	return b, nil
+}
+
+// FromHost is Replicate for one device.
 func FromHost[T Element](c *Client, d Device, data []T, dims ...int) (*Buffer, error) {
 	n := 1
 	shape := make([]int64, len(dims))
@@ -98,7 +118,7 @@ func FromHost[T Element](c *Client, d Device, data []T, dims ...int) (*Buffer, e
 	if err := invoke(c.Plugin, fnClientBufferFromHostBuffer, "PJRT_Client_BufferFromHostBuffer", args); err != nil {
 		return nil, err
 	}
-	b := &Buffer{c, args.buffer}
+	b := &Buffer{client: c, handle: args.buffer}
 	done := event{c.Plugin, args.doneWithHostBuffer}
 	if err := done.await(); err != nil {
 		b.Destroy()
@@ -107,7 +127,7 @@ func FromHost[T Element](c *Client, d Device, data []T, dims ...int) (*Buffer, e
 	return b, nil
 }
 
-// ToHost waits until the buffer is computed and returns a copy, row-major.
+// ToHost waits until the buffer is computed and returns a copy, row-major, of the one on the first device.
 func ToHost[T Element](b *Buffer) ([]T, error) {
 	kind, dims, err := b.Shape()
 	if err != nil {
@@ -158,7 +178,7 @@ func (b *Buffer) Shape() (Type, []int, error) {
 	return Type(kind.kind), dims, nil
 }
 
-// Size returns the bytes the buffer takes on its device.
+// Size returns the bytes the buffer takes on each device.
 func (b *Buffer) Size() (int64, error) {
 	args := &bufferSizeArgs{buffer: b.alive()}
 	err := invoke(b.client.Plugin, fnBufferOnDeviceSize, "PJRT_Buffer_OnDeviceSizeInBytes", args)
@@ -173,7 +193,13 @@ func (b *Buffer) Await() error {
 		return err
 	}
 	ready := event{b.client.Plugin, args.event}
-	return ready.await()
+	err := ready.await()
+	for _, other := range b.copies {
+		if otherErr := other.Await(); err == nil {
+			err = otherErr
+		}
+	}
+	return err
 }
 
 // Donated reports whether an execution took the buffer's memory.
@@ -188,6 +214,9 @@ func (b *Buffer) Donated() (bool, error) {
 func (b *Buffer) Destroy() {
 	if b == nil || b.handle == 0 {
 		return
+	}
+	for _, other := range b.copies {
+		other.Destroy()
 	}
 	args := &bufferArgs{buffer: b.handle}
 	b.handle = 0

@@ -11,22 +11,23 @@ import (
 	"unsafe"
 )
 
-// Executable is a program compiled and loaded on one device.
+// Executable is a program compiled and loaded on one device or, cut into partitions, on several.
 type Executable struct {
 	Outputs int // number of results
+	Devices int // that it runs on
 
 	client *Client
 	handle uintptr
 }
 
-// CompileOnce is Compile for programs that live as long as the client: the same text is compiled once for a
-// device, also when several goroutines ask at the same time. Nobody destroys the result.
-func (c *Client) CompileOnce(stablehlo string, d Device) (*Executable, error) {
-	key := programKey{sha256.Sum256([]byte(stablehlo)), d.handle}
+// CompileOnce is Compile for programs that live as long as the client: the same text is compiled once for the same
+// devices, also when several goroutines ask at the same time. Nobody destroys the result.
+func (c *Client) CompileOnce(stablehlo string, devices ...Device) (*Executable, error) {
+	key := programKey{sha256.Sum256([]byte(stablehlo)), fmt.Sprint(devices)}
 	c.mu.Lock()
 	compile, ok := c.programs[key]
 	if !ok {
-		compile = sync.OnceValues(func() (*Executable, error) { return c.Compile(stablehlo, d) })
+		compile = sync.OnceValues(func() (*Executable, error) { return c.Compile(stablehlo, devices...) })
 		if c.programs == nil {
 			c.programs = map[programKey]func() (*Executable, error){}
 		}
@@ -37,24 +38,32 @@ func (c *Client) CompileOnce(stablehlo string, d Device) (*Executable, error) {
 }
 
 type programKey struct {
-	text   [sha256.Size]byte
-	device uintptr
+	text    [sha256.Size]byte
+	devices string
 }
 
-// Compile compiles a StableHLO program in MLIR text (or bytecode) for one device.
+// Compile compiles a StableHLO program in MLIR text (or bytecode) for one device, or for several: then XLA cuts it into as many
+// partitions where the program asks for it (custom_call @Sharding) and puts in what they have to tell each other; arguments and
+// results are whole on each device.
 // Arguments that the program marks with tf.aliasing_output or jax.buffer_donor are
 // donated when it runs.
-func (c *Client) Compile(stablehlo string, d Device) (*Executable, error) {
-	device := slices.IndexFunc(c.Devices, func(x Device) bool { return x.handle == d.handle })
-	if device < 0 {
-		panic("pjrt: Compile: the device belongs to another client")
+func (c *Client) Compile(stablehlo string, devices ...Device) (*Executable, error) {
+	var ids []int
+	for _, d := range devices {
+		if !slices.Contains(c.Devices, d) || slices.Contains(ids, d.ID) {
+			panic("pjrt: Compile: a device of another client, or one twice")
+		}
+		ids = append(ids, d.ID)
+	}
+	if len(ids) == 0 {
+		panic("pjrt: Compile: no device")
 	}
 	if stablehlo == "" {
 		panic("pjrt: Compile: empty program")
 	}
 	// MLIR's lexer stops at a NUL, not at the size it is given: without one behind
 	// the text it reads on through Go's heap, and an error message crashes.
-	code, format, options := append([]byte(stablehlo), 0), []byte("mlir"), compileOptions(d.ID, c.Overrides)
+	code, format, options := append([]byte(stablehlo), 0), []byte("mlir"), compileOptions(ids, c.Overrides)
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	pin.Pin(&code[0])
@@ -67,7 +76,7 @@ func (c *Client) Compile(stablehlo string, d Device) (*Executable, error) {
 	if err := invoke(c.Plugin, fnClientCompile, "PJRT_Client_Compile", args); err != nil {
 		return nil, err
 	}
-	e := &Executable{client: c, handle: args.executable}
+	e := &Executable{Devices: len(devices), client: c, handle: args.executable}
 	get := &loadedExecutableGetExecutableArgs{loaded: e.handle}
 	if err := invoke(c.Plugin, fnLoadedExecutableGetExecutable, "PJRT_LoadedExecutable_GetExecutable", get); err != nil {
 		e.Destroy()
@@ -94,28 +103,42 @@ func (e *Executable) Run(arguments ...*Buffer) ([]*Buffer, error) {
 	if e.handle == 0 {
 		panic("pjrt: Executable: used after Destroy")
 	}
-	handles, outputs := make([]uintptr, max(len(arguments), 1)), make([]uintptr, max(e.Outputs, 1))
-	for i, b := range arguments {
-		handles[i] = b.alive()
-	}
 	var pin runtime.Pinner
 	defer pin.Unpin()
-	pin.Pin(&handles[0])
-	pin.Pin(&outputs[0])
-	argumentLists := &[1]unsafe.Pointer{unsafe.Pointer(&handles[0])}
-	outputLists := &[1]unsafe.Pointer{unsafe.Pointer(&outputs[0])}
+	// A list of arguments and one of results for each device.
+	argumentLists, outputLists := make([]unsafe.Pointer, e.Devices), make([]unsafe.Pointer, e.Devices)
+	outputs := make([][]uintptr, e.Devices)
+	for d := range e.Devices {
+		handles := make([]uintptr, max(len(arguments), 1))
+		for i, b := range arguments {
+			if len(b.copies) != e.Devices-1 {
+				panic(fmt.Sprintf("pjrt: Executable.Run: argument %d is on %d devices, the program on %d", i, len(b.copies)+1, e.Devices))
+			}
+			if d > 0 {
+				b = b.copies[d-1]
+			}
+			handles[i] = b.alive()
+		}
+		outputs[d] = make([]uintptr, max(e.Outputs, 1))
+		pin.Pin(&handles[0])
+		pin.Pin(&outputs[d][0])
+		argumentLists[d], outputLists[d] = unsafe.Pointer(&handles[0]), unsafe.Pointer(&outputs[d][0])
+	}
 	options := &executeOptions{header: header{structSize: unsafe.Sizeof(executeOptions{})}}
-	pin.Pin(argumentLists)
-	pin.Pin(outputLists)
+	pin.Pin(&argumentLists[0])
+	pin.Pin(&outputLists[0])
 	pin.Pin(options)
-	args := &loadedExecutableExecuteArgs{executable: e.handle, options: unsafe.Pointer(options), argumentLists: unsafe.Pointer(argumentLists),
-		numDevices: 1, numArgs: uintptr(len(arguments)), outputLists: unsafe.Pointer(outputLists)}
+	args := &loadedExecutableExecuteArgs{executable: e.handle, options: unsafe.Pointer(options), argumentLists: unsafe.Pointer(&argumentLists[0]),
+		numDevices: uintptr(e.Devices), numArgs: uintptr(len(arguments)), outputLists: unsafe.Pointer(&outputLists[0])}
 	if err := invoke(e.client.Plugin, fnLoadedExecutableExecute, "PJRT_LoadedExecutable_Execute", args); err != nil {
 		return nil, err
 	}
 	results := make([]*Buffer, e.Outputs)
 	for i := range results {
-		results[i] = &Buffer{e.client, outputs[i]}
+		results[i] = &Buffer{client: e.client, handle: outputs[0][i]}
+		for _, other := range outputs[1:] {
+			results[i].copies = append(results[i].copies, &Buffer{client: e.client, handle: other[i]})
+		}
 	}
 	return results, nil
 }
@@ -133,15 +156,23 @@ func (e *Executable) Destroy() {
 }
 
 // compileOptions is a serialised xla.CompileOptionsProto: executable_build_options
-// (field 3) with device_ordinal (1), num_replicas (4), num_partitions (5) and the
-// device assignment (9) that puts the one replica on the device; and
+// (field 3) with device_ordinal (1), num_replicas (4), num_partitions (5), use_spmd_partitioning (6) if there are several, and the
+// device assignment (9) that puts each partition of the one replica on its device; and
 // env_option_overrides (7), a map from a flag's name to its value.
-func compileOptions(device int, overrides map[string]string) []byte {
-	// DeviceAssignmentProto: replica_count = 1, computation_count = 1,
+func compileOptions(devices []int, overrides map[string]string) []byte {
+	partitions := varint(uint64(len(devices)))
+	// DeviceAssignmentProto: replica_count = 1, computation_count, and for each
 	// computation_devices = {replica_device_ids = [device]}.
-	assignment := slices.Concat([]byte{0x08, 1, 0x10, 1}, field(3, field(1, varint(uint64(device)))))
+	assignment := slices.Concat([]byte{0x08, 1, 0x10}, partitions)
+	for _, d := range devices {
+		assignment = append(assignment, field(3, field(1, varint(uint64(d))))...)
+	}
 	build := slices.Concat([]byte{0x08}, varint(1<<64-1), // device_ordinal = -1: from the assignment
-		[]byte{0x20, 1, 0x28, 1}, field(9, assignment))
+		[]byte{0x20, 1, 0x28}, partitions)
+	if len(devices) > 1 {
+		build = append(build, 0x30, 1)
+	}
+	build = append(build, field(9, assignment)...)
 	options := field(3, build)
 	for _, name := range slices.Sorted(maps.Keys(overrides)) {
 		value := field(1, []byte(overrides[name])) // OptionOverrideProto.string_field

@@ -15,6 +15,7 @@ import (
 // engineChoice is the flags --engine, --plugin and --precision.
 type engineChoice struct {
 	engine, plugin, precision string
+	share                     int // devices that share a run's batches
 
 	client func() (*pjrt.Client, error)
 }
@@ -32,6 +33,7 @@ func (c *engineChoice) pluginFlags(cmd *cobra.Command, engines ...string) {
 	f := cmd.Flags()
 	f.StringVar(&c.plugin, "plugin", "", "the PJRT plug-in's .so; default: $"+pjrt.EnvPlugin+", or one found in an installed JAX wheel")
 	f.StringVar(&c.precision, "precision", "", "of products with --engine pjrt: f32 (default), tf32 or bf16")
+	f.IntVar(&c.share, "devices", 1, "with --engine pjrt: devices that share each batch's images")
 	for flag, values := range map[string][]string{"engine": engines, "precision": {"f32", "tf32", "bf16"}} {
 		if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 			panic(err) // a flag declared above
@@ -40,8 +42,8 @@ func (c *engineChoice) pluginFlags(cmd *cobra.Command, engines ...string) {
 	c.client = sync.OnceValues(func() (*pjrt.Client, error) { return xla.OpenClient(c.plugin) })
 }
 
-// devices is the number of accelerators: 0 for the CPU's engine.
-func (c *engineChoice) devices() int {
+// groups is the number of runs that have devices of their own: 0 for the CPU's engine.
+func (c *engineChoice) groups() int {
 	if c.engine != "pjrt" {
 		return 0
 	}
@@ -49,7 +51,7 @@ func (c *engineChoice) devices() int {
 	if err != nil {
 		return 0
 	}
-	return len(client.Devices)
+	return len(client.Devices) / c.share
 }
 
 // factory returns what builds engines for nets.Where.NewEngine: nil for the CPU. With pjrt, the
@@ -58,8 +60,8 @@ func (c *engineChoice) devices() int {
 func (c *engineChoice) factory() (func(nets.Model, nets.Hyper) (nets.Engine, error), error) {
 	switch c.engine {
 	case "cpu":
-		if c.plugin != "" || c.precision != "" {
-			return nil, fmt.Errorf("--plugin and --precision are for --engine pjrt")
+		if c.plugin != "" || c.precision != "" || c.share > 1 {
+			return nil, fmt.Errorf("--plugin, --precision and --devices are for --engine pjrt")
 		}
 		return nil, nil
 	case "pjrt":
@@ -71,10 +73,13 @@ func (c *engineChoice) factory() (func(nets.Model, nets.Hyper) (nets.Engine, err
 		if err != nil {
 			return nil, err
 		}
-		next := new(atomic.Int64) // engines take the devices in turn
+		if c.share < 1 || c.share > len(client.Devices) {
+			return nil, fmt.Errorf("--devices %d; the plug-in %s has 1 to %d", c.share, client.Plugin.Path, len(client.Devices))
+		}
+		next := new(atomic.Int64) // engines take the groups of devices in turn
 		return func(m nets.Model, h nets.Hyper) (nets.Engine, error) {
-			device := client.Devices[int(next.Add(1)-1)%len(client.Devices)]
-			return xla.New(client, device, m, h, precision)
+			group := int(next.Add(1)-1) % (len(client.Devices) / c.share)
+			return xla.New(client, client.Devices[group*c.share:][:c.share], m, h, precision)
 		}, nil
 	}
 	return nil, fmt.Errorf("--engine %q; want cpu or pjrt", c.engine)

@@ -376,7 +376,7 @@ func (e *env) table1Pool(ctx context.Context, plan *cluster.Plan, f *table1Flags
 	}
 	jobs, threads := f.jobs, f.threads
 	if jobs == 0 {
-		jobs = f.step.devices()
+		jobs = f.step.groups()
 	}
 	if jobs == 0 {
 		jobs = runtime.GOMAXPROCS(0)

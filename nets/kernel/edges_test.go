@@ -79,7 +79,7 @@ func (f fenced) check(t *testing.T, what string) {
 // TestConvEdges: any alignment, no access outside, inputs unchanged, fewer images than planned.
 func TestConvEdges(t *testing.T) {
 	for _, name := range Implementations() {
-		for i, s := range convShapes[:13] {
+		for i, s := range convShapes[:16] {
 			t.Run(fmt.Sprintf("%s/%+v", name, s), func(t *testing.T) {
 				ws := newWorkers(t, 2, name)
 				c := NewConv(ws, s)

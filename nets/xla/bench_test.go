@@ -21,7 +21,7 @@ func BenchmarkBlock(b *testing.B) {
 				}
 				m := model(b, nets.Spec{Net: "vgg9", Input: nets.Shape{H: 32, W: 32, C: 1}, Classes: 10, Width: width})
 				h := hyper(128, quantize.SR)
-				e, err := New(c, c.Devices[0], m, h, precision)
+				e, err := New(c, c.Devices[:1], m, h, precision)
 				if err != nil {
 					b.Fatal(err)
 				}

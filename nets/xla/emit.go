@@ -366,6 +366,17 @@ type argument struct {
 	donate int // 1 + the index of the result that takes over its memory; 0: none
 }
 
+// whole is the attribute of arguments and results: each device has all of it.
+const whole = "mhlo.sharding = \"{replicated}\""
+
+// shard asks XLA to cut a batch of images into equal parts, one for each device. XLA cuts what depends on it likewise and adds up over
+// the devices where the program adds up over images: gradients, losses and batch norm's sums.
+func (p *program) shard(a value, devices int) value {
+	id, rest := p.fresh(), strings.Repeat(",1", len(a.dims)-1)
+	fmt.Fprintf(&p.b, "%s = stablehlo.custom_call @Sharding(%s) {mhlo.sharding = \"{devices=[%d%s]<=[%d]}\"} : (%s) -> %s\n", id, a.id, devices, rest, devices, a.tensor(), a.tensor())
+	return value{id, a.elem, a.dims}
+}
+
 // function writes the whole module: main maps the arguments to the results of body.
 func function(name string, arguments []argument, body func(p *program, args []value) []value) string {
 	p := &program{}
@@ -373,17 +384,17 @@ func function(name string, arguments []argument, body func(p *program, args []va
 	var heads []string
 	for i, a := range arguments {
 		args[i] = value{fmt.Sprintf("%%arg%d", i), a.elem, a.dims}
-		head := args[i].id + ": " + args[i].tensor()
+		attributes := whole
 		if a.donate > 0 {
-			head += fmt.Sprintf(" {tf.aliasing_output = %d : i32}", a.donate-1)
+			attributes += fmt.Sprintf(", tf.aliasing_output = %d : i32", a.donate-1)
 		}
-		heads = append(heads, head)
+		heads = append(heads, fmt.Sprintf("%s: %s {%s}", args[i].id, args[i].tensor(), attributes))
 	}
 	results := body(p, args)
-	var ids, types []string
+	var ids, types, outs []string
 	for _, r := range results {
-		ids, types = append(ids, r.id), append(types, r.tensor())
+		ids, types, outs = append(ids, r.id), append(types, r.tensor()), append(outs, fmt.Sprintf("%s {%s}", r.tensor(), whole))
 	}
 	return fmt.Sprintf("module @%s {\nfunc.func @main(%s) -> (%s) {\n%sreturn %s : %s\n}\n}\n",
-		strings.ReplaceAll(name, "-", "_"), strings.Join(heads, ", "), strings.Join(types, ", "), p.b.String(), strings.Join(ids, ", "), strings.Join(types, ", "))
+		strings.ReplaceAll(name, "-", "_"), strings.Join(heads, ", "), strings.Join(outs, ", "), p.b.String(), strings.Join(ids, ", "), strings.Join(types, ", "))
 }

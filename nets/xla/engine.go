@@ -14,7 +14,7 @@ import (
 // engines by several; Close frees an engine's state and data.
 type Engine struct {
 	client  *pjrt.Client
-	device  pjrt.Device
+	devices []pjrt.Device
 	model   nets.Model
 	hyper   nets.Hyper
 	options Options
@@ -31,9 +31,14 @@ type Engine struct {
 
 var _ nets.BlockEngine = (*Engine)(nil)
 
-// New returns an engine with zero state on a device of the client.
-func New(c *pjrt.Client, d pjrt.Device, m nets.Model, h nets.Hyper, precision Precision) (*Engine, error) {
-	e := &Engine{client: c, device: d, model: m, hyper: h, options: Options{Precision: precision, Platform: c.Platform}, layout: newLayout(m)}
+// New returns an engine with zero state on a device of the client, or on several, which then share each batch's images. It is an
+// error if the batch does not divide by their number.
+func New(c *pjrt.Client, devices []pjrt.Device, m nets.Model, h nets.Hyper, precision Precision) (*Engine, error) {
+	if h.Batch%len(devices) != 0 {
+		return nil, fmt.Errorf("xla: a batch of %d images cannot be shared equally by %d devices", h.Batch, len(devices))
+	}
+	e := &Engine{client: c, devices: devices, model: m, hyper: h, layout: newLayout(m),
+		options: Options{Precision: precision, Platform: c.Platform, Devices: len(devices)}}
 	for i := range e.state {
 		e.host[i] = make([]float32, e.layout.size[i])
 	}
@@ -54,15 +59,15 @@ func (e *Engine) upload(data ...any) ([]*pjrt.Buffer, error) {
 		var err error
 		switch x := x.(type) {
 		case []uint32:
-			b, err = pjrt.FromHost(e.client, e.device, x, vectorDims(len(x))...)
+			b, err = pjrt.Replicate(e.client, e.devices, x, vectorDims(len(x))...)
 		case []uint64:
-			b, err = pjrt.FromHost(e.client, e.device, x, vectorDims(len(x))...)
+			b, err = pjrt.Replicate(e.client, e.devices, x, vectorDims(len(x))...)
 		case []int32:
-			b, err = pjrt.FromHost(e.client, e.device, x, vectorDims(len(x))...)
+			b, err = pjrt.Replicate(e.client, e.devices, x, vectorDims(len(x))...)
 		case []float64:
-			b, err = pjrt.FromHost(e.client, e.device, x, vectorDims(len(x))...)
+			b, err = pjrt.Replicate(e.client, e.devices, x, vectorDims(len(x))...)
 		case []float32:
-			b, err = pjrt.FromHost(e.client, e.device, x, vectorDims(len(x))...)
+			b, err = pjrt.Replicate(e.client, e.devices, x, vectorDims(len(x))...)
 		default:
 			panic(fmt.Sprintf("xla: upload of a %T", x))
 		}
@@ -93,7 +98,11 @@ func (e *Engine) Model() nets.Model { return e.model }
 
 // Kernel names platform, device, precision and plug-in with its version, for the manifest.
 func (e *Engine) Kernel() string {
-	return fmt.Sprintf("pjrt %s, %s, %s (%s, %s)", e.client.Platform, e.device.Kind, e.options.Precision, filepath.Base(e.client.Plugin.Path), e.client.Plugin.Version())
+	kind := e.devices[0].Kind
+	if len(e.devices) > 1 {
+		kind = fmt.Sprintf("%d x %s", len(e.devices), kind)
+	}
+	return fmt.Sprintf("pjrt %s, %s, %s (%s, %s)", e.client.Platform, kind, e.options.Precision, filepath.Base(e.client.Plugin.Path), e.client.Plugin.Version())
 }
 
 // Tensors implements [nets.Engine].
@@ -134,7 +143,7 @@ func (e *Engine) settle() error {
 	for i, b := range e.state {
 		if b == nil {
 			var err error
-			if e.state[i], err = pjrt.FromHost(e.client, e.device, e.host[i], e.layout.size[i]); err != nil {
+			if e.state[i], err = pjrt.Replicate(e.client, e.devices, e.host[i], e.layout.size[i]); err != nil {
 				return err
 			}
 		}
@@ -159,7 +168,7 @@ func (e *Engine) compile(program **pjrt.Executable, text func(nets.Model, nets.H
 	if *program != nil {
 		return nil
 	}
-	x, err := e.client.CompileOnce(text(e.model, e.hyper, e.options), e.device)
+	x, err := e.client.CompileOnce(text(e.model, e.hyper, e.options), e.devices...)
 	if err != nil {
 		return fmt.Errorf("xla: compiling %s: %w", e.model.Name, err)
 	}
@@ -179,12 +188,12 @@ func (e *Engine) Step(x []float32, labels []int32, alpha float64, step uint64) (
 		return nets.Loss{}, err
 	}
 	in := e.model.Input
-	images, err := pjrt.FromHost(e.client, e.device, x, e.hyper.Batch, in.H, in.W, in.C)
+	images, err := pjrt.Replicate(e.client, e.devices, x, e.hyper.Batch, in.H, in.W, in.C)
 	if err != nil {
 		return nets.Loss{}, err
 	}
 	defer images.Destroy()
-	classes, err := pjrt.FromHost(e.client, e.device, labels, len(labels))
+	classes, err := pjrt.Replicate(e.client, e.devices, labels, len(labels))
 	if err != nil {
 		return nets.Loss{}, err
 	}
@@ -252,12 +261,12 @@ func (e *Engine) Evaluate(x []float32, labels []int32) (nets.Loss, error) {
 
 func (e *Engine) evaluateFull(x []float32, labels []int32) (nets.Loss, error) {
 	in := e.model.Input
-	images, err := pjrt.FromHost(e.client, e.device, x, e.hyper.Batch, in.H, in.W, in.C)
+	images, err := pjrt.Replicate(e.client, e.devices, x, e.hyper.Batch, in.H, in.W, in.C)
 	if err != nil {
 		return nets.Loss{}, err
 	}
 	defer images.Destroy()
-	classes, err := pjrt.FromHost(e.client, e.device, labels, len(labels))
+	classes, err := pjrt.Replicate(e.client, e.devices, labels, len(labels))
 	if err != nil {
 		return nets.Loss{}, err
 	}

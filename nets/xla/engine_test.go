@@ -63,7 +63,7 @@ func hyper(batch int, rule quantize.Rule) nets.Hyper {
 func engine(t testing.TB, m nets.Model, h nets.Hyper) *Engine {
 	t.Helper()
 	c := need(t)
-	e, err := New(c, c.Devices[0], m, h, F32)
+	e, err := New(c, c.Devices[:1], m, h, F32)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -355,7 +355,7 @@ func TestPlantedDefects(t *testing.T) {
 			t.Fatalf("%s: %q is not in the program", name, edit[0])
 		}
 		var err error
-		if e.step, err = e.client.Compile(changed, e.device); err != nil {
+		if e.step, err = e.client.Compile(changed, e.devices...); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		wrong := checkStep(t, e, 3)
@@ -746,7 +746,7 @@ func TestCellsSideBySide(t *testing.T) {
 	}
 	train := func(config nets.Config, dir string) error {
 		_, err := nets.Train(t.Context(), config, nets.Where{Dir: dir, NewEngine: func(m nets.Model, h nets.Hyper) (nets.Engine, error) {
-			return New(c, c.Devices[0], m, h, F32)
+			return New(c, c.Devices[:1], m, h, F32)
 		}})
 		return err
 	}
@@ -782,5 +782,78 @@ func TestCellsSideBySide(t *testing.T) {
 	}
 	if bytes.Equal(results[0], results[1]) {
 		t.Error("two seeds give the same result: the comparison sees nothing")
+	}
+}
+
+// TestDevicesShareTheBatch: steps whose images two devices share agree with one device's, tensor by tensor, for every net and rule; the
+// rounding's random words are the same, and both devices have worked.
+func TestDevicesShareTheBatch(t *testing.T) {
+	c := need(t)
+	if len(c.Devices) < 2 {
+		t.Skip("the plug-in has one device")
+	}
+	const batch = 6
+	specs := small
+	if testing.Short() {
+		specs = []nets.Spec{small[0], small[2]}
+	}
+	for _, spec := range specs {
+		m := model(t, spec)
+		for _, rule := range rules {
+			t.Run(fmt.Sprintf("%s/%s", spec.Net, rule), func(t *testing.T) {
+				h := hyper(batch, rule)
+				one := engine(t, m, h)
+				two, err := New(c, c.Devices[:2], m, h, F32)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer two.Close()
+				x, labels := randomBatch(m, batch, 5)
+				nets.Initialise(one, h.Rule, 3)
+				nets.Initialise(two, h.Rule, 3)
+				a, err := one.Step(x, labels, 0.01, 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				b, err := two.Step(x, labels, 0.01, 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if math.Abs(a.Sum-b.Sum) > tolerance(m)*a.Sum || a.Images != b.Images || a.Wrong != b.Wrong {
+					t.Errorf("one device %+v, two %+v", a, b)
+				}
+				// The first moment is (1-beta1) times the gradient.
+				for _, p := range m.Params() {
+					name := p.Name
+					if p.Trained() {
+						name += nets.FirstMoment
+					}
+					got, want := get(two, name), get(one, name)
+					largest := 0.0
+					for _, v := range want {
+						largest = max(largest, math.Abs(float64(v)))
+					}
+					for i := range got {
+						if d := math.Abs(float64(got[i] - want[i])); !(d <= tolerance(m)*largest) {
+							t.Fatalf("%s[%d] is %v on two devices, %v on one", name, i, got[i], want[i])
+						}
+					}
+				}
+				after, err := one.Evaluate(x, labels)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, ts := range one.Tensors() { // from the same state
+					two.Set(ts.Name, get(one, ts.Name))
+				}
+				if b, err = two.Evaluate(x, labels); err != nil || math.Abs(after.Sum-b.Sum) > tolerance(m)*after.Sum {
+					t.Errorf("evaluation: one device %+v, two %+v, %v", after, b, err)
+				}
+			})
+		}
+	}
+	m := model(t, small[0])
+	if _, err := New(c, c.Devices[:2], m, hyper(7, quantize.SR), F32); err == nil || !strings.Contains(err.Error(), "batch of 7 images cannot be shared equally by 2 devices") {
+		t.Errorf("a batch of 7 for 2 devices: %v", err)
 	}
 }

@@ -45,6 +45,7 @@ const (
 type Options struct {
 	Precision Precision
 	Platform  string // pjrt.Client.Platform, which chooses the form of convolutions' gradients
+	Devices   int    // that share a batch's images; 0 is 1
 }
 
 func (o Options) form() form {
@@ -61,6 +62,7 @@ type net struct {
 	hyper     nets.Hyper
 	precision Precision
 	form      form
+	devices   int // that share the batch
 	train     bool
 	weights   map[string]value // parameters as the forward pass reads them, and running averages
 	averages  map[string]value // new running averages, set by the forward pass in training
@@ -72,6 +74,9 @@ type back func(dy value) value
 
 func (n *net) forward(layers []nets.Layer, x value) (value, back) {
 	var backs []back
+	if n.devices > 1 {
+		x = n.shard(x, n.devices)
+	}
 	for _, l := range layers {
 		y, b := n.layer(l, x)
 		x, backs = y, append(backs, b)

@@ -72,14 +72,14 @@ func (e *Engine) LoadSet(set *dataset.Set, seed uint64, augment dataset.Augmenta
 	for c := range inverse {
 		inverse[c] = 1 / stats.Scale[c%len(stats.Scale)]
 	}
-	if r.mean, err = pjrt.FromHost(e.client, e.device, mean, pixels, set.Channels); err != nil {
+	if r.mean, err = pjrt.Replicate(e.client, e.devices, mean, pixels, set.Channels); err != nil {
 		return err
 	}
-	if r.inverse, err = pjrt.FromHost(e.client, e.device, inverse, set.Channels); err != nil {
+	if r.inverse, err = pjrt.Replicate(e.client, e.devices, inverse, set.Channels); err != nil {
 		return err
 	}
 	k0, k1 := quantize.NewNoise(seed).Key()
-	if r.key, err = pjrt.FromHost(e.client, e.device, []uint32{k0, k1}, 2); err != nil {
+	if r.key, err = pjrt.Replicate(e.client, e.devices, []uint32{k0, k1}, 2); err != nil {
 		return err
 	}
 	if e.resident != nil {
@@ -98,10 +98,10 @@ func (e *Engine) split(set *dataset.Set, s dataset.Split) (pixels, labels *pjrt.
 			return nil, nil, err
 		}
 	}
-	if pixels, err = pjrt.FromHost(e.client, e.device, bytes, s.Len()*set.Height*set.Width, set.Channels); err != nil {
+	if pixels, err = pjrt.Replicate(e.client, e.devices, bytes, s.Len()*set.Height*set.Width, set.Channels); err != nil {
 		return nil, nil, err
 	}
-	labels, err = pjrt.FromHost(e.client, e.device, classes, s.Len(), 1)
+	labels, err = pjrt.Replicate(e.client, e.devices, classes, s.Len(), 1)
 	return pixels, labels, err
 }
 
@@ -126,14 +126,14 @@ func (e *Engine) Block(epoch, first, n int, alpha float64, step uint64, loss *ne
 	if r.block == nil {
 		text := BlockProgram(e.model, e.hyper, e.options, r.set, r.augment)
 		var err error
-		if r.block, err = e.client.CompileOnce(text, e.device); err != nil {
+		if r.block, err = e.client.CompileOnce(text, e.devices...); err != nil {
 			return fmt.Errorf("xla: compiling %s: %w", e.model.Name, err)
 		}
 	}
 	if r.orderEpoch != epoch {
 		r.order.Destroy()
 		var err error
-		if r.order, err = pjrt.FromHost(e.client, e.device, dataset.Order(r.seed, epoch, r.set.Train.Len()), r.set.Train.Len()); err != nil {
+		if r.order, err = pjrt.Replicate(e.client, e.devices, dataset.Order(r.seed, epoch, r.set.Train.Len()), r.set.Train.Len()); err != nil {
 			return err
 		}
 		r.orderEpoch = epoch
@@ -193,7 +193,7 @@ func (e *Engine) EvaluateSet() (nets.Loss, error) {
 	r := e.loaded()
 	if r.evaluate == nil {
 		var err error
-		if r.evaluate, err = e.client.CompileOnce(EvaluateSetProgram(e.model, e.hyper, e.options, r.set), e.device); err != nil {
+		if r.evaluate, err = e.client.CompileOnce(EvaluateSetProgram(e.model, e.hyper, e.options, r.set), e.devices...); err != nil {
 			return nets.Loss{}, fmt.Errorf("xla: compiling %s: %w", e.model.Name, err)
 		}
 	}
@@ -242,7 +242,7 @@ func BlockProgram(m nets.Model, h nets.Hyper, o Options, set *dataset.Set, augme
 		return p.loop(carry, func(c []value) value {
 			return p.and(p.compare("LT", c[iDone], steps), p.compareConst("EQ", c[iStatus], statusFine))
 		}, func(c []value) []value {
-			n := &net{program: p, hyper: h, precision: o.Precision, form: o.form()}
+			n := &net{program: p, hyper: h, precision: o.Precision, form: o.form(), devices: o.Devices}
 			batch := p.add(first, c[iDone])
 			index := p.dynamicSlice(order, p.scale(batch, float64(h.Batch)), h.Batch)
 			x := n.augmented(m.Input, pixels, mean, inverse, index, augment, epoch, p.key(augmentKey))
@@ -272,7 +272,7 @@ func EvaluateSetProgram(m nets.Model, h nets.Hyper, o Options, set *dataset.Set)
 		return p.loop(carry, func(c []value) value {
 			return p.compareConst("LT", c[2], float64(batches))
 		}, func(c []value) []value {
-			n := &net{program: p, hyper: h, precision: o.Precision, form: o.form()}
+			n := &net{program: p, hyper: h, precision: o.Precision, form: o.form(), devices: o.Devices}
 			n.unpack(l, a[0], a[1], a[2])
 			index := p.add(p.broadcast(p.scale(c[2], float64(h.Batch)), []int{h.Batch}), p.iota(i32, 0, h.Batch))
 			valid := p.compareConst("LT", index, float64(images))

@@ -287,7 +287,7 @@ func StepProgram(m nets.Model, h nets.Hyper, o Options) string {
 		argument{elem: f32}, argument{elem: f32}, argument{elem: ui64})
 	args = append(args, scalarArguments()...)
 	return function(m.Name+"_step", args, func(p *program, a []value) []value {
-		n := &net{program: p, hyper: h, precision: o.Precision, form: o.form()}
+		n := &net{program: p, hyper: h, precision: o.Precision, form: o.form(), devices: o.Devices}
 		in := a[stateVectors:]
 		low, high := p.words64(in[4])
 		state, loss, wrong, status := n.trainStep(m, l, a[:stateVectors], in[0], in[1],
@@ -306,7 +306,7 @@ func EvaluateProgram(m nets.Model, h nets.Hyper, o Options) string {
 	args := []argument{{elem: f32, dims: []int{l.size[stateB]}}, {elem: f32, dims: []int{l.size[stateF]}}, {elem: f32, dims: []int{l.size[stateR]}},
 		{elem: f32, dims: []int{h.Batch, m.Input.H, m.Input.W, m.Input.C}}, {elem: i32, dims: []int{h.Batch}}}
 	return function(m.Name+"_evaluate", args, func(p *program, a []value) []value {
-		n := &net{program: p, hyper: h, precision: o.Precision, form: o.form()}
+		n := &net{program: p, hyper: h, precision: o.Precision, form: o.form(), devices: o.Devices}
 		n.unpack(l, a[0], a[1], a[2])
 		logits, _ := n.forward(m.Layers, a[3])
 		loss, wrong, _ := n.crossEntropy(logits, a[4])

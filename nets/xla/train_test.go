@@ -14,7 +14,7 @@ import (
 // ways round.
 func TestRunMovesBetweenEngines(t *testing.T) {
 	c := need(t)
-	device := func(m nets.Model, h nets.Hyper) (nets.Engine, error) { return New(c, c.Devices[0], m, h, F32) }
+	device := func(m nets.Model, h nets.Hyper) (nets.Engine, error) { return New(c, c.Devices[:1], m, h, F32) }
 	engines := []func(nets.Model, nets.Hyper) (nets.Engine, error){nil, device}
 	config, err := nets.Config{Net: "vgg9", Method: "sr", Data: "embedded", Width: 1. / 16, Depth: 0.5, Epochs: 3, Batch: 20,
 		TrainImages: 100, TestImages: 50, Seed: 5}.Resolve()
