@@ -415,6 +415,8 @@ func FuzzConv(f *testing.F) {
 	f.Add(uint64(1), uint8(2), uint8(5), uint8(6), uint8(16), uint8(16), uint8(1), uint8(0), false)
 	f.Add(uint64(2), uint8(1), uint8(9), uint8(3), uint8(31), uint8(33), uint8(1), uint8(1), true)
 	f.Add(uint64(3), uint8(4), uint8(1), uint8(17), uint8(1), uint8(5), uint8(2), uint8(2), false)
+	f.Add(uint64(5), uint8(3), uint8(9), uint8(10), uint8(15), uint8(31), uint8(1), uint8(0), false)
+	f.Add(uint64(6), uint8(4), uint8(7), uint8(7), uint8(47), uint8(15), uint8(1), uint8(0), false)
 	f.Add(uint64(4), uint8(5), uint8(8), uint8(8), uint8(48), uint8(15), uint8(0), uint8(0), true)
 	f.Fuzz(func(t *testing.T, seed uint64, n, h, w, ch, k, side, stride uint8, binary bool) {
 		s := ConvShape{N: int(n)%5 + 1, H: int(h)%20 + 1, W: int(w)%20 + 1, C: int(ch)%50 + 1, K: int(k)%50 + 1, Side: 2*(int(side)%4) + 1, Stride: int(stride)%3 + 1}

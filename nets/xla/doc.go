@@ -31,12 +31,18 @@
 // [F32] asks XLA for float32 products (precision HIGHEST). [TF32] and [BF16] are named choices.
 // Sums over a batch are float32 along a row of pixels and float64 beyond.
 //
+// # Several devices
+//
+// The devices of one host can share each batch's images: the program asks XLA to cut the batch, XLA cuts what follows from it
+// and adds gradients, losses and batch norm's sums up over the devices. State and data set are whole on each. Steps agree with one device's within
+// the derived tolerance (TestDevicesShareTheBatch, on two of the four devices that the CPU plug-in shows). A table's cells take the
+// devices, or groups of them, in turn.
+//
 // # Limits
 //
 // Tested with XLA's CPU plug-ins on linux/amd64 only: no program of this package has been run
 // on a GPU or TPU, nothing is known of its speed there, and that TF32 reduces precision there is
-// what XLA's documentation says. A run uses one device: its batch is not sharded over several. A table's cells take the devices in
-// turn. On a GPU, XLA's while loop
+// what XLA's documentation says. On a GPU, XLA's while loop
 // reads its condition back on the host once a step; tqn itself does not wait between the steps of a block, which is an epoch
 // once the speed is known, or ten seconds where an epoch takes longer.
 // Image trees (imagenet) are not held on the device: their batches come from the host, one call a step.
