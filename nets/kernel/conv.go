@@ -111,6 +111,12 @@ func (c *Conv) GradWeights(dw, x, dy []float32) {
 	c.algo.gradWeights(dw, x, dy, n)
 }
 
+// winogradFits says whether the shape suits Winograd's algorithm, which the AVX kernels then use, without too much waste at the edges.
+func winogradFits(s ConvShape) bool {
+	tiles := ((s.H + 3) / 4) * ((s.W + 3) / 4)
+	return s.Side == 3 && s.Stride == 1 && s.C%16 == 0 && s.K%16 == 0 && tiles*16 <= 2*s.H*s.W
+}
+
 // fusing is a convolution that normalises what it reads and differentiates what
 // it is handed image by image in cache, so that neither goes through memory.
 type fusing interface {

@@ -24,12 +24,6 @@ type winogradConv struct {
 	weights    *winogradGrad
 }
 
-// winogradFits says whether the shape is one that winogradConv computes, without too much waste at the edges.
-func winogradFits(s ConvShape) bool {
-	tiles := ((s.H + 3) / 4) * ((s.W + 3) / 4)
-	return s.Side == 3 && s.Stride == 1 && s.C%16 == 0 && s.K%16 == 0 && tiles*16 <= 2*s.H*s.W
-}
-
 func newWinogradConv(ws *Workers, s ConvShape) *winogradConv {
 	c := &winogradConv{ConvShape: s, ws: ws, forw: newWinogradPass(ws, s, s.C, s.K), back: newWinogradPass(ws, s, s.K, s.C)}
 	c.weights = newWinogradGrad(ws, s, c.back)
