@@ -4,7 +4,7 @@ import "unsafe"
 
 // The argument structs below are those of pjrt_c_api.h, API version 0.81 (XLA,
 // November 2025), for the calls this package makes; structs that have grown
-// since carry the fields up to version 0.98. The C rules: every struct starts
+// since carry the fields up to version 0.114 (September 2026). The C rules: every struct starts
 // with its own size and an extension pointer, fields are only ever appended, and
 // a plug-in accepts a struct at least as large as the one it was built with. So
 // the sizes below may be larger than an older plug-in knows (it reads less), and a
@@ -53,6 +53,7 @@ const (
 	fnDeviceMemoryStats                  = 34
 	fnExecutableDestroy                  = 40
 	fnExecutableNumOutputs               = 44
+	fnExecutableOptimizedProgram         = 48
 	fnLoadedExecutableDestroy            = 50
 	fnLoadedExecutableGetExecutable      = 51
 	fnLoadedExecutableAddressableDevices = 52
@@ -64,7 +65,10 @@ const (
 	fnBufferIsDeleted                    = 68
 	fnBufferToHostBuffer                 = 70
 	fnBufferReadyEvent                   = 72
-	fnCount                              = 73
+	fnTopologyDescriptionCreate          = 82
+	fnTopologyDescriptionDestroy         = 83
+	fnCompile                            = 89
+	fnCount                              = 90
 )
 
 // header starts every argument struct.
@@ -231,6 +235,7 @@ type deviceMemoryStatsArgs struct { // PJRT_Device_MemoryStats_Args
 	_              optionalInt64 // largestFreeBlockBytes
 	_              optionalInt64 // poolBytes
 	_              optionalInt64 // peakPoolBytes
+	_              optionalInt64 // peakAllocatedBytes
 }
 
 type executableArgs struct { // PJRT_Executable_Destroy_Args, PJRT_LoadedExecutable_Destroy_Args
@@ -250,6 +255,36 @@ type executableNumOutputsArgs struct { // PJRT_Executable_NumOutputs_Args
 	numOutputs uintptr // out
 }
 
+type executableOptimizedProgramArgs struct { // PJRT_Executable_OptimizedProgram_Args
+	header
+	executable uintptr
+	program    unsafe.Pointer // out
+}
+
+type topologyCreateArgs struct { // PJRT_TopologyDescription_Create_Args
+	header
+	_          unsafe.Pointer // name
+	_          uintptr        // nameSize
+	options    unsafe.Pointer
+	numOptions uintptr
+	topology   uintptr // out
+}
+
+type topologyArgs struct { // PJRT_TopologyDescription_Destroy_Args
+	header
+	topology uintptr
+}
+
+type compileArgs struct { // PJRT_Compile_Args
+	header
+	topology    uintptr
+	program     unsafe.Pointer
+	options     unsafe.Pointer
+	optionsSize uintptr
+	_           uintptr // client
+	executable  uintptr // out
+}
+
 type executeOptions struct { // PJRT_ExecuteOptions
 	header
 	sendCallbacks       uintptr
@@ -264,7 +299,11 @@ type executeOptions struct { // PJRT_ExecuteOptions
 	numTasks            uintptr
 	taskIDs             uintptr
 	incarnationIDs      uintptr
-	// Room for what versions after 0.98 append, all zero.
+	_                   uintptr // multiSliceConfig
+	_                   bool    // useMajorToMinorDataLayoutForCallbacks
+	_                   uintptr // hloOutputCallbacks
+	_                   uintptr // numHLOOutputCallbacks
+	// Room for what versions after 0.114 append, all zero.
 	reserved [4]uintptr
 }
 

@@ -10,7 +10,11 @@ import (
 )
 
 // Headers of which a C compiler printed sizes and offsets (testdata/abi-*.txt).
-var headers = []string{"testdata/abi-0.81.txt", "testdata/abi-0.98.txt"}
+var headers = []string{"testdata/abi-0.81.txt", "testdata/abi-0.98.txt", "testdata/abi-0.114.txt"}
+
+// What [Target] needs stands in the last table only; the C rules forbid that it was otherwise before.
+var targetOnly = []string{"PJRT_Executable_OptimizedProgram_Args", "PJRT_TopologyDescription_Create_Args", "PJRT_TopologyDescription_Destroy_Args", "PJRT_Compile_Args",
+	"PJRT_TopologyDescription_Create", "PJRT_TopologyDescription_Destroy", "PJRT_Compile"}
 
 var structs = map[string]any{
 	"PJRT_Error_Destroy_Args": errorArgs{}, "PJRT_Error_Message_Args": errorMessageArgs{}, "PJRT_Error_GetCode_Args": errorCodeArgs{},
@@ -23,6 +27,8 @@ var structs = map[string]any{
 	"PJRT_DeviceDescription_Kind_Args": deviceDescriptionKindArgs{}, "PJRT_Device_MemoryStats_Args": deviceMemoryStatsArgs{},
 	"PJRT_Executable_Destroy_Args": executableArgs{}, "PJRT_LoadedExecutable_Destroy_Args": executableArgs{},
 	"PJRT_LoadedExecutable_GetExecutable_Args": loadedExecutableGetExecutableArgs{}, "PJRT_Executable_NumOutputs_Args": executableNumOutputsArgs{},
+	"PJRT_Executable_OptimizedProgram_Args": executableOptimizedProgramArgs{}, "PJRT_TopologyDescription_Create_Args": topologyCreateArgs{},
+	"PJRT_TopologyDescription_Destroy_Args": topologyArgs{}, "PJRT_Compile_Args": compileArgs{},
 	"PJRT_ExecuteOptions": executeOptions{}, "PJRT_LoadedExecutable_Execute_Args": loadedExecutableExecuteArgs{},
 	"PJRT_Buffer_Destroy_Args": bufferArgs{}, "PJRT_Buffer_ElementType_Args": bufferElementTypeArgs{}, "PJRT_Buffer_Dimensions_Args": bufferDimensionsArgs{},
 	"PJRT_Buffer_OnDeviceSizeInBytes_Args": bufferSizeArgs{}, "PJRT_Buffer_IsDeleted_Args": bufferIsDeletedArgs{},
@@ -41,6 +47,8 @@ var functions = map[string]int{
 	"PJRT_LoadedExecutable_Destroy": fnLoadedExecutableDestroy, "PJRT_LoadedExecutable_GetExecutable": fnLoadedExecutableGetExecutable,
 	"PJRT_LoadedExecutable_Execute": fnLoadedExecutableExecute, "PJRT_Buffer_Destroy": fnBufferDestroy, "PJRT_Buffer_ElementType": fnBufferElementType,
 	"PJRT_Buffer_Dimensions": fnBufferDimensions, "PJRT_Buffer_OnDeviceSizeInBytes": fnBufferOnDeviceSize, "PJRT_Buffer_IsDeleted": fnBufferIsDeleted,
+	"PJRT_Executable_OptimizedProgram": fnExecutableOptimizedProgram, "PJRT_TopologyDescription_Create": fnTopologyDescriptionCreate,
+	"PJRT_TopologyDescription_Destroy": fnTopologyDescriptionDestroy, "PJRT_Compile": fnCompile,
 	"PJRT_Buffer_ToHostBuffer": fnBufferToHostBuffer, "PJRT_Buffer_ReadyEvent": fnBufferReadyEvent,
 }
 
@@ -48,7 +56,7 @@ var functions = map[string]int{
 // each C field must sit at the offset of the Go field in the same place, and the
 // Go struct must be at least as large.
 func TestABI(t *testing.T) {
-	for _, header := range headers {
+	for i, header := range headers {
 		f, err := os.Open(header)
 		if err != nil {
 			t.Fatal(err)
@@ -77,7 +85,11 @@ func TestABI(t *testing.T) {
 				}
 			}
 		}
-		if want := len(structs) + len(functions); seen != want {
+		want := len(structs) + len(functions)
+		if i < len(headers)-1 {
+			want -= len(targetOnly)
+		}
+		if seen != want {
 			t.Errorf("%s: compared %d structs and functions, want %d", header, seen, want)
 		}
 	}

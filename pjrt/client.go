@@ -2,7 +2,9 @@ package pjrt
 
 import (
 	"fmt"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"unsafe"
 )
@@ -15,10 +17,10 @@ type Client struct {
 	PlatformVersion string // for example the versions of CUDA and its libraries
 	Devices         []Device
 
-	// Overrides are XLA flags, without dashes, for this client's compilations.
-	// NewClient sets xla_gpu_cuda_data_dir where the plug-in's wheel stands beside NVIDIA's,
-	// as JAX does.
-	Overrides map[string]string
+	// Overrides are XLA flags, without dashes, for this client's compilations; values are string or bool.
+	// NewClient sets, for GPUs, xla_gpu_exclude_nondeterministic_ops, without which two runs of one program may differ in the last
+	// places, and xla_gpu_cuda_data_dir where the plug-in's wheel stands beside NVIDIA's, as JAX does.
+	Overrides map[string]any
 
 	handle uintptr
 
@@ -39,40 +41,15 @@ type Device struct {
 func (p *Plugin) NewClient(options map[string]any) (*Client, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
-	named := make([]namedValue, 0, len(options))
-	for name, value := range options {
-		v := namedValue{header: header{structSize: unsafe.Sizeof(namedValue{})}, nameSize: uintptr(len(name)), valueSize: 1}
-		v.name = pinString(&pin, name)
-		switch x := value.(type) {
-		case string:
-			v.kind, v.valueSize, v.value = namedString, uintptr(len(x)), uint64(pinString(&pin, x))
-		case int64:
-			v.kind, v.value = namedInt64, uint64(x)
-		case float32:
-			v.kind = namedFloat
-			*(*float32)(unsafe.Pointer(&v.value)) = x
-		case bool:
-			v.kind = namedBool
-			if x {
-				v.value = 1
-			}
-		default:
-			return nil, fmt.Errorf("pjrt: client option %s has type %T: want string, int64, float32 or bool", name, value)
-		}
-		named = append(named, v)
+	named, err := pinOptions(&pin, options)
+	if err != nil {
+		return nil, err
 	}
-	create := &clientCreateArgs{numOptions: uintptr(len(named))}
-	if len(named) > 0 {
-		pin.Pin(&named[0])
-		create.createOptions = unsafe.Pointer(&named[0])
-	}
+	create := &clientCreateArgs{createOptions: unsafe.Pointer(unsafe.SliceData(named)), numOptions: uintptr(len(named))}
 	if err := invoke(p, fnClientCreate, "PJRT_Client_Create", create); err != nil {
 		return nil, fmt.Errorf("the plug-in %s is there but finds no device it can use: %w", p.Path, err)
 	}
-	c := &Client{Plugin: p, handle: create.client, Overrides: map[string]string{}}
-	if dir := cudaToolkit(p.Path); dir != "" {
-		c.Overrides["xla_gpu_cuda_data_dir"] = dir
-	}
+	c := &Client{Plugin: p, handle: create.client, Overrides: p.overrides()}
 	name := &clientStringArgs{client: c.handle}
 	if err := invoke(p, fnClientPlatformName, "PJRT_Client_PlatformName", name); err != nil {
 		return nil, err
@@ -98,6 +75,18 @@ func (p *Plugin) NewClient(options map[string]any) (*Client, error) {
 		c.Devices = append(c.Devices, d)
 	}
 	return c, nil
+}
+
+// overrides are the XLA flags that suit the plug-in, see [Client].
+func (p *Plugin) overrides() map[string]any {
+	flags := map[string]any{}
+	if base := filepath.Base(p.Path); strings.Contains(base, "cuda") || strings.Contains(base, "rocm") {
+		flags["xla_gpu_exclude_nondeterministic_ops"] = true
+	}
+	if dir := cudaToolkit(p.Path); dir != "" {
+		flags["xla_gpu_cuda_data_dir"] = dir
+	}
+	return flags
 }
 
 func (p *Plugin) describe(handle uintptr) (Device, error) {
@@ -165,4 +154,33 @@ func pinString(pin *runtime.Pinner, s string) uintptr {
 	b := []byte(s)
 	pin.Pin(&b[0])
 	return uintptr(unsafe.Pointer(&b[0]))
+}
+
+// pinOptions are settings as the plug-in reads them, pinned; the slice is nil if there are none.
+func pinOptions(pin *runtime.Pinner, options map[string]any) ([]namedValue, error) {
+	var named []namedValue
+	for name, value := range options {
+		v := namedValue{header: header{structSize: unsafe.Sizeof(namedValue{})}, name: pinString(pin, name), nameSize: uintptr(len(name)), valueSize: 1}
+		switch x := value.(type) {
+		case string:
+			v.kind, v.valueSize, v.value = namedString, uintptr(len(x)), uint64(pinString(pin, x))
+		case int64:
+			v.kind, v.value = namedInt64, uint64(x)
+		case float32:
+			v.kind = namedFloat
+			*(*float32)(unsafe.Pointer(&v.value)) = x
+		case bool:
+			v.kind = namedBool
+			if x {
+				v.value = 1
+			}
+		default:
+			return nil, fmt.Errorf("pjrt: option %s has type %T: want string, int64, float32 or bool", name, value)
+		}
+		named = append(named, v)
+	}
+	if named != nil {
+		pin.Pin(&named[0])
+	}
+	return named, nil
 }

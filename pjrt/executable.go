@@ -58,21 +58,11 @@ func (c *Client) Compile(stablehlo string, devices ...Device) (*Executable, erro
 	if len(ids) == 0 {
 		panic("pjrt: Compile: no device")
 	}
-	if stablehlo == "" {
-		panic("pjrt: Compile: empty program")
-	}
-	// MLIR's lexer stops at a NUL, not at the size it is given: without one behind
-	// the text it reads on through Go's heap, and an error message crashes.
-	code, format, options := append([]byte(stablehlo), 0), []byte("mlir"), compileOptions(ids, c.Overrides)
 	var pin runtime.Pinner
 	defer pin.Unpin()
-	pin.Pin(&code[0])
-	pin.Pin(&format[0])
+	options := compileOptions(ids, c.Overrides)
 	pin.Pin(&options[0])
-	prog := &program{header: header{structSize: unsafe.Sizeof(program{})}, code: unsafe.Pointer(&code[0]), codeSize: uintptr(len(stablehlo)),
-		format: unsafe.Pointer(&format[0]), formatSize: uintptr(len(format))}
-	pin.Pin(prog)
-	args := &clientCompileArgs{client: c.alive(), program: unsafe.Pointer(prog), options: unsafe.Pointer(&options[0]), optionsSize: uintptr(len(options))}
+	args := &clientCompileArgs{client: c.alive(), program: unsafe.Pointer(pinProgram(&pin, stablehlo)), options: unsafe.Pointer(&options[0]), optionsSize: uintptr(len(options))}
 	if err := invoke(c.Plugin, fnClientCompile, "PJRT_Client_Compile", args); err != nil {
 		return nil, err
 	}
@@ -93,6 +83,22 @@ func (c *Client) Compile(stablehlo string, devices ...Device) (*Executable, erro
 	}
 	e.Outputs = int(count.numOutputs)
 	return e, nil
+}
+
+// pinProgram is StableHLO text (or bytecode) as the plug-in reads it.
+func pinProgram(pin *runtime.Pinner, stablehlo string) *program {
+	if stablehlo == "" {
+		panic("pjrt: Compile: empty program")
+	}
+	// MLIR's lexer stops at a NUL, not at the size it is given: without one behind
+	// the text it reads on through Go's heap, and an error message crashes.
+	code, format := append([]byte(stablehlo), 0), []byte("mlir")
+	pin.Pin(&code[0])
+	pin.Pin(&format[0])
+	p := &program{header: header{structSize: unsafe.Sizeof(program{})}, code: unsafe.Pointer(&code[0]), codeSize: uintptr(len(stablehlo)),
+		format: unsafe.Pointer(&format[0]), formatSize: uintptr(len(format))}
+	pin.Pin(p)
+	return p
 }
 
 // Run starts the program on the arguments and returns its results, which may not
@@ -159,7 +165,7 @@ func (e *Executable) Destroy() {
 // (field 3) with device_ordinal (1), num_replicas (4), num_partitions (5), use_spmd_partitioning (6) if there are several, and the
 // device assignment (9) that puts each partition of the one replica on its device; and
 // env_option_overrides (7), a map from a flag's name to its value.
-func compileOptions(devices []int, overrides map[string]string) []byte {
+func compileOptions(devices []int, overrides map[string]any) []byte {
 	partitions := varint(uint64(len(devices)))
 	// DeviceAssignmentProto: replica_count = 1, computation_count, and for each
 	// computation_devices = {replica_device_ids = [device]}.
@@ -175,7 +181,18 @@ func compileOptions(devices []int, overrides map[string]string) []byte {
 	build = append(build, field(9, assignment)...)
 	options := field(3, build)
 	for _, name := range slices.Sorted(maps.Keys(overrides)) {
-		value := field(1, []byte(overrides[name])) // OptionOverrideProto.string_field
+		var value []byte // OptionOverrideProto: string_field (1), bool_field (2)
+		switch x := overrides[name].(type) {
+		case string:
+			value = field(1, []byte(x))
+		case bool:
+			value = []byte{0x10, 0}
+			if x {
+				value[1] = 1
+			}
+		default:
+			panic(fmt.Sprintf("pjrt: Client.Overrides: %s has type %T: want string or bool", name, x))
+		}
 		options = append(options, field(7, slices.Concat(field(1, []byte(name)), field(2, value)))...)
 	}
 	return options

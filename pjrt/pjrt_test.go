@@ -181,14 +181,14 @@ func TestErrors(t *testing.T) {
 // TestOverrides: XLA must see the flags: it refuses an unknown one and takes a known one.
 func TestOverrides(t *testing.T) {
 	c := need(t)
-	defer func() { c.Overrides = map[string]string{} }()
-	c.Overrides = map[string]string{"xla_no_such_flag": "1"}
+	defer func() { c.Overrides = map[string]any{} }()
+	c.Overrides = map[string]any{"xla_no_such_flag": "1"}
 	if _, err := c.Compile(addOne, c.Devices[0]); err == nil {
 		t.Error("an unknown flag was accepted")
 	} else {
 		t.Log(err)
 	}
-	c.Overrides = map[string]string{"xla_dump_to": "", "xla_gpu_cuda_data_dir": "/nowhere"}
+	c.Overrides = map[string]any{"xla_dump_to": "", "xla_gpu_cuda_data_dir": "/nowhere"}
 	compile(t, c, addOne)
 
 	site := t.TempDir()

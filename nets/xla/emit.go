@@ -222,8 +222,8 @@ func (p *program) sliceAxis(a value, axis, from, to, stride int) value {
 	return p.slice(a, lo, hi, by)
 }
 
-// pad puts low and high zeros at the ends of every axis and interior ones between.
-func (p *program) pad(a value, low, high, interior []int) value {
+// pad puts low and high values c at the ends of every axis and interior ones between; negative numbers cut.
+func (p *program) pad(a value, c float64, low, high, interior []int) value {
 	dims := make([]int, len(a.dims))
 	for i, d := range a.dims {
 		dims[i] = low[i] + high[i] + d + max(0, d-1)*interior[i]
@@ -231,18 +231,9 @@ func (p *program) pad(a value, low, high, interior []int) value {
 	if slices.Equal(dims, a.dims) {
 		return a
 	}
-	zero := p.constant(a.elem, 0)
+	filler := p.constant(a.elem, c)
 	return p.emit(a.elem, dims, "stablehlo.pad %s, %s, low = %s, high = %s, interior = %s : (%s, %s) -> %s",
-		a.id, zero.id, list(low), list(high), list(interior), a.tensor(), zero.tensor(), tensorOf(a.elem, dims))
-}
-
-// transpose reorders axes: axis i of the result is axis order[i] of a.
-func (p *program) transpose(a value, order ...int) value {
-	dims := make([]int, len(order))
-	for i, axis := range order {
-		dims[i] = a.dims[axis]
-	}
-	return p.emit(a.elem, dims, "stablehlo.transpose %s, dims = %s : (%s) -> %s", a.id, list(order), a.tensor(), tensorOf(a.elem, dims))
+		a.id, filler.id, list(low), list(high), list(interior), a.tensor(), filler.tensor(), tensorOf(a.elem, dims))
 }
 
 // reverse turns axes around.

@@ -38,7 +38,7 @@ func New(c *pjrt.Client, devices []pjrt.Device, m nets.Model, h nets.Hyper, prec
 		return nil, fmt.Errorf("xla: a batch of %d images cannot be shared equally by %d devices", h.Batch, len(devices))
 	}
 	e := &Engine{client: c, devices: devices, model: m, hyper: h, layout: newLayout(m),
-		options: Options{Precision: precision, Platform: c.Platform, Devices: len(devices)}}
+		options: Options{Precision: precision, Devices: len(devices)}}
 	for i := range e.state {
 		e.host[i] = make([]float32, e.layout.size[i])
 	}

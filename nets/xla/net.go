@@ -2,6 +2,7 @@ package xla
 
 import (
 	"fmt"
+	"math"
 
 	"tqn/nets"
 	"tqn/quantize"
@@ -28,31 +29,10 @@ func ParsePrecision(name string) (Precision, error) {
 	return "", fmt.Errorf("xla: precision %q; want f32, tf32 or bf16", name)
 }
 
-// form is how a convolution's gradients are written; the values are the same.
-type form bool
-
-const (
-	// numbered exchanges axes in the convolution's dimension numbers, as JAX writes gradients: the
-	// pattern that XLA's GPU and TPU compilers turn into a library's backward convolutions.
-	numbered form = false
-	// transposed exchanges them with transpositions before and after, so that the convolution itself has the
-	// forward pass's axes. XLA's CPU compiler brings other axes into that order itself, but not inside a
-	// while loop, where such a convolution falls back to a plain loop, 50 times slower or worse.
-	transposed form = true
-)
-
 // Options are what a program depends on besides model and hyperparameters.
 type Options struct {
 	Precision Precision
-	Platform  string // pjrt.Client.Platform, which chooses the form of convolutions' gradients
-	Devices   int    // that share a batch's images; 0 is 1
-}
-
-func (o Options) form() form {
-	if o.Platform == "cpu" {
-		return transposed
-	}
-	return numbered
+	Devices   int // that share a batch's images; 0 is 1
 }
 
 // net emits a model's forward and backward pass. Activations are 4-dimensional,
@@ -61,7 +41,6 @@ type net struct {
 	*program
 	hyper     nets.Hyper
 	precision Precision
-	form      form
 	devices   int // that share the batch
 	train     bool
 	weights   map[string]value // parameters as the forward pass reads them, and running averages
@@ -100,9 +79,6 @@ func (n *net) layer(l nets.Layer, x value) (value, back) {
 	case nets.ReLU:
 		return n.relu(x)
 	case nets.MaxPool:
-		if l.Kernel == 2 && l.Stride == 2 && l.Pad == 0 && l.In.H%2 == 0 && l.In.W%2 == 0 {
-			return n.maxPool2(x)
-		}
 		return n.maxPool(l, x)
 	case nets.GlobalAvgPool:
 		return n.globalAvgPool(l, x)
@@ -138,7 +114,8 @@ func (n *net) request() string {
 //	dx = conv(dy dilated by S and padded, w mirrored, channels exchanged)
 //	dw = conv(x with channels as batch, dy dilated by S as the kernel)
 //
-// with the exchange said in one of two forms, see [form].
+// with the exchange said in the dimension numbers, as JAX writes gradients: the pattern that XLA's GPU compiler turns into
+// the library's backward convolutions (TestConvolutionsAreTheLibrarys).
 func (n *net) conv(l nets.Layer, x value) (value, back) {
 	w := n.weights[l.Name+".weight"]
 	batch, k, s := x.dims[0], l.Kernel, l.Stride
@@ -155,22 +132,10 @@ func (n *net) conv(l nets.Layer, x value) (value, back) {
 			padX[axis] = [2]int{low, in - 1 + k - dilated - low}
 			padW[axis] = [2]int{l.Pad, k - 1 + dilated - in - l.Pad}
 		}
-		forward, across := "[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]", []int{1, 2, 0, 3}
-		mirrored := n.reverse(w, 0, 1)
-		windowX := window{stride: 1, dilateIn: s, dilateKernel: 1, pad: padX, out: []int{batch, l.In.H, l.In.W, l.In.C}}
-		windowW := window{stride: 1, dilateIn: 1, dilateKernel: s, pad: padW}
-		if n.form == transposed {
-			windowX.numbers = forward
-			dx := n.convolution(dy, n.transpose(mirrored, 0, 1, 3, 2), windowX, n.request())
-			windowW.numbers, windowW.out = forward, []int{l.In.C, k, k, l.Out.C}
-			dw := n.convolution(n.transpose(x, 3, 1, 2, 0), n.transpose(dy, across...), windowW, n.request())
-			n.gradients[l.Name+".weight"] = n.transpose(dw, across...)
-			return dx
-		}
-		windowX.numbers = "[b, 0, 1, f]x[0, 1, o, i]->[b, 0, 1, f]"
-		dx := n.convolution(dy, mirrored, windowX, n.request())
-		windowW.numbers, windowW.out = "[f, 0, 1, b]x[i, 0, 1, o]->[0, 1, b, f]", []int{k, k, l.In.C, l.Out.C}
-		n.gradients[l.Name+".weight"] = n.convolution(x, dy, windowW, n.request())
+		dx := n.convolution(dy, n.reverse(w, 0, 1), window{stride: 1, dilateIn: s, dilateKernel: 1, pad: padX,
+			numbers: "[b, 0, 1, f]x[0, 1, o, i]->[b, 0, 1, f]", out: []int{batch, l.In.H, l.In.W, l.In.C}}, n.request())
+		n.gradients[l.Name+".weight"] = n.convolution(x, dy, window{stride: 1, dilateIn: 1, dilateKernel: s, pad: padW,
+			numbers: "[f, 0, 1, b]x[i, 0, 1, o]->[0, 1, b, f]", out: []int{k, k, l.In.C, l.Out.C}}, n.request())
 		return dx
 	}
 }
@@ -246,53 +211,48 @@ func (n *net) relu(x value) (value, back) {
 	return y, func(dy value) value { return n.choose(n.compare("GT", y, n.like(y, 0)), dy, n.like(dy, 0)) }
 }
 
-// maxPool2 is 2x2 pooling without overlap, written with elementwise operations that fuse:
-// the four pixels of a window are four strided slices. The gradient goes to the first
-// maximum in the order of rows.
-func (n *net) maxPool2(x value) (value, back) {
-	batch, h, w, c := x.dims[0], x.dims[1], x.dims[2], x.dims[3]
-	var pixels [4]value
+// maxPool is written with elementwise operations that fuse: pixel (r, s) of every window is a strided slice of the padded image. The
+// gradient goes to the window's first maximum in the order of rows, and where windows overlap it is added up in their order, as on the CPU engine;
+// XLA's select_and_scatter leaves that order open.
+func (n *net) maxPool(l nets.Layer, x value) (value, back) {
+	batch, k, stride := x.dims[0], l.Kernel, l.Stride
+	extent := func(out int) int { return (out-1)*stride + 1 } // of a strided slice, in pixels
+	// The windows end at the last one that fits: trailing padding may be cut.
+	high := func(in, out int) int { return extent(out) + k - 1 - in - l.Pad }
+	padded := n.pad(x, math.Inf(-1), []int{0, l.Pad, l.Pad, 0}, []int{0, high(l.In.H, l.Out.H), high(l.In.W, l.Out.W), 0}, make([]int, 4))
+	pixels := make([]value, k*k)
+	var y value
 	for i := range pixels {
-		pixels[i] = n.slice(x, []int{0, i / 2, i % 2, 0}, x.dims, []int{1, 2, 2, 1})
+		r, s := i/k, i%k
+		pixels[i] = n.slice(padded, []int{0, r, s, 0}, []int{batch, r + extent(l.Out.H), s + extent(l.Out.W), l.In.C}, []int{1, stride, stride, 1})
+		if i == 0 {
+			y = pixels[0]
+		} else {
+			y = n.max(y, pixels[i])
+		}
 	}
-	y := n.max(n.max(pixels[0], pixels[1]), n.max(pixels[2], pixels[3]))
 	return y, func(dy value) value {
-		var parts [4]value
+		parts := make([]value, k*k)
 		var taken value
 		for i, pixel := range pixels {
-			hit := n.compare("EQ", pixel, y)
-			take := hit
+			take := n.compare("EQ", pixel, y)
 			if i == 0 {
-				taken = hit
+				taken = take
 			} else {
+				hit := take
 				take = n.choose(taken, n.like(hit, 0), hit)
 				taken = n.or(taken, hit)
 			}
-			parts[i] = n.reshape(n.choose(take, dy, n.like(dy, 0)), batch, h/2, 1, w/2, 1, c)
+			low := func(offset int) int { return offset - l.Pad }
+			end := func(in, out, offset int) int { return in - extent(out) - low(offset) }
+			parts[i] = n.pad(n.choose(take, dy, n.like(dy, 0)), 0, []int{0, low(i / k), low(i % k), 0},
+				[]int{0, end(l.In.H, l.Out.H, i/k), end(l.In.W, l.Out.W, i%k), 0}, []int{0, stride - 1, stride - 1, 0})
 		}
-		upper, lower := n.concat(4, parts[0], parts[1]), n.concat(4, parts[2], parts[3])
-		return n.reshape(n.concat(2, upper, lower), batch, h, w, c)
-	}
-}
-
-// maxPool is any pooling: a window reduction, and XLA's select-and-scatter for the gradient,
-// whose GE keeps the first of equal maxima.
-func (n *net) maxPool(l nets.Layer, x value) (value, back) {
-	shape := fmt.Sprintf("window_dimensions = array<i64: 1, %d, %d, 1>, window_strides = array<i64: 1, %d, %d, 1>", l.Kernel, l.Kernel, l.Stride, l.Stride)
-	// The windows end at the last one that fits: trailing padding may be cut.
-	high := func(in, out int) int { return (out-1)*l.Stride + l.Kernel - in - l.Pad }
-	padding := fmt.Sprintf("padding = dense<[[0, 0], [%d, %d], [%d, %d], [0, 0]]> : tensor<4x2xi64>", l.Pad, high(l.In.H, l.Out.H), l.Pad, high(l.In.W, l.Out.W))
-	lowest := n.emit(f32, nil, "stablehlo.constant dense<0xFF800000> : tensor<f32>")
-	a, b := n.fresh(), n.fresh()
-	r := n.fresh()
-	y := n.emit(f32, []int{x.dims[0], l.Out.H, l.Out.W, l.Out.C}, "\"stablehlo.reduce_window\"(%s, %s) <{%s, %s}> ({\n^bb0(%s: tensor<f32>, %s: tensor<f32>):\n%s = stablehlo.maximum %s, %s : tensor<f32>\nstablehlo.return %s : tensor<f32>\n}) : (%s, tensor<f32>) -> %s",
-		x.id, lowest.id, shape, padding, a, b, r, a, b, r, x.tensor(), tensorOf(f32, []int{x.dims[0], l.Out.H, l.Out.W, l.Out.C}))
-	return y, func(dy value) value {
-		zero := n.constant(f32, 0)
-		a, b, r := n.fresh(), n.fresh(), n.fresh()
-		c, d, s := n.fresh(), n.fresh(), n.fresh()
-		return n.emit(f32, x.dims, "\"stablehlo.select_and_scatter\"(%s, %s, %s) <{%s, %s}> ({\n^bb0(%s: tensor<f32>, %s: tensor<f32>):\n%s = stablehlo.compare GE, %s, %s, FLOAT : (tensor<f32>, tensor<f32>) -> tensor<i1>\nstablehlo.return %s : tensor<i1>\n}, {\n^bb0(%s: tensor<f32>, %s: tensor<f32>):\n%s = stablehlo.add %s, %s : tensor<f32>\nstablehlo.return %s : tensor<f32>\n}) : (%s, %s, tensor<f32>) -> %s",
-			x.id, dy.id, zero.id, shape, padding, a, b, r, a, b, r, c, d, s, c, d, s, x.tensor(), dy.tensor(), x.tensor())
+		dx := parts[k*k-1] // the last pixel of a window belongs to the windows that come first
+		for i := k*k - 2; i >= 0; i-- {
+			dx = n.add(dx, parts[i])
+		}
+		return dx
 	}
 }
 
@@ -309,10 +269,10 @@ func (n *net) subsample(l nets.Layer, x value) (value, back) {
 	batch, s := x.dims[0], l.Stride
 	kept := min(l.In.C, l.Out.C)
 	y := n.slice(x, []int{0, 0, 0, 0}, []int{batch, l.In.H, l.In.W, kept}, []int{1, s, s, 1})
-	y = n.pad(y, make([]int, 4), []int{0, 0, 0, l.Out.C - kept}, make([]int, 4))
+	y = n.pad(y, 0, make([]int, 4), []int{0, 0, 0, l.Out.C - kept}, make([]int, 4))
 	return y, func(dy value) value {
 		dy = n.sliceAxis(dy, 3, 0, kept, 1)
-		return n.pad(dy, make([]int, 4), []int{0, l.In.H - ((l.Out.H-1)*s + 1), l.In.W - ((l.Out.W-1)*s + 1), l.In.C - kept}, []int{0, s - 1, s - 1, 0})
+		return n.pad(dy, 0, make([]int, 4), []int{0, l.In.H - ((l.Out.H-1)*s + 1), l.In.W - ((l.Out.W-1)*s + 1), l.In.C - kept}, []int{0, s - 1, s - 1, 0})
 	}
 }
 

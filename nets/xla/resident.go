@@ -3,6 +3,7 @@ package xla
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"tqn/nets"
 	"tqn/nets/dataset"
@@ -10,7 +11,7 @@ import (
 	"tqn/quantize"
 )
 
-// maxBlock is the largest number of steps in one call of the block program.
+// maxBlock is the largest number of steps between two waits of the host.
 const maxBlock = 8192
 
 // resident is a data set on the device, with the programs that read it.
@@ -115,7 +116,7 @@ func (e *Engine) loaded() *resident {
 
 // Block takes n training steps on batches first to first+n-1 of an epoch, counted from 0, and
 // adds to loss what [Engine.Step] would have returned, in the same order. step is the number of the first, from 1. The
-// host does nothing between the steps of up to 8192. After a *nets.NonFiniteError the state is that before
+// host starts up to 8192 steps one behind the other and waits for the last. After a *nets.NonFiniteError the state is that before
 // the step it names, and the loss is that of the steps before it and of the step itself.
 func (e *Engine) Block(epoch, first, n int, alpha float64, step uint64, loss *nets.Loss) error {
 	r := e.loaded()
@@ -156,32 +157,38 @@ func (e *Engine) runBlock(r *resident, epoch, first, n int, alpha float64, step 
 	for i := range n {
 		scales[i], c2s[i] = adamScalars(alpha, step+uint64(i))
 	}
-	numbers, err := e.upload(scales, c2s, []int32{int32(first)}, []int32{int32(n)}, []uint64{step}, []uint32{uint32(epoch)}, []float64{loss.Sum})
+	fixed, err := e.upload(scales, c2s, []int32{int32(first)}, []uint64{step}, []uint32{uint32(epoch)})
 	if err != nil {
 		return err
 	}
-	defer destroy(numbers...)
-	args := append([]*pjrt.Buffer{}, e.state[:]...)
-	args = append(args, r.train, r.trainLabels, r.order, r.mean, r.inverse)
-	args = append(args, numbers...)
-	args = append(append(args, r.key), e.constants...)
-	results, err := r.block.Run(args...)
+	defer destroy(fixed...)
+	fixed = append([]*pjrt.Buffer{r.train, r.trainLabels, r.order, r.mean, r.inverse}, fixed...)
+	fixed = append(append(fixed, r.key), e.constants...)
+	counts, err := e.upload([]float64{loss.Sum}, []int32{0}, []int32{statusFine}, []int32{0})
 	if err != nil {
 		return err
 	}
-	e.adopt(results)
-	defer destroy(results[stateVectors:]...)
-	done, err := pjrt.ToHost[int32](results[stateVectors+3])
+	defer func() { destroy(counts...) }()
+	for range n {
+		results, err := r.block.Run(slices.Concat(e.state[:], counts, fixed)...)
+		if err != nil {
+			return err
+		}
+		e.adopt(results)
+		destroy(counts...)
+		counts = results[stateVectors:]
+	}
+	done, err := pjrt.ToHost[int32](counts[3])
 	if err != nil {
 		return err
 	}
-	block, err := readLoss(results[stateVectors], results[stateVectors+1], int(done[0])*e.hyper.Batch)
+	block, err := readLoss(counts[0], counts[1], int(done[0])*e.hyper.Batch)
 	if err != nil {
 		return err
 	}
 	loss.Sum = 0 // it is in the block's
 	loss.Add(block)
-	status, err := pjrt.ToHost[int32](results[stateVectors+2])
+	status, err := pjrt.ToHost[int32](counts[2])
 	if err != nil {
 		return err
 	}
@@ -219,40 +226,43 @@ func pixelArguments(m nets.Model, images int) (pixels, labels, mean, inverse arg
 		argument{elem: f32, dims: []int{area, m.Input.C}}, argument{elem: f32, dims: []int{m.Input.C}}
 }
 
-// BlockProgram is up to 8192 training steps with augmentation:
+// BlockProgram is one training step, with augmentation, of a block of up to 8192:
 //
-//	arguments  state (7 vectors, donated), pixels ui8 (images*H*W, C), labels i32 (images, 1), order i32 (images),
-//	           mean f32 (H*W, C), inverse f32 (C), scale f32 (8192), c2 f32 (8192), first batch i32, steps i32, step ui64,
-//	           epoch ui32, sum of losses so far f64, augmentation key ui32[2], rule key ui32[2], ones ui32, ones ui64
+//	arguments  state (7 vectors, donated), sum of losses so far f64, wrong so far i32, status so far i32, steps begun so far i32,
+//	           pixels ui8 (images*H*W, C), labels i32 (images, 1), order i32 (images), mean f32 (H*W, C), inverse f32 (C),
+//	           scale f32 (8192), c2 f32 (8192), first batch i32, first step ui64, epoch ui32, augmentation key ui32[2],
+//	           rule key ui32[2], ones ui32, ones ui64
 //	results    state, sum of losses f64, wrong i32, status i32, steps begun i32
+//
+// The results are the first arguments of the next step, and the other arguments are those of the whole block, so that the host
+// starts steps one behind the other without waiting for any. A while loop in the program would wait: on a GPU
+// it reads its condition back before each turn. After a status that is not fine a step changes nothing.
 func BlockProgram(m nets.Model, h nets.Hyper, o Options, set *dataset.Set, augment dataset.Augmentation) string {
 	l := newLayout(m)
 	images := set.Train.Len()
 	pixels, labels, mean, inverse := pixelArguments(m, images)
-	args := append(stateArguments(l, true), pixels, labels, argument{elem: i32, dims: []int{images}}, mean, inverse,
-		argument{elem: f32, dims: []int{maxBlock}}, argument{elem: f32, dims: []int{maxBlock}}, argument{elem: i32}, argument{elem: i32},
-		argument{elem: ui64}, argument{elem: ui32}, argument{elem: f64}, argument{elem: ui32, dims: []int{2}})
+	args := append(stateArguments(l, true), argument{elem: f64}, argument{elem: i32}, argument{elem: i32}, argument{elem: i32},
+		pixels, labels, argument{elem: i32, dims: []int{images}}, mean, inverse,
+		argument{elem: f32, dims: []int{maxBlock}}, argument{elem: f32, dims: []int{maxBlock}}, argument{elem: i32},
+		argument{elem: ui64}, argument{elem: ui32}, argument{elem: ui32, dims: []int{2}})
 	args = append(args, scalarArguments()...)
 	return function(m.Name+"_block", args, func(p *program, a []value) []value {
 		in := a[stateVectors:]
+		sum, wrong, earlier, done := in[0], in[1], in[2], in[3]
+		in = in[4:]
 		pixels, labels, order, mean, inverse := in[0], in[1], in[2], in[3], in[4]
-		scale, c2, first, steps, step, epoch, sum, augmentKey := in[5], in[6], in[7], in[8], in[9], in[10], in[11], in[12]
-		const iLoss, iWrong, iStatus, iDone = stateVectors, stateVectors + 1, stateVectors + 2, stateVectors + 3
-		carry := append(append([]value{}, a[:stateVectors]...), sum, p.constant(i32, 0), p.constant(i32, statusFine), p.constant(i32, 0))
-		return p.loop(carry, func(c []value) value {
-			return p.and(p.compare("LT", c[iDone], steps), p.compareConst("EQ", c[iStatus], statusFine))
-		}, func(c []value) []value {
-			n := &net{program: p, hyper: h, precision: o.Precision, form: o.form(), devices: o.Devices}
-			batch := p.add(first, c[iDone])
-			index := p.dynamicSlice(order, p.scale(batch, float64(h.Batch)), h.Batch)
-			x := n.augmented(m.Input, pixels, mean, inverse, index, augment, epoch, p.key(augmentKey))
-			classes := p.reshape(p.rows(labels, index), h.Batch)
-			one := func(v value) value { return p.reshape(p.dynamicSlice(v, c[iDone], 1)) }
-			low, high := p.words64(p.add(step, p.convert(c[iDone], ui64)))
-			state, loss, wrong, status := n.trainStep(m, l, c[:stateVectors], x, classes,
-				scalars{one(scale), one(c2), low, high, p.key(in[13]), in[14], in[15]})
-			return append(state, p.add(c[iLoss], loss), p.add(c[iWrong], wrong), status, p.addConst(c[iDone], 1))
-		})
+		scale, c2, first, step, epoch, augmentKey := in[5], in[6], in[7], in[8], in[9], in[10]
+		n := &net{program: p, hyper: h, precision: o.Precision, devices: o.Devices}
+		index := p.dynamicSlice(order, p.scale(p.add(first, done), float64(h.Batch)), h.Batch)
+		x := n.augmented(m.Input, pixels, mean, inverse, index, augment, epoch, p.key(augmentKey))
+		classes := p.reshape(p.rows(labels, index), h.Batch)
+		one := func(v value) value { return p.reshape(p.dynamicSlice(v, done, 1)) }
+		low, high := p.words64(p.add(step, p.convert(done, ui64)))
+		state, loss, missed, status := n.trainStep(m, l, a[:stateVectors], x, classes, earlier,
+			scalars{one(scale), one(c2), low, high, p.key(in[11]), in[12], in[13]})
+		alive := p.compareConst("EQ", earlier, statusFine)
+		return append(state, p.add(sum, p.choose(alive, loss, p.like(loss, 0))), p.add(wrong, p.choose(alive, missed, p.like(missed, 0))),
+			status, p.add(done, p.convert(alive, i32)))
 	})
 }
 
@@ -272,7 +282,7 @@ func EvaluateSetProgram(m nets.Model, h nets.Hyper, o Options, set *dataset.Set)
 		return p.loop(carry, func(c []value) value {
 			return p.compareConst("LT", c[2], float64(batches))
 		}, func(c []value) []value {
-			n := &net{program: p, hyper: h, precision: o.Precision, form: o.form(), devices: o.Devices}
+			n := &net{program: p, hyper: h, precision: o.Precision, devices: o.Devices}
 			n.unpack(l, a[0], a[1], a[2])
 			index := p.add(p.broadcast(p.scale(c[2], float64(h.Batch)), []int{h.Batch}), p.iota(i32, 0, h.Batch))
 			valid := p.compareConst("LT", index, float64(images))

@@ -107,9 +107,9 @@ const (
 )
 
 // trainStep emits one step on a batch: the new state, the sum of losses (f64), the number
-// of wrong images (i32) and the status (i32). If the status is not fine, the new
-// state is the old one.
-func (n *net) trainStep(m nets.Model, l layout, state []value, x, labels value, s scalars) (newState []value, loss, wrong, status value) {
+// of wrong images (i32) and the status (i32), which is the earlier one unless that is fine. If
+// the status is not fine, the new state is the old one.
+func (n *net) trainStep(m nets.Model, l layout, state []value, x, labels, earlier value, s scalars) (newState []value, loss, wrong, status value) {
 	n.train = true
 	n.unpack(l, state[stateB], state[stateF], state[stateR])
 	logits, backward := n.forward(m.Layers, x)
@@ -123,6 +123,7 @@ func (n *net) trainStep(m nets.Model, l layout, state []value, x, labels value, 
 	first := n.reduce("minimum", n.choose(n.isFinite(all), n.like(n.iota(i32, 0, all.dims...), none), n.iota(i32, 0, all.dims...)), none, 0)
 	badGradient := n.compareConst("NE", first, none)
 	status = n.choose(n.and(badGradient, n.compareConst("EQ", status, statusFine)), n.addConst(first, statusGrad), status)
+	status = n.choose(n.compareConst("EQ", earlier, statusFine), status, earlier)
 	fine := n.compareConst("EQ", status, statusFine)
 
 	newState = n.update(l, state, gB, gF, s)
@@ -287,10 +288,10 @@ func StepProgram(m nets.Model, h nets.Hyper, o Options) string {
 		argument{elem: f32}, argument{elem: f32}, argument{elem: ui64})
 	args = append(args, scalarArguments()...)
 	return function(m.Name+"_step", args, func(p *program, a []value) []value {
-		n := &net{program: p, hyper: h, precision: o.Precision, form: o.form(), devices: o.Devices}
+		n := &net{program: p, hyper: h, precision: o.Precision, devices: o.Devices}
 		in := a[stateVectors:]
 		low, high := p.words64(in[4])
-		state, loss, wrong, status := n.trainStep(m, l, a[:stateVectors], in[0], in[1],
+		state, loss, wrong, status := n.trainStep(m, l, a[:stateVectors], in[0], in[1], p.constant(i32, statusFine),
 			scalars{in[2], in[3], low, high, p.key(in[5]), in[6], in[7]})
 		return append(state, loss, wrong, status)
 	})
@@ -306,7 +307,7 @@ func EvaluateProgram(m nets.Model, h nets.Hyper, o Options) string {
 	args := []argument{{elem: f32, dims: []int{l.size[stateB]}}, {elem: f32, dims: []int{l.size[stateF]}}, {elem: f32, dims: []int{l.size[stateR]}},
 		{elem: f32, dims: []int{h.Batch, m.Input.H, m.Input.W, m.Input.C}}, {elem: i32, dims: []int{h.Batch}}}
 	return function(m.Name+"_evaluate", args, func(p *program, a []value) []value {
-		n := &net{program: p, hyper: h, precision: o.Precision, form: o.form(), devices: o.Devices}
+		n := &net{program: p, hyper: h, precision: o.Precision, devices: o.Devices}
 		n.unpack(l, a[0], a[1], a[2])
 		logits, _ := n.forward(m.Layers, a[3])
 		loss, wrong, _ := n.crossEntropy(logits, a[4])
