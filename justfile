@@ -25,7 +25,8 @@ bench:
     go test ./quantize ./convex ./markov ./toy ./nets/... -run '^$' -bench . -benchtime 1x
     go run ./cmd/tqn bench --net vgg9 --layers
 
-# alternating with PyTorch, QuantEcon, PyDTMC and numpy where $TQN_PYTHON (default python3) has them
+# alternating with PyTorch, QuantEcon, PyDTMC and numpy where $TQN_PYTHON (default python3) has them; every layer against the machine's limit
 bench-peers:
     go run ./cmd/tqn bench --peers
+    for net in vgg9 vgg-bc resnet56 wrn56-2; do go run ./cmd/tqn bench --net $net --layers; done
     go run ./markov/bench

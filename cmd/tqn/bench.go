@@ -11,6 +11,7 @@ import (
 
 	"tqn/nets"
 	"tqn/nets/bench"
+	"tqn/nets/xla"
 	"tqn/reports"
 )
 
@@ -26,7 +27,7 @@ func newBenchCommand(e *env) *cobra.Command {
 		Long: `bench measures a training step (forward, backward, Adam with the method's rule) on random images of CIFAR's size (resnet18:
 ImageNet's). gflops counts the direct algorithm's arithmetic: 2 x multiply-adds, forward plus both gradients, whatever
 algorithm ran. --layers prints where the time goes. --peers alternates with PyTorch in the same run; TQN_PYTHON
-names an interpreter that has it.`,
+names an interpreter that has it. With --engine pjrt PyTorch runs on the same kind of device through torch.compile, channels last.`,
 		Example: `  tqn bench --net vgg9 --batch 128 --json
   tqn bench --net resnet56 --layers
   TQN_PYTHON=~/venv/bin/python tqn bench --peers`,
@@ -35,6 +36,7 @@ names an interpreter that has it.`,
 			if o.NewEngine, err = engine.factory(); err != nil {
 				return err
 			}
+			o.Peer = bench.PeerDevice{Platform: engine.platform(), TF32: engine.precision == string(xla.TF32)}
 			switch {
 			case peers:
 				return e.benchPeers(o, only, rounds, steps)
@@ -52,6 +54,9 @@ names an interpreter that has it.`,
 			}
 			fmt.Fprintf(e.stdout, "%s, batch %d, %d threads, %s: %.1f images/s, %.1f GFLOP/s, peak memory %.0f MiB\n",
 				r.Net, r.Batch, r.Threads, r.Kernel, r.ImagesPerSecond, r.GFLOPS, float64(r.PeakRSSBytes)/(1<<20))
+			if r.Compile > 0 {
+				fmt.Fprintf(e.stdout, "compiled in %.1f s\n", r.Compile)
+			}
 			return nil
 		},
 	}
@@ -92,7 +97,11 @@ func (e *env) benchPeers(o bench.Options, only []string, rounds, steps int) erro
 			return err
 		}
 		results = append(results, r)
-		fmt.Fprintf(e.stderr, "%s: ratio %.2f (%.2f to %.2f)\n", r.Case, r.Ratio, r.Lowest, r.Highest)
+		fmt.Fprintf(e.stderr, "%s: ratio %.2f (%.2f to %.2f)", r.Case, r.Ratio, r.Lowest, r.Highest)
+		if r.Compile > 0 {
+			fmt.Fprintf(e.stderr, ", compiled in %.1f s, PyTorch's in %.1f s", r.Compile, r.PeerCompile)
+		}
+		fmt.Fprintln(e.stderr)
 		table.Add(r.Case, r.Batch, r.Threads, fmt.Sprintf("%.1f", r.ImagesPerSecond), fmt.Sprintf("%.1f (%s)", r.PeerPerSecond, r.Layout),
 			fmt.Sprintf("%.2f", r.Ratio), fmt.Sprintf("%.2f", r.Lowest), fmt.Sprintf("%.2f", r.Highest))
 	}

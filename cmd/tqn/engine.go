@@ -54,6 +54,18 @@ func (c *engineChoice) groups() int {
 	return len(client.Devices) / c.share
 }
 
+// platform is the plug-in's, "" for the CPU's engine.
+func (c *engineChoice) platform() string {
+	if c.engine != "pjrt" {
+		return ""
+	}
+	client, err := c.client()
+	if err != nil {
+		return ""
+	}
+	return client.Platform
+}
+
 // factory returns what builds engines for nets.Where.NewEngine: nil for the CPU. With pjrt, the
 // plug-in is started here, so that a missing one is an error at once, and all engines of the
 // process share it.

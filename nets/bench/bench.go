@@ -25,6 +25,7 @@ type Options struct {
 
 	// NewEngine builds the engine; nil is the CPU's. A nets.BlockEngine is measured over blocks of its own, on textures.
 	NewEngine func(nets.Model, nets.Hyper) (nets.Engine, error)
+	Peer      PeerDevice // where Peers runs PyTorch
 }
 
 // Step is a network ready to take training steps on a fixed random batch.
@@ -179,6 +180,7 @@ type Report struct {
 	ImagesPerSecond float64 `json:"images_per_second"`
 	GFLOPS          float64 `json:"gflops"`
 	PeakRSSBytes    int64   `json:"peak_rss_bytes"`
+	Compile         float64 `json:"compile_seconds,omitempty"` // what the first call takes longer than those behind it, if it compiles
 }
 
 // Run measures the median of at least 5 steps and about 3 seconds, after one step to warm up.
@@ -188,7 +190,8 @@ func Run(o Options) (Report, error) {
 		return Report{}, err
 	}
 	defer s.Close()
-	if _, err := s.Time(1); err != nil {
+	first, err := s.Time(1)
+	if err != nil {
 		return Report{}, err
 	}
 	var times []time.Duration
@@ -200,8 +203,12 @@ func Run(o Options) (Report, error) {
 		times = append(times, t...)
 	}
 	m := median(times)
-	return Report{Net: o.Net, Batch: o.Batch, Threads: s.Threads, Kernel: s.Kernel,
-		ImagesPerSecond: s.ImagesPerSecond(m), GFLOPS: s.GFLOPS(m), PeakRSSBytes: PeakRSS()}, nil
+	r := Report{Net: o.Net, Batch: o.Batch, Threads: s.Threads, Kernel: s.Kernel,
+		ImagesPerSecond: s.ImagesPerSecond(m), GFLOPS: s.GFLOPS(m), PeakRSSBytes: PeakRSS()}
+	if s.block != nil {
+		r.Compile = blockSteps * (first[0] - m).Seconds()
+	}
+	return r, nil
 }
 
 func median(d []time.Duration) time.Duration {

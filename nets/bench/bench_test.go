@@ -62,9 +62,21 @@ func TestMissingPeerIsSaid(t *testing.T) {
 	}
 }
 
+// PyTorch runs where the plug-in does, or not at all.
+func TestPeerDevice(t *testing.T) {
+	for platform, want := range map[string]string{"": "[cpu 0 0]", "cpu": "[cpu 1 0]", "cuda": "[cuda 1 0]", "rocm": "[cuda 1 0]"} {
+		if got, err := (PeerDevice{Platform: platform}).arguments(); err != nil || fmt.Sprint(got) != want {
+			t.Errorf("platform %q: %v, %v, want %s", platform, got, err, want)
+		}
+	}
+	if _, err := (PeerDevice{Platform: "tpu"}).arguments(); !errors.Is(err, ErrNoPeer) {
+		t.Errorf("platform tpu: %v", err)
+	}
+}
+
 // Where PyTorch is, its nets have our parameters: the comparison is of like with like.
 func TestPeersHaveOurParameters(t *testing.T) {
-	p, err := startPeer("all", 2, 1)
+	p, err := startPeer("all", 2, 1, PeerDevice{})
 	if errors.Is(err, ErrNoPeer) {
 		t.Skip(err)
 	}

@@ -56,6 +56,30 @@ type PeerReport struct {
 	Highest         float64   `json:"highest_ratio"`
 	Rounds          []float64 `json:"rounds"`
 	PeerRSSBytes    int64     `json:"peer_peak_rss_bytes"`
+	// What the first call takes longer than those behind it, where both sides compile.
+	Compile     float64 `json:"compile_seconds,omitempty"`
+	PeerCompile float64 `json:"peer_compile_seconds,omitempty"`
+}
+
+// PeerDevice is where PyTorch runs, and how: the zero value is the CPU without a compiler.
+type PeerDevice struct {
+	Platform string // of the PJRT plug-in, "" for the CPU's engine
+	TF32     bool   // allowed
+}
+
+// arguments are torch_peer.py's last three.
+func (d PeerDevice) arguments() ([]string, error) {
+	flag := func(on bool) string {
+		if on {
+			return "1"
+		}
+		return "0"
+	}
+	device := map[string]string{"": "cpu", "cpu": "cpu", "cuda": "cuda", "rocm": "cuda"}[d.Platform] // PyTorch calls both cuda
+	if device == "" {
+		return nil, fmt.Errorf("bench: %w: not for platform %s", ErrNoPeer, d.Platform)
+	}
+	return []string{device, flag(d.Platform != ""), flag(d.TF32)}, nil
 }
 
 // peer is a running torch_peer.py.
@@ -64,6 +88,7 @@ type peer struct {
 	in         io.WriteCloser
 	out        *bufio.Reader
 	version    string
+	device     string
 	parameters map[string]int // by net
 	rss        int64
 	dir        string
@@ -77,7 +102,11 @@ func interpreter() string {
 	return "python3"
 }
 
-func startPeer(name string, batch, threads int) (*peer, error) {
+func startPeer(name string, batch, threads int, on PeerDevice) (*peer, error) {
+	arguments, err := on.arguments()
+	if err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "tqn-peer-")
 	if err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
@@ -87,7 +116,7 @@ func startPeer(name string, batch, threads int) (*peer, error) {
 		os.RemoveAll(dir)
 		return nil, fmt.Errorf("bench: %w", err)
 	}
-	p := &peer{cmd: exec.Command(interpreter(), script, name, fmt.Sprint(batch), fmt.Sprint(threads)), dir: dir}
+	p := &peer{cmd: exec.Command(interpreter(), append([]string{script, name, fmt.Sprint(batch), fmt.Sprint(threads)}, arguments...)...), dir: dir}
 	var stderr strings.Builder
 	p.cmd.Stderr = &stderr
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
@@ -105,6 +134,7 @@ func startPeer(name string, batch, threads int) (*peer, error) {
 	p.out = bufio.NewReader(out)
 	var ready struct {
 		Version    string
+		Device     string
 		Parameters map[string]int
 	}
 	if err := p.receive(&ready); err != nil {
@@ -112,7 +142,7 @@ func startPeer(name string, batch, threads int) (*peer, error) {
 		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
 		return nil, fmt.Errorf("bench: %w: %s: %s (TQN_PYTHON chooses the interpreter)", ErrNoPeer, interpreter(), lines[len(lines)-1])
 	}
-	p.version, p.parameters = ready.Version, ready.Parameters
+	p.version, p.device, p.parameters = ready.Version, ready.Device, ready.Parameters
 	return p, nil
 }
 
@@ -124,9 +154,9 @@ func (p *peer) receive(v any) error {
 	return json.Unmarshal(line, v)
 }
 
-// time asks for n steps and returns their times.
-func (p *peer) time(layout string, n int) ([]time.Duration, error) {
-	if _, err := fmt.Fprintf(p.in, "%s %d\n", layout, n); err != nil {
+// time asks for n times of a step, each the mean of so many.
+func (p *peer) time(layout string, steps, n int) ([]time.Duration, error) {
+	if _, err := fmt.Fprintf(p.in, "%s %d %d\n", layout, steps, n); err != nil {
 		return nil, fmt.Errorf("bench: PyTorch: %w", err)
 	}
 	var answer struct {
@@ -158,23 +188,32 @@ func Peers(c PeerCase, o Options, rounds, steps int) (PeerReport, error) {
 		return PeerReport{}, err
 	}
 	defer ours.Close()
-	p, err := startPeer(c.Name, o.Batch, ours.Threads)
+	p, err := startPeer(c.Name, o.Batch, ours.Threads, o.Peer)
 	if err != nil {
 		return PeerReport{}, err
 	}
 	defer p.close()
 	r := PeerReport{Case: c.Name, Batch: o.Batch, Threads: ours.Threads, Method: o.Method, Kernel: ours.Kernel, Peer: "PyTorch " + p.version}
+	layouts, each := []string{"channels_last", "contiguous"}, 1
+	if o.Peer.Platform != "" {
+		r.Peer += ", torch.compile, " + p.device
+		layouts, each = layouts[:1], blockSteps
+	}
 	var we, they []time.Duration
 	wins := map[string]int{}
-	for range rounds {
+	for round := range rounds {
 		best, layout := time.Duration(0), ""
-		for _, l := range []string{"channels_last", "contiguous"} {
-			times, err := p.time(l, steps+1) // the first pays for a change of layout
+		for _, l := range layouts {
+			times, err := p.time(l, each, steps+1) // the first pays for a change of layout
 			if err != nil {
 				return r, err
 			}
-			if m := median(times[1:]); layout == "" || m < best {
+			m := median(times[1:])
+			if layout == "" || m < best {
 				best, layout = m, l
+			}
+			if round == 0 && o.Peer.Platform != "" {
+				r.PeerCompile = float64(each) * (times[0] - m).Seconds()
 			}
 		}
 		wins[layout]++
@@ -185,6 +224,9 @@ func Peers(c PeerCase, o Options, rounds, steps int) (PeerReport, error) {
 			return r, err
 		}
 		m := median(times[1:])
+		if round == 0 && o.Peer.Platform != "" {
+			r.Compile = float64(each) * (times[0] - m).Seconds()
+		}
 		we, they = append(we, m), append(they, best)
 		r.Rounds = append(r.Rounds, best.Seconds()/m.Seconds())
 	}

@@ -1,8 +1,10 @@
-"""Training steps of the paper's nets in PyTorch on the CPU, one request at a time, for `tqn bench --peers`.
+"""Training steps of the paper's nets in PyTorch, one request at a time, for `tqn bench --peers`.
 
-Started as:  python3 torch_peer.py NET BATCH THREADS   (NET "all" only counts parameters)
-Prints one JSON line {"version", "parameters"} (parameters by net) when ready, then for every line "LAYOUT STEPS" on stdin (LAYOUT is
-channels_last or contiguous) one line with the seconds of that many steps, as a JSON list. Ends with stdin.
+Started as:  python3 torch_peer.py NET BATCH THREADS DEVICE COMPILED TF32   (NET "all" only counts parameters; THREADS 0 is PyTorch's choice;
+DEVICE is cpu or cuda; COMPILED 1 uses torch.compile; TF32 1 allows products of 10 bits)
+Prints one JSON line {"version", "device", "parameters"} (parameters by net) when ready, then for every line "LAYOUT STEPS TIMES" on stdin (LAYOUT is
+channels_last or contiguous) one line with the seconds of a step, TIMES of them, each the mean of STEPS between two waits for the
+device, as a JSON list. Ends with stdin.
 The nets are those of nets/model.go: batch norm after every convolution and hidden linear layer, option-A shortcuts.
 """
 import json
@@ -72,30 +74,40 @@ LAYOUTS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_
 
 
 def main():
-    net, batch, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    torch.set_num_threads(threads)
+    net, batch, threads, device, compiled, tf32 = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5] == "1", sys.argv[6] == "1"
+    if threads:
+        torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
+    torch.backends.cudnn.benchmark = True
     made = {}
 
     def build(layout):
-        model = NETS[net]().to(memory_format=LAYOUTS[layout])
-        x = torch.randn(batch, 3, 32, 32).contiguous(memory_format=LAYOUTS[layout])
-        return model, torch.optim.Adam(model.parameters(), lr=0.01), x, torch.randint(0, 10, (batch,))
+        model = NETS[net]().to(device, memory_format=LAYOUTS[layout])
+        x = torch.randn(batch, 3, 32, 32, device=device).contiguous(memory_format=LAYOUTS[layout])
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+        return torch.compile(model) if compiled else model, optimizer, x, torch.randint(0, 10, (batch,), device=device)
+
+    def wait():
+        if device == "cuda":
+            torch.cuda.synchronize()
 
     parameters = {n: sum(p.numel() for p in NETS[n]().parameters()) for n in (NETS if net == "all" else [net])}
-    print(json.dumps({"version": torch.__version__, "parameters": parameters}), flush=True)
+    print(json.dumps({"version": torch.__version__, "device": torch.cuda.get_device_name() if device == "cuda" else device, "parameters": parameters}), flush=True)
     for line in sys.stdin:
-        layout, steps = line.split()
+        layout, steps, repeats = line.split()
         if layout not in made:
             made.clear()  # one layout's memory at a time
             made[layout] = build(layout)
         model, optimizer, x, y = made[layout]
         times = []
-        for _ in range(int(steps)):
+        for _ in range(int(repeats)):
             start = time.perf_counter()
-            optimizer.zero_grad(set_to_none=True)
-            F.cross_entropy(model(x), y).backward()
-            optimizer.step()
-            times.append(time.perf_counter() - start)
+            for _ in range(int(steps)):
+                optimizer.zero_grad(set_to_none=True)
+                F.cross_entropy(model(x), y).backward()
+                optimizer.step()
+            wait()
+            times.append((time.perf_counter() - start) / int(steps))
         rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         print(json.dumps({"seconds": times, "peak_rss_bytes": rss}), flush=True)
 
