@@ -638,7 +638,7 @@ func testTight(t *testing.T) {
 	}
 	reaches("Theorem 1's floor", finalGap(in), v.Floor, 0.8)
 	// Theorem 3, Q_d: the threshold next to a grid point; (1 - 2 w*)^2 is reached.
-	// Theorem 4, Q_d: the same instance reaches a quarter of it.
+	// Theorem 4, Q_d: the same instance reaches half of it.
 	q := mustInstance(convex.NewQuadratic(0, 1, []float64{1, 1}, []float64{0.02, 0.02}, 0), 1, []float64{1, 1}, convex.Root(0.5), 200000)
 	if v, err = bounds.Theorem3(bounds.Sharp, bounds.Nearest, q.Parameters(q.T)); err != nil {
 		t.Fatal(err)
@@ -648,7 +648,7 @@ func testTight(t *testing.T) {
 	if v, err = bounds.Theorem4(bounds.Sharp, bounds.Nearest, q.Parameters(q.T)); err != nil {
 		t.Fatal(err)
 	}
-	reaches("Theorem 4's sharp floor, Q_d", bcGap(q), v.Floor, 0.64/4*0.95)
+	reaches("Theorem 4's sharp floor, Q_d", bcGap(q), v.Floor, 0.64/2*0.95)
 }
 
 // finalGap is E F(w^T) - F*, where the law has settled: what the mean of the gaps

@@ -207,6 +207,17 @@ func smaller(a, b Value) Value {
 	return a
 }
 
+// decayStrongAgain is (y_1 + sum_{s=1..T-1} s/(s+1) A_s)/T with y_1 = (mu/2)|w^1-w*|^2 and A_s = decayStrongSharp at s:
+//
+//	(H_T y_1 + (G^2/(2 mu)) sum_{k=2..T} (H_k-1)/k)/T,  sum_{k=1..T} H_k/k = (H_T^2 + sum_{k=1..T} 1/k^2)/2,
+//
+// with pi^2/6 - 1/(T+1) for the sum of squares, which is at most that: 1/k^2 > 1/k - 1/(k+1) beyond T.
+func decayStrongAgain(p Parameters) float64 {
+	h := harmonic(p.T)
+	sum := (h*h+math.Pi*math.Pi/6-1/float64(p.T+1))/2 - h
+	return (h*startStrong(p) + p.G*p.G/(2*p.Mu)*sum) / float64(p.T)
+}
+
 // harmonic returns H_n = 1 + 1/2 + ... + 1/n to full precision.
 func harmonic(n int) float64 {
 	if n <= 256 {

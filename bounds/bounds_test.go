@@ -318,6 +318,27 @@ func TestFormsAgainstEachOther(t *testing.T) {
 	})
 }
 
+// The second decay of Theorem 4's sharp form for Q_d against its definition.
+func TestDecayStrongAgain(t *testing.T) {
+	for _, T := range []int{1, 2, 3, 10, 1000, 100000} {
+		p := hand
+		sum := startStrong(p)
+		for p.T = 1; p.T < T; p.T++ {
+			sum += decayStrongSharp(p) * float64(p.T) / float64(p.T+1)
+		}
+		got, want := decayStrongAgain(p), sum/float64(T)
+		// pi^2/6 - 1/(T+1) exceeds the sum of squares by less than 1/T - 1/(T+1).
+		if over := p.G * p.G / (2 * p.Mu) / 2 / float64(T) / float64(T+1) / float64(T); got < want*(1-1e-12) || got > want*(1+1e-12)+over {
+			t.Errorf("T = %d: %v, by summation %v", T, got, want)
+		}
+	}
+	p := hand
+	p.T = 1_000_000
+	if v := value(theorem4, Sharp, Nearest, p); v.Floor != 1 { // L d Delta^2/4, below (2+1)^2/8
+		t.Errorf("Theorem 4, sharp, Q_d, T = 1e6: floor %v, want 1", v.Floor)
+	}
+}
+
 // The sums against exact rationals and against plain summation.
 func TestSums(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 10, 255, 256, 257, 1000} {

@@ -15,7 +15,7 @@ var corollary1 = Claim{
 	Improved: map[Rounding]string{
 		Stochastic: "((mu/2)*min(G/mu,D)^2 + (H_{T+1}-1)*G^2/(2*mu))/T",
 		Nearest:    "the sharp form of Theorem 4 for Q_d"},
-	Tight:  "Q_d: the sharp floor within a factor of 4 (L = mu, w* next to a grid point: the gap of the threshold is L*Delta^2/8). Q_s: there is no floor.",
+	Tight:  "Q_d: the sharp floor within a factor of 2 (L = mu, w* next to a grid point: the gap of the threshold is L*Delta^2/8). Q_s: there is no floor.",
 	Source: "Section 4.2, from Theorem 4 with L2 = 0",
 	Forms:  []Form{Printed, Derived, Sharp}, Roundings: []Rounding{Stochastic, Nearest},
 	Bound: Corollary1,
@@ -39,7 +39,7 @@ var corollary1 = Claim{
 // Proof. Theorem 4. The gradient of a quadratic is affine, so rhat = 0 and, for Q_s,
 // E grad F(w+r) = grad F(w) exactly; for Q_d the rounding error has a bias.
 //
-// Tight: for Q_d the sharp floor is within a factor of 4 of the truth (L = mu, w* next to a
+// Tight: for Q_d the sharp floor is within a factor of 2 of the truth (L = mu, w* next to a
 // grid point: BC settles at the threshold, whose gap is L Delta^2/8). For Q_s there is no floor.
 func Corollary1(f Form, r Rounding, p Parameters) (Value, error) {
 	k := check{title: corollary1Title}

@@ -21,6 +21,6 @@ func ExampleTheorem4() {
 	// Output:
 	// printed 0 <nil>
 	// derived 2 <nil>
-	// sharp 2 <nil>
+	// sharp 1 <nil>
 	// bounds: Theorem 1: it is about stochastic rounding, whose error has mean zero; with nearest rounding it says nothing
 }

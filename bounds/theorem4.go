@@ -14,8 +14,9 @@ var theorem4 = Claim{
 		Nearest:    "(1+log(T+1))*G^2/(2*mu*T) + L*D*sqrt(d)*Delta/2"},
 	Improved: map[Rounding]string{
 		Stochastic: "((mu/2)*min(G/mu,D)^2 + (H_{T+1}-1)*G^2/(2*mu))/T + min(D*L2, L-mu)*d*Delta^2/8",
-		Nearest:    "the smaller of A + L*D*sqrt(d)*Delta/2 and (1+sqrt(mu/L))*A + (sqrt(L)+sqrt(mu))^2*d*Delta^2/8, A the decay of the stochastic form"},
-	Tight:  "Q_d: the sharp floor within a factor of 4 (L = mu, w* next to a grid point: the gap of the threshold is L*Delta^2/8). Q_s: the sharp floor within a factor of phi^5/4 = 2.78, phi the golden ratio, as mu/L -> 0 (F'' jumps from L to mu at phi^-2*Delta in the cell, w* at phi^-3*Delta).",
+		Nearest: "the smallest of A + L*D*sqrt(d)*Delta/2, (1+sqrt(mu/L))*A + (sqrt(L)+sqrt(mu))^2*d*Delta^2/8 and A + A' + L*d*Delta^2/4, A the decay of the stochastic form, " +
+			"A' = (H_T*(mu/2)*min(G/mu,D)^2 + sum_{k=2..T} (H_k-1)/k*G^2/(2*mu))/T"},
+	Tight:  "Q_d: the sharp floor within a factor of 2 (F''=L around w* next to a grid point: the gap of the threshold is L*Delta^2/8). Q_s: the sharp floor within a factor of phi^5/4 = 2.78, phi the golden ratio, as mu/L -> 0 (F'' jumps from L to mu at phi^-2*Delta in the cell, w* at phi^-3*Delta).",
 	Source: "Section 4.2; proof in Appendix E",
 	Forms:  []Form{Printed, Derived, Sharp}, Roundings: []Rounding{Stochastic, Nearest},
 	Bound: Theorem4,
@@ -36,10 +37,12 @@ var theorem4 = Claim{
 //	derived, Q_d  L D sqrt(d) Delta/2
 //	sharp, Q_s    min(D L2, L-mu) d Delta^2/8            with decay A
 //	sharp, Q_d    L D sqrt(d) Delta/2                    with decay A, or
-//	              (sqrt L + sqrt mu)^2 d Delta^2/8       with decay (1+sqrt(mu/L)) A
+//	              (sqrt L + sqrt mu)^2 d Delta^2/8       with decay (1+sqrt(mu/L)) A, or
+//	              L d Delta^2/4                          with decay A + A'
 //
-// A = ((mu/2) min(G/mu, D)^2 + (H_{T+1}-1) G^2/(2 mu))/T <= A_0. The sharp forms take
-// the smaller of what the known constants allow.
+// A = ((mu/2) min(G/mu, D)^2 + (H_{T+1}-1) G^2/(2 mu))/T <= A_0 and
+// A' = (H_T (mu/2) min(G/mu, D)^2 + sum_{k=2..T} (H_k-1)/k G^2/(2 mu))/T, of order log(T)^2/T. The sharp forms take
+// the smallest of what the known constants allow.
 //
 // Proof, derived. Taylor: grad F(w+r) = grad F(w) + Hess F(w) r + rhat, |rhat| <= (L2/2)|r|^2.
 // For Q_s, E r = 0 and E|r|^2 <= d Delta^2/4, so the rounding costs at most
@@ -56,8 +59,16 @@ var theorem4 = Claim{
 // <= theta sum (F(w^t)-F*) on the right, so (1-theta)(1/T) sum (F(w^t)-F*) <=
 // A + (L-mu+mu/theta) d Delta^2/8; theta = 1/(1+sqrt(L/mu)) makes the floor smallest.
 //
-// Tight: for Q_d the sharp floor is within a factor of 4 of the truth (L = mu, w* next to a
-// grid point: BC settles at the threshold, whose gap is L Delta^2/8). For Q_s
+// The last floor for Q_d, with y_t = (mu/2) E|w^t-w*|^2 and B = L d Delta^2/8: Theorem 3's argument alone, <w-w*, grad F(q)> >= F(w) - F* - (L/2)|r|^2, and
+// the same telescoping without the strong convexity of F leave
+//
+//	sum_{t<=T} E[F(w^t)-F*] <= T (A_T + B) + sum_{t<=T} y_t - (T+1) y_{T+1}.
+//
+// Since y_t <= E[F(w^t)-F*], the last iterate has y_{T+1} <= T/(T+1) (A_T + B) for every T. Put into the same line, sum_{t<=T} y_t is at
+// most y_1 + sum_{s<T} s/(s+1) (A_s + B) <= T (A' + B).
+//
+// Tight: for Q_d the sharp floor is within a factor of 2 of the truth for all mu <= L (w* next to a grid point and second derivative L from there to the
+// threshold, where BC settles: the gap there is L Delta^2/8; d copies give d times that). For Q_s
 // within a factor of phi^5/4 = 2.78, phi = (1+sqrt 5)/2, as mu/L -> 0: d cells in which the second derivative jumps from L to mu at phi^-2 Delta,
 // with w* at phi^-3 Delta, where BC ends with a gap of phi^-5 L d Delta^2/2 (convex.WorstKink).
 func Theorem4(f Form, r Rounding, p Parameters) (Value, error) {
@@ -124,7 +135,7 @@ func strongSharp(r Rounding, p Parameters) Value {
 		return best
 	}
 	s := math.Sqrt(p.L) + math.Sqrt(p.Mu)
-	best = Value{Decay: decay * (1 + math.Sqrt(p.Mu/p.L)), Floor: s * s * cell}
+	best = smaller(Value{Decay: decay * (1 + math.Sqrt(p.Mu/p.L)), Floor: s * s * cell}, Value{Decay: decay + decayStrongAgain(p), Floor: 2 * p.L * cell})
 	if known(p.Diameter) {
 		best = smaller(best, Value{Decay: decay, Floor: p.L * p.Diameter * math.Sqrt(float64(p.Dim)) * p.Delta / 2})
 	}

@@ -16,6 +16,7 @@ type Counterexample struct {
 	Claim      string // as in package bounds
 	Form       bounds.Form
 	Rounding   bounds.Rounding
+	Either     bool              // rounding plays no part, and the bounds are the same for both
 	Instance   string            // the problem and the run in words
 	Left       string            // what is measured
 	Parameters bounds.Parameters // the constants that the bounds are given
@@ -25,19 +26,21 @@ type Counterexample struct {
 	Coverage   string       // what the search went through
 }
 
-// Record is the counterexample as a line of a verification run: the printed
-// statement, expected to be violated.
-func (c Counterexample) Record() evidence.Record {
-	r := evidence.NewRecord(c.Measured, c.Printed.Total(), evidence.Violated)
-	r.Claim, r.Form, r.Rounding, r.Instance = c.Claim+".counterexample", string(c.Form), string(c.Rounding), c.Instance
-	return r
-}
-
-// RepairedRecord is the same instance against the derived bound, expected to hold.
-func (c Counterexample) RepairedRecord() evidence.Record {
-	r := evidence.NewRecord(c.Measured, c.Repaired.Total(), evidence.Holds)
-	r.Claim, r.Form, r.Rounding, r.Instance = c.Claim+".repaired", string(bounds.Derived), string(c.Rounding), c.Instance
-	return r
+// Records are the counterexample as lines of a verification run, for each rounding that it is about: the printed
+// statement, expected to be violated, and the derived bound on the same instance, expected to hold.
+func (c Counterexample) Records() []evidence.Record {
+	roundings := []bounds.Rounding{c.Rounding}
+	if c.Either {
+		roundings = []bounds.Rounding{bounds.Stochastic, bounds.Nearest}
+	}
+	var records []evidence.Record
+	for _, rounding := range roundings {
+		printed, repaired := evidence.NewRecord(c.Measured, c.Printed.Total(), evidence.Violated), evidence.NewRecord(c.Measured, c.Repaired.Total(), evidence.Holds)
+		printed.Claim, printed.Form, printed.Rounding, printed.Instance = c.Claim+".counterexample", string(c.Form), string(rounding), c.Instance
+		repaired.Claim, repaired.Form, repaired.Rounding, repaired.Instance = c.Claim+".repaired", string(bounds.Derived), string(rounding), c.Instance
+		records = append(records, printed, repaired)
+	}
+	return records
 }
 
 // Counterexamples returns one instance per false statement of Section 4, measured

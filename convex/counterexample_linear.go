@@ -346,7 +346,7 @@ var theorem3Linear = Exhibit{
 		lower, upper := e*wall(d, e, x[1], lattice, false), e*wall(d, e, x[1], lattice, true)
 		p := wallParameters(x)
 		return Counterexample{
-			Name: "theorem3-linear", Claim: "theorem3", Form: bounds.Printed, Rounding: bounds.Nearest,
+			Name: "theorem3-linear", Claim: "theorem3", Form: bounds.Printed, Rounding: bounds.Nearest, Either: true,
 			Instance: fmt.Sprintf("F(w) = %.2f w on [0, %g], two linear terms of slopes %.2f and %.2f (so L = 0), c = 1 = %.2f D/G, T = %d, start %g",
 				e, d, e+1, e-1, p.C*p.G/p.Diameter, x[1], d),
 			Left: "E F(wbar_T) - F*", Parameters: p,

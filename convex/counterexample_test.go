@@ -19,7 +19,8 @@ func TestCounterexamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range all {
-		bad, good := c.Record(), c.RepairedRecord()
+		records := c.Records()
+		bad, good := records[0], records[1]
 		t.Logf("%s: %s: measured [%v, %v], printed %v, repaired %v", c.Name, c.Instance, c.Measured.Lower, c.Measured.Upper, c.Printed.Total(), c.Repaired.Total())
 		if bad.Verdict != evidence.Violated.String() {
 			t.Errorf("%s: the printed bound %v is %s by %v in [%v, %v]", c.Name, bad.Bound, bad.Verdict, bad.Measured, bad.Lower, bad.Upper)

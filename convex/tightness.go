@@ -44,7 +44,7 @@ func (w Worst) Summary() string {
 	if w.Found >= 0.5 {
 		return fmt.Sprintf("tight within a factor %.3g", 1/w.Found)
 	}
-	s := fmt.Sprintf("loose by a factor %.3g on every instance found", 1/w.Found)
+	s := fmt.Sprintf("loose by a factor %.3g on every instance searched", 1/w.Found)
 	if len(w.Losses) > 0 {
 		s += fmt.Sprintf(", most of it lost at: %s (%.3g)", w.Losses[0].Step, w.Losses[0].Factor)
 	}
@@ -271,8 +271,12 @@ func climb(ctx context.Context, claim string, rule quantize.Rule, r bounds.Round
 		return Worst{}, err
 	}
 	con := c.in.Problem.Constants()
-	w.Instance = fmt.Sprintf("%s on [0, %g], Delta = 1, w* = %.3g, m = %d, G = %.3g, mu = %.3g, L = %.3g, L2 = %.3g, alpha_t = %s, start %g",
-		c.in.Problem.Name(), float64(c.in.Grid.Len()-1), c.in.Problem.Minimiser()[0], c.in.Problem.Terms(), con.G, con.Mu, con.L, con.L2, c.in.Schedule, c.in.Start[0])
+	third := fmt.Sprintf("L2 = %.3g", con.L2)
+	if math.IsNaN(con.L2) {
+		third = "no L2 (F'' jumps)"
+	}
+	w.Instance = fmt.Sprintf("%s on [0, %g], Delta = 1, w* = %.3g, m = %d, G = %.3g, mu = %.3g, L = %.3g, %s, alpha_t = %s, start %g",
+		c.in.Problem.Name(), float64(c.in.Grid.Len()-1), c.in.Problem.Minimiser()[0], c.in.Problem.Terms(), con.G, con.Mu, con.L, third, c.in.Schedule, c.in.Start[0])
 	if rule == quantize.SR && form == bounds.Derived {
 		tr, err := Follow(c.in, false)
 		if err != nil {

@@ -168,6 +168,7 @@ func WriteVerification(dir string, v Verification) error {
 	writeBudget(&b, v.Records)
 	fmt.Fprintf(&b, "\n%s\n", v.Manifest.Markdown())
 
+	writeGlance(&b, v)
 	if bad := Unexpected(v.Records); len(bad) > 0 {
 		fmt.Fprintf(&b, "## Not as expected\n\n%s\n", VerdictTable(bad, true).Markdown())
 	}
@@ -192,6 +193,9 @@ func WriteVerification(dir string, v Verification) error {
 			if w.Claim == s.claim {
 				fmt.Fprintf(&b, "- %s form, %s rounding: %s\n", w.Form, w.Rounding, w.Summary())
 			}
+		}
+		if x := v.limit(s.claim); x > 0 {
+			fmt.Fprintf(&b, "- sharp form, stochastic rounding, T to infinity: the floor is tight within a factor %.3g ([where BinaryConnect with Q_s ends](#where-binaryconnect-with-q_s-ends))\n", x)
 		}
 		fmt.Fprintf(&b, "- again: `tqn verify --claim %s --seed %d --out DIR`\n\n", s.claim, v.Manifest.Seed)
 		if v.Data == "" {
@@ -225,6 +229,81 @@ func WriteVerification(dir string, v Verification) error {
 	}
 	writeTightness(&b, v)
 	return nets.WriteFile(filepath.Join(dir, "verify.md"), []byte(b.String()))
+}
+
+// writeGlance is the report's summary: a line for every result and rounding.
+func writeGlance(b *strings.Builder, v Verification) {
+	t := &Table{Header: []string{"result", "rounding", "as printed", "derived", "sharp", "tight within"}}
+	for _, claim := range bounds.Claims() {
+		for _, r := range claim.Roundings {
+			records := ofRounding(ofClaim(v.Records, claim.Name), r)
+			if len(records) == 0 {
+				continue
+			}
+			tight := "-"
+			for _, w := range v.Worst { // the last is the sharpest form's
+				if w.Claim == claim.Name && w.Rounding == r {
+					tight = fmt.Sprintf("%.3g", 1/w.Found)
+				}
+			}
+			if x := v.limit(claim.Name); x > 0 && r == bounds.Stochastic {
+				tight += fmt.Sprintf("; %.3g as T grows", x)
+			}
+			t.Add(claim.Title, r, status(records, claim.Name, bounds.Printed, bounds.Appendix), status(records, claim.Name, bounds.Derived), status(records, claim.Name, bounds.Sharp), tight)
+		}
+	}
+	fmt.Fprintf(b, "## At a glance\n\nIn brackets the largest measured/bound of the run, controls apart; above 1 the statement is false. The last column is bound/measured for the sharpest form on the worst instance that "+
+		"a search found ([How tight](#how-tight)): no better bound can be smaller by more than that factor. Proofs and counterexamples are in docs/errata.md and package bounds.\n\n%s\n", t.Markdown())
+}
+
+// limit is the factor within which a result's floor with Q_s is tight as T tends to infinity, 0 where the run does not know it.
+func (v Verification) limit(claim string) float64 {
+	if claim != "theorem3" && claim != "theorem4" || len(v.Kinks) == 0 {
+		return 0
+	}
+	return v.Kinks[0].Floor / v.Kinks[0].Gap
+}
+
+// status says how a result fares in some forms: the statement itself and, by name, those lines of its proof that are false.
+func status(records []evidence.Record, claim string, forms ...bounds.Form) string {
+	var worst float64
+	var lines []string
+	seen, violated, undecided := false, false, false
+	for _, r := range records {
+		if !slices.Contains(forms, bounds.Form(r.Form)) || strings.HasPrefix(r.Instance, "control: ") {
+			continue
+		}
+		_, line, _ := strings.Cut(r.Claim, ".")
+		if line != "" && line != "counterexample" && line != "repaired" {
+			if r.Verdict == evidence.Violated.String() && !slices.Contains(lines, line) {
+				lines = append(lines, line)
+			}
+			continue
+		}
+		seen, worst = true, max(worst, r.Ratio)
+		violated = violated || r.Verdict == evidence.Violated.String()
+		undecided = undecided || r.Verdict == evidence.Undecided.String()
+	}
+	s := "holds"
+	switch {
+	case violated:
+		s = "**false**"
+	case undecided:
+		s = "undecided"
+	}
+	if !seen {
+		s = "-"
+	} else {
+		s += fmt.Sprintf(" (%s)", ratio(worst))
+	}
+	if len(lines) > 0 {
+		s += "; false in the proof: " + strings.Join(lines, ", ")
+	}
+	return s
+}
+
+func ofRounding(records []evidence.Record, r bounds.Rounding) []evidence.Record {
+	return slices.DeleteFunc(slices.Clone(records), func(x evidence.Record) bool { return x.Rounding != string(r) })
 }
 
 // ofClaim are the records of a claim and of the lines of its proof.
@@ -307,9 +386,9 @@ func writeTightness(b *strings.Builder, v Verification) {
 		}
 		fmt.Fprintf(b, "%s\nThe worst instances, and bound/measured as a product of what each step of the proof loses:\n\n", t.Markdown())
 		for _, w := range v.Worst {
-			fmt.Fprintf(b, "- %s, %s, %s: %s. Measured %.4g, bound %.4g = decay %.4g + floor %.4g.", w.Claim, w.Form, w.Rounding, w.Instance, w.Measured, w.Bound.Total(), w.Bound.Decay, w.Bound.Floor)
+			fmt.Fprintf(b, "- %s, %s, %s: %s. Measured %.4g, bound %.4g = decay %.4g + floor %.4g", w.Claim, w.Form, w.Rounding, w.Instance, w.Measured, w.Bound.Total(), w.Bound.Decay, w.Bound.Floor)
 			for i, l := range w.Losses {
-				fmt.Fprintf(b, "%s %.3g at %s", map[bool]string{true: " Lost:", false: ","}[i == 0], l.Factor, l.Step)
+				fmt.Fprintf(b, "%s %.3g at %s", map[bool]string{true: ". Lost:", false: ","}[i == 0], l.Factor, l.Step)
 			}
 			fmt.Fprintf(b, ".\n")
 		}

@@ -211,7 +211,7 @@ func otherRecords(ctx context.Context, o verifyOptions) ([]evidence.Record, erro
 			return nil, err
 		}
 		for _, c := range found {
-			for _, r := range []evidence.Record{c.Record(), c.RepairedRecord()} {
+			for _, r := range c.Records() {
 				if wanted(r.Claim) {
 					records = append(records, r)
 				}
