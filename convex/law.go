@@ -233,22 +233,16 @@ func (l *Law) scatter(dst, src []float64, alpha float64) {
 // with probability p, for the step s = alpha*drift (in grid steps) from index j. It
 // is quantize.Grid.Move in index form.
 func (l *Law) move(s float64, j int, stride int) (near, far int, p float64) {
-	a := math.Abs(s)
+	room := l.n - 1 - j
 	if s < 0 {
-		stride = -stride
+		s, room, stride = -s, j, -stride
 	}
-	if a < 1 {
-		// drift is 0 at a bound that it points out of, so there is room for one step.
-		return 0, stride, a
+	if r := float64(room); s > r {
+		s = r
 	}
-	room := j
-	if s > 0 {
-		room = l.n - 1 - j
-	}
-	a = min(a, float64(room))
-	k := math.Floor(a)
-	near = int(k) * stride
-	return near, near + stride, a - k
+	k := int(s)
+	near = k * stride
+	return near, near + stride, s - float64(k)
 }
 
 func (l *Law) scatter1(dst, src []float64, alpha float64) {
