@@ -22,15 +22,21 @@ type winogradConv struct {
 	ws         *Workers
 	forw, back *winogradPass
 	weights    *winogradGrad
+	changes    winogradChanges
 }
 
 func newWinogradConv(ws *Workers, s ConvShape) *winogradConv {
 	c := &winogradConv{ConvShape: s, ws: ws, forw: newWinogradPass(ws, s, s.C, s.K), back: newWinogradPass(ws, s, s.K, s.C)}
 	c.weights = newWinogradGrad(ws, s, c.back)
+	c.changes.c = c
+	c.changes.markPart, c.changes.packPart = c.changes.mark, c.changes.pack
 	return c
 }
 
-func (c *winogradConv) setWeights(w []float32, _ bool) {
+func (c *winogradConv) setWeights(w []float32, binary bool) {
+	if binary && c.changes.follow(w) {
+		return
+	}
 	c.forw.pack(w)
 	shared := c.ws.shared
 	turned := take[float32](&shared, len(w))
@@ -38,6 +44,7 @@ func (c *winogradConv) setWeights(w []float32, _ bool) {
 	c.ws.Do(9*c.C/16, c.back.turnPart)
 	c.back.pack(turned)
 	c.back.source, c.back.turned = nil, nil
+	c.changes.reset(w, binary)
 }
 
 func (c *winogradConv) forward(y, x []float32, n int, sums *Sums) { c.forw.run(y, x, n, nil, sums) }
@@ -168,12 +175,17 @@ func (p *winogradPass) pack(w []float32) {
 }
 
 func (p *winogradPass) packBlock(block, worker int) {
-	scratch := p.ws.scratch[worker]
+	p.packVectors(p.filters[block*p.tile.k:], p.c*p.k, p.k, block, 0, p.c, p.ws.scratch[worker])
+}
+
+// packVectors transforms filters of n input channels, from channel c on, and a block of output channels. In src taps are tap floats apart,
+// input channels next.
+func (p *winogradPass) packVectors(src []float32, tap, next, block, c, n int, scratch []byte) {
 	temp := take[float32](&scratch, p.temporary())
 	nk := p.tile.k
-	a := winogradArgs{src: &p.filters[block*nk], row: 3 * p.c * p.k * 4, column: p.c * p.k * 4, next: p.k * 4,
-		dst: &p.packed[block*p.c*nk], dstrow: 6 * p.c * p.k * 4, dstcolumn: p.c * p.k * 4, dstnext: nk * 4,
-		temp: &temp[0], tiles: p.c, bytes: nk * 4, points: &winogradPoints[0]}
+	a := winogradArgs{src: &src[0], row: 3 * tap * 4, column: tap * 4, next: next * 4,
+		dst: &p.packed[(block*p.c+c)*nk], dstrow: 6 * p.c * p.k * 4, dstcolumn: p.c * p.k * 4, dstnext: nk * 4,
+		temp: &temp[0], tiles: n, bytes: nk * 4, points: &winogradPoints[0]}
 	a.weights(p.ws.impl)
 }
 

@@ -5,7 +5,7 @@
 // Activations are float32 in NHWC order and convolution weights HWIO, (r, s, c,
 // k): c runs over input, k over output channels. Kernels take slices that the
 // caller has planned; an object ([Conv], [Linear], [BatchNorm], [MaxPool])
-// belongs to one layer, allocates when it is built and never again. Parallel
+// belongs to one layer, allocates when it is built (and when it first gets binary weights) and never again. Parallel
 // work belongs to [Workers]:
 //
 //	ws, err := kernel.NewWorkers(0, "")             // all CPUs, the fastest implementation
