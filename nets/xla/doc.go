@@ -16,7 +16,7 @@
 // (TestStepOfEveryNetAndMethod), and state moves both ways.
 //
 // Ten epochs of VGG-9 at quarter width with SR on all 10,000 + 2,000 embedded images, seeds 1, 2, 3: test error 14.70, 14.40, 14.90 % on
-// the CPU engine (27 s each on two cores of a Zen 4) and 14.95, 14.65, 15.00 % on XLA's CPU plug-in (81 to 98 s), a difference of the means
+// the CPU engine (26 s each on two cores of a Zen 4) and 14.95, 14.65, 15.00 % on XLA's CPU plug-in (111 to 115 s), a difference of the means
 // of 0.20 points with a standard error of 0.18:
 //
 //	tqn train --net vgg9 --method sr --data embedded --width 0.25 --epochs 10 --batch 64 --seed 1 --engine pjrt --out runs/sr-pjrt-1
