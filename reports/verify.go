@@ -730,7 +730,9 @@ func bcFigure(claim string, seed uint64) (*Figure, error) {
 			if err != nil {
 				return err
 			}
-			params[x] = in.Parameters(1)
+			b := in.Parameters(1)
+			b.T = 1e9 // where the form with the smallest floor is the smallest
+			params[x] = b
 		}
 		for i := range s {
 			if s[i] < 1e-15 { // zero up to rounding: no point on a logarithmic axis
