@@ -249,7 +249,7 @@ func writeGlance(b *strings.Builder, v Verification) {
 			if x := v.limit(claim.Name); x > 0 && r == bounds.Stochastic {
 				tight += fmt.Sprintf("; %.3g as T grows", x)
 			}
-			t.Add(claim.Title, r, status(records, claim.Name, bounds.Printed, bounds.Appendix), status(records, claim.Name, bounds.Derived), status(records, claim.Name, bounds.Sharp), tight)
+			t.Add(claim.Title, r, status(records, bounds.Printed, bounds.Appendix), status(records, bounds.Derived), status(records, bounds.Sharp), tight)
 		}
 	}
 	fmt.Fprintf(b, "## At a glance\n\nIn brackets the largest measured/bound of the run, controls apart; above 1 the statement is false. The last column is bound/measured for the sharpest form on the worst instance that "+
@@ -265,7 +265,7 @@ func (v Verification) limit(claim string) float64 {
 }
 
 // status says how a result fares in some forms: the statement itself and, by name, those lines of its proof that are false.
-func status(records []evidence.Record, claim string, forms ...bounds.Form) string {
+func status(records []evidence.Record, forms ...bounds.Form) string {
 	var worst float64
 	var lines []string
 	seen, violated, undecided := false, false, false

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"tqn/bounds"
 	"tqn/evidence"
 )
 
@@ -73,6 +74,25 @@ func TestFiguresOfTheTheorems(t *testing.T) {
 			if !(p.X.Min > 0 && p.X.Max > p.X.Min && p.Y.Min > 0 && p.Y.Max > p.Y.Min) {
 				t.Errorf("%s, panel %d: axes [%g, %g] x [%g, %g]", s.claim, i, p.X.Min, p.X.Max, p.Y.Min, p.Y.Max)
 			}
+		}
+	}
+}
+
+// The summary's line of a result: controls do not count, a counterexample does, and a false line of the proof is named.
+func TestStatus(t *testing.T) {
+	const holds, violated = evidence.Holds, evidence.Violated
+	sound := []evidence.Record{record("theorem1", "a", 1, 2, holds), record("theorem1", "control: half the bound", 3, 2, violated), record("theorem1.jensen", "a", 3, 4, holds)}
+	for want, records := range map[string][]evidence.Record{
+		"-":                                  {record("theorem1", "control: half the bound", 3, 2, violated)},
+		"holds (0.5)":                        sound,
+		"**false** (1.5)":                    append(sound[:3:3], record("theorem1.counterexample", "b", 3, 2, violated)),
+		"holds (0.5); false in the proof: x": append(sound[:3:3], record("theorem1.x", "b", 3, 2, violated), record("theorem1.x", "c", 3, 2, violated)),
+	} {
+		if got := status(records, bounds.Printed); got != want {
+			t.Errorf("status %q, want %q", got, want)
+		}
+		if got := status(records, bounds.Derived); got != "-" {
+			t.Errorf("status of another form: %q", got)
 		}
 	}
 }
