@@ -231,29 +231,43 @@ func WriteVerification(dir string, v Verification) error {
 	return nets.WriteFile(filepath.Join(dir, "verify.md"), []byte(b.String()))
 }
 
-// writeGlance is the report's summary: a line for every result and rounding.
+// writeGlance is the report's summary: a line for every result and rounding, with its tightness where that has been searched.
 func writeGlance(b *strings.Builder, v Verification) {
-	t := &Table{Header: []string{"result", "rounding", "as printed", "derived", "sharp", "tight within"}}
+	fmt.Fprintf(b, "## At a glance\n\nIn brackets the largest measured/bound of the run, controls apart; above 1 the statement is false. ")
+	t := &Table{Header: []string{"result", "rounding", "as printed", "derived", "sharp"}}
+	if len(v.Worst) > 0 {
+		t.Header = append(t.Header, "tight within")
+		fmt.Fprintf(b, "The last column is bound/measured for the sharpest form on the worst instance that "+
+			"a search found ([How tight](#how-tight)): no better bound can be smaller by more than that factor. ")
+	}
 	for _, claim := range bounds.Claims() {
 		for _, r := range claim.Roundings {
 			records := ofRounding(ofClaim(v.Records, claim.Name), r)
 			if len(records) == 0 {
 				continue
 			}
-			tight := "-"
-			for _, w := range v.Worst { // the last is the sharpest form's
-				if w.Claim == claim.Name && w.Rounding == r {
-					tight = fmt.Sprintf("%.3g", 1/w.Found)
-				}
+			row := []any{claim.Title, r, status(records, bounds.Printed, bounds.Appendix), status(records, bounds.Derived), status(records, bounds.Sharp)}
+			if len(v.Worst) > 0 {
+				row = append(row, v.tight(claim.Name, r))
 			}
-			if x := v.limit(claim.Name); x > 0 && r == bounds.Stochastic {
-				tight += fmt.Sprintf("; %.3g as T grows", x)
-			}
-			t.Add(claim.Title, r, status(records, bounds.Printed, bounds.Appendix), status(records, bounds.Derived), status(records, bounds.Sharp), tight)
+			t.Add(row...)
 		}
 	}
-	fmt.Fprintf(b, "## At a glance\n\nIn brackets the largest measured/bound of the run, controls apart; above 1 the statement is false. The last column is bound/measured for the sharpest form on the worst instance that "+
-		"a search found ([How tight](#how-tight)): no better bound can be smaller by more than that factor. Proofs and counterexamples are in docs/errata.md and package bounds.\n\n%s\n", t.Markdown())
+	fmt.Fprintf(b, "Proofs and counterexamples are in docs/errata.md and package bounds.\n\n%s\n", t.Markdown())
+}
+
+// tight says within which factor the sharpest form of a result is tight.
+func (v Verification) tight(claim string, r bounds.Rounding) string {
+	s := "-"
+	for _, w := range v.Worst { // the last is the sharpest form's
+		if w.Claim == claim && w.Rounding == r {
+			s = fmt.Sprintf("%.3g", 1/w.Found)
+		}
+	}
+	if x := v.limit(claim); x > 0 && r == bounds.Stochastic {
+		s += fmt.Sprintf("; %.3g as T grows", x)
+	}
+	return s
 }
 
 // limit is the factor within which a result's floor with Q_s is tight as T tends to infinity, 0 where the run does not know it.

@@ -42,28 +42,32 @@ func (c *engineChoice) pluginFlags(cmd *cobra.Command, engines ...string) {
 	c.client = sync.OnceValues(func() (*pjrt.Client, error) { return xla.OpenClient(c.plugin) })
 }
 
-// groups is the number of runs that have devices of their own: 0 for the CPU's engine.
-func (c *engineChoice) groups() int {
+// device is the plug-in's client, nil for the CPU's engine and where it cannot be started, which factory reports.
+func (c *engineChoice) device() *pjrt.Client {
 	if c.engine != "pjrt" {
-		return 0
+		return nil
 	}
 	client, err := c.client()
 	if err != nil {
-		return 0
+		return nil
 	}
-	return len(client.Devices) / c.share
+	return client
+}
+
+// groups is the number of runs that have devices of their own: 0 for the CPU's engine.
+func (c *engineChoice) groups() int {
+	if client := c.device(); client != nil {
+		return len(client.Devices) / c.share
+	}
+	return 0
 }
 
 // platform is the plug-in's, "" for the CPU's engine.
 func (c *engineChoice) platform() string {
-	if c.engine != "pjrt" {
-		return ""
+	if client := c.device(); client != nil {
+		return client.Platform
 	}
-	client, err := c.client()
-	if err != nil {
-		return ""
-	}
-	return client.Platform
+	return ""
 }
 
 // factory returns what builds engines for nets.Where.NewEngine: nil for the CPU. With pjrt, the

@@ -206,10 +206,13 @@ func Run(o Options) (Report, error) {
 	r := Report{Net: o.Net, Batch: o.Batch, Threads: s.Threads, Kernel: s.Kernel,
 		ImagesPerSecond: s.ImagesPerSecond(m), GFLOPS: s.GFLOPS(m), PeakRSSBytes: PeakRSS()}
 	if s.block != nil {
-		r.Compile = blockSteps * (first[0] - m).Seconds()
+		r.Compile = compileSeconds(first[0], m)
 	}
 	return r, nil
 }
+
+// compileSeconds is what a first block of steps takes longer than those behind it, from the times of a step in them.
+func compileSeconds(first, step time.Duration) float64 { return blockSteps * (first - step).Seconds() }
 
 func median(d []time.Duration) time.Duration {
 	d = slices.Sorted(slices.Values(d))

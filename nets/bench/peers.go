@@ -213,7 +213,7 @@ func Peers(c PeerCase, o Options, rounds, steps int) (PeerReport, error) {
 				best, layout = m, l
 			}
 			if round == 0 && o.Peer.Platform != "" {
-				r.PeerCompile = float64(each) * (times[0] - m).Seconds()
+				r.PeerCompile = compileSeconds(times[0], m)
 			}
 		}
 		wins[layout]++
@@ -225,7 +225,7 @@ func Peers(c PeerCase, o Options, rounds, steps int) (PeerReport, error) {
 		}
 		m := median(times[1:])
 		if round == 0 && o.Peer.Platform != "" {
-			r.Compile = float64(each) * (times[0] - m).Seconds()
+			r.Compile = compileSeconds(times[0], m)
 		}
 		we, they = append(we, m), append(they, best)
 		r.Rounds = append(r.Rounds, best.Seconds()/m.Seconds())

@@ -221,32 +221,24 @@ func (n *net) maxPool(l nets.Layer, x value) (value, back) {
 	high := func(in, out int) int { return extent(out) + k - 1 - in - l.Pad }
 	padded := n.pad(x, math.Inf(-1), []int{0, l.Pad, l.Pad, 0}, []int{0, high(l.In.H, l.Out.H), high(l.In.W, l.Out.W), 0}, make([]int, 4))
 	pixels := make([]value, k*k)
-	var y value
 	for i := range pixels {
 		r, s := i/k, i%k
 		pixels[i] = n.slice(padded, []int{0, r, s, 0}, []int{batch, r + extent(l.Out.H), s + extent(l.Out.W), l.In.C}, []int{1, stride, stride, 1})
-		if i == 0 {
-			y = pixels[0]
-		} else {
-			y = n.max(y, pixels[i])
-		}
+	}
+	y := pixels[0]
+	for _, pixel := range pixels[1:] {
+		y = n.max(y, pixel)
 	}
 	return y, func(dy value) value {
+		zero := n.like(dy, 0)
+		left := dy // of the windows whose maximum has not come yet
 		parts := make([]value, k*k)
-		var taken value
 		for i, pixel := range pixels {
-			take := n.compare("EQ", pixel, y)
-			if i == 0 {
-				taken = take
-			} else {
-				hit := take
-				take = n.choose(taken, n.like(hit, 0), hit)
-				taken = n.or(taken, hit)
-			}
-			low := func(offset int) int { return offset - l.Pad }
-			end := func(in, out, offset int) int { return in - extent(out) - low(offset) }
-			parts[i] = n.pad(n.choose(take, dy, n.like(dy, 0)), 0, []int{0, low(i / k), low(i % k), 0},
-				[]int{0, end(l.In.H, l.Out.H, i/k), end(l.In.W, l.Out.W, i%k), 0}, []int{0, stride - 1, stride - 1, 0})
+			r, s := i/k-l.Pad, i%k-l.Pad
+			hit := n.compare("EQ", pixel, y)
+			parts[i] = n.pad(n.choose(hit, left, zero), 0, []int{0, r, s, 0},
+				[]int{0, l.In.H - extent(l.Out.H) - r, l.In.W - extent(l.Out.W) - s, 0}, []int{0, stride - 1, stride - 1, 0})
+			left = n.choose(hit, zero, left)
 		}
 		dx := parts[k*k-1] // the last pixel of a window belongs to the windows that come first
 		for i := k*k - 2; i >= 0; i-- {
