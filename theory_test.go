@@ -447,6 +447,17 @@ func testTheorem4(t *testing.T) {
 	// Q_d settles at the threshold: theory.md's first counterexample, at T = 1e5.
 	in := mustInstance(convex.NewQuadratic(0, 1, []float64{1}, []float64{0.3}, 0), 1, nil, convex.Strong(1), 100000)
 	violated(t, "Theorem 4 as printed, Q_d", bcGap(in), bound(bounds.Theorem4, bounds.Printed, bounds.Nearest, in.Parameters(in.T)))
+	// Of the sharp floor L Delta^2/4 half is attained, so that a little less than half is not a bound: BC comes to the threshold 1/2
+	// and stays, since F' vanishes at the grid point behind it.
+	tight := mustInstance(convex.NewQuadratic(0, 1, []float64{1}, []float64{1}, 0), 1, []float64{0}, convex.Strong(1), 200000)
+	v, err := bounds.Theorem4(bounds.Sharp, bounds.Nearest, tight.Parameters(tight.T))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := bcGap(tight); r.AtMost(v.Total()) != evidence.Holds {
+		t.Errorf("Theorem 4, sharp, Q_d, w* on a grid point: %v against %v", r.Estimate, v.Total())
+	}
+	violated(t, "0.49 of the sharp floor of Theorem 4, Q_d", bcGap(tight), v.Decay+0.49*v.Floor)
 }
 
 // Corollary 1 for BC: Q_s as printed, Q_d as derived and sharp; as printed it fails for Q_d.

@@ -633,6 +633,36 @@ func TestBlock(t *testing.T) {
 			t.Errorf("%s changed in a block that failed", name)
 		}
 	}
+	// So does one that could be taken, behind a step that failed.
+	r := whole.resident
+	var numbers [2][maxBlock]float32
+	for i := range maxBlock {
+		numbers[0][i], numbers[1][i] = adamScalars(0.01, uint64(i+1))
+	}
+	given, err := whole.upload([]float64{3}, []int32{2}, []int32{statusLoss}, []int32{1}, numbers[0][:], numbers[1][:], []int32{0}, []uint64{1}, []uint32{epoch})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer destroy(given...)
+	results, err := r.block.Run(slices.Concat(whole.state[:], given[:4], []*pjrt.Buffer{r.train, r.trainLabels, r.order, r.mean, r.inverse},
+		given[4:], []*pjrt.Buffer{r.key}, whole.constants)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer destroy(results[stateVectors:]...)
+	whole.adopt(results)
+	sum, err := readLoss(results[stateVectors], results[stateVectors+1], 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum.Sum != 3 || sum.Wrong != 2 {
+		t.Errorf("behind a step that failed a loss was added: %+v", sum)
+	}
+	for _, p := range m.Params() {
+		if !slices.Equal(get(whole, p.Name), get(single, p.Name)) { // which has whole's parameters
+			t.Errorf("%s changed behind a step that failed", p.Name)
+		}
+	}
 }
 
 // TestPooling: the gradient goes to the first of equal maxima.
