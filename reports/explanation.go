@@ -361,7 +361,8 @@ func (t *Table1) flipsFigure() *Figure {
 	if len(shown) == 0 {
 		return nil
 	}
-	f := inRows(len(shown))
+	f := NewFigure(2)
+	f.Title = "Signs flipped a step, divided by the learning rate alpha"
 	for _, c := range shown { // each panel at least a decade high: small changes are to look small
 		panel := f.Panel(c.Title+" on "+dataTitle(c.Data), "epoch", "flips a step / alpha")
 		Logarithmic(&panel.Y)
@@ -371,18 +372,17 @@ func (t *Table1) flipsFigure() *Figure {
 		for _, e := range entries {
 			configs = append(configs, e.runs[0].Config)
 		}
-		colours := runColours(configs)
+		styles := runStyles(configs)
 		for i, e := range entries {
 			config := e.runs[0].Config
 			xs, ys := e.flips()
 			name := fmt.Sprintf("%s %d", ruleName(config), config.Batch)
-			panel.Line(name, colours[i], xs, ys)
-			panel.Points("", colours[i], draw.CircleGlyph{}, xs, ys) // an epoch with too few on both sides is a point
+			panel.Series(name, styles[i], xs, ys)
 			if ruleName(config) != "SR-ADAM" || len(xs) == 0 {
 				continue
 			}
 			if _, flip, err := t.predicted(e); err == nil {
-				panel.Points(name+", predicted", colours[i], draw.CrossGlyph{}, xs[len(xs)-1:], []float64{flip})
+				panel.Points(name+", predicted", styles[i].Colour, draw.CrossGlyph{}, xs[len(xs)-1:], []float64{flip})
 			}
 		}
 		if middle := math.Sqrt(panel.Y.Min * panel.Y.Max); panel.Y.Max < 10*panel.Y.Min {

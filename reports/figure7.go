@@ -29,22 +29,15 @@ func (c *table1Column) figure7() *Figure {
 		return DistanceFigure([]nets.Run{bc.meanRun()})
 	}
 	with, without := decay.meanRun(), bc.meanRun()
-	f := NewFigure(1, 3)
-	convergence(f.Panel("(a) error (train solid, test dashed)", "epoch", "error in %"), []nets.Run{with, without})
-	top := 0.0
-	panels := []*Panel{
-		f.Panel(fmt.Sprintf("(b) weight decay %g", with.Config.WeightDecay), "epoch", "mean |wb - wr|"),
-		f.Panel("(c) no weight decay", "epoch", "mean |wb - wr|"),
-	}
-	for i, r := range []nets.Run{with, without} {
-		layerCurves(panels[i], r, func(l nets.Probe) (float64, bool) {
-			top = max(top, l.Distance)
-			return l.Distance, true
-		})
-	}
-	for _, p := range panels { // one scale, to compare
-		p.Y.Min, p.Y.Max = 0, 1.05*top
-	}
+	f := NewFigure(2)
+	f.Title = runsTitle("BC with and without weight decay", []nets.Run{with, without})
+	f.Conclusion = conclude("Test error", []nets.Run{with, without}, func(e nets.Epoch) (float64, bool) { return e.TestError, true })
+	errorCurves(f.Panel("(a) training error", "epoch", "error in %"), []nets.Run{with, without}, trainErrorOf)
+	errorCurves(f.Panel("(a) test error", "epoch", "error in %"), []nets.Run{with, without}, testErrorOf)
+	sameScale(f.panels...)
+	distancePanel(f, fmt.Sprintf("(b) weight decay %g", with.Config.WeightDecay), with)
+	distancePanel(f, "(c) no weight decay", without)
+	sameScale(f.panels[2:]...)
 	return f
 }
 

@@ -2,8 +2,12 @@ package reports
 
 import (
 	"bytes"
+	"fmt"
 	"image/png"
 	"math"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,7 +18,7 @@ import (
 // demo is a figure with what goes wrong in figures: a log axis without a power of
 // ten, zeros and NaN on it, and long legends.
 func demo() *Figure {
-	f := NewFigure(2, 2)
+	f := NewFigure(2)
 	for i := range 4 {
 		p := f.Panel("Gap against T", "iterations T", "E[F] - F*")
 		Logarithmic(&p.X)
@@ -35,12 +39,69 @@ func TestFigureIsAReadablePNG(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b := img.Bounds(); b.Dx() < 1000 || b.Dy() < 600 {
-		t.Errorf("figure is %v, want at least 1000 x 600 pixels", b)
+	if b := img.Bounds(); b.Dx() > 900 || b.Dx() < 700 || b.Dy() < 500 {
+		t.Errorf("figure is %v, want 700 to 900 pixels wide and at least 500 high", b)
 	}
 	again, err := demo().PNG()
 	if err != nil || !bytes.Equal(data, again) {
 		t.Errorf("the same figure has other bytes the second time (error %v)", err)
+	}
+}
+
+// The same figure gives the same bytes in every format; an unknown format is refused by name.
+func TestFormats(t *testing.T) {
+	for _, format := range Formats {
+		a, err := demo().Encode(format)
+		b, err2 := demo().Encode(format)
+		if err != nil || err2 != nil || !bytes.Equal(a, b) {
+			t.Errorf("%s: two drawings differ, or %v, %v", format, err, err2)
+		}
+		if want := map[string]string{"png": "\x89PNG", "svg": "<?xml", "pdf": "%PDF"}[format]; !bytes.HasPrefix(a, []byte(want)) {
+			t.Errorf("%s begins with %q", format, a[:8])
+		}
+	}
+	if _, err := demo().Encode("bmp"); err == nil || !strings.Contains(err.Error(), `"bmp"`) {
+		t.Errorf("bmp: %v", err)
+	}
+	dir := t.TempDir()
+	if err := demo().Save(filepath.Join(dir, "a.png"), "svg", "png"); err != nil {
+		t.Fatal(err)
+	}
+	if files, _ := os.ReadDir(dir); len(files) != 2 {
+		t.Errorf("%v, want a.png and a.svg", files)
+	}
+}
+
+// No page is wider than 900 pixels, however many panels stand in a row and however long their keys are.
+func TestPagesAreAtMost900PixelsWide(t *testing.T) {
+	for cols := 1; cols <= 5; cols++ {
+		for _, name := range []string{"a", "a key of thirty characters, no less", strings.Repeat("long ", 12)} {
+			f := NewFigure(cols)
+			f.Title, f.Conclusion = strings.Repeat("title ", 40), strings.Repeat("words ", 60)
+			for i := range cols {
+				p := f.Panel("panel", "x", "y")
+				p.Series(name+fmt.Sprint(i%2), Style{Palette[0], nil, draw.CircleGlyph{}}, []float64{1, 2}, []float64{1, 2})
+			}
+			l := f.layOut()
+			if l.width > PageWidth || l.panel < narrowest {
+				t.Errorf("%d panels, key %q: page %v, panel %v", cols, name, l.width, l.panel)
+			}
+		}
+	}
+}
+
+// A grey print tells every pair of methods apart: no two styles have the same dashes or the same marker.
+func TestMethodsDifferWithoutColour(t *testing.T) {
+	all := slices.Clone(otherStyles)
+	for _, s := range methodStyles {
+		all = append(all, s)
+	}
+	for i := range all {
+		for _, other := range all[i+1:] {
+			if slices.Equal(all[i].Dashes, other.Dashes) && all[i].Shape == other.Shape {
+				t.Errorf("two styles have dashes %v and marker %T", other.Dashes, other.Shape)
+			}
+		}
 	}
 }
 

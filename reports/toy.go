@@ -17,8 +17,8 @@ import (
 	"tqn/toy"
 )
 
-// Toy writes toy.md and its figures to dir.
-func Toy(dir string, r toy.Result, m Manifest) error {
+// Toy writes toy.md and its figures to dir; the figures as PNG and in the further formats.
+func Toy(dir string, r toy.Result, m Manifest, formats ...string) error {
 	figures := []struct {
 		name string
 		draw func(toy.Result) *Figure
@@ -31,7 +31,7 @@ func Toy(dir string, r toy.Result, m Manifest) error {
 		{"mixing.png", toyMixing},
 	}
 	for _, f := range figures {
-		if err := f.draw(r).Save(filepath.Join(dir, f.name)); err != nil {
+		if err := f.draw(r).Save(filepath.Join(dir, f.name), formats...); err != nil {
 			return err
 		}
 	}
@@ -47,10 +47,12 @@ func at(values ...float64) plot.ConstantTicks {
 	return t
 }
 
-// Colours of the two methods in every toy figure.
+// The looks and colours of the two methods.
 var (
-	srColour = Palette[1]
-	bcColour = Palette[0]
+	srStyle  = methodStyles["sr"]
+	bcStyle  = methodStyles["bc"]
+	srColour = srStyle.Colour
+	bcColour = bcStyle.Colour
 )
 
 // bars draws a histogram over the points as rectangles of the given width.
@@ -70,7 +72,7 @@ func (p *Panel) bars(name string, c color.Color, xs, ys []float64, width float64
 	poly.Color, poly.LineStyle.Width = c, 0
 	p.Add(poly)
 	if name != "" {
-		p.keys = append(p.keys, key{name: name, thumb: poly})
+		p.keys = append(p.keys, key{name: name, thumbs: []plot.Thumbnailer{poly}})
 	}
 }
 
@@ -108,10 +110,13 @@ func pale(c color.Color) color.Color {
 }
 
 func toyFigure1(r toy.Result) *Figure {
-	f := NewFigure(1, len(r.Figure1.Rows))
-	f.Width, f.Height = 8.6*vg.Centimeter, 8*vg.Centimeter
+	f := NewFigure(len(r.Figure1.Rows))
+	f.Title = "Figure 1: where one SR step goes, for smaller and smaller learning rates"
+	first, last := r.Figure1.Rows[0], r.Figure1.Rows[len(r.Figure1.Rows)-1]
+	f.Conclusion = fmt.Sprintf("From α = %g to %g the moves become %.1f times rarer, but of the moves made the share to the right goes from %.3f to %.3f only: SR becomes slower, not greedier.",
+		first.Alpha, last.Alpha, (first.Left+first.Right)/(last.Left+last.Right), first.RightGivenMove, last.RightGivenMove)
 	top := 1 / (r.Figure1.Sigma * math.Sqrt(2*math.Pi)) / r.Figure1.Rows[len(r.Figure1.Rows)-1].Alpha
-	for i, row := range r.Figure1.Rows {
+	for _, row := range r.Figure1.Rows {
 		p := f.Panel(fmt.Sprintf("α = %g", row.Alpha), "perturbation −α g (unit: Δ)", "density")
 		mean, sigma := row.Alpha*r.Figure1.Mean, row.Alpha*r.Figure1.Sigma
 		var left, right [2][]float64
@@ -125,10 +130,10 @@ func toyFigure1(r toy.Result) *Figure {
 				right[0], right[1] = append(right[0], z), append(right[1], d)
 			}
 		}
-		p.area(pale(bcColour), left[0], left[1])
-		p.area(pale(srColour), right[0], right[1])
-		p.Line("", bcColour, left[0], left[1])
-		p.Line("", srColour, right[0], right[1])
+		p.area(pale(Palette[4]), left[0], left[1])
+		p.area(pale(Palette[5]), right[0], right[1])
+		p.Line("rounds to 0 or to the left", Palette[4], left[0], left[1], dashes(4, 2)...)
+		p.Line("rounds to 0 or to the right", Palette[5], right[0], right[1])
 		p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -1.5, 1.5, 0, 1.62*top
 		p.X.Tick.Marker = at(-1, 0, 1)
 		p.note(-1.42, 1.58*top,
@@ -136,20 +141,7 @@ func toyFigure1(r toy.Result) *Figure {
 			fmt.Sprintf("P(right) = %.4f", row.Right),
 			fmt.Sprintf("P(stay)  = %.4f", 1-row.Left-row.Right),
 			fmt.Sprintf("P(right | moved) = %.4f", row.RightGivenMove))
-		grid := []float64{-1, 0, 1}
-		name := ""
-		if i == len(r.Figure1.Rows)-1 {
-			name = "grid points"
-		}
-		p.Points(name, color.Black, draw.CircleGlyph{}, grid, []float64{0, 0, 0})
-		if i == len(r.Figure1.Rows)-1 {
-			l, _ := plotter.NewLine(plotter.XYs{{X: 0, Y: 0}, {X: 0, Y: 0}})
-			l.Color, l.Width = bcColour, vg.Points(1.4)
-			p.keys = append(p.keys, key{name: "rounds to 0 or left", thumb: l})
-			l2, _ := plotter.NewLine(plotter.XYs{{X: 0, Y: 0}, {X: 0, Y: 0}})
-			l2.Color, l2.Width = srColour, vg.Points(1.4)
-			p.keys = append(p.keys, key{name: "rounds to 0 or right", thumb: l2})
-		}
+		p.Points("grid points", color.Black, draw.CircleGlyph{}, []float64{-1, 0, 1}, []float64{0, 0, 0})
 	}
 	return f
 }
@@ -168,31 +160,27 @@ func fractionsOf(counts []int64) []float64 {
 
 func toyFigure2(r toy.Result) *Figure {
 	n := len(r.Figure2) / 2
-	f := NewFigure(2, n+1)
-	f.Width, f.Height = 7.6*vg.Centimeter, 7*vg.Centimeter
-	for half, rows := range [][]toy.Figure2Row{r.Figure2[:n], r.Figure2[n:]} {
-		if half == 0 {
-			toyObjective(f, r)
-		} else {
-			toySensitivity(f, r)
-		}
-		c := bcColour
-		if half == 1 {
-			c = srColour
-		}
-		for i, row := range rows {
-			y := ""
-			if i == 0 {
-				y = "fraction of iterates"
+	f := NewFigure(2)
+	f.Height = 5.6 * vg.Centimeter
+	bc, sr := r.Figure2[n-1], r.Figure2[2*n-1]
+	f.Title = "Figure 2: BinaryConnect concentrates as the learning rate falls, stochastic rounding does not"
+	f.Conclusion = fmt.Sprintf("At α = %g BC's law has entropy %.3f (log 2 = 0.693 is the best the grid allows) and %.1f %% of its mass in the global basin; SR's has %.3f and %.1f %%.",
+		bc.Alpha, bc.Entropy, 100*bc.GlobalMass, sr.Entropy, 100*sr.GlobalMass)
+	toyObjective(f, r)
+	toySensitivity(f, r)
+	for i := range n {
+		for _, row := range []toy.Figure2Row{r.Figure2[i], r.Figure2[n+i]} {
+			c, law := bcColour, "Ulam's method"
+			if row.Rule == "sr" {
+				c, law = srColour, "exact law"
 			}
-			p := f.Panel(fmt.Sprintf("%s, α = %g", strings.ToUpper(row.Rule), row.Alpha), "quantized weight w", y)
+			p := f.Panel(fmt.Sprintf("%s, α = %g", strings.ToUpper(row.Rule), row.Alpha), "quantized weight w", "fraction")
 			p.X.Tick.Marker, p.Y.Tick.Marker = at(-2, 0, 2, 4, 6, 8), at(0, 0.2, 0.4, 0.6)
-			name, law := "", ""
-			if i == len(rows)-1 {
-				name = "simulated"
-				law = map[string]string{"bc": "Ulam's method", "sr": "exact law"}[row.Rule]
+			bars := "simulated"
+			if i > 0 { // the rows below look the same
+				bars, law = "", ""
 			}
-			p.bars(name, pale(c), r.Points, fractionsOf(row.Counts), 0.8*r.Delta)
+			p.bars(bars, pale(c), r.Points, fractionsOf(row.Counts), 0.8*r.Delta)
 			p.Points(law, color.Black, draw.RingGlyph{}, r.Points, row.Stationary)
 			p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = r.Box[0]-0.5, r.Box[1]+0.5, 0, 0.62
 			lines := []string{fmt.Sprintf("TV = %.4f", row.TV), fmt.Sprintf("entropy = %.3f", row.Entropy)}
@@ -222,27 +210,25 @@ func toyObjective(f *Figure, r toy.Result) {
 			xs, ys = append(xs, w), append(ys, r.Objective[i])
 		}
 	}
-	p.Points("grid points", bcColour, draw.CircleGlyph{}, xs, ys)
-	start := p.Points("start", srColour, draw.BoxGlyph{}, []float64{toy.Start}, []float64{toy.Objective(toy.Start)})
+	p.Points("grid points", Palette[6], draw.CircleGlyph{}, xs, ys)
+	start := p.Points("start", Palette[5], draw.BoxGlyph{}, []float64{toy.Start}, []float64{toy.Objective(toy.Start)})
 	start.GlyphStyle.Radius = vg.Points(4)
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -2.5, 7.5, 0, 7.5
 	p.X.Tick.Marker, p.Y.Tick.Marker = at(-2, 0, 2, 4, 6), at(0, 2, 4, 6)
 }
 
 func toySensitivity(f *Figure, r toy.Result) {
-	p := f.Panel("noise sensitivity", "standard deviation of the gradient", "entropy (nats)")
+	p := f.Panel("noise sensitivity", "standard deviation of the gradient", "entropy, nats")
 	var s, sr, bc []float64
 	for _, row := range r.Sensitivity {
 		s, sr, bc = append(s, row.Noise), append(sr, row.SREntropy), append(bc, row.BCEntropy)
 	}
 	Logarithmic(&p.X)
 	p.X.Tick.Marker = at(1, 2, 4, 8, 12)
-	p.Line("SR, α → 0", srColour, s, sr)
-	p.Points("", srColour, draw.CircleGlyph{}, s, sr)
-	p.Line(fmt.Sprintf("BC, α = %g", toy.SensitivityAlpha), bcColour, s, bc)
-	p.Points("", bcColour, draw.CircleGlyph{}, s, bc)
-	p.Line("log 2", color.Gray{140}, []float64{s[0], s[len(s)-1]}, []float64{math.Ln2, math.Ln2}, vg.Points(2), vg.Points(2))
+	p.Series("SR, α → 0", srStyle, s, sr)
+	p.Series(fmt.Sprintf("BC, α = %g", toy.SensitivityAlpha), bcStyle, s, bc)
 	p.Y.Min, p.Y.Max = 0, 3.2
+	p.Level("log 2, the grid's limit", math.Ln2)
 }
 
 // diagram draws a three-state chain.
@@ -310,13 +296,16 @@ func (d diagram) Plot(c draw.Canvas, plt *plot.Plot) {
 }
 
 func toyFigure3(r toy.Result) *Figure {
-	f := NewFigure(1, 3)
-	f.Width, f.Height = 9.5*vg.Centimeter, 9*vg.Centimeter
+	f := NewFigure(2)
+	first, second := r.Figure3.Chains[0], r.Figure3.Chains[1]
+	f.Title = "Figure 3: halving every move keeps the stationary law and only delays it"
+	f.Conclusion = fmt.Sprintf("Both chains have the law (%.4f, %.4f, %.4f); they need M = %d and M = %d steps to come within ε = %g of it.",
+		r.Figure3.Stationary[0], r.Figure3.Stationary[1], r.Figure3.Stationary[2], first.Mixing, second.Mixing, toy.Figure3Eps)
 	for i, title := range []string{"a chain with three states", "every move half as likely"} {
 		p := f.Panel(title, "", "")
 		p.HideAxes()
 		p.Add(whiteout{}, diagram{p: r.Figure3.Chains[i].P})
-		p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -1.5, 1.5, -1.35, 1.4
+		p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -1.5, 1.5, -1.35, 1.6
 	}
 	p := f.Panel("distance from the common stationary law", "steps n", "")
 	for i, h := range r.Figure3.Chains {
@@ -324,11 +313,11 @@ func toyFigure3(r toy.Result) *Figure {
 		for k := range h.Distance {
 			n = append(n, float64(k))
 		}
-		p.Line(fmt.Sprintf("moves × %g: M = %d", h.Scale, h.Mixing), Palette[i], n, h.Distance)
+		p.Series(fmt.Sprintf("moves × %g: M = %d", h.Scale, h.Mixing), []Style{{Palette[6], nil, draw.CircleGlyph{}}, {Palette[4], dashes(5, 2), draw.BoxGlyph{}}, {Palette[5], dashes(2, 2), draw.PyramidGlyph{}}}[i%3], n, h.Distance)
 	}
 	Logarithmic(&p.Y)
 	p.Y.Min, p.Y.Max = 1e-6, 1
-	p.Line(fmt.Sprintf("ε = %g", toy.Figure3Eps), color.Gray{120}, []float64{0, 40}, []float64{toy.Figure3Eps, toy.Figure3Eps}, vg.Points(2), vg.Points(2))
+	p.Level(fmt.Sprintf("ε = %g", toy.Figure3Eps), toy.Figure3Eps)
 	return f
 }
 
@@ -344,8 +333,11 @@ func (whiteout) Plot(c draw.Canvas, _ *plot.Plot) {
 }
 
 func toyContrast(r toy.Result) *Figure {
-	f := NewFigure(1, 3)
-	f.Width = 9 * vg.Centimeter
+	f := NewFigure(3)
+	last := r.Contrast[len(r.Contrast)-1]
+	f.Title = "BinaryConnect has a greedy phase, stochastic rounding has none"
+	f.Conclusion = fmt.Sprintf("At α = %g BC has given up exploring (entropy %.3f, global basin %.3f); SR explores as before (entropy %.3f, global basin %.3f).",
+		last.Alpha, last.BCEntropy, last.BCGlobal, last.SREntropy, last.SRGlobal)
 	var a []float64
 	var y [6][]float64
 	for _, c := range r.Contrast {
@@ -354,20 +346,14 @@ func toyContrast(r toy.Result) *Figure {
 			y[i] = append(y[i], v)
 		}
 	}
-	for k, title := range []string{"entropy of the stationary law", "mass of the global basin, w ≥ 3.5", "excess E f(w) − min f on the grid"} {
-		p := f.Panel(title, "learning rate α", []string{"nats", "probability", ""}[k])
+	for k, title := range []string{"entropy of the law, nats", "probability of the basin w ≥ 3.5", "excess E f(w) − min f"} {
+		p := f.Panel(title, "learning rate α", "")
 		Logarithmic(&p.X)
 		if k == 2 {
 			Logarithmic(&p.Y)
 		}
-		sr, bc := "", ""
-		if k == 2 {
-			sr, bc = "SR (exact)", "BC (Ulam's method)"
-		}
-		p.Line(sr, srColour, a, y[2*k])
-		p.Points("", srColour, draw.CircleGlyph{}, a, y[2*k])
-		p.Line(bc, bcColour, a, y[2*k+1])
-		p.Points("", bcColour, draw.CircleGlyph{}, a, y[2*k+1])
+		p.Series("SR (exact)", srStyle, a, y[2*k])
+		p.Series("BC (Ulam's method)", bcStyle, a, y[2*k+1])
 		switch k {
 		case 0:
 			p.Y.Min, p.Y.Max = 0, 3.2
@@ -381,16 +367,22 @@ func toyContrast(r toy.Result) *Figure {
 }
 
 func toyBatch(r toy.Result) *Figure {
-	f := NewFigure(1, 3)
-	f.Width = 9 * vg.Centimeter
+	f := NewFigure(2)
+	one, most := r.Batch[0], r.Batch[len(r.Batch)-1]
+	f.Title = "Section 6.1: a larger batch concentrates stochastic rounding, where no learning rate does"
+	f.Conclusion = fmt.Sprintf("From batch %d to %d the entropy of SR's limit law falls from %.3f to %.3f and its excess from %.3g to %.1g.",
+		one.Batch, most.Batch, one.Entropy, most.Entropy, one.Excess, most.Excess)
 	p := f.Panel("limit law of SR as α → 0", "weight w", "probability")
 	i := 0
 	for k, b := range r.Batch {
 		if k%2 != 0 {
 			continue
 		}
-		p.Line(fmt.Sprintf("batch %d", b.Batch), Palette[i], r.Points, b.Law)
-		p.Points("", Palette[i], draw.CircleGlyph{}, r.Points, b.Law)
+		style := otherStyles[i%len(otherStyles)]
+		if i >= len(otherStyles) {
+			style = Style{color.Black, nil, draw.CircleGlyph{}}
+		}
+		p.Series(fmt.Sprintf("batch %d", b.Batch), style, r.Points, b.Law)
 		i++
 	}
 	p.X.Min, p.X.Max, p.Y.Min = r.Box[0], r.Box[1], 0
@@ -399,37 +391,37 @@ func toyBatch(r toy.Result) *Figure {
 	for _, b := range r.Batch {
 		x, h, g, e = append(x, float64(b.Batch)), append(h, b.Entropy), append(g, b.GlobalMass), append(e, b.Excess)
 	}
-	p = f.Panel("entropy and global basin", "batch size", "nats, probability")
+	p = f.Panel("entropy and global basin of SR's law", "batch size", "")
 	Logarithmic(&p.X)
 	p.X.Tick.Marker = at(1, 4, 16, 64, 256, 1024)
-	p.Line("entropy", Palette[3], x, h)
-	p.Points("", Palette[3], draw.CircleGlyph{}, x, h)
-	p.Line("mass of w ≥ 3.5", Palette[2], x, g)
-	p.Points("", Palette[2], draw.CircleGlyph{}, x, g)
+	p.Series("entropy, nats", srStyle, x, h)
+	p.Series("probability of w ≥ 3.5", otherStyles[1], x, g)
 	p.Y.Min, p.Y.Max = 0, 2.2
 	p = f.Panel("excess E f(w) − min f on the grid", "batch size", "")
 	Logarithmic(&p.X)
 	Logarithmic(&p.Y)
 	p.X.Tick.Marker = at(1, 4, 16, 64, 256, 1024)
-	p.Line("", srColour, x, e)
-	p.Points("", srColour, draw.CircleGlyph{}, x, e)
+	p.Series("excess", srStyle, x, e)
 	return f
 }
 
 func toyMixing(r toy.Result) *Figure {
-	f := NewFigure(1, 2)
+	f := NewFigure(2)
+	end := r.Mixing.Rows[len(r.Mixing.Rows)-1]
+	f.Title = "Theorem 6 with its constant: the mixing time of stochastic rounding is t(ε)/α"
+	f.Conclusion = fmt.Sprintf("At α = %g SR mixes in M = %d steps, and α·M = %.10g: a smaller learning rate only takes longer to come to the same law.", end.Alpha, end.ExactSteps, end.ExactScaled)
 	var a, m, dev []float64
 	for _, row := range r.Mixing.Rows {
 		a, m = append(a, row.Alpha), append(m, float64(row.ExactSteps))
 		dev = append(dev, math.Abs(row.Scaled/r.Mixing.Time-1))
 	}
-	p := f.Panel(fmt.Sprintf("mixing time M(ε) of SR in steps, ε = %g", r.Mixing.Eps), "learning rate α", "")
+	p := f.Panel(fmt.Sprintf("mixing time M(ε) in steps, ε = %g", r.Mixing.Eps), "learning rate α", "")
 	Logarithmic(&p.X)
 	Logarithmic(&p.Y)
 	ends := []float64{a[0], a[len(a)-1]}
 	p.Line("t(ε)/α, t(ε) of exp(tQ)", color.Gray{120}, ends, []float64{r.Mixing.Time / ends[0], r.Mixing.Time / ends[1]})
 	p.Points("M(ε) of T(α), exact", srColour, draw.CircleGlyph{}, a, m)
-	p = f.Panel("relative distance |α·M(ε)/t(ε) − 1|", "learning rate α", "")
+	p = f.Panel("|α·M(ε)/t(ε) − 1|", "learning rate α", "")
 	Logarithmic(&p.X)
 	Logarithmic(&p.Y)
 	p.Points("M(ε) of equation (9)", srColour, draw.CircleGlyph{}, a, dev)

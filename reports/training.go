@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
 
 	"tqn/nets"
 )
@@ -50,28 +51,21 @@ func runLabels(runs []nets.Run) []string {
 	return labels
 }
 
-// runColours gives a method the same colour in every figure; further runs of a method (another batch, weight decay or
-// seed) take the colours that are left.
-func runColours(configs []nets.Config) []color.Color {
-	methods := []string{"adam", "bc", "sr", "big-sr", "r"}
-	colours := make([]color.Color, len(configs))
-	taken := make([]bool, len(Palette))
+// runStyles gives a method the same look in every figure; further runs of a method (another batch, weight decay or
+// seed) take the styles that are left.
+func runStyles(configs []nets.Config) []Style {
+	styles := make([]Style, len(configs))
+	taken := map[string]bool{}
+	others := 0
 	for i, c := range configs {
-		if k := slices.Index(methods, c.Method); k >= 0 && !taken[k] {
-			colours[i], taken[k] = Palette[k], true
-		}
-	}
-	for i := range colours {
-		if colours[i] != nil {
+		if s, ok := MethodStyle(c.Method); ok && !taken[c.Method] {
+			styles[i], taken[c.Method] = s, true
 			continue
 		}
-		k := slices.Index(taken, false)
-		if k < 0 { // more runs than colours
-			k = i % len(Palette)
-		}
-		colours[i], taken[k] = Palette[k], true
+		styles[i] = otherStyles[others%len(otherStyles)]
+		others++
 	}
-	return colours
+	return styles
 }
 
 func configsOf(runs []nets.Run) []nets.Config {
@@ -90,32 +84,102 @@ func curve(r nets.Run, value func(nets.Epoch) float64) (xs, ys []float64) {
 	return xs, ys
 }
 
-// testDashes is the paper's convention for test errors.
-var testDashes = []vg.Length{vg.Points(4), vg.Points(3)}
-
-// convergence draws training errors solid and test errors dashed, as Figure 6.
-func convergence(p *Panel, runs []nets.Run) {
-	colours := runColours(configsOf(runs))
-	for i, label := range runLabels(runs) {
-		colour := colours[i]
-		xs, ys := curve(runs[i], func(e nets.Epoch) float64 { return e.TrainError })
-		p.Line(label+", train", colour, xs, ys)
-		xs, ys = curve(runs[i], func(e nets.Epoch) float64 { return e.TestError })
-		p.Line(label+", test", colour, xs, ys, testDashes...)
+// netTitle names a net for readers, with its channel factor where that is not the paper's.
+func netTitle(c nets.Config) string {
+	title, ok := map[string]string{"vgg9": "VGG-9", "vgg-bc": "VGG-BC", "resnet56": "ResNet-56", "wrn56-2": "WRN-56-2", "resnet18": "ResNet-18"}[c.Net]
+	if !ok {
+		title = c.Net
 	}
-	p.Y.Min = 0
-	Epochs(&p.X)
+	if c.Width != 0 && c.Width != 1 {
+		title += fmt.Sprintf(", width x%g", c.Width)
+	}
+	return title
 }
 
-// ConvergenceFigure draws error against epoch, a panel a group of runs, as Figure 6 (Appendix H.2): the solid line is the
-// training error over the epoch's batches as they were trained, the dashed line the test error.
-func ConvergenceFigure(titles []string, groups [][]nets.Run) *Figure {
-	cols := min(2, len(groups))
-	f := NewFigure((len(groups)+cols-1)/cols, cols)
-	for i, g := range groups {
-		convergence(f.Panel(titles[i], "epoch", "error in %"), g)
+// runsTitle is a figure's title: what is drawn, and net and data where all runs share them.
+func runsTitle(what string, runs []nets.Run) string {
+	if len(runs) == 0 {
+		return what
 	}
+	first := runs[0].Config
+	for _, r := range runs {
+		if netTitle(r.Config) != netTitle(first) || r.Config.Data != first.Data {
+			return what
+		}
+	}
+	return fmt.Sprintf("%s: %s on %s", what, netTitle(first), dataTitle(first.Data))
+}
+
+// conclude says where a number of each run ended.
+func conclude(what string, runs []nets.Run, value func(nets.Epoch) (float64, bool)) string {
+	var ends []string
+	for i, label := range runLabels(runs) {
+		for k := len(runs[i].Epochs) - 1; k >= 0; k-- {
+			if v, ok := value(runs[i].Epochs[k]); ok {
+				ends = append(ends, fmt.Sprintf("%s %.1f %%", label, v))
+				break
+			}
+		}
+	}
+	if ends == nil {
+		return ""
+	}
+	return what + " at the end: " + strings.Join(ends, "; ") + "."
+}
+
+// errorCurves draws one of the two errors of every run.
+func errorCurves(p *Panel, runs []nets.Run, value func(nets.Epoch) float64) {
+	styles := runStyles(configsOf(runs))
+	for i, label := range runLabels(runs) {
+		xs, ys := curve(runs[i], value)
+		p.Series(label, styles[i], xs, ys)
+	}
+	p.Y.Min = 0
+	epochAxis(p, runs...)
+}
+
+func trainErrorOf(e nets.Epoch) float64 { return e.TrainError }
+func testErrorOf(e nets.Epoch) float64  { return e.TestError }
+
+// epochAxis labels whole epochs and marks those after which the learning rate drops, where all runs share them.
+func epochAxis(p *Panel, runs ...nets.Run) {
+	Epochs(&p.X)
+	if len(runs) == 0 {
+		return
+	}
+	var drops []float64
+	for _, d := range runs[0].Config.Drops {
+		drops = append(drops, float64(d))
+	}
+	for _, r := range runs {
+		if !slices.Equal(r.Config.Drops, runs[0].Config.Drops) {
+			return
+		}
+	}
+	p.Mark("learning rate drops", drops...)
+}
+
+// ConvergenceFigure draws the errors of runs against the epoch, as Figure 6 (Appendix H.2): the training error over the
+// epoch's batches as they were trained on, augmented, and the test error.
+func ConvergenceFigure(runs []nets.Run) *Figure {
+	f := NewFigure(2)
+	f.Title = runsTitle("Convergence", runs)
+	f.Conclusion = conclude("Test error", runs, func(e nets.Epoch) (float64, bool) { return e.TestError, true })
+	errorCurves(f.Panel("training error", "epoch", "error in %"), runs, trainErrorOf)
+	errorCurves(f.Panel("test error", "epoch", "error in %"), runs, testErrorOf)
+	sameScale(f.panels...)
 	return f
+}
+
+// sameScale gives panels that are to be compared one vertical axis.
+func sameScale(panels ...*Panel) {
+	low, high := panels[0].Y.Min, panels[0].Y.Max
+	for _, p := range panels {
+		low, high = min(low, p.Y.Min), max(high, p.Y.Max)
+	}
+	for _, p := range panels {
+		p.Y.Min, p.Y.Max = low, high
+	}
 }
 
 // layerCurves draws one probe for every layer of a run.
@@ -126,66 +190,66 @@ func layerCurves(p *Panel, r nets.Run, value func(nets.Probe) (float64, bool)) {
 	layers := r.Epochs[0].Layers
 	const most = 10 // lines that can be told apart; of deeper nets a selection, first and last included
 	shown := min(most, len(layers))
-	linear := 0
+	still := 0 // convolutions whose lines all lie on zero and hide each other
 	for k := range shown {
 		i := k
 		if len(layers) > most {
 			i = k * (len(layers) - 1) / (most - 1)
 		}
 		var xs, ys []float64
+		zero := true
 		for _, e := range r.Epochs {
 			if v, ok := value(e.Layers[i]); ok {
 				xs, ys = append(xs, float64(e.Epoch)), append(ys, v)
+				zero = zero && v == 0
 			}
 		}
-		if strings.HasPrefix(layers[i].Layer, "linear") { // not binarised: black, a dash pattern each
-			p.Line(layers[i].Layer, color.Black, xs, ys, linearDashes[linear%len(linearDashes)]...)
-			linear++
-			continue
+		if zero {
+			still++
 		}
-		p.Line(layers[i].Layer, layerColour(k, shown), xs, ys)
+		p.Series(layers[i].Layer, layerStyle(k, shown, strings.HasPrefix(layers[i].Layer, "linear")), xs, ys)
 	}
-	Epochs(&p.X)
+	if still > 1 {
+		p.Title.Text += fmt.Sprintf(" (%d lines at 0)", still)
+	}
+	epochAxis(p, r)
 }
 
-var linearDashes = [][]vg.Length{
-	{vg.Points(4), vg.Points(3)}, {vg.Points(1), vg.Points(2)}, {vg.Points(6), vg.Points(2), vg.Points(1), vg.Points(2)},
-}
-
-// layerColour takes the palette for few layers; for many it goes from light to dark with depth.
-func layerColour(k, n int) color.Color {
-	if n < 10 { // a VGG net's; its last two or three are linear layers
-		return Palette[k%len(Palette)]
+// layerStyle goes from light to dark with depth and cycles through markers; linear layers, which are not binarised, are black and dashed.
+func layerStyle(k, n int, linear bool) Style {
+	shapes := []draw.GlyphDrawer{draw.CircleGlyph{}, draw.PyramidGlyph{}, draw.BoxGlyph{}, draw.CrossGlyph{}, draw.PlusGlyph{}, draw.RingGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}}
+	s := Style{Shape: shapes[k%len(shapes)]}
+	if linear {
+		s.Colour, s.Dashes = color.Black, linearDashes[k%len(linearDashes)]
+		return s
 	}
 	t := float64(k) / float64(max(1, n-1))
-	return color.RGBA{uint8(230 * (1 - t)), uint8(160 - 110*t), uint8(40 + 130*t), 255}
+	s.Colour = color.RGBA{uint8(240 * (1 - t)), uint8(170 - 120*t), uint8(40 + 130*t), 255}
+	return s
 }
 
-// inRows is a figure of n panels, at most three a row.
-func inRows(n int) *Figure {
-	cols := max(1, min(3, n))
-	return NewFigure(max(1, (n+cols-1)/cols), cols)
-}
+var linearDashes = [][]vg.Length{dashes(4, 3), dashes(1, 2), dashes(6, 2, 1, 2)}
 
 // WeightChangeFigure draws the percentage of each layer's weights whose sign differs from the initial one, a panel a run,
 // as Figure 4. 50 % is what re-drawing every sign at random would give.
 func WeightChangeFigure(runs []nets.Run) *Figure {
-	f := inRows(len(runs))
-	top := 5.0
-	for _, r := range runs {
-		for _, e := range r.Epochs {
-			for _, l := range e.Layers {
-				top = max(top, l.Changed)
-			}
-		}
-	}
+	f := NewFigure(2)
+	f.Title = runsTitle("Signs changed since the start, by layer", runs)
+	f.Conclusion = conclude("Convolution signs changed", runs, func(e nets.Epoch) (float64, bool) { return convShare(e, changedOf) })
 	for i, label := range runLabels(runs) {
-		p := f.Panel(label, "epoch", "signs changed since the start, %")
-		layerCurves(p, runs[i], func(l nets.Probe) (float64, bool) { return l.Changed, true })
-		p.Y.Min, p.Y.Max = 0, top*1.05
+		p := f.Panel(letter(i)+label, "epoch", "signs changed, %")
+		layerCurves(p, runs[i], changedOf)
+		p.Y.Min = 0
+		p.Level("50 %: signs drawn anew", 50)
+	}
+	if len(f.panels) > 0 {
+		sameScale(f.panels...)
 	}
 	return f
 }
+
+// letter is a panel's letter as in the paper: "(a) ".
+func letter(i int) string { return fmt.Sprintf("(%c) ", 'a'+i) }
 
 // convShare is a percentage over all convolution weights of an epoch.
 func convShare(e nets.Epoch, value func(nets.Probe) (float64, bool)) (float64, bool) {
@@ -214,8 +278,12 @@ func windowOf(l nets.Probe) (float64, bool) {
 // BatchSizeFigure draws what Figure 5 does for runs that differ in batch size or method: (a) errors, (b) the percentage of all
 // convolution weights changed since the start, (c) the same against the weights ChangeEvery epochs before.
 func BatchSizeFigure(runs []nets.Run) *Figure {
-	f := NewFigure(1, 3)
-	convergence(f.Panel("(a) error (train solid, test dashed)", "epoch", "error in %"), runs)
+	f := NewFigure(2)
+	f.Title = runsTitle("Batch size", runs)
+	f.Conclusion = conclude("Convolution signs changed", runs, func(e nets.Epoch) (float64, bool) { return convShare(e, changedOf) })
+	errorCurves(f.Panel("(a) training error", "epoch", "error in %"), runs, trainErrorOf)
+	errorCurves(f.Panel("(a) test error", "epoch", "error in %"), runs, testErrorOf)
+	sameScale(f.panels...)
 	every := 0
 	if len(runs) > 0 {
 		every = runs[0].Config.ChangeEvery
@@ -226,38 +294,46 @@ func BatchSizeFigure(runs []nets.Run) *Figure {
 		title = "(c) changed in every epoch"
 	}
 	c := f.Panel(title, "epoch", "convolution signs, %")
-	colours := runColours(configsOf(runs))
+	styles := runStyles(configsOf(runs))
 	for i, label := range runLabels(runs) {
-		colour := colours[i]
 		for _, one := range []struct {
 			panel *Panel
 			value func(nets.Probe) (float64, bool)
-		}{{b, func(l nets.Probe) (float64, bool) { return l.Changed, true }}, {c, windowOf}} {
+		}{{b, changedOf}, {c, windowOf}} {
 			var xs, ys []float64
 			for _, e := range runs[i].Epochs {
 				if v, ok := convShare(e, one.value); ok {
 					xs, ys = append(xs, float64(e.Epoch)), append(ys, v)
 				}
 			}
-			one.panel.Line(label, colour, xs, ys)
+			one.panel.Series(label, styles[i], xs, ys)
 		}
 	}
 	for _, p := range []*Panel{b, c} {
 		p.Y.Min = 0
-		Epochs(&p.X)
+		epochAxis(p, runs...)
 	}
 	return f
 }
 
 // DistanceFigure draws each layer's mean |wb - wr|, a panel a run, as Figure 7(b, c).
 func DistanceFigure(runs []nets.Run) *Figure {
-	f := inRows(len(runs))
+	f := NewFigure(2)
+	f.Title = runsTitle("Distance of BC's real weights from their signs, by layer", runs)
 	for i, label := range runLabels(runs) {
-		p := f.Panel(label, "epoch", "mean |wb - wr|")
-		layerCurves(p, runs[i], func(l nets.Probe) (float64, bool) { return l.Distance, true })
-		p.Y.Min = 0
+		distancePanel(f, label, runs[i])
+	}
+	if len(f.panels) > 0 {
+		sameScale(f.panels...)
 	}
 	return f
+}
+
+// distancePanel adds a panel of Figure 7(b) or (c).
+func distancePanel(f *Figure, title string, r nets.Run) {
+	p := f.Panel(title, "epoch", "mean |wb - wr|")
+	layerCurves(p, r, func(l nets.Probe) (float64, bool) { return l.Distance, true })
+	p.Y.Min = 0
 }
 
 // CompareTable is a row a run: what it is, how far it is, its errors and how many convolution signs it changed.

@@ -60,7 +60,7 @@ func TestCompareTable(t *testing.T) {
 func TestTrainingFiguresOfUnfinishedRuns(t *testing.T) {
 	runs := append(someRuns(), nets.Run{Dir: "runs/new", Config: nets.Config{Net: "vgg9", Method: "r", Epochs: 4}})
 	for name, f := range map[string]*Figure{
-		"convergence": ConvergenceFigure([]string{"a", "b"}, [][]nets.Run{runs, runs[:1]}),
+		"convergence": ConvergenceFigure(runs),
 		"changes":     WeightChangeFigure(runs),
 		"batch":       BatchSizeFigure(runs),
 		"distance":    DistanceFigure(runs[:1]),

@@ -553,7 +553,7 @@ func meanCurve(in convex.Instance, rule quantize.Rule, seed uint64, runs int) co
 }
 
 func lemma1Figure(uint64) (*Figure, error) {
-	f := NewFigure(2, 1)
+	f := NewFigure(1)
 	p := logPanel(f, "Lemma 1: rounding error of one step", "step size α", "E|r|²")
 	q := convex.NewQuadratic(-1, 1, []float64{1, 0.5}, []float64{0.3, -0.2}, 0.3)
 	in, err := convex.NewInstance(q, 1./8, nil, convex.Strong(0.5), 1)
@@ -598,7 +598,7 @@ func lemma1Figure(uint64) (*Figure, error) {
 }
 
 func srFigure(claim string, seed uint64) (*Figure, error) {
-	f := NewFigure(3, 1)
+	f := NewFigure(1)
 	q := convex.NewQuadratic(-1, 1, []float64{1, 0.5}, []float64{0.3, -0.2}, 0.3)
 	schedule := func(p convex.Problem) convex.Schedule {
 		if claim == "theorem1" {
@@ -702,7 +702,7 @@ func bcInstance(claim string) (convex.Instance, error) {
 }
 
 func bcFigure(claim string, seed uint64) (*Figure, error) {
-	f := NewFigure(3, 1)
+	f := NewFigure(1)
 	in, err := bcInstance(claim)
 	if err != nil {
 		return nil, err

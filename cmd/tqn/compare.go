@@ -48,7 +48,7 @@ convergence.png (6), changes.png (4), batch.png (5) and, of bc runs, distance.pn
 					}
 				}
 				figures := map[string]*reports.Figure{
-					"convergence.png": reports.ConvergenceFigure([]string{"Error (train solid, test dashed)"}, [][]nets.Run{runs}),
+					"convergence.png": reports.ConvergenceFigure(runs),
 					"changes.png":     reports.WeightChangeFigure(runs),
 					"batch.png":       reports.BatchSizeFigure(runs),
 				}
