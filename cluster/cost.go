@@ -25,10 +25,7 @@ func costOf(c nets.Config) (Cost, error) {
 	if err != nil {
 		return Cost{}, err
 	}
-	m, err := nets.NewModel(nets.Spec{
-		Net: c.Net, Input: nets.Shape{H: shape.Height, W: shape.Width, C: shape.Channels}, Classes: shape.Classes,
-		Width: c.Width, Depth: c.Depth,
-	})
+	m, err := nets.NewModel(c.Spec(nets.Shape{H: shape.Height, W: shape.Width, C: shape.Channels}, shape.Classes))
 	if err != nil {
 		return Cost{}, err
 	}

@@ -136,6 +136,8 @@ type Choice struct {
 	Seed    uint64   // of the first; the others follow. 0: 1
 	Figures bool     // also the runs that Figures 5 and 7 need besides the table's: see [figureRuns]
 
+	Unstated Unstated // what the paper does not say; zero: the defaults
+
 	// Present reports whether a data set is on this machine; nil: every set is.
 	Present func(name string) bool
 }
@@ -211,6 +213,7 @@ func (p *Plan) add(paper PaperColumn, s scale, c Choice) error {
 			if method.Big {
 				config.Batch = s.big
 			}
+			c.Unstated.apply(&config)
 			if paper.Data == "imagenet" && s.epochs > 0 {
 				// Resolve knows ImageNet's drops, 30 and 60 of 90, by the set's name, which a
 				// stand-in has not.

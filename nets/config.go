@@ -42,22 +42,46 @@ type Config struct {
 
 	WeightDecay float64 `json:"weight_decay"` // default 0 (Appendix H.1); Figure 7 uses 1e-5 with bc
 
-	// The paper is silent on the following.
+	// The paper is silent on the following. docs/choices.md says what its figures and sentences leave of each.
 
-	// Init is the law of float weights: "he" is normal with variance 2/fan-in for convolutions (He et al. 2015, the
-	// initialisation of the networks of [25]) and uniform on +-1/sqrt(fan-in) for linear layers (Torch7's default). bc starts from the
-	// same real weights as adam, clipped to [-1,1], so that the two differ in nothing but the rule; r and sr start their
-	// convolutions from Rademacher signs (Appendix H.3), their linear layers from this law.
+	// Init is the law of the real convolution weights that adam and bc start from, one of [Inits]; default "he". r and sr start
+	// theirs from Rademacher signs whatever it says (Appendix H.3), and linear layers are uniform on +-1/sqrt(fan-in), as in
+	// Torch7, in every method.
 	Init string `json:"init"`
 	// NormMomentum is the weight of the newest batch in batch norm's running averages; default 0.1 (Torch7's).
 	NormMomentum float64 `json:"norm_momentum"`
-	// NormEpsilon is added to batch norm's variance; default 1e-5 (Torch7's).
+	// NormEpsilon is added to batch norm's variance; default 1e-5 (Torch7's). The original BinaryConnect has 1e-4.
 	NormEpsilon float64 `json:"norm_epsilon"`
 	// ChangeEvery is the number of epochs between two probes of changed weights, Figure 5(c); default 5/160 of Epochs, at least 1.
 	ChangeEvery int `json:"change_every"`
 	// Augment is "paper" (pad 4, random crop, flip; as [25]) or "none"; default "paper".
 	Augment string `json:"augment"`
+
+	// The zero value of each of the following is its default and is left out of the JSON, so that the identity of a run that does not use
+	// them ([Config.Hash]) is what it was before they existed.
+
+	// Clip says whether bc keeps its real weights in [-1,1], at the start and after every step; unset is yes, as the original
+	// BinaryConnect does.
+	Clip *bool `json:"clip,omitempty"`
+	// LearningRateScale is "" (every tensor has the same learning rate) or "binaryconnect": bc's steps of a convolution are
+	// sqrt((fan-in + fan-out)/1.5) times as long, as in the original BinaryConnect (its W_LR_scale, from Glorot's initialisation).
+	LearningRateScale string `json:"learning_rate_scale,omitempty"`
+	// Shortcut is "A" (subsampling and zero channels) or "B" (a 1x1 projection with batch norm) where a ResNet changes shape: the
+	// options of He et al. 2016. "" is the one that gives the paper's parameter counts: B for resnet18, A for the others.
+	Shortcut string `json:"shortcut,omitempty"`
+	// LastBatch is what becomes of the images that an epoch has left after its last whole batch: "" drops them (each
+	// epoch drops others), "keep" takes a step on the smaller batch, if it has two images at least.
+	LastBatch string `json:"last_batch,omitempty"`
 }
+
+// Inits lists the laws that [Config.Init] knows. Convolutions have fan-in k*k*in and fan-out k*k*out.
+//
+//	he          N(0, 2/fan-in): He et al. 2015, the initialisation of the networks of [25]
+//	glorot      U(-a, a), a = sqrt(6/(fan-in + fan-out)): Glorot and Bengio 2010
+//	torch7      U(-a, a), a = 1/sqrt(fan-in): what SpatialConvolution of Torch7 does unless told otherwise
+//	uniform     U(-1, 1): the original BinaryConnect on CIFAR-10 (its H = 1)
+//	rademacher  -1 or +1 with probability 1/2: what Appendix H.3 says of SR and R
+func Inits() []string { return []string{"he", "glorot", "torch7", "uniform", "rademacher"} }
 
 // Method is one row of Table 1.
 type Method struct {
@@ -116,6 +140,7 @@ func (c Config) Resolve() (Config, error) {
 	setDefault(&c.NormEpsilon, 1e-5)
 	setDefault(&c.ChangeEvery, max(1, int(math.Round(float64(c.Epochs)*5/160))))
 	setDefault(&c.Augment, "paper")
+	c.dropDefaults()
 	if c.Drops == nil {
 		at := pick(imagenet, [2]float64{30. / 90, 60. / 90}, [2]float64{82. / 160, 122. / 160})
 		for _, f := range at {
@@ -124,6 +149,25 @@ func (c Config) Resolve() (Config, error) {
 	}
 	return c, c.check()
 }
+
+// dropDefaults turns spelled-out defaults of the fields that the JSON leaves out into their zero values: one run, one hash.
+func (c *Config) dropDefaults() {
+	if c.Clip != nil && *c.Clip {
+		c.Clip = nil
+	}
+	if c.LearningRateScale == "none" {
+		c.LearningRateScale = ""
+	}
+	if c.Shortcut == pick(c.Net == "resnet18", "B", "A") && !strings.HasPrefix(c.Net, "vgg") {
+		c.Shortcut = ""
+	}
+	if c.LastBatch == "drop" {
+		c.LastBatch = ""
+	}
+}
+
+// Clipped reports whether bc's real weights are kept in [-1,1].
+func (c Config) Clipped() bool { return c.Clip == nil || *c.Clip }
 
 func setDefault[T comparable](field *T, value T) {
 	var zero T
@@ -163,8 +207,8 @@ func (c Config) check() error {
 		return bad("drop_factor", c.DropFactor, "at least 1")
 	case !finite(c.WeightDecay) || c.WeightDecay < 0:
 		return bad("weight_decay", c.WeightDecay, "0 or more")
-	case c.Init != "he":
-		return bad("init", c.Init, `"he"`)
+	case !slices.Contains(Inits(), c.Init):
+		return bad("init", c.Init, "one of "+strings.Join(Inits(), ", "))
 	case !(c.NormMomentum > 0 && c.NormMomentum <= 1):
 		return bad("norm_momentum", c.NormMomentum, "a number in (0, 1]")
 	case !finite(c.NormEpsilon) || c.NormEpsilon <= 0:
@@ -175,9 +219,22 @@ func (c Config) check() error {
 		return bad("augment", c.Augment, `"paper" or "none"`)
 	case !slices.IsSorted(c.Drops):
 		return bad("drops", c.Drops, "increasing epochs")
+	case !c.Clipped() && c.Method != "bc":
+		return bad("clip", false, "true, or method bc: no other method has real weights that a box could hold")
+	case c.LearningRateScale != "" && c.LearningRateScale != "binaryconnect":
+		return bad("learning_rate_scale", c.LearningRateScale, `"none" or "binaryconnect"`)
+	case c.LearningRateScale != "" && c.Method != "bc":
+		return bad("learning_rate_scale", c.LearningRateScale, `"none", or method bc`)
+	case c.LastBatch != "" && c.LastBatch != "keep":
+		return bad("last_batch", c.LastBatch, `"drop" or "keep"`)
 	}
-	_, err := NewModel(Spec{Net: c.Net, Input: Shape{32, 32, 3}, Classes: 10, Width: c.Width, Depth: c.Depth})
+	_, err := NewModel(c.Spec(Shape{32, 32, 3}, 10))
 	return err
+}
+
+// Spec is what the Config says of the model, for a data set of this shape.
+func (c Config) Spec(input Shape, classes int) Spec {
+	return Spec{Net: c.Net, Input: input, Classes: classes, Width: c.Width, Depth: c.Depth, Shortcut: c.Shortcut}
 }
 
 // Alpha is the learning rate in an epoch counted from 1: LearningRate divided by DropFactor for every drop already passed.

@@ -144,7 +144,7 @@ func (c *CPU) named(caller, name string, n int) []float32 {
 
 // Step implements [Engine].
 func (c *CPU) Step(x []float32, labels []int32, alpha float64, step uint64) (Loss, error) {
-	if len(labels) != c.hyper.Batch {
+	if n := len(labels); n != c.hyper.Batch && !(c.hyper.Partial && n >= 2 && n < c.hyper.Batch) {
 		panic(fmt.Sprintf("nets: CPU.Step: %d labels for batches of %d", len(labels), c.hyper.Batch))
 	}
 	c.run(x, len(labels), true)
@@ -175,7 +175,11 @@ func (c *CPU) update(alpha float64, step uint64) {
 		rule, grid := quantize.Float, unbounded
 		if t.Binarised() && c.hyper.Rule != quantize.Float {
 			rule, grid = c.hyper.Rule, quantize.Binary()
+			if c.hyper.Unclipped {
+				rule, grid = quantize.Float, unbounded // what bc stores without its box
+			}
 		}
+		adam.Factor = c.hyper.Scale(t.Param)
 		adam.Decay = 0
 		if t.Role == ConvWeight || t.Role == LinearWeight {
 			adam.Decay = c.hyper.WeightDecay

@@ -178,7 +178,7 @@ func TestOneStepRegression(t *testing.T) {
 				worst = max(worst, relative(m1, m1want, 1e-6))
 				worst = max(worst, relative(pull(c, p.Name+SecondMoment, p.Len()), pull(r, p.Name+SecondMoment, p.Len()), 1e-12))
 				if p.Binarised() && method.Rule.Discrete() {
-					start := InitialValues(p, method.Rule, 11)
+					start := Start{Rule: method.Rule, Init: "he", Seed: 11}.Values(p)
 					for i := range w {
 						if w[i] != want[i] {
 							differ++

@@ -18,8 +18,7 @@ func OpenData(c Config, dir string) (*dataset.Set, error) {
 
 // Model is the Config's model for a data set.
 func (c Config) Model(set *dataset.Set) (Model, error) {
-	return NewModel(Spec{Net: c.Net, Input: Shape{set.Height, set.Width, set.Channels}, Classes: len(set.Classes),
-		Width: c.Width, Depth: c.Depth})
+	return NewModel(c.Spec(Shape{set.Height, set.Width, set.Channels}, len(set.Classes)))
 }
 
 func (c Config) String() string {

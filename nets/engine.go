@@ -21,7 +21,7 @@ type Engine interface {
 
 	// Step takes one training step on a batch and returns the loss and the errors on that batch, before the update.
 	//
-	//	x       Batch images (N,H,W,C)
+	//	x       Batch images (N,H,W,C); fewer, but two at least, where Hyper.Partial allows it
 	//	labels  Batch classes in [0, Classes)
 	//	alpha   the learning rate
 	//	step    number of this step, from 1: Adam's bias correction and the noise are functions of it
@@ -112,6 +112,18 @@ type Hyper struct {
 	NormEpsilon   float64        // added to the variance
 	WeightDecay   float64        // L2 coefficient on the stored weights of convolutions and linear layers; 0 in Table 1
 	UnbiasedState bool           // running variance from the unbiased batch variance n/(n-1), as Torch does
+
+	Unclipped bool // bc keeps no box around its real weights: [Config.Clip]
+	FanScale  bool // bc's steps of binarised tensors are [Hyper.Scale] times as long: [Config.LearningRateScale]
+	Partial   bool // Step may get fewer than Batch images: [Config.LastBatch]
+}
+
+// Scale is the factor on a tensor's steps: 1, or BinaryConnect's sqrt((fan-in + fan-out)/1.5).
+func (h Hyper) Scale(p Param) float64 {
+	if !h.FanScale || h.Rule != quantize.BC || !p.Binarised() {
+		return 1
+	}
+	return math.Sqrt(float64(p.FanIn+p.fanOut()) / 1.5)
 }
 
 // NonFiniteError reports a NaN or an infinity met in a training step.

@@ -10,49 +10,84 @@ import (
 // stream of the index itself, at steps >= 1.
 const initStream = 1 << 16
 
-// Initialise sets an engine's whole state to a run's start: weights drawn from the seed as [Config.Init] says,
-// batch-norm scales 1, shifts 0, running means 0 and variances 1, zero biases, zero moments.
+// Start is what a run's first weights are a function of.
+type Start struct {
+	Rule      quantize.Rule
+	Init      string // law of real convolution weights, one of [Inits]
+	Unclipped bool   // bc: real weights may lie outside [-1,1]
+	Seed      uint64
+}
+
+// start is where a resolved Config's run begins.
+func (c Config) start(method Method) Start {
+	return Start{Rule: method.Rule, Init: c.Init, Unclipped: !c.Clipped(), Seed: c.Seed}
+}
+
+// Set sets an engine's whole state to the start: weights drawn from the seed, batch-norm scales 1, shifts 0, running means
+// 0 and variances 1, zero biases, zero moments.
 //
 //	rule        convolutions                                        linear layers
-//	Float       N(0, 2/fan-in)                                      U(-1/sqrt(fan-in), 1/sqrt(fan-in))
-//	BC          the same, clipped to [-1, 1]                        the same
+//	Float       as Init says                                        U(-1/sqrt(fan-in), 1/sqrt(fan-in))
+//	BC          the same, clipped to [-1, 1] unless Unclipped       the same
 //	SR, R       -1 or +1 with probability 1/2 (Appendix H.3)        the same
-func Initialise(e Engine, rule quantize.Rule, seed uint64) {
+func (s Start) Set(e Engine) {
 	for _, t := range e.Tensors() { // moments included
 		e.Set(t.Name, make([]float32, t.Len()))
 	}
 	for _, p := range e.Model().Params() {
-		if w := InitialValues(p, rule, seed); w != nil {
+		if w := s.Values(p); w != nil {
 			e.Set(p.Name, w)
 		}
 	}
 }
 
-// InitialValues returns a tensor's initial values, nil for all zeros.
-func InitialValues(p Param, rule quantize.Rule, seed uint64) []float32 {
+// Initialise is [Start.Set] with the default law.
+func Initialise(e Engine, rule quantize.Rule, seed uint64) {
+	Start{Rule: rule, Init: "he", Seed: seed}.Set(e)
+}
+
+// Values returns a tensor's initial values, nil for all zeros.
+func (s Start) Values(p Param) []float32 {
 	w := make([]float32, p.Len())
-	draw := quantize.NewNoise(seed).At(uint32(initStream+p.Index), 0)
+	draw := quantize.NewNoise(s.Seed).At(uint32(initStream+p.Index), 0)
+	uniform := func(a float64) {
+		for i := range w {
+			w[i] = float32((2*draw.Uniform(i) - 1) * a)
+		}
+	}
 	switch p.Role {
 	case Gamma, RunningVar:
 		for i := range w {
 			w[i] = 1
 		}
 	case LinearWeight:
-		scale := 1 / math.Sqrt(float64(p.FanIn))
-		for i := range w {
-			w[i] = float32((2*draw.Uniform(i) - 1) * scale)
-		}
+		uniform(1 / math.Sqrt(float64(p.FanIn)))
 	case ConvWeight:
-		if rule.Discrete() {
+		init := s.Init
+		if s.Rule.Discrete() {
+			init = "rademacher"
+		}
+		switch init {
+		case "he":
+			scale := math.Sqrt(2 / float64(p.FanIn))
+			for i := range w {
+				w[i] = float32(draw.Normal(i) * scale)
+			}
+		case "glorot":
+			uniform(math.Sqrt(6 / float64(p.FanIn+p.fanOut())))
+		case "torch7":
+			uniform(1 / math.Sqrt(float64(p.FanIn)))
+		case "uniform":
+			uniform(1)
+		case "rademacher":
 			for i := range w {
 				w[i] = float32(1 - 2*int(draw.Bits(i)>>31)) // the top bit is a fair coin
 			}
-			break
+		default:
+			panic("nets: Start.Values: unknown law " + s.Init)
 		}
-		scale := math.Sqrt(2 / float64(p.FanIn))
-		for i := range w {
-			w[i] = float32(draw.Normal(i) * scale)
-			if rule != quantize.Float {
+		if s.Rule == quantize.BC && !s.Unclipped {
+			for i := range w {
 				w[i] = max(-1, min(1, w[i]))
 			}
 		}

@@ -102,6 +102,15 @@ func (p Param) Len() int {
 	return n
 }
 
+// fanOut is the number of outputs that an input goes into, without padding and stride: k*k*out of a convolution.
+func (p Param) fanOut() int {
+	n := p.Shape[len(p.Shape)-1]
+	if p.Role == ConvWeight {
+		n *= p.Shape[0] * p.Shape[1]
+	}
+	return n
+}
+
 // Trained reports whether the optimiser changes the tensor (running averages are state).
 func (p Param) Trained() bool { return p.Role != RunningMean && p.Role != RunningVar }
 
@@ -203,6 +212,9 @@ type Spec struct {
 	Classes int     `json:"classes"` // at least 2
 	Width   float64 `json:"width"`   // factor on every layer's channels, rounded down, at least 1; 1 is the paper's
 	Depth   float64 `json:"depth"`   // factor on the layers (VGG) or blocks (ResNet) of every stage, rounded, at least 1; 1 is the paper's
+
+	// Shortcut is "A" or "B" where a ResNet changes shape, see [Config.Shortcut]; "" is B for resnet18 and A for the others.
+	Shortcut string `json:"shortcut,omitempty"`
 }
 
 // Nets names the models of Table 1 in its column order (ResNet-56 stands there twice, for CIFAR-10 and CIFAR-100).
@@ -237,6 +249,12 @@ func NewModel(s Spec) (Model, error) {
 		return Model{}, fmt.Errorf("nets: width %v; want a factor in (0, 16]", s.Width)
 	case !(s.Depth > 0 && s.Depth <= 16):
 		return Model{}, fmt.Errorf("nets: depth %v; want a factor in (0, 16]", s.Depth)
+	}
+	switch {
+	case s.Shortcut != "" && s.Shortcut != "A" && s.Shortcut != "B":
+		return Model{}, fmt.Errorf("nets: shortcut %q; want A or B", s.Shortcut)
+	case s.Shortcut != "" && strings.HasPrefix(s.Net, "vgg"):
+		return Model{}, fmt.Errorf("nets: shortcut %q; %s has no shortcuts, want none", s.Shortcut, s.Net)
 	}
 	b := &builder{spec: s, at: s.Input, count: map[Kind]int{}}
 	var err error
@@ -365,7 +383,7 @@ func (b *builder) cifarResNet(widen int) {
 			if stage > 0 && k == 0 {
 				stride = 2
 			}
-			b.block(b.channels(c*widen), stride, false)
+			b.block(b.channels(c*widen), stride, b.spec.Shortcut == "B")
 		}
 	}
 	b.globalAvgPool()
@@ -383,7 +401,7 @@ func (b *builder) resNet18() {
 			if stage > 0 && k == 0 {
 				stride = 2
 			}
-			b.block(b.channels(c), stride, true)
+			b.block(b.channels(c), stride, b.spec.Shortcut != "A")
 		}
 	}
 	b.globalAvgPool()

@@ -22,7 +22,7 @@ func newProbes(m Model, config Config, method Method) *probes {
 			continue
 		}
 		p.params = append(p.params, param)
-		signs := signsOf(InitialValues(param, method.Rule, config.Seed))
+		signs := signsOf(config.start(method).Values(param))
 		p.initial[param.Name], p.window[param.Name], p.previous[param.Name] = signs, signs, signs
 	}
 	return p

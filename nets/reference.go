@@ -87,9 +87,9 @@ func (r *Reference) update(p Param, grad []float64, alpha float64, step uint64) 
 		}
 		m[i] = AdamBeta1*m[i] + (1-AdamBeta1)*g
 		v[i] = AdamBeta2*v[i] + (1-AdamBeta2)*g*g
-		steps[i] = alpha * (m[i] / c1) / (math.Sqrt(v[i]/c2) + AdamEpsilon)
+		steps[i] = r.hyper.Scale(p) * alpha * (m[i] / c1) / (math.Sqrt(v[i]/c2) + AdamEpsilon)
 	}
-	if !p.Binarised() || r.hyper.Rule == quantize.Float {
+	if !p.Binarised() || r.hyper.Rule == quantize.Float || r.hyper.Unclipped {
 		for i := range w {
 			w[i] -= steps[i]
 		}

@@ -276,7 +276,7 @@ func prepare(config Config, where Where) (*training, error) {
 		return nil, err
 	}
 	t := &training{config: config, where: where, method: method, set: set, close: func() {},
-		batches: set.Train.Len() / config.Batch, probes: newProbes(model, config, method)}
+		batches: dataset.Batches(set.Train.Len(), config.Batch, config.LastBatch == "keep"), probes: newProbes(model, config, method)}
 	if t.batches == 0 {
 		return nil, fmt.Errorf("nets: batch of %d images, but %s has only %d training images", config.Batch, set.Name, set.Train.Len())
 	}
@@ -296,7 +296,7 @@ func prepare(config Config, where Where) (*training, error) {
 		return nil, err
 	}
 	if c == nil {
-		Initialise(t.engine, method.Rule, config.Seed)
+		config.start(method).Set(t.engine)
 		return t, nil
 	}
 	for _, ts := range t.engine.Tensors() {
@@ -347,7 +347,8 @@ func (t *training) build(model Model) error {
 // hyper is what the engine needs to know of a resolved Config.
 func (c Config) hyper(method Method) Hyper {
 	return Hyper{Batch: c.Batch, Rule: method.Rule, Noise: quantize.NewNoise(c.Seed), NormMomentum: c.NormMomentum,
-		NormEpsilon: c.NormEpsilon, WeightDecay: c.WeightDecay, UnbiasedState: true}
+		NormEpsilon: c.NormEpsilon, WeightDecay: c.WeightDecay, UnbiasedState: true,
+		Unclipped: !c.Clipped(), FanScale: c.LearningRateScale == "binaryconnect", Partial: c.LastBatch == "keep"}
 }
 
 func (t *training) augmentation() dataset.Augmentation {
@@ -419,7 +420,7 @@ func (t *training) batchSource() (next func(alpha float64) (int, error), stop fu
 		}, func() {}, nil
 	}
 	loader, err := dataset.NewLoader(t.set, dataset.LoaderOptions{Train: true, Batch: t.config.Batch, Seed: t.config.Seed,
-		Epoch: t.epoch, Index: t.index, Augment: t.augmentation()})
+		Epoch: t.epoch, Index: t.index, Augment: t.augmentation(), Partial: t.config.LastBatch == "keep"})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -33,6 +33,8 @@ type table1Flags struct {
 	seed    uint64
 	figures bool
 
+	unstated cluster.Unstated
+
 	out     string
 	dir     string // of the data
 	jobs    int
@@ -120,6 +122,7 @@ func (f *table1Flags) planFlags(c *cobra.Command) {
 	c.Flags().IntVar(&f.seeds, "seeds", 0, "runs of each method with seeds of their own; 0 is the preset's number")
 	c.Flags().Uint64Var(&f.seed, "seed", 1, "the first seed")
 	c.Flags().StringVar(&f.dir, "dir", "", "folder of the data sets' files (default: where tqn data fetch puts them)")
+	unstatedFlags(c, &f.unstated)
 	presets := cobra.FixedCompletions(cluster.Presets(), cobra.ShellCompDirectiveNoFileComp)
 	for flag, values := range map[string]cobra.CompletionFunc{
 		"preset":  presets,
@@ -201,7 +204,7 @@ func (f *table1Flags) command() string {
 	if f.figures {
 		line += " --figures"
 	}
-	return line
+	return line + unstatedCommand(f.unstated)
 }
 
 func markRequired(c *cobra.Command, flag string) {
@@ -213,7 +216,7 @@ func markRequired(c *cobra.Command, flag string) {
 // table1Plan makes the preset's plan and saves it, or finds the same one.
 func (e *env) table1Plan(f *table1Flags) (*cluster.Plan, error) {
 	plan, err := cluster.NewPlan(f.preset, cluster.Choice{
-		Columns: f.columns, Methods: f.methods, Seeds: f.seeds, Seed: f.seed, Figures: f.figures,
+		Columns: f.columns, Methods: f.methods, Seeds: f.seeds, Seed: f.seed, Figures: f.figures, Unstated: f.unstated,
 		Present: func(name string) bool {
 			if _, err := dataset.ShapeOf(name); err == nil && name != "cifar10" && name != "cifar100" && name != "imagenet" && name != "fashion-mnist" {
 				return true // needs no files

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tqn/cluster"
 	"tqn/nets"
 	"tqn/nets/dataset"
 	"tqn/reports"
@@ -73,6 +74,7 @@ func configFlags(cmd *cobra.Command, c *nets.Config) {
 
 func newTrainCommand(e *env) *cobra.Command {
 	var config nets.Config
+	var unstated cluster.Unstated
 	var where nets.Where
 	var dryRun bool
 	var engine *engineChoice
@@ -91,6 +93,7 @@ not been interrupted.`,
 			if config.Net == "" {
 				return errors.New("train: --net is missing")
 			}
+			unstated.Set(&config)
 			resolved, err := config.Resolve()
 			if err != nil {
 				return err
@@ -108,6 +111,7 @@ not been interrupted.`,
 		},
 	}
 	configFlags(cmd, &config)
+	unstatedFlags(cmd, &unstated)
 	engine = engineFlags(cmd)
 	cmd.Flags().StringVar(&where.DataDir, "dir", "", "folder of the data set's files; default: where tqn data fetch puts them")
 	cmd.Flags().StringVar(&where.Dir, "out", "", "run folder")
@@ -201,7 +205,7 @@ type dryRunReport struct {
 
 func (e *env) dryRun(config nets.Config) error {
 	input, classes := inputOf(config)
-	m, err := nets.NewModel(nets.Spec{Net: config.Net, Input: input, Classes: classes, Width: config.Width, Depth: config.Depth})
+	m, err := nets.NewModel(config.Spec(input, classes))
 	if err != nil {
 		return err
 	}

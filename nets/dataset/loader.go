@@ -43,6 +43,9 @@ type LoaderOptions struct {
 	// Ahead is how many batches are kept ready. 0: two more than Workers.
 	Ahead int
 
+	// Partial: in training, the images left over after the last whole batch make a smaller one, if they are two at least.
+	Partial bool
+
 	// OnTrain reads the training split where Train is not set: the training error
 	// without augmentation.
 	OnTrain bool
@@ -86,7 +89,7 @@ func NewLoader(set *Set, o LoaderOptions) (*Loader, error) {
 	switch {
 	case o.Batch < 1:
 		return nil, fmt.Errorf("dataset: batch of %d images, want at least 1", o.Batch)
-	case o.Train && split.Len() < o.Batch:
+	case o.Train && Batches(split.Len(), o.Batch, o.Partial) == 0:
 		return nil, fmt.Errorf("dataset: %s: batch of %d images, but only %d training images", set.Name, o.Batch, split.Len())
 	case a.Pad < 0 || a.Pad > min(set.Height, set.Width):
 		return nil, fmt.Errorf("dataset: %s: pad of %d pixels, want 0 to %d", set.Name, a.Pad, min(set.Height, set.Width))
@@ -94,7 +97,7 @@ func NewLoader(set *Set, o LoaderOptions) (*Loader, error) {
 		return nil, fmt.Errorf("dataset: scale from %g to %g, want 1 <= min <= max <= 8", a.MinScale, a.MaxScale)
 	}
 	if o.Train {
-		l.batches = split.Len() / o.Batch
+		l.batches = Batches(split.Len(), o.Batch, o.Partial)
 	} else {
 		l.batches = (split.Len() + o.Batch - 1) / o.Batch
 	}
@@ -124,6 +127,16 @@ func NewLoader(set *Set, o LoaderOptions) (*Loader, error) {
 		go l.fill()
 	}
 	return l, nil
+}
+
+// Batches is the number of batches in a training epoch of n images; partial counts one of the images left over, if they are
+// two at least (batch norm needs two).
+func Batches(n, batch int, partial bool) int {
+	whole := n / batch
+	if partial && n%batch >= 2 {
+		whole++
+	}
+	return whole
 }
 
 // Batches is the number of batches in an epoch.

@@ -13,7 +13,7 @@ import (
 // with g the gradient plus Decay*w:
 //
 //	m <- Beta1 m + (1-Beta1) g,  v <- Beta2 v + (1-Beta2) g^2
-//	step = Alpha/(1-Beta1^t) * m / (sqrt(v/(1-Beta2^t)) + Epsilon)
+//	step = Factor * Alpha/(1-Beta1^t) * m / (sqrt(v/(1-Beta2^t)) + Epsilon)
 //
 // each operation rounded to float32, the constants computed in float64 first.
 // Values below 2^-126 count as zero, before and after each operation: the moments of
@@ -23,6 +23,7 @@ import (
 type Adam struct {
 	Alpha, Beta1, Beta2, Epsilon float64
 	Decay                        float64
+	Factor                       float64 // of the step, rounded to float32; 0 is 1
 	T                            uint64
 }
 
@@ -101,6 +102,9 @@ func (ws *Workers) AdamRule(w, g, m, v []float32, a Adam, rule quantize.Rule, gr
 		scale: float32(a.Alpha / (1 - math.Pow(a.Beta1, float64(a.T)))), c2: float32(1 / (1 - math.Pow(a.Beta2, float64(a.T)))),
 		eps: float32(a.Epsilon), decay: float32(a.Decay), lo: float32(grid.Lo), hi: float32(grid.Hi),
 		stream: d.Stream, step: d.Step, k0: k0, k1: k1,
+	}
+	if a.Factor != 0 {
+		e.adam.scale *= float32(a.Factor)
 	}
 	e.w, e.g, e.m, e.v, e.rule = w, g, m, v, rule
 	e.binary = grid == quantize.Binary()

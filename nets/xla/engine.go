@@ -37,6 +37,9 @@ func New(c *pjrt.Client, devices []pjrt.Device, m nets.Model, h nets.Hyper, prec
 	if h.Batch%len(devices) != 0 {
 		return nil, fmt.Errorf("xla: a batch of %d images cannot be shared equally by %d devices", h.Batch, len(devices))
 	}
+	if h.Partial {
+		return nil, fmt.Errorf(`xla: last_batch is "keep"; want "drop": a program is compiled for batches of one size (--engine cpu takes both)`)
+	}
 	e := &Engine{client: c, devices: devices, model: m, hyper: h, layout: newLayout(m),
 		options: Options{Precision: precision, Devices: len(devices)}}
 	for i := range e.state {

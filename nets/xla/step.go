@@ -139,9 +139,9 @@ func (n *net) trainStep(m nets.Model, l layout, state []value, x, labels, earlie
 func (n *net) update(l layout, state []value, gB, gF value, s scalars) []value {
 	updated := append([]value{}, state...)
 	var step value
-	updated[stateBm], updated[stateBv], step = n.adam(n.decayed(l, stateB, gB, state[stateB], s), state[stateBm], state[stateBv], s)
+	updated[stateBm], updated[stateBv], step = n.adam(n.decayed(l, stateB, gB, state[stateB], s), state[stateBm], state[stateBv], n.factors(l), s)
 	updated[stateB] = n.rule(l, state[stateB], step, s)
-	updated[stateFm], updated[stateFv], step = n.adam(n.decayed(l, stateF, gF, state[stateF], s), state[stateFm], state[stateFv], s)
+	updated[stateFm], updated[stateFv], step = n.adam(n.decayed(l, stateF, gF, state[stateF], s), state[stateFm], state[stateFv], nil, s)
 	updated[stateF] = n.sub(state[stateF], step)
 	return updated
 }
@@ -181,17 +181,38 @@ func (n *net) decayed(l layout, vector int, g, w value, s scalars) value {
 	return n.add(g, n.exact(n.mul(n.concat(0, factors...), w), s))
 }
 
+// factors are the factors of the binarised weights' steps, nil if all are 1.
+func (n *net) factors(l layout) *value {
+	if !n.hyper.FanScale || n.hyper.Rule != quantize.BC {
+		return nil
+	}
+	var all []value
+	for i, p := range l.params {
+		if l.vector[i] == stateB {
+			all = append(all, n.fill(f32, float64(float32(n.hyper.Scale(p))), p.Len()))
+		}
+	}
+	v := n.concat(0, all...)
+	return &v
+}
+
 // adam is kernel.Adam, the same operations in the same order, each rounded to float32:
 //
 //	m <- b1 m + (1-b1) g,  v <- b2 v + (1-b2) g^2,  step = scale*m / (sqrt(c2*v) + eps)
 //
 // The root and the quotient are taken in float64 and then rounded, which gives the correctly
 // rounded float32 result (53 >= 2*24+2 bits); float32 division and root on GPUs may be approximate.
-func (n *net) adam(g, m, v value, s scalars) (newM, newV, step value) {
+//
+// factors, if there are any, multiply the step: kernel.Adam's Factor.
+func (n *net) adam(g, m, v value, factors *value, s scalars) (newM, newV, step value) {
 	times := func(c float64, a value) value { return n.exact(n.scale(a, c), s) }
 	newM = n.add(times(nets.AdamBeta1, m), times(1-nets.AdamBeta1, g))
 	newV = n.add(times(nets.AdamBeta2, v), times(1-nets.AdamBeta2, n.exact(n.mul(g, g), s)))
-	scaled := n.exact(n.mul(n.broadcast(s.scale, m.dims), newM), s)
+	scale := n.broadcast(s.scale, m.dims)
+	if factors != nil {
+		scale = n.exact(n.mul(scale, *factors), s)
+	}
+	scaled := n.exact(n.mul(scale, newM), s)
 	under := n.exact(n.mul(newV, n.broadcast(s.c2, v.dims)), s)
 	root := n.convert(n.exact(n.unary("sqrt", n.convert(under, f64)), s), f32)
 	quotient := n.div(n.convert(scaled, f64), n.convert(n.addConst(root, nets.AdamEpsilon), f64))
@@ -204,6 +225,9 @@ func (n *net) rule(l layout, w, step value, s scalars) value {
 	case quantize.Float:
 		return n.sub(w, step)
 	case quantize.BC:
+		if n.hyper.Unclipped {
+			return n.sub(w, step)
+		}
 		return n.min(n.max(n.sub(w, step), n.like(w, -1)), n.like(w, 1))
 	case quantize.R:
 		return n.sign(n.sub(w, step))
