@@ -24,6 +24,7 @@ var arrows = map[string][]string{
 	"nets/bench":   {"quantize", "nets", "nets/dataset", "nets/kernel"},
 	"nets/xla":     {"quantize", "nets", "nets/dataset", "nets/kernel", "pjrt"},
 	"cluster":      {"nets", "nets/dataset"},
+	"docs":         {},
 	"reports":      {"*"},
 	"cmd/tqn":      {"*"},
 }
@@ -32,6 +33,7 @@ var arrows = map[string][]string{
 var onlyIn = map[string]string{
 	"gonum.org/v1/plot":                 "reports",
 	"github.com/olekukonko/tablewriter": "reports",
+	"github.com/yuin/goldmark":          "reports",
 	"github.com/spf13/cobra":            "cmd/tqn",
 	"github.com/schollz/progressbar/v3": "cmd/tqn",
 	"github.com/ebitengine/purego":      "pjrt",

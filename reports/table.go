@@ -33,10 +33,9 @@ func (t *Table) Add(cells ...any) {
 	t.Rows = append(t.Rows, row)
 }
 
-// Markdown renders a GitHub table. The renderer of tablewriter 1.1.5 leaves "|" and
-// line breaks alone, so they are escaped here.
+// Markdown renders a GitHub table. The renderer of tablewriter 1.1.5 escapes nothing, so the cells are escaped here.
 func (t *Table) Markdown() string {
-	return t.render(renderer.NewMarkdown(), strings.NewReplacer("|", `\|`, "\r\n", "<br>", "\n", "<br>").Replace)
+	return t.render(renderer.NewMarkdown(), escapeCell)
 }
 
 // Text renders a table for a terminal.

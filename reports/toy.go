@@ -13,7 +13,6 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"tqn/nets"
 	"tqn/toy"
 )
 
@@ -35,7 +34,7 @@ func Toy(dir string, r toy.Result, m Manifest, formats ...string) error {
 			return err
 		}
 	}
-	return nets.WriteFile(filepath.Join(dir, "toy.md"), []byte(toyMarkdown(r, m)))
+	return writePage(dir, "toy.md", toyMarkdown(r, m))
 }
 
 // at is a list of axis labels at round values.

@@ -83,6 +83,7 @@ func commands(e *env) []*cobra.Command {
 		newBenchCommand(e),
 		newEvalCommand(e),
 		newCompareCommand(e),
+		newReportCommand(e),
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 func newToyCommand(e *env) *cobra.Command {
 	o := toy.Default
 	var out string
+	var formats []string
 	cmd := &cobra.Command{
 		Use:   "toy --out DIR",
 		Short: "Figures 1 to 3: the toy problem (8) with exact laws over the histograms",
@@ -29,6 +30,9 @@ normal, S from --noise.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if out == "" && !e.json {
 				return fmt.Errorf("toy: want --out DIR for the report, or --json for the series")
+			}
+			if err := reports.CheckFormats(formats); err != nil {
+				return fmt.Errorf("--formats: %w", err)
 			}
 			started := time.Now()
 			var bar *progress
@@ -49,7 +53,7 @@ normal, S from --noise.`,
 			if out != "" {
 				command := fmt.Sprintf("tqn toy --out %s --iterations %d --alphas %s --noise %g --delta %g --seed %d",
 					out, o.Iterations, commaSeparated(o.Alphas), o.Noise, o.Delta, o.Seed)
-				err := reports.Toy(out, r, reports.Manifest{Command: command, Seed: o.Seed, WallTime: time.Since(started)})
+				err := reports.Toy(out, r, reports.Manifest{Command: command, Seed: o.Seed, WallTime: time.Since(started)}, formats...)
 				if err != nil {
 					return err
 				}
@@ -66,6 +70,7 @@ normal, S from --noise.`,
 		},
 	}
 	f := cmd.Flags()
+	formatsFlag(cmd, &formats)
 	f.StringVar(&out, "out", "", "directory for toy.md and its figures")
 	f.IntVar(&o.Iterations, "iterations", o.Iterations, "iterations of each simulation")
 	f.Float64SliceVar(&o.Alphas, "alphas", o.Alphas, "learning rates of Figure 2")
