@@ -18,6 +18,7 @@ type Options struct {
 	Method  string  // adam (what PyTorch is compared with), bc, sr, r
 	Batch   int     // images in a step
 	Threads int     // 0: GOMAXPROCS
+	Kernel  string  // the CPU's implementation; empty: $TQN_KERNEL, or the default
 	Width   float64 // channel factor; 0 is 1
 	Depth   float64 // factor on the number of layers; 0 is 1
 	Input   nets.Shape
@@ -68,7 +69,7 @@ func New(o Options) (*Step, error) {
 	s := &Step{Model: m, close: func() {}, x: make([]float32, o.Batch*o.Input.Len()), labels: make([]int32, o.Batch)}
 	h := nets.Hyper{Batch: o.Batch, Rule: method.Rule, Noise: quantize.NewNoise(1), NormMomentum: 0.1, NormEpsilon: 1e-5, UnbiasedState: true}
 	if o.NewEngine == nil {
-		workers, err := kernel.NewWorkers(o.Threads, "")
+		workers, err := kernel.NewWorkers(o.Threads, o.Kernel)
 		if err != nil {
 			return nil, fmt.Errorf("bench: %w", err)
 		}

@@ -20,12 +20,18 @@ type amxConv struct {
 }
 
 func newAMXConv(ws *Workers, s ConvShape) *amxConv {
-	ph, pw := s.Out()
 	c := &amxConv{ConvShape: s, ws: ws}
-	c.forw = newAMXPass(ws, passShape{ph: s.H, pw: s.W, c: s.C, dilate: 1, h: s.H, w: s.W, side: s.Side, stride: s.Stride, outH: ph, outW: pw, k: s.K})
-	c.back = newAMXPass(ws, passShape{ph: ph, pw: pw, c: s.K, dilate: s.Stride, h: s.H, w: s.W, side: s.Side, stride: 1, outH: s.H, outW: s.W, k: s.C})
+	c.forw, c.back = newAMXPasses(ws, s)
 	c.weights = newAMXGradPass(ws, s, c.back)
 	return c
+}
+
+// newAMXPasses are the forward pass and the gradient of the input.
+func newAMXPasses(ws *Workers, s ConvShape) (forw, back *amxPass) {
+	ph, pw := s.Out()
+	forw = newAMXPass(ws, passShape{ph: s.H, pw: s.W, c: s.C, dilate: 1, h: s.H, w: s.W, side: s.Side, stride: s.Stride, outH: ph, outW: pw, k: s.K})
+	back = newAMXPass(ws, passShape{ph: ph, pw: pw, c: s.K, dilate: s.Stride, h: s.H, w: s.W, side: s.Side, stride: 1, outH: s.H, outW: s.W, k: s.C})
+	return forw, back
 }
 
 func (c *amxConv) setWeights(w []float32, binary bool) {
@@ -213,11 +219,24 @@ var zeros [16]float32
 
 func (p *amxPass) run(dst, src []float32, n int, sums *Sums) {
 	p.dst, p.src, p.sums = dst, src, sums
-	for w := range p.ws.scratch {
-		clear(p.ws.scratch[w][:3*p.planeBytes]) // the padding
-	}
+	p.clearPadding()
 	p.ws.Do(n, p.image)
 	p.dst, p.src, p.sums = nil, nil, nil
+}
+
+// clearPadding makes the beginning of every worker's scratch ready for convolve.
+func (p *amxPass) clearPadding() {
+	for w := range p.ws.scratch {
+		clear(p.ws.scratch[w][:3*p.planeBytes])
+	}
+}
+
+// bytes is what convolve takes of scratch: 0 for no pass.
+func (p *amxPass) bytes() int {
+	if p == nil {
+		return 0
+	}
+	return roundUp(p.scratch, 64)
 }
 
 func (p *amxPass) runImage(img, worker int) {

@@ -42,7 +42,7 @@ func (r *reference64) check(t *testing.T, name string, n int, y, dx, dw []float3
 	ph, pw := r.s.Out()
 	terms := [3]int{r.s.Side * r.s.Side * r.s.C, r.s.Side * r.s.Side * r.s.K, n * ph * pw}
 	abs := [3][]float64{r.absY, r.absDX, r.absDW}
-	if strings.HasPrefix(name, "avx") && winogradFits(r.s) {
+	if (strings.HasPrefix(name, "avx") || name == "mixed") && winogradFits(r.s) {
 		abs = r.absolute()
 		for i := range terms {
 			terms[i] += 40 // the transforms'
@@ -254,6 +254,10 @@ var benchShapes = []ConvShape{
 	{N: 1, H: 32, W: 32, C: 16, K: 16, Side: 3, Stride: 1},
 	{N: 4, H: 16, W: 16, C: 32, K: 32, Side: 3, Stride: 1},
 	{N: 16, H: 8, W: 8, C: 64, K: 64, Side: 3, Stride: 1},
+	{N: 4, H: 16, W: 16, C: 64, K: 128, Side: 3, Stride: 1},
+	{N: 16, H: 8, W: 8, C: 128, K: 256, Side: 3, Stride: 1},
+	{N: 4, H: 16, W: 16, C: 32, K: 64, Side: 3, Stride: 2},
+	{N: 1, H: 32, W: 32, C: 3, K: 16, Side: 3, Stride: 1},
 }
 
 // BenchmarkConv reports the best of many short calls by one worker, which other processes disturb least, in GFLOP/s
@@ -282,7 +286,7 @@ func benchConv(b *testing.B, name string, c *Conv, binary bool) {
 	y, dx, dw := make([]float32, len(dy)), make([]float32, len(x)), make([]float32, len(w))
 	c.SetWeights(w, binary)
 	run := func(op string, f func()) {
-		b.Run(fmt.Sprintf("%s/hw=%d/c=%d/k=%d/binary=%v/op=%s", name, s.H, s.C, s.K, binary, op), func(b *testing.B) {
+		b.Run(fmt.Sprintf("%s/hw=%d/c=%d/k=%d/stride=%d/binary=%v/op=%s", name, s.H, s.C, s.K, s.Stride, binary, op), func(b *testing.B) {
 			best := math.Inf(1)
 			for b.Loop() {
 				start := time.Now()

@@ -147,7 +147,6 @@ func newWinogradTile(impl implementation, k int) directTile {
 
 func newWinogradPass(ws *Workers, s ConvShape, c, k int) *winogradPass {
 	p := &winogradPass{winogradShape: newWinogradShape(s, c), ws: ws, c: c, k: k, tile: newWinogradTile(ws.impl, k)}
-	p.packed = make([]float32, winogradTile*c*k)
 	// 64 tiles or more use a weight that has come from afar; more where there are many weights.
 	p.group = min(s.N, max(1, max(64, c*k/1024)/p.tiles()))
 	ws.reserve((p.scratch(p.group)+s.H*s.W*c+64)*4, 9*c*k*4+64)
@@ -169,6 +168,9 @@ func (p *winogradPass) scratch(images int) int {
 
 // pack transforms weights (3, 3, c, k): for each position and block of output channels, (c, the block's channels).
 func (p *winogradPass) pack(w []float32) {
+	if p.packed == nil {
+		p.packed = make([]float32, winogradTile*p.c*p.k)
+	}
 	p.filters = w
 	p.ws.Do(p.k/p.tile.k, p.packPart)
 	p.filters = nil
@@ -276,6 +278,7 @@ type winogradGrad struct {
 	ws     *Workers
 	c, k   int
 	back   *winogradPass
+	tiles  *amxPass // computes the input's gradient in back's place, unless nil
 	tile   directTile
 	rp     int // rows of a position's sums: c, rounded up to tiles
 	group  int
@@ -296,16 +299,22 @@ func newWinogradGrad(ws *Workers, s ConvShape, back *winogradPass) *winogradGrad
 	g.rp = roundUp(g.c, g.tile.m)
 	g.floats = winogradTile * g.rp * g.k
 	// A part's sums pass through memory once for each 64 tiles or more; those of all parts take at most 64 MB, if two do.
-	g.parts = min(s.N, max(2, min(8, s.N*g.tiles()/64, 64<<20/(g.floats*4))))
+	g.parts = min(s.N, max(2, min(8, s.N*g.winogradShape.tiles()/64, 64<<20/(g.floats*4))))
 	g.group = min(back.group, (s.N+g.parts-1)/g.parts)
 	if !g.exact() {
-		g.whole = 16 * g.tiles() * g.k
+		g.whole = 16 * g.winogradShape.tiles() * g.k
 	}
-	tiles := g.group * g.tiles()
-	own := winogradTile*(winogradStride(tiles, g.c)+winogradStride(tiles, g.k)) + 64
-	ws.reserve((s.Inputs()+g.group*s.Outputs()+g.whole+g.temporary()+max(own, back.scratch(g.group))+256)*4, g.parts*g.floats*4+64*g.parts)
+	g.reserve(nil)
 	g.partFunc, g.addPart, g.filterPart = g.part, g.add, g.filter
 	return g
+}
+
+// reserve makes room for a group of images and for what tiles, unless it is nil, works in.
+func (g *winogradGrad) reserve(tiles *amxPass) {
+	n := g.group * g.winogradShape.tiles()
+	own := winogradTile*(winogradStride(n, g.c)+winogradStride(n, g.k)) + 64
+	floats := g.h*g.w*(g.c+g.group*g.k) + g.whole + g.temporary() + max(own, g.back.scratch(g.group)) + 256
+	g.ws.reserve(tiles.bytes()+floats*4, g.parts*g.floats*4+64*g.parts)
 }
 
 func (g *winogradGrad) partial(part int) []float32 {
@@ -315,6 +324,9 @@ func (g *winogradGrad) partial(part int) []float32 {
 
 func (g *winogradGrad) run(dw, x []float32, n int) {
 	g.dw, g.x, g.n = dw, x, n
+	if g.tiles != nil && g.dx != nil {
+		g.tiles.clearPadding()
+	}
 	g.ws.Do(g.parts, g.partFunc)
 	g.ws.Do(winogradTile, g.addPart)
 	g.ws.Do(g.c/16, g.filterPart)
@@ -333,6 +345,7 @@ func (g *winogradGrad) part(part, worker int) {
 // images adds what a group of images gives.
 func (g *winogradGrad) images(sums []float32, from, to, worker int) {
 	impl, scratch := g.ws.impl, g.ws.scratch[worker]
+	forTiles := take[byte](&scratch, g.tiles.bytes())
 	in, out := g.h*g.w*g.c, g.h*g.w*g.k
 	z, temp := take[float32](&scratch, in), take[float32](&scratch, g.temporary())
 	whole := take[float32](&scratch, g.whole)
@@ -344,14 +357,23 @@ func (g *winogradGrad) images(sums []float32, from, to, worker int) {
 			g.yNorm.gradImage(dy[(img-from)*out:][:out], img)
 		}
 	}
-	if g.dx != nil {
-		g.back.convolve(g.dx[from*in:to*in], to-from, scratch, func(img int) []float32 { return dy[img*out:][:out] }, func(img int, dx []float32) {
-			if g.xNorm != nil {
-				g.xNorm.sumImage(from+img, dx, g.x[(from+img)*in:][:in])
-			}
-		})
+	done := func(img int, dx []float32) {
+		if g.xNorm != nil {
+			g.xNorm.sumImage(from+img, dx, g.x[(from+img)*in:][:in])
+		}
 	}
-	tiles := (to - from) * g.tiles()
+	switch {
+	case g.dx == nil:
+	case g.tiles != nil:
+		for img := range to - from {
+			dx := g.dx[(from+img)*in:][:in]
+			g.tiles.convolve(dx, dy[img*out:][:out], forTiles)
+			done(img, dx)
+		}
+	default:
+		g.back.convolve(g.dx[from*in:to*in], to-from, scratch, func(img int) []float32 { return dy[img*out:][:out] }, done)
+	}
+	tiles := (to - from) * g.winogradShape.tiles()
 	su, sv := winogradStride(tiles, g.c), winogradStride(tiles, g.k)
 	u, v := take[float32](&scratch, winogradTile*su), take[float32](&scratch, winogradTile*sv)
 	for img := from; img < to; img++ {
@@ -360,7 +382,7 @@ func (g *winogradGrad) images(sums []float32, from, to, worker int) {
 			g.xNorm.applyImage(z, x, nil)
 			x = z
 		}
-		g.transform(impl, u, su, (img-from)*g.tiles(), x, g.c, temp)
+		g.transform(impl, u, su, (img-from)*g.winogradShape.tiles(), x, g.c, temp)
 		src, width := dy[(img-from)*out:][:out], g.w
 		if g.whole > 0 {
 			clear(whole)
@@ -372,7 +394,7 @@ func (g *winogradGrad) images(sums []float32, from, to, worker int) {
 		}
 		for row := range g.th {
 			a := winogradArgs{src: &src[4*row*width*g.k], row: width * g.k * 4, column: g.k * 4, next: 4 * g.k * 4,
-				dst: &v[((img-from)*g.tiles()+row*g.tw)*g.k], dstrow: 6 * sv * 4, dstcolumn: sv * 4, dstnext: g.k * 4,
+				dst: &v[((img-from)*g.winogradShape.tiles()+row*g.tw)*g.k], dstrow: 6 * sv * 4, dstcolumn: sv * 4, dstnext: g.k * 4,
 				temp: &temp[0], tiles: g.tw, bytes: g.k * 4, points: &winogradPoints[0]}
 			a.gradient(impl)
 		}

@@ -12,7 +12,8 @@ import (
 // TestPlantedDefects breaks the fast convolutions and demands that the comparison with float64 sees it.
 func TestPlantedDefects(t *testing.T) {
 	s := ConvShape{N: 3, H: 8, W: 9, C: 16, K: 32, Side: 3, Stride: 1}
-	four := func(name string, binary bool, op string, spoil func(*Conv)) bool {
+	tiled := ConvShape{N: 2, H: 16, W: 17, C: 32, K: 32, Side: 3, Stride: 1} // where mixed takes tiles
+	four := func(s ConvShape, name string, binary bool, op string, spoil func(*Conv)) bool {
 		c := newErrorCase(s, "normal", binary)
 		i := map[string]int{"y": 0, "dx": 1, "dw": 2}[op]
 		direct, e := c.of(t, "generic", nil)[i], c.of(t, name, spoil)[i]
@@ -56,11 +57,22 @@ func TestPlantedDefects(t *testing.T) {
 		{"the edge is not zero", "avx512", false, "dw", func(c *Conv) { c.algo.(*winogradConv).weights.zeros[20] = 1 }},
 		{"only the first part's sums count", "avx512", false, "dw", func(c *Conv) { c.algo.(*winogradConv).weights.addPart = func(int, int) {} }},
 		{"only the first part's sums count", "avx2", false, "dw", func(c *Conv) { c.algo.(*winogradConv).weights.addPart = func(int, int) {} }},
+		{"a binary weight's sign is flipped", "mixed", true, "dx", func(c *Conv) { c.algo.(*mixedConv).backTiles.packed[5] ^= 0x8000 }},
+		{"a binary weight's sign is flipped", "mixed", true, "y", func(c *Conv) { c.algo.(*mixedConv).forwTiles.packed[5] ^= 0x8000 }},
+		{"real weights are taken for binary", "mixed", false, "y", func(c *Conv) {
+			w := make([]float32, tiled.Weights())
+			noise(2, w)
+			c.SetWeights(w, true)
+		}},
 	} {
 		t.Run(fmt.Sprintf("%s/%s/%s", d.name, d.op, d.what), func(t *testing.T) {
 			for _, name := range Implementations() {
 				if name == d.name {
-					if !four(d.name, d.binary, d.op, d.spoil) {
+					shape := s
+					if name == "mixed" {
+						shape = tiled
+					}
+					if !four(shape, d.name, d.binary, d.op, d.spoil) {
 						t.Error("not noticed")
 					}
 					return

@@ -13,7 +13,7 @@ func available(i implementation) bool {
 		return cpu.X86.HasAVX2 && cpu.X86.HasFMA
 	case avx512:
 		return cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL && cpu.X86.HasFMA
-	case amx:
+	case amx, mixed:
 		return available(avx512) && cpu.X86.HasAMXTile && cpu.X86.HasAMXBF16 && tilePermission()
 	}
 	return false
@@ -21,10 +21,9 @@ func available(i implementation) bool {
 
 func newFastConv(ws *Workers, s ConvShape) convAlgorithm {
 	switch ws.impl {
+	case mixed:
+		return newMixedConv(ws, s)
 	case amx:
-		if winogradFits(s) && s.C*s.K >= 256*512 { // there the tile multiplier waits for its megabytes of split weights
-			return newWinogradConv(ws, s)
-		}
 		return newAMXConv(ws, s)
 	case avx2, avx512:
 		if winogradFits(s) {

@@ -17,8 +17,9 @@ func TestFusedIsUnfused(t *testing.T) {
 			{N: 2, H: 7, W: 5, C: 3, K: 5, Side: 3, Stride: 1},
 			{N: 9, H: 8, W: 8, C: 128, K: 256, Side: 3, Stride: 1},
 		} {
-			for _, residual := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s/%+v/residual=%v", name, s, residual), func(t *testing.T) {
+			for _, which := range [][2]bool{{false, false}, {true, false}, {false, true}} {
+				residual, binary := which[0], which[1]
+				t.Run(fmt.Sprintf("%s/%+v/residual=%v/binary=%v", name, s, residual, binary), func(t *testing.T) {
 					ws := newWorkers(t, 3, name)
 					c := NewConv(ws, s)
 					if !c.FusesForward() {
@@ -37,7 +38,12 @@ func TestFusedIsUnfused(t *testing.T) {
 					if residual {
 						r = values(8, s.N*s.Outputs())
 					}
-					c.SetWeights(w, false)
+					if binary {
+						for i := range w {
+							w[i] = float32(math.Copysign(1, float64(w[i])))
+						}
+					}
+					c.SetWeights(w, binary)
 					type results struct{ y, z, dx, dw, dres, dgamma, dbeta, dgammaC, dbetaC, dxC []float32 }
 					run := func(fused bool) results {
 						g := results{y: make([]float32, len(dz)), z: make([]float32, len(dz)), dx: make([]float32, len(x)), dw: make([]float32, len(w)),

@@ -33,10 +33,11 @@ type Workers struct {
 }
 
 // Implementations names the implementations that this machine can run, the
-// slowest first: generic (always), avx2, avx512, amx.
+// default last: generic (always), avx2, avx512, amx, and mixed, which takes the fastest of the last two
+// for each layer and pass.
 func Implementations() []string {
 	var names []string
-	for i := generic; i <= amx; i++ {
+	for i := generic; i <= mixed; i++ {
 		if available(i) {
 			names = append(names, i.String())
 		}
@@ -51,13 +52,16 @@ const (
 	avx2
 	avx512
 	amx
+	mixed
 )
 
-func (i implementation) String() string { return [...]string{"generic", "avx2", "avx512", "amx"}[i] }
+func (i implementation) String() string {
+	return [...]string{"generic", "avx2", "avx512", "amx", "mixed"}[i]
+}
 
 // NewWorkers returns a pool of that many workers (0: one for each CPU that Go
 // uses). The implementation is one of [Implementations]; the empty string means
-// the environment's TQN_KERNEL, and without it the fastest. An unknown or
+// the environment's TQN_KERNEL, and without it the last of them. An unknown or
 // unavailable one is an error.
 func NewWorkers(threads int, name string) (*Workers, error) {
 	if threads < 0 {
@@ -78,7 +82,7 @@ func NewWorkers(threads int, name string) (*Workers, error) {
 		return nil, fmt.Errorf("kernel: %simplementation %q: this machine has %s", from, name, strings.Join(names, ", "))
 	}
 	ws := &Workers{threads: threads, done: make(chan struct{}, 1), scratch: make([][]byte, threads)}
-	for i := generic; i <= amx; i++ {
+	for i := generic; i <= mixed; i++ {
 		if i.String() == name {
 			ws.impl = i
 		}
@@ -96,7 +100,7 @@ func NewWorkers(threads int, name string) (*Workers, error) {
 	return ws, nil
 }
 
-// Implementation names what runs: generic, avx2, avx512 or amx.
+// Implementation names what runs: generic, avx2, avx512, amx or mixed.
 func (ws *Workers) Implementation() string { return ws.impl.String() }
 
 // Threads is the number of workers.

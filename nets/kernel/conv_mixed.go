@@ -1,0 +1,67 @@
+//go:build amd64 && !purego
+
+package kernel
+
+// newMixedConv chooses between the tile multiplier and the AVX-512 kernels, by a convolution's shape and, at each [Conv.SetWeights], by whether its
+// weights are binary: a function of what the results depend on anyway, so that "mixed" names the arithmetic of a run. BenchmarkConv measures the
+// candidates layer by layer; BenchmarkDefault of nets/bench fails where "mixed" is not the fastest implementation for a whole net.
+//
+//   - Strides above 1: tiles. The direct kernel multiplies the zeros between the pixels in its gradient of the input at float32's speed.
+//   - Other shapes that Winograd's algorithm does not fit: the direct kernel.
+//   - 3x3 kernels of stride 1: Winograd's algorithm; but for binary weights, which take three products of bf16 and not six, the forward pass and the
+//     gradient of the input of images of 16 pixels and more a side and multiples of 32 channels: tiles.
+func newMixedConv(ws *Workers, s ConvShape) convAlgorithm {
+	switch {
+	case winogradFits(s):
+		return &mixedConv{winogradConv: newWinogradConv(ws, s)}
+	case s.Stride > 1 && s.C >= 16:
+		return newAMXConv(ws, s)
+	}
+	return newDirectConv(ws, s)
+}
+
+// mixedConv is Winograd's algorithm whose two passes with weights may be the tile multiplier's; the gradient of the weights is always its own.
+type mixedConv struct {
+	*winogradConv
+	forwTiles, backTiles *amxPass // made when binary weights come
+	tiled                bool     // the weights in use are theirs
+}
+
+func (c *mixedConv) setWeights(w []float32, binary bool) {
+	c.tiled = binary && tilesSuit(c.ConvShape)
+	c.weights.tiles = nil
+	if !c.tiled {
+		c.winogradConv.setWeights(w, binary)
+		return
+	}
+	if c.forwTiles == nil {
+		c.forwTiles, c.backTiles = newAMXPasses(c.ws, c.ConvShape)
+		c.weights.reserve(c.backTiles)
+	}
+	c.forwTiles.pack(w, true, false)
+	c.backTiles.pack(w, true, true)
+	c.weights.tiles = c.backTiles
+}
+
+// tilesSuit: see [newMixedConv].
+func tilesSuit(s ConvShape) bool { return min(s.H, s.W) >= 16 && s.C%32 == 0 && s.K%32 == 0 }
+
+func (c *mixedConv) forward(y, x []float32, n int, sums *Sums) { c.forwardNorm(y, x, nil, n, sums) }
+
+func (c *mixedConv) forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *Sums) {
+	if !c.tiled {
+		c.winogradConv.forwardNorm(y, x, norm, n, sums)
+		return
+	}
+	c.forwTiles.norm = norm
+	c.forwTiles.run(y, x, n, sums)
+	c.forwTiles.norm = nil
+}
+
+func (c *mixedConv) gradInput(dx, dy []float32, n int) {
+	if !c.tiled {
+		c.winogradConv.gradInput(dx, dy, n)
+		return
+	}
+	c.backTiles.run(dx, dy, n, nil)
+}
