@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 )
@@ -68,7 +67,7 @@ func (c *checkpoint) write(w io.Writer) error {
 	buffered.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(header))))
 	buffered.Write(header)
 	for _, t := range c.Tensors {
-		writeFloats(buffered, c.tensors[t.Name])
+		SafeWriteFloats(buffered, c.tensors[t.Name])
 	}
 	for _, s := range c.Signs {
 		buffered.Write(c.signs[s.Name])
@@ -78,19 +77,6 @@ func (c *checkpoint) write(w io.Writer) error {
 	}
 	_, err = w.Write(sum.Sum(nil))
 	return err
-}
-
-// writeFloats writes values little-endian; errors stay in w.
-func writeFloats(w *bufio.Writer, v []float32) {
-	var chunk [4096 * 4]byte
-	for len(v) > 0 {
-		n := min(len(v), len(chunk)/4)
-		for i, x := range v[:n] {
-			binary.LittleEndian.PutUint32(chunk[4*i:], math.Float32bits(x))
-		}
-		w.Write(chunk[:4*n])
-		v = v[n:]
-	}
 }
 
 // parseCheckpoint decodes and checks a checkpoint. What it allocates is bounded by len(b).
@@ -119,14 +105,14 @@ func parseCheckpoint(b []byte) (*checkpoint, error) {
 	}
 	rest := body[fixed+n:]
 	for _, t := range c.Tensors {
-		size, err := tensorSize(t.Shape, 4, len(rest))
+		size, err := SafeSize(t.Shape, 4, len(rest))
 		if err != nil {
 			return nil, fmt.Errorf("offset %d: tensor %q: %w", len(body)-len(rest), t.Name, err)
 		}
 		if c.tensors[t.Name] != nil {
 			return nil, fmt.Errorf("offset %d: tensor %q appears twice", fixed, t.Name)
 		}
-		c.tensors[t.Name] = readFloats(rest[:size])
+		c.tensors[t.Name] = SafeFloats(rest[:size])
 		rest = rest[size:]
 	}
 	for _, s := range c.Signs {
@@ -141,32 +127,6 @@ func parseCheckpoint(b []byte) (*checkpoint, error) {
 		return nil, fmt.Errorf("offset %d: %d bytes too many", len(body)-len(rest), len(rest))
 	}
 	return c, nil
-}
-
-// tensorSize is the size in bytes of a tensor that must fit into available bytes.
-func tensorSize(shape []int, each, available int) (int, error) {
-	size := each
-	for _, s := range shape {
-		if s < 0 {
-			return 0, fmt.Errorf("shape %v", shape)
-		}
-		if s > 0 && size > available/s { // size*s > available, without overflow
-			return 0, fmt.Errorf("shape %v does not fit into the %d bytes that are left", shape, available)
-		}
-		size *= s
-	}
-	if size > available {
-		return 0, fmt.Errorf("shape %v does not fit into the %d bytes that are left", shape, available)
-	}
-	return size, nil
-}
-
-func readFloats(b []byte) []float32 {
-	v := make([]float32, len(b)/4)
-	for i := range v {
-		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
-	}
-	return v
 }
 
 // fits reports whether the checkpoint is of this run and model.
@@ -187,24 +147,24 @@ func (c *checkpoint) fits(config Config, checksum string, m Model) error {
 
 // saveCheckpoint makes c the newest checkpoint and the newest so far the older one. A crash at any point leaves at least
 // one whole checkpoint under one of the two names, if there was one before.
-func saveCheckpoint(files fileSystem, dir string, c *checkpoint) error {
+func saveCheckpoint(files FileSystem, dir string, c *checkpoint) error {
 	newest, older := filepath.Join(dir, checkpointName), filepath.Join(dir, checkpointOlder)
-	temporary, err := writeTemporary(files, newest, c.write)
+	temporary, err := WriteTemporary(files, newest, c.write)
 	if err != nil {
 		return err
 	}
 	if _, err := os.Stat(newest); err == nil {
 		if err := files.Rename(newest, older); err != nil {
 			files.Remove(temporary)
-			return &storageError{err}
+			return StorageError(err)
 		}
 	}
 	if err := files.Rename(temporary, newest); err != nil {
 		files.Remove(temporary)
-		return &storageError{err}
+		return StorageError(err)
 	}
 	if err := files.SyncDir(dir); err != nil {
-		return &storageError{err}
+		return StorageError(err)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ func BenchmarkCheckpoint(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		where := Where{Dir: b.TempDir(), files: disk{}, Warn: func(string) {}}
+		where := Where{Dir: b.TempDir(), files: Disk{}, Warn: func(string) {}}
 		t, err := prepare(config, where)
 		if err != nil {
 			b.Fatal(err)

@@ -29,7 +29,7 @@ const evalBatch = 128
 
 // Eval evaluates the weights of a run folder on its test images.
 func Eval(dir string, o EvalOptions) (EvalResult, error) {
-	b, err := readFile(filepath.Join(dir, "config.json"), maxTextFile)
+	b, err := ReadFile(filepath.Join(dir, "config.json"), MaxText)
 	if err != nil {
 		return EvalResult{}, fmt.Errorf("nets: %s is not a run folder: %w", dir, err)
 	}
@@ -80,7 +80,7 @@ func Eval(dir string, o EvalOptions) (EvalResult, error) {
 		}
 	case "full", "packed":
 		r.Weights = filepath.Join(dir, map[string]string{"full": weightsName, "packed": packedName}[o.Weights])
-		b, err := readFile(r.Weights, math.MaxInt64)
+		b, err := ReadFile(r.Weights, math.MaxInt64)
 		if err != nil {
 			return r, fmt.Errorf("nets: %w", err)
 		}

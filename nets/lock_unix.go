@@ -11,18 +11,18 @@ import (
 	"syscall"
 )
 
-// lockFolder takes the run folder's lock and returns the function that gives it back. The operating system gives it back when
+// Lock takes the run folder's lock and returns the function that gives it back. The operating system gives it back when
 // the process ends, however it ends, so a lock is never stale.
-func lockFolder(dir string) (unlock func(), err error) {
+func Lock(dir string) (unlock func(), err error) {
 	path := filepath.Join(dir, "lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
-		return nil, &storageError{err}
+		return nil, StorageError(err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		defer f.Close()
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, &storageError{fmt.Errorf("lock %s: %w", path, err)}
+			return nil, StorageError(fmt.Errorf("lock %s: %w", path, err))
 		}
 		holder := make([]byte, 64)
 		n, _ := f.Read(holder)

@@ -20,7 +20,7 @@ type Run struct {
 // ReadRun reads a run folder, finished or not.
 func ReadRun(dir string) (Run, error) {
 	r := Run{Dir: dir}
-	b, err := readFile(filepath.Join(dir, "config.json"), maxTextFile)
+	b, err := ReadFile(filepath.Join(dir, "config.json"), MaxText)
 	if err != nil {
 		return r, fmt.Errorf("nets: %s is not a run folder: %w", dir, err)
 	}
@@ -43,7 +43,7 @@ func ReadRun(dir string) (Run, error) {
 // ReadMetrics reads metrics.jsonl; a run that has not finished an epoch has no lines.
 func ReadMetrics(dir string) ([]Epoch, error) {
 	path := filepath.Join(dir, "metrics.jsonl")
-	b, err := readFile(path, maxTextFile)
+	b, err := ReadFile(path, MaxText)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -234,7 +234,7 @@ func TestCheckpointOfOtherDataIsRefused(t *testing.T) {
 
 // faults is a file system that fails.
 type faults struct {
-	disk
+	Disk
 	calls   int   // so far
 	fail    int   // this call fails, counted from 1; 0: none
 	crash   bool  // all calls after it fail too, and files that were not synced lose half: the power is cut
@@ -262,15 +262,15 @@ func (f *faults) step(what string) error {
 	return nil
 }
 
-func (f *faults) Create(name string) (file, error) {
+func (f *faults) Create(name string) (File, error) {
 	if err := f.step("create"); err != nil {
 		return nil, &os.PathError{Op: "create", Path: name, Err: err}
 	}
-	g, err := f.disk.Create(name)
+	g, err := f.Disk.Create(name)
 	if err != nil {
 		return nil, err
 	}
-	o := &faultyFile{file: g, fs: f, name: name}
+	o := &faultyFile{File: g, fs: f, name: name}
 	f.open = append(f.open, o)
 	return o, nil
 }
@@ -279,14 +279,14 @@ func (f *faults) Rename(from, to string) error {
 	if err := f.step("rename"); err != nil {
 		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
 	}
-	return f.disk.Rename(from, to)
+	return f.Disk.Rename(from, to)
 }
 
 func (f *faults) Remove(name string) error {
 	if err := f.step("remove"); err != nil {
 		return err
 	}
-	return f.disk.Remove(name)
+	return f.Disk.Remove(name)
 }
 
 func (f *faults) SyncDir(dir string) error {
@@ -297,7 +297,7 @@ func (f *faults) SyncDir(dir string) error {
 }
 
 type faultyFile struct {
-	file
+	File
 	fs     *faults
 	name   string
 	synced bool
@@ -307,12 +307,12 @@ func (o *faultyFile) Write(b []byte) (int, error) {
 	if err := o.fs.step("write"); err != nil {
 		n := 0
 		if o.fs.partial {
-			n, _ = o.file.Write(b[:len(b)/2])
+			n, _ = o.File.Write(b[:len(b)/2])
 		}
 		return n, &os.PathError{Op: "write", Path: o.name, Err: err}
 	}
 	o.synced = false
-	return o.file.Write(b)
+	return o.File.Write(b)
 }
 
 func (o *faultyFile) Sync() error {
@@ -324,7 +324,7 @@ func (o *faultyFile) Sync() error {
 }
 
 func (o *faultyFile) Close() error {
-	defer o.file.Close()
+	defer o.File.Close()
 	return o.fs.step("close")
 }
 
@@ -554,12 +554,12 @@ func TestPythonReadsTheWeights(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	tensors, _, err := parseSafetensors(read(t, dir, weightsName))
+	tensors, _, err := SafeParse(read(t, dir, weightsName))
 	if err != nil {
 		t.Fatal(err)
 	}
 	sum := float32(0)
-	for _, v := range tensors["conv_2.weight"].f32 {
+	for _, v := range tensors["conv_2.weight"].F32 {
 		sum += v
 	}
 	if got := strings.TrimSpace(string(out)); got != fmt.Sprintf("%.1f", sum) {

@@ -14,26 +14,17 @@ import (
 
 // The files of trained weights follow the safetensors format (huggingface.co/docs/safetensors): 8 bytes of header length, a JSON header
 // {"name": {"dtype","shape","data_offsets":[from,to]}, "__metadata__": {string: string}}, then the data without gaps.
-//
-// weights.safetensors holds every parameter and running average as F32, the convolution weights of the quantised methods as the
-// net uses them: -1 or +1. weights.packed.safetensors holds the same with each of those as U8 bits: bit i&7 of byte i>>3 is 1 where
-// weight i is -1; "NAME.shape" in its metadata is the tensor's shape.
 
-const (
-	weightsName = "weights.safetensors"
-	packedName  = "weights.packed.safetensors"
-)
-
-// stored is one tensor of a safetensors file.
-type stored struct {
-	name  string
-	dtype string // F32 or U8
-	shape []int
-	f32   []float32
-	u8    []byte
+// SafeTensor is one tensor of a safetensors file.
+type SafeTensor struct {
+	Name  string
+	DType string // F32 or U8
+	Shape []int
+	F32   []float32
+	U8    []byte
 }
 
-func (s stored) size() int { return 4*len(s.f32) + len(s.u8) }
+func (s SafeTensor) Size() int { return 4*len(s.F32) + len(s.U8) }
 
 type safeHeader struct {
 	DType   string `json:"dtype"`
@@ -43,12 +34,12 @@ type safeHeader struct {
 
 const maxSafeHeader = 100_000_000 // the format's own limit
 
-// writeSafetensors writes tensors in the given order.
-func writeSafetensors(w io.Writer, tensors []stored, metadata map[string]string) error {
+// SafeWrite writes tensors in the given order.
+func SafeWrite(w io.Writer, tensors []SafeTensor, metadata map[string]string) error {
 	header, at := map[string]any{"__metadata__": metadata}, 0
 	for _, t := range tensors {
-		header[t.name] = safeHeader{t.dtype, t.shape, [2]int{at, at + t.size()}}
-		at += t.size()
+		header[t.Name] = safeHeader{t.DType, t.Shape, [2]int{at, at + t.Size()}}
+		at += t.Size()
 	}
 	b, err := json.Marshal(header) // sorts the names: the same tensors give the same bytes
 	if err != nil {
@@ -61,14 +52,14 @@ func writeSafetensors(w io.Writer, tensors []stored, metadata map[string]string)
 	out.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(b))))
 	out.Write(b)
 	for _, t := range tensors {
-		writeFloats(out, t.f32)
-		out.Write(t.u8)
+		SafeWriteFloats(out, t.F32)
+		out.Write(t.U8)
 	}
 	return out.Flush()
 }
 
-// parseSafetensors decodes a file with F32 and U8 tensors. What it allocates is bounded by len(b).
-func parseSafetensors(b []byte) (map[string]stored, map[string]string, error) {
+// SafeParse decodes a file with F32 and U8 tensors. What it allocates is bounded by len(b).
+func SafeParse(b []byte) (map[string]SafeTensor, map[string]string, error) {
 	if len(b) < 8 {
 		return nil, nil, fmt.Errorf("safetensors: %d bytes are too few", len(b))
 	}
@@ -80,7 +71,7 @@ func parseSafetensors(b []byte) (map[string]stored, map[string]string, error) {
 	if err := json.Unmarshal(b[8:8+n], &raw); err != nil {
 		return nil, nil, fmt.Errorf("safetensors: offset 8: header: %w", err)
 	}
-	data, tensors, metadata := b[8+n:], map[string]stored{}, map[string]string{}
+	data, tensors, metadata := b[8+n:], map[string]SafeTensor{}, map[string]string{}
 	covered := 0
 	for _, name := range slices.Sorted(maps.Keys(raw)) {
 		if name == "__metadata__" {
@@ -101,18 +92,18 @@ func parseSafetensors(b []byte) (map[string]stored, map[string]string, error) {
 		if each == 0 {
 			return nil, nil, fmt.Errorf("safetensors: tensor %q: type %q; want F32 or U8", name, h.DType)
 		}
-		size, err := tensorSize(h.Shape, each, to-from)
+		size, err := SafeSize(h.Shape, each, to-from)
 		if err != nil || size != to-from {
 			return nil, nil, fmt.Errorf("safetensors: tensor %q: shape %v of %s in %d bytes", name, h.Shape, h.DType, to-from)
 		}
 		if covered += size; covered > len(data) {
 			return nil, nil, errors.New("safetensors: tensors overlap")
 		}
-		s := stored{name: name, dtype: h.DType, shape: h.Shape}
+		s := SafeTensor{Name: name, DType: h.DType, Shape: h.Shape}
 		if each == 4 {
-			s.f32 = readFloats(data[from:to])
+			s.F32 = SafeFloats(data[from:to])
 		} else {
-			s.u8 = slices.Clone(data[from:to])
+			s.U8 = slices.Clone(data[from:to])
 		}
 		tensors[name] = s
 	}
@@ -122,85 +113,41 @@ func parseSafetensors(b []byte) (map[string]stored, map[string]string, error) {
 	return tensors, metadata, nil
 }
 
-// signsOf packs signs: bit i&7 of byte i>>3 is 1 where weight i is negative.
-func signsOf(w []float32) []byte {
-	b := make([]byte, (len(w)+7)/8)
-	for i, v := range w {
-		if v < 0 {
-			b[i>>3] |= 1 << (i & 7)
+// SafeWriteFloats writes values little-endian; errors stay in w.
+func SafeWriteFloats(w *bufio.Writer, v []float32) {
+	var chunk [4096 * 4]byte
+	for len(v) > 0 {
+		n := min(len(v), len(chunk)/4)
+		for i, x := range v[:n] {
+			binary.LittleEndian.PutUint32(chunk[4*i:], math.Float32bits(x))
 		}
+		w.Write(chunk[:4*n])
+		v = v[n:]
 	}
-	return b
 }
 
-// fromSigns is the inverse of signsOf for weights -1 and +1.
-func fromSigns(b []byte, n int) []float32 {
-	w := make([]float32, n)
-	for i := range w {
-		w[i] = 1
-		if b[i>>3]>>(i&7)&1 == 1 {
-			w[i] = -1
+// SafeSize is the size in bytes of a tensor that must fit into available bytes.
+func SafeSize(shape []int, each, available int) (int, error) {
+	size := each
+	for _, s := range shape {
+		if s < 0 {
+			return 0, fmt.Errorf("shape %v", shape)
 		}
+		if s > 0 && size > available/s { // size*s > available, without overflow
+			return 0, fmt.Errorf("shape %v does not fit into the %d bytes that are left", shape, available)
+		}
+		size *= s
 	}
-	return w
+	if size > available {
+		return 0, fmt.Errorf("shape %v does not fit into the %d bytes that are left", shape, available)
+	}
+	return size, nil
 }
 
-// weightFiles returns the contents of the two weight files; packed is nil for adam.
-func weightFiles(e Engine, config Config) (full, packed []stored, metadata, packedMetadata map[string]string) {
-	method, err := MethodNamed(config.Method)
-	if err != nil {
-		panic(err) // the Config is resolved
+func SafeFloats(b []byte) []float32 {
+	v := make([]float32, len(b)/4)
+	for i := range v {
+		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
 	}
-	b, err := json.Marshal(config)
-	if err != nil {
-		panic(err)
-	}
-	m := e.Model()
-	metadata = map[string]string{"format": "tqn", "layout": "conv HWIO, linear IO over (h,w,c)", "config": string(b),
-		"classes": fmt.Sprint(m.Classes), "input": m.Input.String()}
-	packedMetadata = maps.Clone(metadata)
-	packedMetadata["bits"] = "bit i&7 of byte i>>3 is 1 where weight i is -1, else it is +1"
-	for _, p := range m.Params() {
-		w := make([]float32, p.Len())
-		e.Get(p.Name, w)
-		one := stored{name: p.Name, dtype: "F32", shape: p.Shape, f32: w}
-		if !p.Binarised() || method.Name == "adam" {
-			full, packed = append(full, one), append(packed, one)
-			continue
-		}
-		for i, v := range w { // what the net uses: bc keeps reals behind its signs
-			w[i] = float32(math.Copysign(1, float64(v)))
-			if v == 0 {
-				w[i] = 1
-			}
-		}
-		signs := signsOf(w)
-		full = append(full, one)
-		packed = append(packed, stored{name: p.Name, dtype: "U8", shape: []int{len(signs)}, u8: signs})
-		packedMetadata[p.Name+".shape"] = fmt.Sprint(p.Shape)
-	}
-	if method.Name == "adam" {
-		packed = nil
-	}
-	return full, packed, metadata, packedMetadata
-}
-
-// loadWeights sets an engine's parameters from a weight file of either kind.
-func loadWeights(e Engine, b []byte) error {
-	tensors, _, err := parseSafetensors(b)
-	if err != nil {
-		return err
-	}
-	for _, p := range e.Model().Params() {
-		t, ok := tensors[p.Name]
-		w := t.f32
-		if ok && t.dtype == "U8" && p.Binarised() && len(t.u8) == (p.Len()+7)/8 {
-			w = fromSigns(t.u8, p.Len())
-		}
-		if len(w) != p.Len() {
-			return fmt.Errorf("nets: weights: tensor %q of shape %v; the model wants %v", p.Name, t.shape, p.Shape)
-		}
-		e.Set(p.Name, w)
-	}
-	return nil
+	return v
 }

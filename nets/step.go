@@ -29,7 +29,7 @@ type LastStep struct {
 func ReadLastStep(dir string, c Config) (LastStep, error) {
 	var out LastStep
 	path := filepath.Join(dir, checkpointName)
-	b, err := readFile(path, math.MaxInt64)
+	b, err := ReadFile(path, math.MaxInt64)
 	if err != nil {
 		return out, fmt.Errorf("nets: %w", err)
 	}

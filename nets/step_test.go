@@ -29,7 +29,7 @@ func TestReadLastStep(t *testing.T) {
 				"conv_1.weight" + SecondMoment: {float32(m2), float32(m2), float32(m2), float32(m2)},
 				"linear_1.weight":              {3},
 			}, signs: map[string][]byte{}}
-		if err := saveCheckpoint(disk{}, dir, c); err != nil {
+		if err := saveCheckpoint(Disk{}, dir, c); err != nil {
 			t.Fatal(err)
 		}
 		return dir

@@ -37,7 +37,7 @@ type Where struct {
 	Progress func(Progress)       // called after every step, may be nil
 	Warn     func(message string) // called for what a user should know (a damaged checkpoint), may be nil
 
-	files fileSystem                         // nil: the operating system
+	files FileSystem                         // nil: the operating system
 	open  func(Config) (*dataset.Set, error) // nil: dataset.Open
 }
 
@@ -109,8 +109,12 @@ type Manifest struct {
 // ErrInterrupted is what Train wraps when its context ended: a checkpoint was written, the same call continues the run.
 var ErrInterrupted = errors.New("interrupted; run the same command again to continue")
 
-// ErrLocked is what Train wraps when another process works on the run folder.
-var ErrLocked = errors.New("another process is working on this run folder")
+// Retryable reports whether a failed Train may succeed when the same call is made again: it was interrupted, another
+// process held the folder, or the folder's file system failed. Everything else (a wrong configuration, missing or damaged data,
+// numbers that are not finite) will fail again.
+func Retryable(err error) bool {
+	return errors.Is(err, ErrInterrupted) || errors.Is(err, ErrLocked) || errors.Is(err, ErrStorage)
+}
 
 // ErrNotResident is what a BlockEngine's LoadSet wraps when it cannot hold a data set: Train then uses Step.
 var ErrNotResident = errors.New("the data set cannot be held on the device")
@@ -151,7 +155,7 @@ func Train(ctx context.Context, config Config, where Where) (Result, error) {
 		return Result{}, errors.New("nets: Train: no run folder given")
 	}
 	if where.files == nil {
-		where.files = disk{}
+		where.files = Disk{}
 	}
 	if where.Warn == nil {
 		where.Warn = func(string) {}
@@ -160,9 +164,9 @@ func Train(ctx context.Context, config Config, where Where) (Result, error) {
 		where.CheckpointEvery = time.Minute
 	}
 	if err := os.MkdirAll(where.Dir, 0o755); err != nil {
-		return Result{}, &storageError{err}
+		return Result{}, StorageError(err)
 	}
-	unlock, err := lockFolder(where.Dir)
+	unlock, err := Lock(where.Dir)
 	if err != nil {
 		return Result{}, err
 	}
@@ -184,16 +188,16 @@ func Train(ctx context.Context, config Config, where Where) (Result, error) {
 // claim writes config.json, or compares it with the one that is there.
 func claim(config Config, where Where) error {
 	path := filepath.Join(where.Dir, "config.json")
-	b, err := readFile(path, maxTextFile)
+	b, err := ReadFile(path, MaxText)
 	if errors.Is(err, fs.ErrNotExist) {
 		text, err := json.MarshalIndent(config, "", "  ")
 		if err != nil {
 			return fmt.Errorf("nets: config: %w", err)
 		}
-		return writeBytes(where.files, path, append(text, '\n'))
+		return WriteBytes(where.files, path, append(text, '\n'))
 	}
 	if err != nil {
-		return &storageError{err}
+		return StorageError(err)
 	}
 	there, err := ParseConfig(b)
 	if err != nil {
@@ -224,7 +228,7 @@ func finished(config Config, dir string) (Result, bool, error) {
 // ReadResult reads a finished run's result.json. An unfinished run has none: the error wraps fs.ErrNotExist.
 func ReadResult(dir string) (Result, error) {
 	path := filepath.Join(dir, "result.json")
-	b, err := readFile(path, maxTextFile)
+	b, err := ReadFile(path, MaxText)
 	if err != nil {
 		return Result{}, fmt.Errorf("nets: %w", err)
 	}
@@ -521,7 +525,7 @@ func (t *training) writeMetrics() error {
 			return fmt.Errorf("nets: metrics: %w", err)
 		}
 	}
-	return writeBytes(t.where.files, filepath.Join(t.where.Dir, "metrics.jsonl"), b.Bytes())
+	return WriteBytes(t.where.files, filepath.Join(t.where.Dir, "metrics.jsonl"), b.Bytes())
 }
 
 // finish writes the weights, the manifest and, last, the result: a folder with result.json is complete.
@@ -530,21 +534,21 @@ func (t *training) finish() (Result, error) {
 	r := Result{Config: t.config, ConfigHash: t.config.Hash(), DataTitle: t.set.Title, DataChecksum: t.set.Checksum,
 		Kernel: t.engine.Kernel(), TrainImages: t.set.Train.Len(), TestImages: t.set.Test.Len(), Steps: t.step}
 	var b bytes.Buffer
-	if err := writeSafetensors(&b, full, metadata); err != nil {
+	if err := SafeWrite(&b, full, metadata); err != nil {
 		return r, fmt.Errorf("nets: weights: %w", err)
 	}
 	sum := sha256.Sum256(b.Bytes())
 	r.WeightHash, r.WeightBytes = hex.EncodeToString(sum[:]), b.Len()
-	if err := writeBytes(t.where.files, filepath.Join(t.where.Dir, weightsName), b.Bytes()); err != nil {
+	if err := WriteBytes(t.where.files, filepath.Join(t.where.Dir, weightsName), b.Bytes()); err != nil {
 		return r, err
 	}
 	if packed != nil {
 		b.Reset()
-		if err := writeSafetensors(&b, packed, packedMetadata); err != nil {
+		if err := SafeWrite(&b, packed, packedMetadata); err != nil {
 			return r, fmt.Errorf("nets: weights: %w", err)
 		}
 		r.PackedBytes = b.Len()
-		if err := writeBytes(t.where.files, filepath.Join(t.where.Dir, packedName), b.Bytes()); err != nil {
+		if err := WriteBytes(t.where.files, filepath.Join(t.where.Dir, packedName), b.Bytes()); err != nil {
 			return r, err
 		}
 	}
@@ -576,7 +580,7 @@ func (t *training) writeJSON(name string, v any) error {
 	if err != nil {
 		return fmt.Errorf("nets: %s: %w", name, err)
 	}
-	return writeBytes(t.where.files, filepath.Join(t.where.Dir, name), append(b, '\n'))
+	return WriteBytes(t.where.files, filepath.Join(t.where.Dir, name), append(b, '\n'))
 }
 
 // newMeter returns a function that reports progress.
