@@ -2,6 +2,7 @@ package nets
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"sync"
@@ -30,7 +31,7 @@ func TestWriteFileIsWhole(t *testing.T) {
 	if err != nil || len(entries) != 1 {
 		t.Errorf("%d files are left (%v), want the report alone", len(entries), err)
 	}
-	if err := WriteFile(filepath.Join(path, "below-a-file"), nil); !Retryable(err) {
+	if err := WriteFile(filepath.Join(path, "below-a-file"), nil); !errors.Is(err, ErrStorage) {
 		t.Errorf("writing below a file: %v, want a failure of the file system", err)
 	}
 }

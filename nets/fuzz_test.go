@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"tqn/quantize"
@@ -95,7 +96,7 @@ func TestSignsRoundTrip(t *testing.T) {
 		for i := range w {
 			w[i] = float32(1 - 2*int(draw.Bits(i)>>31))
 		}
-		if back := fromSigns(signsOf(w), n); !bytes.Equal(littleEndian(back), littleEndian(w)) {
+		if back := fromSigns(signsOf(w), n); !slices.Equal(back, w) {
 			t.Errorf("%d signs: %v became %v", n, w, back)
 		}
 	}
