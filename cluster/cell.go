@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"tqn/nets"
+	"tqn/runfolder"
 )
 
 // Exit codes of `tqn table1 run --index`, which batch engines act upon.
@@ -59,7 +60,7 @@ func RunCell(ctx context.Context, dir string, plan *Plan, index int, train Train
 		}
 		os.Remove(failure)
 		return ExitDone, nil
-	case errors.Is(err, nets.ErrLocked):
+	case errors.Is(err, runfolder.ErrLocked):
 		return ExitRetry, fmt.Errorf("cluster: cell %s: %w", cell.ID, err) // the other process speaks for the cell
 	case ctx.Err() != nil:
 		return ExitInterrupted, fmt.Errorf("cluster: cell %s: %w", cell.ID, err)
@@ -77,7 +78,7 @@ func RunCell(ctx context.Context, dir string, plan *Plan, index int, train Train
 	if merr != nil {
 		panic("cluster: RunCell: " + merr.Error())
 	}
-	if werr := nets.WriteFile(failure, append(b, '\n')); werr != nil {
+	if werr := runfolder.WriteFile(failure, append(b, '\n')); werr != nil {
 		err = errors.Join(err, werr) // a full disk cannot be told on the disk
 	}
 	return code, err
@@ -226,7 +227,7 @@ func MarkRunning(dir string, plan *Plan, states []CellState) {
 		if s.State == Finished {
 			continue
 		}
-		if holder, held := nets.Holder(plan.Cells[s.Index].Dir(dir)); held {
+		if holder, held := runfolder.Holder(plan.Cells[s.Index].Dir(dir)); held {
 			s.State, s.Why = Running, fmt.Sprintf("%s, %d of %d epochs done", holder, s.Epoch, s.Epochs)
 		} else if s.State == Begun {
 			s.State = Interrupted

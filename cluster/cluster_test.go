@@ -20,6 +20,7 @@ import (
 
 	"tqn/nets"
 	"tqn/nets/dataset"
+	"tqn/runfolder"
 )
 
 // TestMain lets this binary act as the program that the pool and Slurm start:
@@ -100,7 +101,7 @@ func fakeTrain(behaviour string) Train {
 		case behaviour == "permanent":
 			return nets.Result{}, errors.New("layer conv_1: gradient is NaN")
 		case behaviour == "retry-once" && first:
-			return nets.Result{}, fmt.Errorf("disk full: %w", nets.ErrLocked)
+			return nets.Result{}, fmt.Errorf("disk full: %w", runfolder.ErrLocked)
 		case behaviour == "slow" && first:
 			select {
 			case <-ctx.Done():
@@ -119,7 +120,7 @@ func fakeTrain(behaviour string) Train {
 		if err != nil {
 			return r, err
 		}
-		return r, nets.WriteFile(filepath.Join(w.Dir, "result.json"), out)
+		return r, runfolder.WriteFile(filepath.Join(w.Dir, "result.json"), out)
 	}
 }
 
@@ -360,7 +361,7 @@ func TestCollectSaysWhatIsMissingAndWhy(t *testing.T) {
 	RunCell(ctx, dir, p, 1, fakeTrain("permanent"), nets.Where{})
 	write := func(cell int, name, text string) {
 		t.Helper()
-		if err := nets.WriteFile(filepath.Join(p.Cells[cell].Dir(dir), name), []byte(text)); err != nil {
+		if err := runfolder.WriteFile(filepath.Join(p.Cells[cell].Dir(dir), name), []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}

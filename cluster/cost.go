@@ -9,6 +9,7 @@ import (
 
 	"tqn/nets"
 	"tqn/nets/dataset"
+	"tqn/nets/network"
 )
 
 // Cost is what a cell takes.
@@ -25,7 +26,7 @@ func costOf(c nets.Config) (Cost, error) {
 	if err != nil {
 		return Cost{}, err
 	}
-	m, err := nets.NewModel(c.Spec(nets.Shape{H: shape.Height, W: shape.Width, C: shape.Channels}, shape.Classes))
+	m, err := network.NewModel(c.Spec(network.Shape{H: shape.Height, W: shape.Width, C: shape.Channels}, shape.Classes))
 	if err != nil {
 		return Cost{}, err
 	}
@@ -37,7 +38,7 @@ func costOf(c nets.Config) (Cost, error) {
 	steps := int64(train/c.Batch) * int64(c.Epochs)
 	cost := Cost{Images: steps * int64(c.Batch)}
 	cost.MultAdds = cost.Images * int64(counts.MultAdds+counts.Backward)
-	cost.Bytes = nets.ModelBytes(m, c.Batch)
+	cost.Bytes = network.ModelBytes(m, c.Batch)
 	if c.Data != "imagenet" && !strings.HasPrefix(c.Data, "textures") {
 		// Sets in memory keep all images, whatever part is used.
 		cost.Bytes += 2 * int64(m.Input.Len()) * int64(shape.Train+shape.Test)

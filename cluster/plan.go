@@ -13,6 +13,7 @@ import (
 	"regexp"
 
 	"tqn/nets"
+	"tqn/runfolder"
 )
 
 // planVersion changes when a field changes its meaning.
@@ -152,7 +153,7 @@ func (p *Plan) Save(dir string) error {
 	if err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}
-	return nets.WriteFile(filepath.Join(dir, "plan.json"), append(b, '\n'))
+	return runfolder.WriteFile(filepath.Join(dir, "plan.json"), append(b, '\n'))
 }
 
 // Dir is the folder of a cell.

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"tqn/nets"
+	"tqn/runfolder"
 )
 
 // A held lock is a running cell; a begun cell without one was interrupted; a lock file nobody holds says nothing.
@@ -19,7 +19,7 @@ func TestMarkRunning(t *testing.T) {
 	lock := func(cell int, hold bool) {
 		t.Helper()
 		path := filepath.Join(p.Cells[cell].Dir(dir), "lock")
-		if err := nets.WriteFile(path, []byte("process 42 on host\n")); err != nil {
+		if err := runfolder.WriteFile(path, []byte("process 42 on host\n")); err != nil {
 			t.Fatal(err)
 		}
 		if !hold {
@@ -36,7 +36,7 @@ func TestMarkRunning(t *testing.T) {
 	}
 	begin := func(cell int) {
 		t.Helper()
-		if err := nets.WriteFile(filepath.Join(p.Cells[cell].Dir(dir), "config.json"), []byte("{}")); err != nil {
+		if err := runfolder.WriteFile(filepath.Join(p.Cells[cell].Dir(dir), "config.json"), []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -12,6 +12,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"tqn/nets/network"
+	"tqn/nets/safetensors"
+	"tqn/runfolder"
 )
 
 // A checkpoint is everything a run needs to go on as if it had never stopped. Layout, all numbers little-endian:
@@ -29,17 +32,17 @@ type checkpoint struct {
 }
 
 type checkpointHeader struct {
-	ConfigHash   string        `json:"config_hash"`
-	DataChecksum string        `json:"data_checksum"`
-	Kernel       string        `json:"kernel"`
-	Epoch        int           `json:"epoch"` // from 0: the current one
-	Index        int           `json:"index"` // batches done in it
-	Step         uint64        `json:"step"`  // steps done
-	Loss         Loss          `json:"loss"`  // of the current epoch so far
-	Seconds      float64       `json:"seconds"`
-	History      []Epoch       `json:"history"`
-	Tensors      []Tensor      `json:"tensors"`
-	Signs        []signsHeader `json:"signs"`
+	ConfigHash   string           `json:"config_hash"`
+	DataChecksum string           `json:"data_checksum"`
+	Kernel       string           `json:"kernel"`
+	Epoch        int              `json:"epoch"` // from 0: the current one
+	Index        int              `json:"index"` // batches done in it
+	Step         uint64           `json:"step"`  // steps done
+	Loss         network.Loss     `json:"loss"`  // of the current epoch so far
+	Seconds      float64          `json:"seconds"`
+	History      []Epoch          `json:"history"`
+	Tensors      []network.Tensor `json:"tensors"`
+	Signs        []signsHeader    `json:"signs"`
 }
 
 // signsHeader describes a packed vector of signs: bit i&7 of byte i>>3 is 1 where weight i is negative.
@@ -67,7 +70,7 @@ func (c *checkpoint) write(w io.Writer) error {
 	buffered.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(header))))
 	buffered.Write(header)
 	for _, t := range c.Tensors {
-		SafeWriteFloats(buffered, c.tensors[t.Name])
+		safetensors.WriteFloats(buffered, c.tensors[t.Name])
 	}
 	for _, s := range c.Signs {
 		buffered.Write(c.signs[s.Name])
@@ -105,14 +108,14 @@ func parseCheckpoint(b []byte) (*checkpoint, error) {
 	}
 	rest := body[fixed+n:]
 	for _, t := range c.Tensors {
-		size, err := SafeSize(t.Shape, 4, len(rest))
+		size, err := safetensors.Size(t.Shape, 4, len(rest))
 		if err != nil {
 			return nil, fmt.Errorf("offset %d: tensor %q: %w", len(body)-len(rest), t.Name, err)
 		}
 		if c.tensors[t.Name] != nil {
 			return nil, fmt.Errorf("offset %d: tensor %q appears twice", fixed, t.Name)
 		}
-		c.tensors[t.Name] = SafeFloats(rest[:size])
+		c.tensors[t.Name] = safetensors.Floats(rest[:size])
 		rest = rest[size:]
 	}
 	for _, s := range c.Signs {
@@ -130,14 +133,14 @@ func parseCheckpoint(b []byte) (*checkpoint, error) {
 }
 
 // fits reports whether the checkpoint is of this run and model.
-func (c *checkpoint) fits(config Config, checksum string, m Model) error {
+func (c *checkpoint) fits(config Config, checksum string, m network.Model) error {
 	switch {
 	case c.ConfigHash != config.Hash():
 		return errors.New("it belongs to a run with another configuration")
 	case c.DataChecksum != checksum:
 		return fmt.Errorf("it was trained on other data (%s, now %s)", c.DataChecksum, checksum)
 	}
-	for _, t := range StateTensors(m) {
+	for _, t := range network.StateTensors(m) {
 		if len(c.tensors[t.Name]) != t.Len() {
 			return fmt.Errorf("tensor %q has %d values, the model wants %d", t.Name, len(c.tensors[t.Name]), t.Len())
 		}
@@ -147,24 +150,24 @@ func (c *checkpoint) fits(config Config, checksum string, m Model) error {
 
 // saveCheckpoint makes c the newest checkpoint and the newest so far the older one. A crash at any point leaves at least
 // one whole checkpoint under one of the two names, if there was one before.
-func saveCheckpoint(files FileSystem, dir string, c *checkpoint) error {
+func saveCheckpoint(files runfolder.FileSystem, dir string, c *checkpoint) error {
 	newest, older := filepath.Join(dir, checkpointName), filepath.Join(dir, checkpointOlder)
-	temporary, err := WriteTemporary(files, newest, c.write)
+	temporary, err := runfolder.WriteTemporary(files, newest, c.write)
 	if err != nil {
 		return err
 	}
 	if _, err := os.Stat(newest); err == nil {
 		if err := files.Rename(newest, older); err != nil {
 			files.Remove(temporary)
-			return StorageError(err)
+			return runfolder.StorageError(err)
 		}
 	}
 	if err := files.Rename(temporary, newest); err != nil {
 		files.Remove(temporary)
-		return StorageError(err)
+		return runfolder.StorageError(err)
 	}
 	if err := files.SyncDir(dir); err != nil {
-		return StorageError(err)
+		return runfolder.StorageError(err)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package nets
 
 import (
 	"testing"
+	"tqn/runfolder"
 )
 
 // BenchmarkCheckpoint writes and reads the checkpoint of a full-size network. The training loop writes one a minute and one
@@ -12,7 +13,7 @@ func BenchmarkCheckpoint(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		where := Where{Dir: b.TempDir(), files: Disk{}, Warn: func(string) {}}
+		where := Where{Dir: b.TempDir(), files: runfolder.Disk{}, Warn: func(string) {}}
 		t, err := prepare(config, where)
 		if err != nil {
 			b.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"tqn/nets/network"
 	"tqn/quantize"
 )
 
@@ -44,7 +45,7 @@ type Config struct {
 
 	// The paper is silent on the following. docs/choices.md says what its figures and sentences leave of each.
 
-	// Init is the law of the real convolution weights that adam and bc start from, one of [Inits]; default "he". r and sr start
+	// Init is the law of the real convolution weights that adam and bc start from, one of [network.Inits]; default "he". r and sr start
 	// theirs from Rademacher signs whatever it says (Appendix H.3), and linear layers are uniform on +-1/sqrt(fan-in), as in
 	// Torch7, in every method.
 	Init string `json:"init"`
@@ -73,15 +74,6 @@ type Config struct {
 	// epoch drops others), "keep" takes a step on the smaller batch, if it has two images at least.
 	LastBatch string `json:"last_batch,omitempty"`
 }
-
-// Inits lists the laws that [Config.Init] knows. Convolutions have fan-in k*k*in and fan-out k*k*out.
-//
-//	he          N(0, 2/fan-in): He et al. 2015, the initialisation of the networks of [25]
-//	glorot      U(-a, a), a = sqrt(6/(fan-in + fan-out)): Glorot and Bengio 2010
-//	torch7      U(-a, a), a = 1/sqrt(fan-in): what SpatialConvolution of Torch7 does unless told otherwise
-//	uniform     U(-1, 1): the original BinaryConnect on CIFAR-10 (its H = 1)
-//	rademacher  -1 or +1 with probability 1/2: what Appendix H.3 says of SR and R
-func Inits() []string { return []string{"he", "glorot", "torch7", "uniform", "rademacher"} }
 
 // Method is one row of Table 1.
 type Method struct {
@@ -121,8 +113,8 @@ func (c Config) Resolve() (Config, error) {
 	if err != nil {
 		return c, err
 	}
-	if !Known(c.Net) {
-		return c, fmt.Errorf("nets: unknown net %q; want one of %s", c.Net, strings.Join(Nets(), ", "))
+	if !network.Known(c.Net) {
+		return c, fmt.Errorf("nets: unknown net %q; want one of %s", c.Net, strings.Join(network.Nets(), ", "))
 	}
 	if c.Data == "" {
 		return c, fmt.Errorf("nets: config: data is empty; want a data set name")
@@ -207,8 +199,8 @@ func (c Config) check() error {
 		return bad("drop_factor", c.DropFactor, "at least 1")
 	case !finite(c.WeightDecay) || c.WeightDecay < 0:
 		return bad("weight_decay", c.WeightDecay, "0 or more")
-	case !slices.Contains(Inits(), c.Init):
-		return bad("init", c.Init, "one of "+strings.Join(Inits(), ", "))
+	case !slices.Contains(network.Inits(), c.Init):
+		return bad("init", c.Init, "one of "+strings.Join(network.Inits(), ", "))
 	case !(c.NormMomentum > 0 && c.NormMomentum <= 1):
 		return bad("norm_momentum", c.NormMomentum, "a number in (0, 1]")
 	case !finite(c.NormEpsilon) || c.NormEpsilon <= 0:
@@ -228,13 +220,13 @@ func (c Config) check() error {
 	case c.LastBatch != "" && c.LastBatch != "keep":
 		return bad("last_batch", c.LastBatch, `"drop" or "keep"`)
 	}
-	_, err := NewModel(c.Spec(Shape{32, 32, 3}, 10))
+	_, err := network.NewModel(c.Spec(network.Shape{H: 32, W: 32, C: 3}, 10))
 	return err
 }
 
 // Spec is what the Config says of the model, for a data set of this shape.
-func (c Config) Spec(input Shape, classes int) Spec {
-	return Spec{Net: c.Net, Input: input, Classes: classes, Width: c.Width, Depth: c.Depth, Shortcut: c.Shortcut}
+func (c Config) Spec(input network.Shape, classes int) network.Spec {
+	return network.Spec{Net: c.Net, Input: input, Classes: classes, Width: c.Width, Depth: c.Depth, Shortcut: c.Shortcut}
 }
 
 // Alpha is the learning rate in an epoch counted from 1: LearningRate divided by DropFactor for every drop already passed.
@@ -246,6 +238,11 @@ func (c Config) Alpha(epoch int) float64 {
 		}
 	}
 	return a
+}
+
+// start is where a resolved Config's run begins.
+func (c Config) start(method Method) network.Start {
+	return network.Start{Rule: method.Rule, Init: c.Init, Unclipped: !c.Clipped(), Seed: c.Seed}
 }
 
 // Hash is the SHA-256 of the resolved Config's JSON, in hex: the identity of the run.

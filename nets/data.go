@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"tqn/nets/dataset"
+	"tqn/nets/network"
 )
 
 // OpenData opens the data set of a Config, from dir or, if that is empty, from the data set's default folders.
@@ -17,8 +18,8 @@ func OpenData(c Config, dir string) (*dataset.Set, error) {
 }
 
 // Model is the Config's model for a data set.
-func (c Config) Model(set *dataset.Set) (Model, error) {
-	return NewModel(c.Spec(Shape{set.Height, set.Width, set.Channels}, len(set.Classes)))
+func (c Config) Model(set *dataset.Set) (network.Model, error) {
+	return network.NewModel(c.Spec(network.Shape{H: set.Height, W: set.Width, C: set.Channels}, len(set.Classes)))
 }
 
 func (c Config) String() string {
@@ -59,5 +60,5 @@ func PeakBytes(c Config, set *dataset.Set) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return ModelBytes(m, c.Batch) + int64(set.Train.Len()+set.Test.Len())*int64(set.Pixels())*2, nil
+	return network.ModelBytes(m, c.Batch) + int64(set.Train.Len()+set.Test.Len())*int64(set.Pixels())*2, nil
 }

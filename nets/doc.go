@@ -1,18 +1,9 @@
 // Package nets trains the convolutional networks of Section 6 of Li et al., "Training Quantized Nets: A Deeper
 // Understanding" (NIPS 2017), with the methods of its Table 1.
 //
-// # Conventions
-//
-// Images and activations are float32 in NHWC order: index ((n*H + h)*W + w)*C + c. Convolution weights are HWIO: index
-// ((kh*K + kw)*I + i)*O + o. Linear weights are IO: index i*O + o, where i runs over an input flattened as (h, w, c).
-//
-//	N  images in a batch        H, W  height and width        C, I, O  channels (of a tensor, in, out)
-//	K  kernel size              w     the stored weights      wb       the weights a gradient is taken at
-//
-// A [Model] is data: a list of layers with their shapes. An [Engine] runs one: the CPU engine ([NewCPU]) on the kernels of
-// nets/kernel, the float64 reference ([NewReference]) with plain loops, and others elsewhere. [Train] is the training
-// loop; it is determined by a [Config] alone: the same Config gives the same result.json, byte for byte, for any number of
-// threads, interrupted or not.
+// [Train] is the training loop: it opens the data, runs the engine of package nets/network step by step, probes the weights
+// after every epoch, and writes checkpoints and results into a run folder. It is determined by a [Config] alone: the same
+// Config gives the same result.json, byte for byte, for any number of threads, interrupted or not.
 //
 // # Methods
 //

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 
 	"tqn/nets/kernel"
+	"tqn/nets/network"
+	"tqn/runfolder"
 )
 
 // EvalOptions say which of a run's weights to evaluate and on what.
@@ -18,7 +20,7 @@ type EvalOptions struct {
 
 // EvalResult is the test split's loss.
 type EvalResult struct {
-	Loss    Loss
+	Loss    network.Loss
 	Weights string // the file evaluated
 	Data    string // the data set's title
 	Kernel  string
@@ -29,7 +31,7 @@ const evalBatch = 128
 
 // Eval evaluates the weights of a run folder on its test images.
 func Eval(dir string, o EvalOptions) (EvalResult, error) {
-	b, err := ReadFile(filepath.Join(dir, "config.json"), MaxText)
+	b, err := runfolder.ReadFile(filepath.Join(dir, "config.json"), runfolder.MaxText)
 	if err != nil {
 		return EvalResult{}, fmt.Errorf("nets: %s is not a run folder: %w", dir, err)
 	}
@@ -56,7 +58,7 @@ func Eval(dir string, o EvalOptions) (EvalResult, error) {
 	defer workers.Close()
 	h := config.hyper(method)
 	h.Batch = min(evalBatch, set.Test.Len())
-	engine, err := NewCPU(model, h, workers)
+	engine, err := network.NewCPU(model, h, workers)
 	if err != nil {
 		return EvalResult{}, err
 	}
@@ -80,7 +82,7 @@ func Eval(dir string, o EvalOptions) (EvalResult, error) {
 		}
 	case "full", "packed":
 		r.Weights = filepath.Join(dir, map[string]string{"full": weightsName, "packed": packedName}[o.Weights])
-		b, err := ReadFile(r.Weights, math.MaxInt64)
+		b, err := runfolder.ReadFile(r.Weights, math.MaxInt64)
 		if err != nil {
 			return r, fmt.Errorf("nets: %w", err)
 		}

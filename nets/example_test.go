@@ -4,11 +4,12 @@ import (
 	"fmt"
 
 	"tqn/nets"
+	"tqn/nets/network"
 )
 
 // VGG-9 of Table 2 and its parameters in millions, as Appendix H.1 counts them.
 func ExampleNewModel() {
-	m, err := nets.NewModel(nets.Spec{Net: "vgg9", Input: nets.Shape{H: 32, W: 32, C: 3}, Classes: 10})
+	m, err := network.NewModel(network.Spec{Net: "vgg9", Input: network.Shape{H: 32, W: 32, C: 3}, Classes: 10})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"tqn/nets/network"
 	"tqn/quantize"
 )
 
@@ -14,7 +15,7 @@ import (
 func smallCheckpoint(t testing.TB) []byte {
 	t.Helper()
 	c := &checkpoint{checkpointHeader: checkpointHeader{ConfigHash: "c", DataChecksum: "d", Epoch: 1, Index: 2, Step: 5,
-		Tensors: []Tensor{{"a", []int{2, 2}}, {"b", []int{1}}}, Signs: []signsHeader{{"window/a", 4}}},
+		Tensors: []network.Tensor{{Name: "a", Shape: []int{2, 2}}, {Name: "b", Shape: []int{1}}}, Signs: []signsHeader{{"window/a", 4}}},
 		tensors: map[string][]float32{"a": {1, -1, 1, 1}, "b": {0.5}}, signs: map[string][]byte{"window/a": {2}}}
 	var b bytes.Buffer
 	if err := c.write(&b); err != nil {

@@ -3,22 +3,23 @@ package nets
 import (
 	"math"
 	"math/bits"
+	"tqn/nets/network"
 )
 
 // probes watches the weights of convolutions and linear layers as Section 6 does: how many signs differ from the initial
 // ones, from those ChangeEvery epochs before, and from those an epoch before.
 type probes struct {
-	params   []Param
+	params   []network.Param
 	every    int
 	initial  map[string][]byte // signs, see signsOf; a function of the Config
 	window   map[string][]byte // at the last multiple of every epochs
 	previous map[string][]byte // at the end of the epoch before
 }
 
-func newProbes(m Model, config Config, method Method) *probes {
+func newProbes(m network.Model, config Config, method Method) *probes {
 	p := &probes{every: config.ChangeEvery, initial: map[string][]byte{}, window: map[string][]byte{}, previous: map[string][]byte{}}
 	for _, param := range m.Params() {
-		if param.Role != ConvWeight && param.Role != LinearWeight {
+		if param.Role != network.ConvWeight && param.Role != network.LinearWeight {
 			continue
 		}
 		p.params = append(p.params, param)
@@ -29,7 +30,7 @@ func newProbes(m Model, config Config, method Method) *probes {
 }
 
 // measure probes the weights at the end of an epoch counted from 1 and remembers their signs.
-func (p *probes) measure(e Engine, epoch int) []Probe {
+func (p *probes) measure(e network.Engine, epoch int) []Probe {
 	var out []Probe
 	for _, param := range p.params {
 		w := make([]float32, param.Len())

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"tqn/runfolder"
 )
 
 // Run is what a run folder holds so far.
@@ -20,7 +21,7 @@ type Run struct {
 // ReadRun reads a run folder, finished or not.
 func ReadRun(dir string) (Run, error) {
 	r := Run{Dir: dir}
-	b, err := ReadFile(filepath.Join(dir, "config.json"), MaxText)
+	b, err := runfolder.ReadFile(filepath.Join(dir, "config.json"), runfolder.MaxText)
 	if err != nil {
 		return r, fmt.Errorf("nets: %s is not a run folder: %w", dir, err)
 	}
@@ -43,7 +44,7 @@ func ReadRun(dir string) (Run, error) {
 // ReadMetrics reads metrics.jsonl; a run that has not finished an epoch has no lines.
 func ReadMetrics(dir string) ([]Epoch, error) {
 	path := filepath.Join(dir, "metrics.jsonl")
-	b, err := ReadFile(path, MaxText)
+	b, err := runfolder.ReadFile(path, runfolder.MaxText)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

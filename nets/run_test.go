@@ -20,7 +20,10 @@ import (
 
 	"tqn/nets/dataset"
 	"tqn/nets/kernel"
+	"tqn/nets/network"
+	"tqn/nets/safetensors"
 	"tqn/quantize"
+	"tqn/runfolder"
 )
 
 // tiny is a run of a fraction of a second: 3 epochs of 3 batches on 8x8 textures, on the generic kernels.
@@ -90,7 +93,7 @@ func TestResultDoesNotDependOnThreads(t *testing.T) {
 }
 
 func TestEveryMethodAndNetRuns(t *testing.T) {
-	for _, net := range Nets() {
+	for _, net := range network.Nets() {
 		for _, m := range Methods() {
 			c := tiny(t)
 			c.Net, c.Method, c.Depth, c.Epochs, c.Drops = net, m.Name, 0.1, 1, nil
@@ -150,7 +153,7 @@ func TestSecondProcessIsRefused(t *testing.T) {
 			_, second = Train(context.Background(), c, Where{Dir: dir})
 		}
 	}})
-	if !errors.Is(second, ErrLocked) || !Retryable(second) || !strings.Contains(second.Error(), fmt.Sprint("process ", os.Getpid())) {
+	if !errors.Is(second, runfolder.ErrLocked) || !Retryable(second) || !strings.Contains(second.Error(), fmt.Sprint("process ", os.Getpid())) {
 		t.Errorf("error %v", second)
 	}
 }
@@ -234,7 +237,7 @@ func TestCheckpointOfOtherDataIsRefused(t *testing.T) {
 
 // faults is a file system that fails.
 type faults struct {
-	Disk
+	runfolder.Disk
 	calls   int   // so far
 	fail    int   // this call fails, counted from 1; 0: none
 	crash   bool  // all calls after it fail too, and files that were not synced lose half: the power is cut
@@ -262,7 +265,7 @@ func (f *faults) step(what string) error {
 	return nil
 }
 
-func (f *faults) Create(name string) (File, error) {
+func (f *faults) Create(name string) (runfolder.File, error) {
 	if err := f.step("create"); err != nil {
 		return nil, &os.PathError{Op: "create", Path: name, Err: err}
 	}
@@ -297,7 +300,7 @@ func (f *faults) SyncDir(dir string) error {
 }
 
 type faultyFile struct {
-	File
+	runfolder.File
 	fs     *faults
 	name   string
 	synced bool
@@ -461,7 +464,7 @@ func TestNonFiniteStepStopsTheRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Train(context.Background(), c, Where{Dir: dir})
-	var n *NonFiniteError
+	var n *network.NonFiniteError
 	if !errors.As(err, &n) || n.Step != 6 || n.Method != "sr" || !strings.Contains(n.Tensor, "bn_2") || Retryable(err) {
 		t.Errorf("error %v (%+v)", err, n)
 	}
@@ -554,7 +557,7 @@ func TestPythonReadsTheWeights(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	tensors, _, err := SafeParse(read(t, dir, weightsName))
+	tensors, _, err := safetensors.Parse(read(t, dir, weightsName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -588,14 +591,14 @@ func TestNextBlock(t *testing.T) {
 
 // blockEngine is a CPU engine that takes blocks of steps without training in them, and counts.
 type blockEngine struct {
-	*CPU
+	*network.CPU
 	calls []int
 }
 
 func (b *blockEngine) LoadSet(*dataset.Set, uint64, dataset.Augmentation) error { return nil }
-func (b *blockEngine) EvaluateSet() (Loss, error)                               { return Loss{Images: 1}, nil }
+func (b *blockEngine) EvaluateSet() (network.Loss, error)                       { return network.Loss{Images: 1}, nil }
 func (b *blockEngine) Close() error                                             { return nil }
-func (b *blockEngine) Block(_, first, n int, _ float64, step uint64, loss *Loss) error {
+func (b *blockEngine) Block(_, first, n int, _ float64, step uint64, loss *network.Loss) error {
 	b.calls = append(b.calls, n)
 	loss.Images += n
 	return nil
@@ -606,13 +609,13 @@ func TestOneCallAnEpoch(t *testing.T) {
 	c := tiny(t)
 	c.TrainImages, c.Epochs = 2400, 3
 	var engine *blockEngine
-	train(t, c, Where{Dir: t.TempDir(), NewEngine: func(m Model, h Hyper) (Engine, error) {
+	train(t, c, Where{Dir: t.TempDir(), NewEngine: func(m network.Model, h network.Hyper) (network.Engine, error) {
 		workers, err := kernel.NewWorkers(1, "")
 		if err != nil {
 			return nil, err
 		}
 		t.Cleanup(workers.Close)
-		cpu, err := NewCPU(m, h, workers)
+		cpu, err := network.NewCPU(m, h, workers)
 		engine = &blockEngine{CPU: cpu}
 		return engine, err
 	}})

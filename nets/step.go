@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"tqn/nets/network"
 	"tqn/quantize"
+	"tqn/runfolder"
 )
 
 // LastStep is what a checkpoint, written between two epochs, says of the last step's convolution weights: means over all of them.
@@ -29,7 +31,7 @@ type LastStep struct {
 func ReadLastStep(dir string, c Config) (LastStep, error) {
 	var out LastStep
 	path := filepath.Join(dir, checkpointName)
-	b, err := ReadFile(path, math.MaxInt64)
+	b, err := runfolder.ReadFile(path, math.MaxInt64)
 	if err != nil {
 		return out, fmt.Errorf("nets: %w", err)
 	}
@@ -44,16 +46,16 @@ func ReadLastStep(dir string, c Config) (LastStep, error) {
 		return out, fmt.Errorf("nets: %s: epoch %d, batch %d: not written at the end of an epoch", path, ck.Epoch, ck.Index)
 	}
 	out.Alpha, out.Steps = c.Alpha(ck.Epoch), ck.Step
-	scale := out.Alpha / (1 - math.Pow(AdamBeta1, float64(ck.Step)))
-	c2 := 1 - math.Pow(AdamBeta2, float64(ck.Step))
+	scale := out.Alpha / (1 - math.Pow(network.AdamBeta1, float64(ck.Step)))
+	c2 := 1 - math.Pow(network.AdamBeta2, float64(ck.Step))
 	delta := quantize.Binary().Delta
 	for name, w := range ck.tensors {
-		m, v := ck.tensors[name+FirstMoment], ck.tensors[name+SecondMoment]
+		m, v := ck.tensors[name+network.FirstMoment], ck.tensors[name+network.SecondMoment]
 		if !strings.HasPrefix(name, "conv") || len(m) != len(w) || len(v) != len(w) {
 			continue // not a trained convolution weight
 		}
 		for i, x := range w {
-			s := scale * float64(m[i]) / (math.Sqrt(float64(v[i])/c2) + AdamEpsilon)
+			s := scale * float64(m[i]) / (math.Sqrt(float64(v[i])/c2) + network.AdamEpsilon)
 			out.Size += math.Abs(s) / delta
 			if (s > 0) == (x > 0) { // w <- w - s: a positive step leads down, to the other point of a positive weight
 				out.Flip += min(1, math.Abs(s)/delta)

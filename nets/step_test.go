@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"tqn/nets/network"
+	"tqn/runfolder"
 )
 
 // Four weights with steps of +-alpha: those that point to the other value, down at +1 and up at -1, count in Flip.
@@ -17,19 +19,19 @@ func TestReadLastStep(t *testing.T) {
 		t.Fatal(err)
 	}
 	const steps = 7
-	m1, m2 := 1-math.Pow(AdamBeta1, steps), 1-math.Pow(AdamBeta2, steps)
+	m1, m2 := 1-math.Pow(network.AdamBeta1, steps), 1-math.Pow(network.AdamBeta2, steps)
 	write := func(epoch, index int, hash string) string {
 		t.Helper()
 		dir := t.TempDir()
 		c := &checkpoint{checkpointHeader: checkpointHeader{ConfigHash: hash, Epoch: epoch, Index: index, Step: steps,
-			Tensors: []Tensor{{"conv_1.weight", []int{4}}, {"conv_1.weight" + FirstMoment, []int{4}}, {"conv_1.weight" + SecondMoment, []int{4}}, {"linear_1.weight", []int{1}}}},
+			Tensors: []network.Tensor{{Name: "conv_1.weight", Shape: []int{4}}, {Name: "conv_1.weight" + network.FirstMoment, Shape: []int{4}}, {Name: "conv_1.weight" + network.SecondMoment, Shape: []int{4}}, {Name: "linear_1.weight", Shape: []int{1}}}},
 			tensors: map[string][]float32{
-				"conv_1.weight":                {1, 1, -1, -1},
-				"conv_1.weight" + FirstMoment:  {float32(m1), float32(-m1), float32(m1), 0},
-				"conv_1.weight" + SecondMoment: {float32(m2), float32(m2), float32(m2), float32(m2)},
-				"linear_1.weight":              {3},
+				"conv_1.weight":                        {1, 1, -1, -1},
+				"conv_1.weight" + network.FirstMoment:  {float32(m1), float32(-m1), float32(m1), 0},
+				"conv_1.weight" + network.SecondMoment: {float32(m2), float32(m2), float32(m2), float32(m2)},
+				"linear_1.weight":                      {3},
 			}, signs: map[string][]byte{}}
-		if err := saveCheckpoint(Disk{}, dir, c); err != nil {
+		if err := saveCheckpoint(runfolder.Disk{}, dir, c); err != nil {
 			t.Fatal(err)
 		}
 		return dir

@@ -17,7 +17,10 @@ import (
 
 	"tqn/nets/dataset"
 	"tqn/nets/kernel"
+	"tqn/nets/network"
+	"tqn/nets/safetensors"
 	"tqn/quantize"
+	"tqn/runfolder"
 )
 
 // Where says where and how a run is carried out. Nothing in it changes a byte of result.json, except an engine whose
@@ -28,7 +31,7 @@ type Where struct {
 	Threads int    // 0: GOMAXPROCS
 
 	// NewEngine builds the engine; nil is NewCPU on the fastest kernels. An engine with a Close method is closed.
-	NewEngine func(Model, Hyper) (Engine, error)
+	NewEngine func(network.Model, network.Hyper) (network.Engine, error)
 
 	// CheckpointEvery is the time between checkpoints inside an epoch; one is also written after every epoch and on
 	// interruption. 0 is a minute.
@@ -37,7 +40,7 @@ type Where struct {
 	Progress func(Progress)       // called after every step, may be nil
 	Warn     func(message string) // called for what a user should know (a damaged checkpoint), may be nil
 
-	files FileSystem                         // nil: the operating system
+	files runfolder.FileSystem               // nil: the operating system
 	open  func(Config) (*dataset.Set, error) // nil: dataset.Open
 }
 
@@ -113,7 +116,7 @@ var ErrInterrupted = errors.New("interrupted; run the same command again to cont
 // process held the folder, or the folder's file system failed. Everything else (a wrong configuration, missing or damaged data,
 // numbers that are not finite) will fail again.
 func Retryable(err error) bool {
-	return errors.Is(err, ErrInterrupted) || errors.Is(err, ErrLocked) || errors.Is(err, ErrStorage)
+	return errors.Is(err, ErrInterrupted) || errors.Is(err, runfolder.ErrLocked) || errors.Is(err, runfolder.ErrStorage)
 }
 
 // ErrNotResident is what a BlockEngine's LoadSet wraps when it cannot hold a data set: Train then uses Step.
@@ -121,14 +124,14 @@ var ErrNotResident = errors.New("the data set cannot be held on the device")
 
 // BlockEngine is an Engine that holds the data set and takes many steps a call without the host in between.
 type BlockEngine interface {
-	Engine
+	network.Engine
 	// LoadSet hands the data set over, with the seed and augmentation of [dataset.Loader].
 	LoadSet(set *dataset.Set, seed uint64, augment dataset.Augmentation) error
 	// Block trains on batches first to first+n-1 of an epoch counted from 0; step is the number of the first, from 1. It
 	// adds to loss step by step, so that no bit depends on how an epoch is cut into blocks.
-	Block(epoch, first, n int, alpha float64, step uint64, loss *Loss) error
+	Block(epoch, first, n int, alpha float64, step uint64, loss *network.Loss) error
 	// EvaluateSet evaluates the test split.
-	EvaluateSet() (Loss, error)
+	EvaluateSet() (network.Loss, error)
 	Close() error
 }
 
@@ -155,7 +158,7 @@ func Train(ctx context.Context, config Config, where Where) (Result, error) {
 		return Result{}, errors.New("nets: Train: no run folder given")
 	}
 	if where.files == nil {
-		where.files = Disk{}
+		where.files = runfolder.Disk{}
 	}
 	if where.Warn == nil {
 		where.Warn = func(string) {}
@@ -164,9 +167,9 @@ func Train(ctx context.Context, config Config, where Where) (Result, error) {
 		where.CheckpointEvery = time.Minute
 	}
 	if err := os.MkdirAll(where.Dir, 0o755); err != nil {
-		return Result{}, StorageError(err)
+		return Result{}, runfolder.StorageError(err)
 	}
-	unlock, err := Lock(where.Dir)
+	unlock, err := runfolder.Lock(where.Dir)
 	if err != nil {
 		return Result{}, err
 	}
@@ -188,16 +191,16 @@ func Train(ctx context.Context, config Config, where Where) (Result, error) {
 // claim writes config.json, or compares it with the one that is there.
 func claim(config Config, where Where) error {
 	path := filepath.Join(where.Dir, "config.json")
-	b, err := ReadFile(path, MaxText)
+	b, err := runfolder.ReadFile(path, runfolder.MaxText)
 	if errors.Is(err, fs.ErrNotExist) {
 		text, err := json.MarshalIndent(config, "", "  ")
 		if err != nil {
 			return fmt.Errorf("nets: config: %w", err)
 		}
-		return WriteBytes(where.files, path, append(text, '\n'))
+		return runfolder.WriteBytes(where.files, path, append(text, '\n'))
 	}
 	if err != nil {
-		return StorageError(err)
+		return runfolder.StorageError(err)
 	}
 	there, err := ParseConfig(b)
 	if err != nil {
@@ -228,7 +231,7 @@ func finished(config Config, dir string) (Result, bool, error) {
 // ReadResult reads a finished run's result.json. An unfinished run has none: the error wraps fs.ErrNotExist.
 func ReadResult(dir string) (Result, error) {
 	path := filepath.Join(dir, "result.json")
-	b, err := ReadFile(path, MaxText)
+	b, err := runfolder.ReadFile(path, runfolder.MaxText)
 	if err != nil {
 		return Result{}, fmt.Errorf("nets: %w", err)
 	}
@@ -245,7 +248,7 @@ type training struct {
 	where  Where
 	method Method
 	set    *dataset.Set
-	engine Engine
+	engine network.Engine
 	probes *probes
 	block  BlockEngine // nil: batches come from the loader
 	close  func()
@@ -253,7 +256,7 @@ type training struct {
 	epoch, index int // the next batch; both from 0
 	batches      int // in an epoch
 	step         uint64
-	loss         Loss // of the current epoch so far
+	loss         network.Loss // of the current epoch so far
 	history      []Epoch
 
 	seconds float64   // of the current epoch, before this process
@@ -315,14 +318,14 @@ func prepare(config Config, where Where) (*training, error) {
 }
 
 // build makes the engine.
-func (t *training) build(model Model) error {
+func (t *training) build(model network.Model) error {
 	h := t.config.hyper(t.method)
 	if t.where.NewEngine == nil {
 		workers, err := kernel.NewWorkers(t.where.Threads, "")
 		if err != nil {
 			return fmt.Errorf("nets: %w", err)
 		}
-		if t.engine, err = NewCPU(model, h, workers); err != nil {
+		if t.engine, err = network.NewCPU(model, h, workers); err != nil {
 			workers.Close()
 			return err
 		}
@@ -349,8 +352,8 @@ func (t *training) build(model Model) error {
 }
 
 // hyper is what the engine needs to know of a resolved Config.
-func (c Config) hyper(method Method) Hyper {
-	return Hyper{Batch: c.Batch, Rule: method.Rule, Noise: quantize.NewNoise(c.Seed), NormMomentum: c.NormMomentum,
+func (c Config) hyper(method Method) network.Hyper {
+	return network.Hyper{Batch: c.Batch, Rule: method.Rule, Noise: quantize.NewNoise(c.Seed), NormMomentum: c.NormMomentum,
 		NormEpsilon: c.NormEpsilon, WeightDecay: c.WeightDecay, UnbiasedState: true,
 		Unclipped: !c.Clipped(), FanScale: c.LearningRateScale == "binaryconnect", Partial: c.LastBatch == "keep"}
 }
@@ -444,7 +447,7 @@ func (t *training) batchSource() (next func(alpha float64) (int, error), stop fu
 }
 
 // evaluate runs the test split.
-func (t *training) evaluate() (Loss, error) {
+func (t *training) evaluate() (network.Loss, error) {
 	if t.block != nil {
 		return t.block.EvaluateSet()
 	}
@@ -452,8 +455,8 @@ func (t *training) evaluate() (Loss, error) {
 }
 
 // EvaluateOn runs a data set's test split through an engine built for batches of that many images.
-func EvaluateOn(e Engine, set *dataset.Set, batch int) (Loss, error) {
-	var sum Loss
+func EvaluateOn(e network.Engine, set *dataset.Set, batch int) (network.Loss, error) {
+	var sum network.Loss
 	loader, err := dataset.NewLoader(set, dataset.LoaderOptions{Batch: batch})
 	if err != nil {
 		return sum, err
@@ -478,7 +481,7 @@ func EvaluateOn(e Engine, set *dataset.Set, batch int) (Loss, error) {
 
 // named adds the method to an error about numbers that are not finite.
 func (t *training) named(err error) error {
-	var n *NonFiniteError
+	var n *network.NonFiniteError
 	if errors.As(err, &n) {
 		n.Method = t.method.Name
 		if n.Step == 0 {
@@ -490,7 +493,7 @@ func (t *training) named(err error) error {
 }
 
 // endEpoch records an epoch and moves to the next.
-func (t *training) endEpoch(alpha float64, test Loss) {
+func (t *training) endEpoch(alpha float64, test network.Loss) {
 	t.seconds += time.Since(t.started).Seconds()
 	t.history = append(t.history, Epoch{
 		Epoch: t.epoch + 1, Alpha: alpha,
@@ -498,7 +501,7 @@ func (t *training) endEpoch(alpha float64, test Loss) {
 		Layers:  t.probes.measure(t.engine, t.epoch+1),
 		Seconds: t.seconds, ImagesPerSecond: float64(t.loss.Images+test.Images) / t.seconds,
 	})
-	t.epoch, t.index, t.loss, t.seconds, t.started = t.epoch+1, 0, Loss{}, 0, time.Now()
+	t.epoch, t.index, t.loss, t.seconds, t.started = t.epoch+1, 0, network.Loss{}, 0, time.Now()
 }
 
 // save writes a checkpoint.
@@ -525,7 +528,7 @@ func (t *training) writeMetrics() error {
 			return fmt.Errorf("nets: metrics: %w", err)
 		}
 	}
-	return WriteBytes(t.where.files, filepath.Join(t.where.Dir, "metrics.jsonl"), b.Bytes())
+	return runfolder.WriteBytes(t.where.files, filepath.Join(t.where.Dir, "metrics.jsonl"), b.Bytes())
 }
 
 // finish writes the weights, the manifest and, last, the result: a folder with result.json is complete.
@@ -534,21 +537,21 @@ func (t *training) finish() (Result, error) {
 	r := Result{Config: t.config, ConfigHash: t.config.Hash(), DataTitle: t.set.Title, DataChecksum: t.set.Checksum,
 		Kernel: t.engine.Kernel(), TrainImages: t.set.Train.Len(), TestImages: t.set.Test.Len(), Steps: t.step}
 	var b bytes.Buffer
-	if err := SafeWrite(&b, full, metadata); err != nil {
+	if err := safetensors.Write(&b, full, metadata); err != nil {
 		return r, fmt.Errorf("nets: weights: %w", err)
 	}
 	sum := sha256.Sum256(b.Bytes())
 	r.WeightHash, r.WeightBytes = hex.EncodeToString(sum[:]), b.Len()
-	if err := WriteBytes(t.where.files, filepath.Join(t.where.Dir, weightsName), b.Bytes()); err != nil {
+	if err := runfolder.WriteBytes(t.where.files, filepath.Join(t.where.Dir, weightsName), b.Bytes()); err != nil {
 		return r, err
 	}
 	if packed != nil {
 		b.Reset()
-		if err := SafeWrite(&b, packed, packedMetadata); err != nil {
+		if err := safetensors.Write(&b, packed, packedMetadata); err != nil {
 			return r, fmt.Errorf("nets: weights: %w", err)
 		}
 		r.PackedBytes = b.Len()
-		if err := WriteBytes(t.where.files, filepath.Join(t.where.Dir, packedName), b.Bytes()); err != nil {
+		if err := runfolder.WriteBytes(t.where.files, filepath.Join(t.where.Dir, packedName), b.Bytes()); err != nil {
 			return r, err
 		}
 	}
@@ -580,7 +583,7 @@ func (t *training) writeJSON(name string, v any) error {
 	if err != nil {
 		return fmt.Errorf("nets: %s: %w", name, err)
 	}
-	return WriteBytes(t.where.files, filepath.Join(t.where.Dir, name), append(b, '\n'))
+	return runfolder.WriteBytes(t.where.files, filepath.Join(t.where.Dir, name), append(b, '\n'))
 }
 
 // newMeter returns a function that reports progress.

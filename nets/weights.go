@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"tqn/nets/network"
+	"tqn/nets/safetensors"
 )
 
 // weights.safetensors holds every parameter and running average as F32, the convolution weights of the quantised methods as the
@@ -39,7 +41,7 @@ func fromSigns(b []byte, n int) []float32 {
 }
 
 // weightFiles returns the contents of the two weight files; packed is nil for adam.
-func weightFiles(e Engine, config Config) (full, packed []SafeTensor, metadata, packedMetadata map[string]string) {
+func weightFiles(e network.Engine, config Config) (full, packed []safetensors.Tensor, metadata, packedMetadata map[string]string) {
 	method, err := MethodNamed(config.Method)
 	if err != nil {
 		panic(err) // the Config is resolved
@@ -56,7 +58,7 @@ func weightFiles(e Engine, config Config) (full, packed []SafeTensor, metadata, 
 	for _, p := range m.Params() {
 		w := make([]float32, p.Len())
 		e.Get(p.Name, w)
-		one := SafeTensor{Name: p.Name, DType: "F32", Shape: p.Shape, F32: w}
+		one := safetensors.Tensor{Name: p.Name, DType: "F32", Shape: p.Shape, F32: w}
 		if !p.Binarised() || method.Name == "adam" {
 			full, packed = append(full, one), append(packed, one)
 			continue
@@ -69,7 +71,7 @@ func weightFiles(e Engine, config Config) (full, packed []SafeTensor, metadata, 
 		}
 		signs := signsOf(w)
 		full = append(full, one)
-		packed = append(packed, SafeTensor{Name: p.Name, DType: "U8", Shape: []int{len(signs)}, U8: signs})
+		packed = append(packed, safetensors.Tensor{Name: p.Name, DType: "U8", Shape: []int{len(signs)}, U8: signs})
 		packedMetadata[p.Name+".shape"] = fmt.Sprint(p.Shape)
 	}
 	if method.Name == "adam" {
@@ -79,8 +81,8 @@ func weightFiles(e Engine, config Config) (full, packed []SafeTensor, metadata, 
 }
 
 // loadWeights sets an engine's parameters from a weight file of either kind.
-func loadWeights(e Engine, b []byte) error {
-	tensors, _, err := SafeParse(b)
+func loadWeights(e network.Engine, b []byte) error {
+	tensors, _, err := safetensors.Parse(b)
 	if err != nil {
 		return err
 	}

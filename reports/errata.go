@@ -11,8 +11,9 @@ import (
 	"tqn/bounds"
 	"tqn/convex"
 	"tqn/markov"
-	"tqn/nets"
+
 	"tqn/quantize"
+	"tqn/runfolder"
 	"tqn/toy"
 )
 
@@ -25,7 +26,7 @@ func WriteErrata(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	return nets.WriteFile(path, text)
+	return runfolder.WriteFile(path, text)
 }
 
 // Errata is the list of what the paper prints and what is true, with every number

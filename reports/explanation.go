@@ -14,6 +14,7 @@ import (
 	"tqn/evidence"
 	"tqn/markov"
 	"tqn/nets"
+	"tqn/nets/network"
 	"tqn/toy"
 )
 
@@ -117,7 +118,7 @@ const fewFlips = 30
 // the first moment then has variance (1-b1)/(1+b1) of the second, and is normal, nearly, as a sum of many terms; so
 // E|step|/alpha = sqrt(2/pi * (1-b1)/(1+b1)); half of the steps point to the other value; Delta is 2.
 func noiseFlips() float64 {
-	return math.Sqrt(2/math.Pi*(1-nets.AdamBeta1)/(1+nets.AdamBeta1)) / 2 / 2
+	return math.Sqrt(2/math.Pi*(1-network.AdamBeta1)/(1+network.AdamBeta1)) / 2 / 2
 }
 
 // flips is the measured flip probability per step of the convolution weights in each epoch, divided by alpha; NaN for fewer

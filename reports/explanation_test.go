@@ -12,6 +12,7 @@ import (
 
 	"tqn/cluster"
 	"tqn/nets"
+	"tqn/nets/network"
 	"tqn/toy"
 )
 
@@ -216,7 +217,7 @@ func TestPerStep(t *testing.T) {
 func TestNoiseFlips(t *testing.T) {
 	variance := 0.0
 	for k := range 1000 {
-		variance += math.Pow((1-nets.AdamBeta1)*math.Pow(nets.AdamBeta1, float64(k)), 2)
+		variance += math.Pow((1-network.AdamBeta1)*math.Pow(network.AdamBeta1, float64(k)), 2)
 	}
 	towards := math.Sqrt(variance) / math.Sqrt(2*math.Pi) // E z+ of a normal z
 	if got := noiseFlips(); math.Abs(got/(towards/2)-1) > 1e-12 {

@@ -21,7 +21,7 @@ import (
 	"gonum.org/v1/plot/vg/vgpdf"
 	"gonum.org/v1/plot/vg/vgsvg"
 
-	"tqn/nets"
+	"tqn/runfolder"
 )
 
 // Figure is a page of panels under a title and one line that says what the panels show. The page is at most
@@ -422,7 +422,7 @@ func (f *Figure) Save(path string, formats ...string) error {
 		if err != nil {
 			return fmt.Errorf("reports: %s.%s: %w", stem, format, err)
 		}
-		if err := nets.WriteFile(stem+"."+format, data); err != nil {
+		if err := runfolder.WriteFile(stem+"."+format, data); err != nil {
 			return err
 		}
 	}

@@ -23,7 +23,7 @@ import (
 	"github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
 
-	"tqn/nets"
+	"tqn/runfolder"
 )
 
 //go:embed index.html.tmpl
@@ -82,7 +82,7 @@ func WriteIndex(dir, lesson string, pictures fs.FS) error {
 	if err := t.Execute(&b, pages); err != nil {
 		return fmt.Errorf("reports: index.html: %w", err)
 	}
-	return nets.WriteFile(filepath.Join(dir, "index.html"), b.Bytes())
+	return runfolder.WriteFile(filepath.Join(dir, "index.html"), b.Bytes())
 }
 
 // AllTables lists the tables of every report in dir and the folders below it; Report is the file with its folder.

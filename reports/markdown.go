@@ -16,7 +16,7 @@ import (
 	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/text"
 
-	"tqn/nets"
+	"tqn/runfolder"
 )
 
 // markdown reads what the reports write: GitHub's tables, and headings with an identifier each.
@@ -146,11 +146,11 @@ func writePage(dir, page, source string) error {
 		if err := w.WriteAll(append([][]string{t.Header}, t.Rows...)); err != nil {
 			return fmt.Errorf("reports: %s: %w", t.Name, err)
 		}
-		if err := nets.WriteFile(filepath.Join(folder, t.Name+".csv"), b.Bytes()); err != nil {
+		if err := runfolder.WriteFile(filepath.Join(folder, t.Name+".csv"), b.Bytes()); err != nil {
 			return err
 		}
 	}
-	return nets.WriteFile(filepath.Join(dir, page), []byte(source))
+	return runfolder.WriteFile(filepath.Join(dir, page), []byte(source))
 }
 
 // escapeCell keeps a cell's text as it is on every renderer of Markdown: bars and line breaks would end the cell, a pair of

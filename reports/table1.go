@@ -13,6 +13,7 @@ import (
 	"tqn/evidence"
 	"tqn/nets"
 	"tqn/nets/dataset"
+	"tqn/runfolder"
 )
 
 // table1Error is the probability that any interval of one report misses: a report
@@ -582,5 +583,5 @@ func (t *Table1) Write(dir string) error {
 	if err := t.saveFlips(dir); err != nil {
 		return err
 	}
-	return nets.WriteFile(filepath.Join(dir, "report.md"), []byte(t.Markdown()))
+	return runfolder.WriteFile(filepath.Join(dir, "report.md"), []byte(t.Markdown()))
 }

@@ -14,8 +14,9 @@ import (
 	"tqn/bounds"
 	"tqn/convex"
 	"tqn/evidence"
-	"tqn/nets"
+
 	"tqn/quantize"
+	"tqn/runfolder"
 )
 
 // Verification is what `tqn verify` found out.
@@ -228,7 +229,7 @@ func WriteVerification(dir string, v Verification) error {
 		}
 	}
 	writeTightness(&b, v)
-	return nets.WriteFile(filepath.Join(dir, "verify.md"), []byte(b.String()))
+	return runfolder.WriteFile(filepath.Join(dir, "verify.md"), []byte(b.String()))
 }
 
 // writeGlance is the report's summary: a line for every result and rounding, with its tightness where that has been searched.

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tqn/nets"
 	"tqn/nets/bench"
+	"tqn/nets/network"
 	"tqn/nets/xla"
 	"tqn/reports"
 )
@@ -62,7 +62,7 @@ names an interpreter that has it. With --engine pjrt PyTorch runs on the same ki
 	}
 	engine = engineFlags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.Net, "net", "", "network: "+strings.Join(nets.Nets(), ", "))
+	f.StringVar(&o.Net, "net", "", "network: "+strings.Join(network.Nets(), ", "))
 	f.StringVar(&o.Method, "method", "adam", "method whose step is measured: adam, bc, sr, r")
 	f.IntVar(&o.Batch, "batch", 128, "images in a step")
 	f.IntVar(&o.Threads, "threads", 0, "worker threads; 0 is all CPUs")
@@ -120,12 +120,12 @@ func (e *env) benchPeers(o bench.Options, only []string, rounds, steps int) erro
 
 // layerReport is what `tqn bench --layers --json` prints.
 type layerReport struct {
-	Net        string           `json:"net"`
-	Batch      int              `json:"batch"`
-	Threads    int              `json:"threads"`
-	Kernel     string           `json:"kernel"`
-	PeakFMA    float64          `json:"fma_peak_gflops"` // measured, all threads
-	Operations []nets.LayerTime `json:"operations"`
+	Net        string              `json:"net"`
+	Batch      int                 `json:"batch"`
+	Threads    int                 `json:"threads"`
+	Kernel     string              `json:"kernel"`
+	PeakFMA    float64             `json:"fma_peak_gflops"` // measured, all threads
+	Operations []network.LayerTime `json:"operations"`
 }
 
 func (e *env) benchLayers(o bench.Options) error {

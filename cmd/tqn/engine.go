@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tqn/nets"
+	"tqn/nets/network"
 	"tqn/nets/xla"
 	"tqn/pjrt"
 )
@@ -73,7 +73,7 @@ func (c *engineChoice) platform() string {
 // factory returns what builds engines for nets.Where.NewEngine: nil for the CPU. With pjrt, the
 // plug-in is started here, so that a missing one is an error at once, and all engines of the
 // process share it.
-func (c *engineChoice) factory() (func(nets.Model, nets.Hyper) (nets.Engine, error), error) {
+func (c *engineChoice) factory() (func(network.Model, network.Hyper) (network.Engine, error), error) {
 	switch c.engine {
 	case "cpu":
 		if c.plugin != "" || c.precision != "" || c.share > 1 {
@@ -93,7 +93,7 @@ func (c *engineChoice) factory() (func(nets.Model, nets.Hyper) (nets.Engine, err
 			return nil, fmt.Errorf("--devices %d; the plug-in %s has 1 to %d", c.share, client.Plugin.Path, len(client.Devices))
 		}
 		next := new(atomic.Int64) // engines take the groups of devices in turn
-		return func(m nets.Model, h nets.Hyper) (nets.Engine, error) {
+		return func(m network.Model, h network.Hyper) (network.Engine, error) {
 			group := int(next.Add(1)-1) % (len(client.Devices) / c.share)
 			return xla.New(client, client.Devices[group*c.share:][:c.share], m, h, precision)
 		}, nil

@@ -21,6 +21,7 @@ import (
 	"tqn/nets"
 	"tqn/nets/bench"
 	"tqn/nets/dataset"
+	"tqn/nets/network"
 	"tqn/reports"
 )
 
@@ -700,13 +701,13 @@ func (e *env) table1Estimate(ctx context.Context, plan *cluster.Plan, f *table1F
 
 // stepSpeed is the images a second of a training step at batch 16, or at the cell's own on an accelerator: the faster of
 // two measurements after one to warm up.
-func stepSpeed(ctx context.Context, c nets.Config, threads int, newEngine func(nets.Model, nets.Hyper) (nets.Engine, error)) (float64, error) {
+func stepSpeed(ctx context.Context, c nets.Config, threads int, newEngine func(network.Model, network.Hyper) (network.Engine, error)) (float64, error) {
 	shape, err := dataset.ShapeOf(c.Data)
 	if err != nil {
 		return 0, err
 	}
 	o := bench.Options{Net: c.Net, Method: c.Method, Batch: c.Batch, Threads: threads, Width: c.Width, Depth: c.Depth,
-		Input: nets.Shape{H: shape.Height, W: shape.Width, C: shape.Channels}, Classes: shape.Classes, NewEngine: newEngine}
+		Input: network.Shape{H: shape.Height, W: shape.Width, C: shape.Channels}, Classes: shape.Classes, NewEngine: newEngine}
 	if newEngine == nil {
 		o.Batch = min(16, c.Batch)
 	}

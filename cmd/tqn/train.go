@@ -11,6 +11,7 @@ import (
 	"tqn/cluster"
 	"tqn/nets"
 	"tqn/nets/dataset"
+	"tqn/nets/network"
 	"tqn/reports"
 )
 
@@ -46,7 +47,7 @@ func configFlags(cmd *cobra.Command, c *nets.Config) {
 	for _, m := range nets.Methods() {
 		methods = append(methods, m.Name)
 	}
-	f.StringVar(&c.Net, "net", "", "network: "+strings.Join(nets.Nets(), ", "))
+	f.StringVar(&c.Net, "net", "", "network: "+strings.Join(network.Nets(), ", "))
 	f.StringVar(&c.Method, "method", "adam", "method: "+strings.Join(methods, ", "))
 	f.StringVar(&c.Data, "data", "embedded", "data set: "+strings.Join(dataset.Names(), ", "))
 	f.Float64Var(&c.Width, "width", 1, "factor on the number of channels")
@@ -65,7 +66,7 @@ func configFlags(cmd *cobra.Command, c *nets.Config) {
 	complete := func(values []string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
 	}
-	for flag, values := range map[string][]string{"net": nets.Nets(), "method": methods, "data": dataset.Names(), "augment": {"paper", "none"}} {
+	for flag, values := range map[string][]string{"net": network.Nets(), "method": methods, "data": dataset.Names(), "augment": {"paper", "none"}} {
 		if err := cmd.RegisterFlagCompletionFunc(flag, complete(values)); err != nil {
 			panic(err) // a flag declared above
 		}
@@ -174,7 +175,7 @@ func changedConv(r nets.Result) float64 {
 }
 
 // inputOf is a data set's image shape and number of classes without opening it, as published.
-func inputOf(c nets.Config) (nets.Shape, int) {
+func inputOf(c nets.Config) (network.Shape, int) {
 	side, classes := c.Size, c.Classes
 	or := func(v, other int) int {
 		if v > 0 {
@@ -184,34 +185,34 @@ func inputOf(c nets.Config) (nets.Shape, int) {
 	}
 	switch c.Data {
 	case "cifar100":
-		return nets.Shape{H: 32, W: 32, C: 3}, 100
+		return network.Shape{H: 32, W: 32, C: 3}, 100
 	case "imagenet":
-		return nets.Shape{H: or(side, 224), W: or(side, 224), C: 3}, 1000
+		return network.Shape{H: or(side, 224), W: or(side, 224), C: 3}, 1000
 	case "embedded", "fashion-mnist":
-		return nets.Shape{H: 32, W: 32, C: 1}, 10
+		return network.Shape{H: 32, W: 32, C: 1}, 10
 	case "textures":
-		return nets.Shape{H: or(side, 32), W: or(side, 32), C: 3}, or(classes, 10)
+		return network.Shape{H: or(side, 32), W: or(side, 32), C: 3}, or(classes, 10)
 	}
-	return nets.Shape{H: 32, W: 32, C: 3}, 10
+	return network.Shape{H: 32, W: 32, C: 3}, 10
 }
 
 // dryRunReport is what `tqn train --dry-run --json` prints.
 type dryRunReport struct {
-	Config    nets.Config `json:"config"`
-	Model     nets.Model  `json:"model"`
-	Counts    nets.Counts `json:"counts"`
-	PeakBytes int64       `json:"peak_bytes_estimate"`
+	Config    nets.Config    `json:"config"`
+	Model     network.Model  `json:"model"`
+	Counts    network.Counts `json:"counts"`
+	PeakBytes int64          `json:"peak_bytes_estimate"`
 }
 
 func (e *env) dryRun(config nets.Config) error {
 	input, classes := inputOf(config)
-	m, err := nets.NewModel(config.Spec(input, classes))
+	m, err := network.NewModel(config.Spec(input, classes))
 	if err != nil {
 		return err
 	}
 	counts := m.Counts()
 	if e.json {
-		return e.printJSON(dryRunReport{config, m, counts, nets.ModelBytes(m, config.Batch)})
+		return e.printJSON(dryRunReport{config, m, counts, network.ModelBytes(m, config.Batch)})
 	}
 	params := map[string]int{}
 	for _, p := range m.Params() {
@@ -220,12 +221,12 @@ func (e *env) dryRun(config nets.Config) error {
 		}
 	}
 	table := reports.Table{Header: []string{"layer", "kernel", "input", "output", "parameters", "multiply-adds", "binarised"}}
-	m.Each(func(l nets.Layer) {
+	m.Each(func(l network.Layer) {
 		kernel, binarised := "", ""
 		if l.Kernel > 0 {
 			kernel = fmt.Sprintf("%dx%d/%d", l.Kernel, l.Kernel, l.Stride)
 		}
-		if l.Kind == nets.Conv && config.Method != "adam" {
+		if l.Kind == network.Conv && config.Method != "adam" {
 			binarised = "yes"
 		}
 		table.Add(l.Name, kernel, l.In, l.Out, params[l.Name], l.MultAdds(), binarised)
@@ -234,6 +235,6 @@ func (e *env) dryRun(config nets.Config) error {
 	fmt.Fprintf(e.stdout, "convolution weights %d (%.4g million), linear weights %d (%.4g million), other parameters %d\n",
 		counts.Conv, float64(counts.Conv)/1e6, counts.Linear, float64(counts.Linear)/1e6, counts.Other)
 	fmt.Fprintf(e.stdout, "multiply-adds an image: forward %d, backward %d (direct algorithm)\n", counts.MultAdds, counts.Backward)
-	fmt.Fprintf(e.stdout, "estimated peak memory at batch %d: %.0f MiB without the data\n", config.Batch, float64(nets.ModelBytes(m, config.Batch))/(1<<20))
+	fmt.Fprintf(e.stdout, "estimated peak memory at batch %d: %.0f MiB without the data\n", config.Batch, float64(network.ModelBytes(m, config.Batch))/(1<<20))
 	return nil
 }

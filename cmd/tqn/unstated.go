@@ -8,13 +8,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"tqn/cluster"
-	"tqn/nets"
+	"tqn/nets/network"
 )
 
 // unstatedFlags declares the flags for what the paper does not say.
 func unstatedFlags(cmd *cobra.Command, u *cluster.Unstated) {
 	f := cmd.Flags()
-	f.StringVar(&u.Init, "init", "", "law of the real convolution weights that bc (and in tqn train, adam) starts from: "+strings.Join(nets.Inits(), ", ")+"; default he")
+	f.StringVar(&u.Init, "init", "", "law of the real convolution weights that bc (and in tqn train, adam) starts from: "+strings.Join(network.Inits(), ", ")+"; default he")
 	f.BoolFunc("clip", "whether bc keeps its real weights in [-1,1]; default true", func(text string) error {
 		clip, err := strconv.ParseBool(text)
 		if err != nil {
@@ -28,7 +28,7 @@ func unstatedFlags(cmd *cobra.Command, u *cluster.Unstated) {
 	f.Float64Var(&u.NormMomentum, "norm-momentum", 0, "weight of the newest batch in batch norm's running averages; 0 is Torch7's 0.1")
 	f.StringVar(&u.Shortcut, "shortcut", "", "of ResNets where the shape changes: A (zero channels) or B (projection); default: the one with the paper's parameter counts")
 	f.StringVar(&u.LastBatch, "last-batch", "", "what becomes of an epoch's images after the last whole batch: drop, or keep (a smaller step); default drop")
-	for flag, values := range map[string][]string{"init": nets.Inits(), "learning-rate-scale": {"none", "binaryconnect"},
+	for flag, values := range map[string][]string{"init": network.Inits(), "learning-rate-scale": {"none", "binaryconnect"},
 		"shortcut": {"A", "B"}, "last-batch": {"drop", "keep"}} {
 		if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 			panic(err) // a flag declared above

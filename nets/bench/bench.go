@@ -9,6 +9,7 @@ import (
 	"tqn/nets"
 	"tqn/nets/dataset"
 	"tqn/nets/kernel"
+	"tqn/nets/network"
 	"tqn/quantize"
 )
 
@@ -21,23 +22,23 @@ type Options struct {
 	Kernel  string  // the CPU's implementation; empty: $TQN_KERNEL, or the default
 	Width   float64 // channel factor; 0 is 1
 	Depth   float64 // factor on the number of layers; 0 is 1
-	Input   nets.Shape
+	Input   network.Shape
 	Classes int
 
 	// NewEngine builds the engine; nil is the CPU's. A nets.BlockEngine is measured over blocks of its own, on textures.
-	NewEngine func(nets.Model, nets.Hyper) (nets.Engine, error)
+	NewEngine func(network.Model, network.Hyper) (network.Engine, error)
 	Peer      PeerDevice // where Peers runs PyTorch
 }
 
 // Step is a network ready to take training steps on a fixed random batch.
 type Step struct {
-	Model   nets.Model
+	Model   network.Model
 	Kernel  string
 	Threads int
 
 	close   func()
 	workers *kernel.Workers // of the CPU's engine
-	engine  nets.Engine
+	engine  network.Engine
 	block   nets.BlockEngine // nil: batches come from the host
 	x       []float32
 	labels  []int32
@@ -49,10 +50,10 @@ const blockSteps = 16
 
 // New builds the network of o with CIFAR's shapes unless o says otherwise (resnet18: ImageNet's).
 func New(o Options) (*Step, error) {
-	if o.Input == (nets.Shape{}) {
-		o.Input, o.Classes = nets.Shape{H: 32, W: 32, C: 3}, 10
+	if o.Input == (network.Shape{}) {
+		o.Input, o.Classes = network.Shape{H: 32, W: 32, C: 3}, 10
 		if o.Net == "resnet18" {
-			o.Input, o.Classes = nets.Shape{H: 224, W: 224, C: 3}, 1000
+			o.Input, o.Classes = network.Shape{H: 224, W: 224, C: 3}, 1000
 		}
 	}
 	if o.Batch < 2 {
@@ -62,19 +63,19 @@ func New(o Options) (*Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := nets.NewModel(nets.Spec{Net: o.Net, Input: o.Input, Classes: o.Classes, Width: o.Width, Depth: o.Depth})
+	m, err := network.NewModel(network.Spec{Net: o.Net, Input: o.Input, Classes: o.Classes, Width: o.Width, Depth: o.Depth})
 	if err != nil {
 		return nil, err
 	}
 	s := &Step{Model: m, close: func() {}, x: make([]float32, o.Batch*o.Input.Len()), labels: make([]int32, o.Batch)}
-	h := nets.Hyper{Batch: o.Batch, Rule: method.Rule, Noise: quantize.NewNoise(1), NormMomentum: 0.1, NormEpsilon: 1e-5, UnbiasedState: true}
+	h := network.Hyper{Batch: o.Batch, Rule: method.Rule, Noise: quantize.NewNoise(1), NormMomentum: 0.1, NormEpsilon: 1e-5, UnbiasedState: true}
 	if o.NewEngine == nil {
 		workers, err := kernel.NewWorkers(o.Threads, o.Kernel)
 		if err != nil {
 			return nil, fmt.Errorf("bench: %w", err)
 		}
 		s.workers, s.close, s.Threads = workers, workers.Close, workers.Threads()
-		if s.engine, err = nets.NewCPU(m, h, workers); err != nil {
+		if s.engine, err = network.NewCPU(m, h, workers); err != nil {
 			workers.Close()
 			return nil, err
 		}
@@ -94,7 +95,7 @@ func New(o Options) (*Step, error) {
 		s.block = b
 	}
 	s.Kernel = s.engine.Kernel()
-	nets.Initialise(s.engine, method.Rule, 1)
+	network.Initialise(s.engine, method.Rule, 1)
 	pixels, classes := quantize.NewNoise(2).At(0, 0), quantize.NewNoise(2).At(1, 0)
 	for i := range s.x { // uniform with the mean and variance of the standard normal
 		s.x[i] = float32(pixels.Bits(i))/(1<<31)*1.732 - 1.732
@@ -114,7 +115,7 @@ func (s *Step) Time(n int) ([]time.Duration, error) {
 	for range n {
 		if s.block != nil {
 			t := time.Now()
-			if err := s.block.Block(int(s.taken/blockSteps), 0, blockSteps, 0.01, s.taken+1, new(nets.Loss)); err != nil {
+			if err := s.block.Block(int(s.taken/blockSteps), 0, blockSteps, 0.01, s.taken+1, new(network.Loss)); err != nil {
 				return nil, err
 			}
 			s.taken += blockSteps
@@ -132,12 +133,12 @@ func (s *Step) Time(n int) ([]time.Duration, error) {
 }
 
 // Profile takes n steps and returns each operation's fastest time. Only the CPU's engine can be looked into.
-func (s *Step) Profile(n int) ([]nets.LayerTime, error) {
-	engine, ok := s.engine.(*nets.CPU)
+func (s *Step) Profile(n int) ([]network.LayerTime, error) {
+	engine, ok := s.engine.(*network.CPU)
 	if !ok {
 		return nil, fmt.Errorf("bench: %s has no times by layer", s.Kernel)
 	}
-	var best []nets.LayerTime
+	var best []network.LayerTime
 	for range n {
 		s.taken++
 		times := engine.Profile(s.x, s.labels, 0.01, s.taken)

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"tqn/nets"
 	"tqn/nets/kernel"
+	"tqn/nets/network"
 )
 
 func TestGFLOPSCountsTheDirectAlgorithm(t *testing.T) {
@@ -86,7 +86,7 @@ func TestPeersHaveOurParameters(t *testing.T) {
 	}
 	p.close()
 	for _, c := range PeerCases() {
-		m, err := nets.NewModel(nets.Spec{Net: c.Net, Input: nets.Shape{H: 32, W: 32, C: 3}, Classes: 10, Width: c.Width})
+		m, err := network.NewModel(network.Spec{Net: c.Net, Input: network.Shape{H: 32, W: 32, C: 3}, Classes: 10, Width: c.Width})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +100,7 @@ func TestPeersHaveOurParameters(t *testing.T) {
 // raceDetector: this test binary carries shadow memory of its own.
 var raceDetector bool
 
-// TestMemoryEstimate: a pool of processes plans with nets.ModelBytes; it must not be below what a process needs, nor so far above that
+// TestMemoryEstimate: a pool of processes plans with network.ModelBytes; it must not be below what a process needs, nor so far above that
 // cores stay idle.
 func TestMemoryEstimate(t *testing.T) {
 	o := Options{Net: os.Getenv("TQN_MEMORY_NET"), Method: "bc", Batch: 64, Width: 0.5, Threads: 2}
@@ -112,7 +112,7 @@ func TestMemoryEstimate(t *testing.T) {
 		if _, err := s.Time(1); err != nil {
 			t.Fatal(err)
 		}
-		fmt.Printf("rss=%d estimate=%d\n", PeakRSS(), nets.ModelBytes(s.Model, o.Batch))
+		fmt.Printf("rss=%d estimate=%d\n", PeakRSS(), network.ModelBytes(s.Model, o.Batch))
 		return
 	}
 	if raceDetector {

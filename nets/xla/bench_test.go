@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"testing"
 
-	"tqn/nets"
 	"tqn/nets/dataset"
+	"tqn/nets/network"
 	"tqn/quantize"
 )
 
@@ -19,24 +19,24 @@ func BenchmarkBlock(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				m := model(b, nets.Spec{Net: "vgg9", Input: nets.Shape{H: 32, W: 32, C: 1}, Classes: 10, Width: width})
+				m := model(b, network.Spec{Net: "vgg9", Input: network.Shape{H: 32, W: 32, C: 1}, Classes: 10, Width: width})
 				h := hyper(128, quantize.SR)
 				e, err := New(c, c.Devices[:1], m, h, precision)
 				if err != nil {
 					b.Fatal(err)
 				}
 				defer e.Close()
-				nets.Initialise(e, h.Rule, 1)
+				network.Initialise(e, h.Rule, 1)
 				if err := e.LoadSet(set, 1, set.Augment); err != nil {
 					b.Fatal(err)
 				}
-				if err := e.Block(0, 0, 1, 0.01, 1, new(nets.Loss)); err != nil { // compiles
+				if err := e.Block(0, 0, 1, 0.01, 1, new(network.Loss)); err != nil { // compiles
 					b.Fatal(err)
 				}
 				step := uint64(1)
 				for b.Loop() {
 					step++
-					if err := e.Block(0, 0, 1, 0.01, step, new(nets.Loss)); err != nil {
+					if err := e.Block(0, 0, 1, 0.01, step, new(network.Loss)); err != nil {
 						b.Fatal(err)
 					}
 				}

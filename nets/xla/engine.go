@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"tqn/nets"
+	"tqn/nets/network"
 	"tqn/pjrt"
 )
 
@@ -15,8 +16,8 @@ import (
 type Engine struct {
 	client  *pjrt.Client
 	devices []pjrt.Device
-	model   nets.Model
-	hyper   nets.Hyper
+	model   network.Model
+	hyper   network.Hyper
 	options Options
 	layout  layout
 
@@ -33,7 +34,7 @@ var _ nets.BlockEngine = (*Engine)(nil)
 
 // New returns an engine with zero state on a device of the client, or on several, which then share each batch's images. It is an
 // error if the batch does not divide by their number.
-func New(c *pjrt.Client, devices []pjrt.Device, m nets.Model, h nets.Hyper, precision Precision) (*Engine, error) {
+func New(c *pjrt.Client, devices []pjrt.Device, m network.Model, h network.Hyper, precision Precision) (*Engine, error) {
 	if h.Batch%len(devices) != 0 {
 		return nil, fmt.Errorf("xla: a batch of %d images cannot be shared equally by %d devices", h.Batch, len(devices))
 	}
@@ -97,7 +98,7 @@ func destroy(buffers ...*pjrt.Buffer) {
 }
 
 // Model implements [nets.Engine].
-func (e *Engine) Model() nets.Model { return e.model }
+func (e *Engine) Model() network.Model { return e.model }
 
 // Kernel names platform, device, precision and plug-in with its version, for the manifest.
 func (e *Engine) Kernel() string {
@@ -109,7 +110,7 @@ func (e *Engine) Kernel() string {
 }
 
 // Tensors implements [nets.Engine].
-func (e *Engine) Tensors() []nets.Tensor { return nets.StateTensors(e.model) }
+func (e *Engine) Tensors() []network.Tensor { return network.StateTensors(e.model) }
 
 // find locates a state tensor in the host's copy, fetching it if need be.
 func (e *Engine) find(name string, n int, caller string) (vector int, part []float32) {
@@ -164,10 +165,10 @@ func (e *Engine) adopt(results []*pjrt.Buffer) {
 
 // adamScalars are alpha/(1-beta1^t) and 1/(1-beta2^t) in float32, as kernel.Adam has them.
 func adamScalars(alpha float64, t uint64) (scale, c2 float32) {
-	return float32(alpha / (1 - math.Pow(nets.AdamBeta1, float64(t)))), float32(1 / (1 - math.Pow(nets.AdamBeta2, float64(t))))
+	return float32(alpha / (1 - math.Pow(network.AdamBeta1, float64(t)))), float32(1 / (1 - math.Pow(network.AdamBeta2, float64(t))))
 }
 
-func (e *Engine) compile(program **pjrt.Executable, text func(nets.Model, nets.Hyper, Options) string) error {
+func (e *Engine) compile(program **pjrt.Executable, text func(network.Model, network.Hyper, Options) string) error {
 	if *program != nil {
 		return nil
 	}
@@ -180,37 +181,37 @@ func (e *Engine) compile(program **pjrt.Executable, text func(nets.Model, nets.H
 }
 
 // Step implements [nets.Engine].
-func (e *Engine) Step(x []float32, labels []int32, alpha float64, step uint64) (nets.Loss, error) {
+func (e *Engine) Step(x []float32, labels []int32, alpha float64, step uint64) (network.Loss, error) {
 	if n := e.hyper.Batch * e.model.Input.Len(); len(x) != n || len(labels) != e.hyper.Batch {
 		panic(fmt.Sprintf("xla: Engine.Step: %d values and %d labels; want %d and %d", len(x), len(labels), n, e.hyper.Batch))
 	}
 	if err := e.compile(&e.step, StepProgram); err != nil {
-		return nets.Loss{}, err
+		return network.Loss{}, err
 	}
 	if err := e.settle(); err != nil {
-		return nets.Loss{}, err
+		return network.Loss{}, err
 	}
 	in := e.model.Input
 	images, err := pjrt.Replicate(e.client, e.devices, x, e.hyper.Batch, in.H, in.W, in.C)
 	if err != nil {
-		return nets.Loss{}, err
+		return network.Loss{}, err
 	}
 	defer images.Destroy()
 	classes, err := pjrt.Replicate(e.client, e.devices, labels, len(labels))
 	if err != nil {
-		return nets.Loss{}, err
+		return network.Loss{}, err
 	}
 	defer classes.Destroy()
 	scale, c2 := adamScalars(alpha, step)
 	numbers, err := e.upload([]float32{scale}, []float32{c2}, []uint64{step})
 	if err != nil {
-		return nets.Loss{}, err
+		return network.Loss{}, err
 	}
 	defer destroy(numbers...)
 	args := append(append(append(append([]*pjrt.Buffer{}, e.state[:]...), images, classes), numbers...), e.constants...)
 	results, err := e.step.Run(args...)
 	if err != nil {
-		return nets.Loss{}, err
+		return network.Loss{}, err
 	}
 	e.adopt(results)
 	defer destroy(results[stateVectors:]...)
@@ -225,29 +226,29 @@ func (e *Engine) Step(x []float32, labels []int32, alpha float64, step uint64) (
 	return loss, e.layout.describe(status[0], step)
 }
 
-func readLoss(sum, wrong *pjrt.Buffer, images int) (nets.Loss, error) {
+func readLoss(sum, wrong *pjrt.Buffer, images int) (network.Loss, error) {
 	s, err := pjrt.ToHost[float64](sum)
 	if err != nil {
-		return nets.Loss{}, err
+		return network.Loss{}, err
 	}
 	w, err := pjrt.ToHost[int32](wrong)
 	if err != nil {
-		return nets.Loss{}, err
+		return network.Loss{}, err
 	}
-	return nets.Loss{Images: images, Sum: s[0], Wrong: int(w[0])}, nil
+	return network.Loss{Images: images, Sum: s[0], Wrong: int(w[0])}, nil
 }
 
 // Evaluate implements [nets.Engine].
-func (e *Engine) Evaluate(x []float32, labels []int32) (nets.Loss, error) {
+func (e *Engine) Evaluate(x []float32, labels []int32) (network.Loss, error) {
 	pixels := e.model.Input.Len()
 	if len(labels) < 1 || len(labels) > e.hyper.Batch || len(x) != len(labels)*pixels {
 		panic(fmt.Sprintf("xla: Engine.Evaluate: %d values and %d labels; want 1 to %d images of %d values", len(x), len(labels), e.hyper.Batch, pixels))
 	}
 	if err := e.compile(&e.evaluate, EvaluateProgram); err != nil {
-		return nets.Loss{}, err
+		return network.Loss{}, err
 	}
 	if err := e.settle(); err != nil {
-		return nets.Loss{}, err
+		return network.Loss{}, err
 	}
 	if len(labels) < e.hyper.Batch { // a short batch is filled up with images of label -1, which count nothing
 		fullX, full := make([]float32, e.hyper.Batch*pixels), make([]int32, e.hyper.Batch)
@@ -262,26 +263,26 @@ func (e *Engine) Evaluate(x []float32, labels []int32) (nets.Loss, error) {
 	return e.evaluateFull(x, labels)
 }
 
-func (e *Engine) evaluateFull(x []float32, labels []int32) (nets.Loss, error) {
+func (e *Engine) evaluateFull(x []float32, labels []int32) (network.Loss, error) {
 	in := e.model.Input
 	images, err := pjrt.Replicate(e.client, e.devices, x, e.hyper.Batch, in.H, in.W, in.C)
 	if err != nil {
-		return nets.Loss{}, err
+		return network.Loss{}, err
 	}
 	defer images.Destroy()
 	classes, err := pjrt.Replicate(e.client, e.devices, labels, len(labels))
 	if err != nil {
-		return nets.Loss{}, err
+		return network.Loss{}, err
 	}
 	defer classes.Destroy()
 	results, err := e.evaluate.Run(e.state[stateB], e.state[stateF], e.state[stateR], images, classes)
 	if err != nil {
-		return nets.Loss{}, err
+		return network.Loss{}, err
 	}
 	defer destroy(results...)
 	loss, err := readLoss(results[0], results[1], len(labels))
 	if err == nil && (math.IsNaN(loss.Sum) || math.IsInf(loss.Sum, 0)) {
-		err = &nets.NonFiniteError{What: "loss", Tensor: "the last layer"}
+		err = &network.NonFiniteError{What: "loss", Tensor: "the last layer"}
 	}
 	return loss, err
 }

@@ -17,6 +17,7 @@ import (
 	"tqn/nets"
 	"tqn/nets/dataset"
 	"tqn/nets/kernel"
+	"tqn/nets/network"
 	"tqn/pjrt"
 	"tqn/quantize"
 )
@@ -37,30 +38,30 @@ func need(t testing.TB) *pjrt.Client {
 }
 
 // small has every kind of layer, odd sizes, strides and shortcuts.
-var small = []nets.Spec{
-	{Net: "vgg9", Input: nets.Shape{H: 8, W: 8, C: 2}, Classes: 5, Width: 1. / 16, Depth: 0.5},
-	{Net: "vgg-bc", Input: nets.Shape{H: 8, W: 16, C: 1}, Classes: 3, Width: 1. / 32, Depth: 0.5},
-	{Net: "resnet56", Input: nets.Shape{H: 8, W: 8, C: 3}, Classes: 4, Width: 1. / 4, Depth: 1. / 9},
-	{Net: "wrn56-2", Input: nets.Shape{H: 9, W: 7, C: 1}, Classes: 3, Width: 1. / 4, Depth: 1. / 9},
-	{Net: "resnet18", Input: nets.Shape{H: 17, W: 15, C: 3}, Classes: 6, Width: 1. / 16, Depth: 0.5},
+var small = []network.Spec{
+	{Net: "vgg9", Input: network.Shape{H: 8, W: 8, C: 2}, Classes: 5, Width: 1. / 16, Depth: 0.5},
+	{Net: "vgg-bc", Input: network.Shape{H: 8, W: 16, C: 1}, Classes: 3, Width: 1. / 32, Depth: 0.5},
+	{Net: "resnet56", Input: network.Shape{H: 8, W: 8, C: 3}, Classes: 4, Width: 1. / 4, Depth: 1. / 9},
+	{Net: "wrn56-2", Input: network.Shape{H: 9, W: 7, C: 1}, Classes: 3, Width: 1. / 4, Depth: 1. / 9},
+	{Net: "resnet18", Input: network.Shape{H: 17, W: 15, C: 3}, Classes: 6, Width: 1. / 16, Depth: 0.5},
 }
 
 var rules = []quantize.Rule{quantize.Float, quantize.SR, quantize.BC, quantize.R}
 
-func model(t testing.TB, s nets.Spec) nets.Model {
+func model(t testing.TB, s network.Spec) network.Model {
 	t.Helper()
-	m, err := nets.NewModel(s)
+	m, err := network.NewModel(s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return m
 }
 
-func hyper(batch int, rule quantize.Rule) nets.Hyper {
-	return nets.Hyper{Batch: batch, Rule: rule, Noise: quantize.NewNoise(0x1234567890), NormMomentum: 0.1, NormEpsilon: 1e-5, UnbiasedState: true}
+func hyper(batch int, rule quantize.Rule) network.Hyper {
+	return network.Hyper{Batch: batch, Rule: rule, Noise: quantize.NewNoise(0x1234567890), NormMomentum: 0.1, NormEpsilon: 1e-5, UnbiasedState: true}
 }
 
-func engine(t testing.TB, m nets.Model, h nets.Hyper) *Engine {
+func engine(t testing.TB, m network.Model, h network.Hyper) *Engine {
 	t.Helper()
 	c := need(t)
 	e, err := New(c, c.Devices[:1], m, h, F32)
@@ -71,7 +72,7 @@ func engine(t testing.TB, m nets.Model, h nets.Hyper) *Engine {
 	return e
 }
 
-func randomBatch(m nets.Model, n int, seed uint64) ([]float32, []int32) {
+func randomBatch(m network.Model, n int, seed uint64) ([]float32, []int32) {
 	noise := quantize.NewNoise(seed)
 	x, labels := make([]float32, n*m.Input.Len()), make([]int32, n)
 	for i := range x {
@@ -85,8 +86,8 @@ func randomBatch(m nets.Model, n int, seed uint64) ([]float32, []int32) {
 
 // randomState sets every tensor to something a step can be wrong about: no scale is 1, no
 // shift or moment is 0.
-func randomState(e nets.Engine, rule quantize.Rule, seed uint64) {
-	nets.Initialise(e, rule, seed)
+func randomState(e network.Engine, rule quantize.Rule, seed uint64) {
+	network.Initialise(e, rule, seed)
 	noise := quantize.NewNoise(seed + 1)
 	for _, p := range e.Model().Params() {
 		draw := noise.At(uint32(p.Index), 0)
@@ -98,19 +99,19 @@ func randomState(e nets.Engine, rule quantize.Rule, seed uint64) {
 			e.Set(name, w)
 		}
 		switch p.Role {
-		case nets.Gamma, nets.RunningVar:
+		case network.Gamma, network.RunningVar:
 			uniform(p.Name, 0.5, 1.5)
-		case nets.Beta, nets.RunningMean, nets.LinearBias:
+		case network.Beta, network.RunningMean, network.LinearBias:
 			uniform(p.Name, -0.5, 0.5)
 		}
 		if p.Trained() {
-			uniform(p.Name+nets.FirstMoment, -1e-3, 1e-3)
-			uniform(p.Name+nets.SecondMoment, 1e-7, 1e-5)
+			uniform(p.Name+network.FirstMoment, -1e-3, 1e-3)
+			uniform(p.Name+network.SecondMoment, 1e-7, 1e-5)
 		}
 	}
 }
 
-func get(e nets.Engine, name string) []float32 {
+func get(e network.Engine, name string) []float32 {
 	for _, ts := range e.Tensors() {
 		if ts.Name == name {
 			w := make([]float32, ts.Len())
@@ -142,7 +143,7 @@ func distance(a, b []float32) float64 {
 //
 // It is about 1e-4 here. A ReLU or a maximum within rounding of its kink would exceed it; the fixed inputs
 // of these tests have none on the plug-ins named in pjrt's documentation.
-func tolerance(m nets.Model) float64 {
+func tolerance(m network.Model) float64 {
 	layers, k := 0.0, 0.0
 	for _, p := range m.Params() {
 		if p.FanIn > 0 {
@@ -160,7 +161,7 @@ func tolerance(m nets.Model) float64 {
 func checkStep(t *testing.T, e *Engine, step uint64) (wrong []string) {
 	t.Helper()
 	m, h := e.Model(), e.hyper
-	ref := nets.NewReference(m, h)
+	ref := network.NewReference(m, h)
 	randomState(ref, h.Rule, 7)
 	randomState(e, h.Rule, 7)
 	old := map[string][]float32{}
@@ -173,7 +174,7 @@ func checkStep(t *testing.T, e *Engine, step uint64) (wrong []string) {
 		t.Fatal(err)
 	}
 	defer workers.Close()
-	cpu, err := nets.NewCPU(m, h, workers)
+	cpu, err := network.NewCPU(m, h, workers)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +190,7 @@ func checkStep(t *testing.T, e *Engine, step uint64) (wrong []string) {
 	}
 	tol := tolerance(m)
 	worst, worstName := 0.0, ""
-	for _, other := range []nets.Engine{ref, cpu} {
+	for _, other := range []network.Engine{ref, cpu} {
 		want, err := other.Step(x, labels, alpha, step)
 		if err != nil {
 			t.Fatal(err)
@@ -229,11 +230,11 @@ func checkStep(t *testing.T, e *Engine, step uint64) (wrong []string) {
 		if !p.Trained() {
 			continue
 		}
-		w, mom, v := slices.Clone(old[p.Name]), get(e, p.Name+nets.FirstMoment), get(e, p.Name+nets.SecondMoment)
+		w, mom, v := slices.Clone(old[p.Name]), get(e, p.Name+network.FirstMoment), get(e, p.Name+network.SecondMoment)
 		steps := make([]float32, len(w))
 		for i := range steps {
 			root := float32(math.Sqrt(float64(float32(v[i] * c2))))
-			steps[i] = float32(scale*mom[i]) / (root + nets.AdamEpsilon)
+			steps[i] = float32(scale*mom[i]) / (root + network.AdamEpsilon)
 		}
 		rule, grid := quantize.Float, quantize.Grid{Delta: 1, Lo: math.Inf(-1), Hi: math.Inf(1)}
 		if p.Binarised() && h.Rule != quantize.Float {
@@ -294,7 +295,7 @@ func TestPrecisions(t *testing.T) {
 	if len(checkStep(t, e, 3)) == 0 {
 		t.Error("bf16 is as exact as f32: it did not take effect")
 	}
-	ref := nets.NewReference(m, e.hyper)
+	ref := network.NewReference(m, e.hyper)
 	randomState(ref, quantize.Float, 7)
 	x, labels := randomBatch(m, 6, 3)
 	want, err := ref.Evaluate(x, labels)
@@ -350,14 +351,14 @@ func TestPlantedDefects(t *testing.T) {
 			t.Logf("%s: seen in %d tensors, first: %s", name, len(wrong), wrong[0])
 		}
 	}
-	settings := map[string]func(*nets.Hyper){
-		"another seed":             func(h *nets.Hyper) { h.Noise = quantize.NewNoise(1) },
-		"epsilon of batch norm":    func(h *nets.Hyper) { h.NormEpsilon = 1e-3 },
-		"momentum of batch norm":   func(h *nets.Hyper) { h.NormMomentum = 0.11 },
-		"biased running variance":  func(h *nets.Hyper) { h.UnbiasedState = false },
-		"weight decay left out":    func(h *nets.Hyper) { h.WeightDecay = 0 },
-		"rounded to the nearest":   func(h *nets.Hyper) { h.Rule = quantize.R },
-		"weights read as they are": func(h *nets.Hyper) { h.Rule = quantize.Float },
+	settings := map[string]func(*network.Hyper){
+		"another seed":             func(h *network.Hyper) { h.Noise = quantize.NewNoise(1) },
+		"epsilon of batch norm":    func(h *network.Hyper) { h.NormEpsilon = 1e-3 },
+		"momentum of batch norm":   func(h *network.Hyper) { h.NormMomentum = 0.11 },
+		"biased running variance":  func(h *network.Hyper) { h.UnbiasedState = false },
+		"weight decay left out":    func(h *network.Hyper) { h.WeightDecay = 0 },
+		"rounded to the nearest":   func(h *network.Hyper) { h.Rule = quantize.R },
+		"weights read as they are": func(h *network.Hyper) { h.Rule = quantize.Float },
 	}
 	for name, change := range settings {
 		h := hyper(6, quantize.SR)
@@ -397,7 +398,7 @@ func TestPlantedDefects(t *testing.T) {
 // With [program.exact] returning its argument, XLA contracts a product and a sum, and this test fails at the first step.
 func TestUpdateIsExact(t *testing.T) {
 	c := need(t)
-	m := model(t, nets.Spec{Net: "vgg9", Input: nets.Shape{H: 8, W: 8, C: 3}, Classes: 5, Width: 0.3, Depth: 0.5})
+	m := model(t, network.Spec{Net: "vgg9", Input: network.Shape{H: 8, W: 8, C: 3}, Classes: 5, Width: 0.3, Depth: 0.5})
 	workers, err := kernel.NewWorkers(1, "generic")
 	if err != nil {
 		t.Fatal(err)
@@ -456,8 +457,8 @@ func TestUpdateIsExact(t *testing.T) {
 				if !p.Trained() {
 					continue
 				}
-				adam := kernel.Adam{Alpha: 0.01, Beta1: nets.AdamBeta1, Beta2: nets.AdamBeta2, Epsilon: nets.AdamEpsilon, T: step}
-				if p.Role == nets.ConvWeight || p.Role == nets.LinearWeight {
+				adam := kernel.Adam{Alpha: 0.01, Beta1: network.AdamBeta1, Beta2: network.AdamBeta2, Epsilon: network.AdamEpsilon, T: step}
+				if p.Role == network.ConvWeight || p.Role == network.LinearWeight {
 					adam.Decay = h.WeightDecay
 				}
 				r, grid := quantize.Float, quantize.Grid{Delta: 1, Lo: math.Inf(-1), Hi: math.Inf(1)}
@@ -465,8 +466,8 @@ func TestUpdateIsExact(t *testing.T) {
 					r, grid = rule, quantize.Binary()
 				}
 				g := slices.Clone(grads[l.vector[i]][l.offset[i]:][:p.Len()])
-				workers.AdamRule(cpu[p.Name], g, cpu[p.Name+nets.FirstMoment], cpu[p.Name+nets.SecondMoment], adam, r, grid, h.Noise.At(uint32(p.Index), step))
-				for _, name := range []string{p.Name, p.Name + nets.FirstMoment, p.Name + nets.SecondMoment} {
+				workers.AdamRule(cpu[p.Name], g, cpu[p.Name+network.FirstMoment], cpu[p.Name+network.SecondMoment], adam, r, grid, h.Noise.At(uint32(p.Index), step))
+				for _, name := range []string{p.Name, p.Name + network.FirstMoment, p.Name + network.SecondMoment} {
 					for j, got := range get(e, name) {
 						if want := cpu[name][j]; math.Float32bits(got) != math.Float32bits(want) {
 							t.Fatalf("%s: step %d: %s[%d] is %v, the kernel's is %v", rule, step, name, j, got, want)
@@ -489,7 +490,7 @@ func TestAugmentationIsTheLoaders(t *testing.T) {
 		}
 		for _, augment := range []dataset.Augmentation{set.Augment, {}, {Pad: 4, Flip: true}, {Pad: set.Width}} {
 			const batch, seed, epoch = 32, 0xabcdef0123, 5
-			m := model(t, nets.Spec{Net: "vgg9", Input: nets.Shape{H: set.Height, W: set.Width, C: set.Channels}, Classes: len(set.Classes), Width: 1. / 64})
+			m := model(t, network.Spec{Net: "vgg9", Input: network.Shape{H: set.Height, W: set.Width, C: set.Channels}, Classes: len(set.Classes), Width: 1. / 64})
 			e := engine(t, m, hyper(batch, quantize.Float))
 			if err := e.LoadSet(set, seed, augment); err != nil {
 				t.Fatal(err)
@@ -551,17 +552,17 @@ func TestBlock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := model(t, nets.Spec{Net: "vgg9", Input: nets.Shape{H: 32, W: 32, C: 1}, Classes: 10, Width: 1. / 16, Depth: 0.5})
+	m := model(t, network.Spec{Net: "vgg9", Input: network.Shape{H: 32, W: 32, C: 1}, Classes: 10, Width: 1. / 16, Depth: 0.5})
 	h := hyper(16, quantize.Float)
 	whole, cut, single := engine(t, m, h), engine(t, m, h), engine(t, m, h)
 	for _, e := range []*Engine{whole, cut, single} {
-		nets.Initialise(e, h.Rule, 3)
+		network.Initialise(e, h.Rule, 3)
 		if err := e.LoadSet(set, 9, set.Augment); err != nil {
 			t.Fatal(err)
 		}
 	}
 	const epoch = 2
-	var a, b, s nets.Loss
+	var a, b, s network.Loss
 	if err := whole.Block(epoch, 1, 3, 0.01, 1, &a); err != nil {
 		t.Fatal(err)
 	}
@@ -623,8 +624,8 @@ func TestBlock(t *testing.T) {
 	for _, ts := range cut.Tensors() {
 		before[ts.Name] = get(cut, ts.Name)
 	}
-	var n *nets.NonFiniteError
-	var loss nets.Loss
+	var n *network.NonFiniteError
+	var loss network.Loss
 	if err := cut.Block(epoch, 0, 4, 0.01, 9, &loss); !errors.As(err, &n) || n.Step != 9 || loss.Images != h.Batch {
 		t.Errorf("a block with NaN: %v, %+v; want a NonFiniteError at step 9 and %d images", err, loss, h.Batch)
 	}
@@ -668,10 +669,10 @@ func TestBlock(t *testing.T) {
 // TestPooling: the gradient goes to the first of equal maxima.
 func TestPooling(t *testing.T) {
 	c := need(t)
-	for _, l := range []nets.Layer{
-		{Kind: nets.MaxPool, In: nets.Shape{H: 4, W: 6, C: 2}, Out: nets.Shape{H: 2, W: 3, C: 2}, Kernel: 2, Stride: 2},
-		{Kind: nets.MaxPool, In: nets.Shape{H: 7, W: 5, C: 2}, Out: nets.Shape{H: 4, W: 3, C: 2}, Kernel: 3, Stride: 2, Pad: 1},
-		{Kind: nets.MaxPool, In: nets.Shape{H: 6, W: 5, C: 2}, Out: nets.Shape{H: 3, W: 3, C: 2}, Kernel: 3, Stride: 2, Pad: 1},
+	for _, l := range []network.Layer{
+		{Kind: network.MaxPool, In: network.Shape{H: 4, W: 6, C: 2}, Out: network.Shape{H: 2, W: 3, C: 2}, Kernel: 2, Stride: 2},
+		{Kind: network.MaxPool, In: network.Shape{H: 7, W: 5, C: 2}, Out: network.Shape{H: 4, W: 3, C: 2}, Kernel: 3, Stride: 2, Pad: 1},
+		{Kind: network.MaxPool, In: network.Shape{H: 6, W: 5, C: 2}, Out: network.Shape{H: 3, W: 3, C: 2}, Kernel: 3, Stride: 2, Pad: 1},
 	} {
 		const batch = 3
 		x, dy := make([]float32, batch*l.In.Len()), make([]float32, batch*l.Out.Len())
@@ -743,7 +744,7 @@ func TestNotFinite(t *testing.T) {
 		before[ts.Name] = get(e, ts.Name)
 	}
 	_, err := e.Step(x, labels, 0.01, 17)
-	var n *nets.NonFiniteError
+	var n *network.NonFiniteError
 	if !errors.As(err, &n) || n.Step != 17 {
 		t.Fatalf("infinite pixel: %v; want a NonFiniteError at step 17", err)
 	}
@@ -753,10 +754,10 @@ func TestNotFinite(t *testing.T) {
 		}
 	}
 	l := e.layout
-	if got := l.describe(statusGrad+int32(l.size[stateB]), 2).(*nets.NonFiniteError); got.Tensor != "bn_1.gamma" {
+	if got := l.describe(statusGrad+int32(l.size[stateB]), 2).(*network.NonFiniteError); got.Tensor != "bn_1.gamma" {
 		t.Errorf("first gradient behind the binarised ones: %v", got)
 	}
-	if got := l.describe(statusGrad, 2).(*nets.NonFiniteError); got.Tensor != "conv_1.weight" {
+	if got := l.describe(statusGrad, 2).(*network.NonFiniteError); got.Tensor != "conv_1.weight" {
 		t.Errorf("first gradient: %v", got)
 	}
 }
@@ -777,7 +778,7 @@ func TestCellsSideBySide(t *testing.T) {
 		}
 	}
 	train := func(config nets.Config, dir string) error {
-		_, err := nets.Train(t.Context(), config, nets.Where{Dir: dir, NewEngine: func(m nets.Model, h nets.Hyper) (nets.Engine, error) {
+		_, err := nets.Train(t.Context(), config, nets.Where{Dir: dir, NewEngine: func(m network.Model, h network.Hyper) (network.Engine, error) {
 			return New(c, c.Devices[:1], m, h, F32)
 		}})
 		return err
@@ -827,7 +828,7 @@ func TestDevicesShareTheBatch(t *testing.T) {
 	const batch = 6
 	specs := small
 	if testing.Short() {
-		specs = []nets.Spec{small[0], small[2]}
+		specs = []network.Spec{small[0], small[2]}
 	}
 	for _, spec := range specs {
 		m := model(t, spec)
@@ -863,7 +864,7 @@ func TestDevicesShareTheBatch(t *testing.T) {
 	}
 }
 
-func engineOn(t testing.TB, devices []pjrt.Device, m nets.Model, h nets.Hyper) *Engine {
+func engineOn(t testing.TB, devices []pjrt.Device, m network.Model, h network.Hyper) *Engine {
 	t.Helper()
 	e, err := New(need(t), devices, m, h, F32)
 	if err != nil {
@@ -874,9 +875,9 @@ func engineOn(t testing.TB, devices []pjrt.Device, m nets.Model, h nets.Hyper) *
 }
 
 // stepsAgree takes a step with each engine, from the same weights, and compares losses, gradients (first moments) and running averages.
-func stepsAgree(m nets.Model, a, b *Engine, xa []float32, la []int32, xb []float32, lb []int32) error {
-	nets.Initialise(a, a.hyper.Rule, 3)
-	nets.Initialise(b, b.hyper.Rule, 3)
+func stepsAgree(m network.Model, a, b *Engine, xa []float32, la []int32, xb []float32, lb []int32) error {
+	network.Initialise(a, a.hyper.Rule, 3)
+	network.Initialise(b, b.hyper.Rule, 3)
 	one, err := a.Step(xa, la, 0.01, 1)
 	if err != nil {
 		return err
@@ -891,7 +892,7 @@ func stepsAgree(m nets.Model, a, b *Engine, xa []float32, la []int32, xb []float
 	for _, p := range m.Params() {
 		name := p.Name
 		if p.Trained() {
-			name += nets.FirstMoment
+			name += network.FirstMoment
 		}
 		got, want := get(b, name), get(a, name)
 		largest := 0.0

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"tqn/nets"
+	"tqn/nets/network"
 	"tqn/quantize"
 )
 
@@ -39,7 +39,7 @@ type Options struct {
 // (N,H,W,C); the output of a linear layer is (N,1,1,O).
 type net struct {
 	*program
-	hyper     nets.Hyper
+	hyper     network.Hyper
 	precision Precision
 	devices   int // that share the batch
 	train     bool
@@ -51,7 +51,7 @@ type net struct {
 // back maps the gradient of a layer's output to that of its input.
 type back func(dy value) value
 
-func (n *net) forward(layers []nets.Layer, x value) (value, back) {
+func (n *net) forward(layers []network.Layer, x value) (value, back) {
 	var backs []back
 	if n.devices > 1 {
 		x = n.shard(x, n.devices)
@@ -68,23 +68,23 @@ func (n *net) forward(layers []nets.Layer, x value) (value, back) {
 	}
 }
 
-func (n *net) layer(l nets.Layer, x value) (value, back) {
+func (n *net) layer(l network.Layer, x value) (value, back) {
 	switch l.Kind {
-	case nets.Conv:
+	case network.Conv:
 		return n.conv(l, x)
-	case nets.BatchNorm:
+	case network.BatchNorm:
 		return n.batchNorm(l, x)
-	case nets.Linear:
+	case network.Linear:
 		return n.linear(l, x)
-	case nets.ReLU:
+	case network.ReLU:
 		return n.relu(x)
-	case nets.MaxPool:
+	case network.MaxPool:
 		return n.maxPool(l, x)
-	case nets.GlobalAvgPool:
+	case network.GlobalAvgPool:
 		return n.globalAvgPool(l, x)
-	case nets.Subsample:
+	case network.Subsample:
 		return n.subsample(l, x)
-	case nets.Residual:
+	case network.Residual:
 		body, backBody := n.forward(l.Body, x)
 		short, backShort := n.forward(l.Shortcut, x)
 		return n.add(body, short), func(dy value) value { return n.add(backBody(dy), backShort(dy)) }
@@ -116,7 +116,7 @@ func (n *net) request() string {
 //
 // with the exchange said in the dimension numbers, as JAX writes gradients: the pattern that XLA's GPU compiler turns into
 // the library's backward convolutions (TestConvolutionsAreTheLibrarys).
-func (n *net) conv(l nets.Layer, x value) (value, back) {
+func (n *net) conv(l network.Layer, x value) (value, back) {
 	w := n.weights[l.Name+".weight"]
 	batch, k, s := x.dims[0], l.Kernel, l.Stride
 	x, w = n.factor(x), n.factor(w)
@@ -141,7 +141,7 @@ func (n *net) conv(l nets.Layer, x value) (value, back) {
 }
 
 // linear: y[n,o] = sum over i of x[n,i] w[i,o], plus bias[o].
-func (n *net) linear(l nets.Layer, x value) (value, back) {
+func (n *net) linear(l network.Layer, x value) (value, back) {
 	batch, in, out := x.dims[0], l.In.Len(), l.Out.C
 	w := n.factor(n.weights[l.Name+".weight"])
 	flat := n.factor(n.reshape(x, batch, in))
@@ -174,7 +174,7 @@ func (n *net) channelSum(a value) value {
 //	dx = gamma/sqrt(var+eps) * (dy - mean(dy) - xhat*mean(dy*xhat)),  dgamma = sum dy*xhat,  dbeta = sum dy
 //
 // Mean, variance (as E[x^2] - mean^2) and the averages are computed in float64.
-func (n *net) batchNorm(l nets.Layer, x value) (value, back) {
+func (n *net) batchNorm(l network.Layer, x value) (value, back) {
 	channels := l.Out.C
 	count := float64(x.len() / channels)
 	running, runningVar := n.convert(n.weights[l.Name+".mean"], f64), n.convert(n.weights[l.Name+".variance"], f64)
@@ -214,7 +214,7 @@ func (n *net) relu(x value) (value, back) {
 // maxPool is written with elementwise operations that fuse: pixel (r, s) of every window is a strided slice of the padded image. The
 // gradient goes to the window's first maximum in the order of rows, and where windows overlap it is added up in their order, as on the CPU engine;
 // XLA's select_and_scatter leaves that order open.
-func (n *net) maxPool(l nets.Layer, x value) (value, back) {
+func (n *net) maxPool(l network.Layer, x value) (value, back) {
 	batch, k, stride := x.dims[0], l.Kernel, l.Stride
 	extent := func(out int) int { return (out-1)*stride + 1 } // of a strided slice, in pixels
 	// The windows end at the last one that fits: trailing padding may be cut.
@@ -248,7 +248,7 @@ func (n *net) maxPool(l nets.Layer, x value) (value, back) {
 	}
 }
 
-func (n *net) globalAvgPool(l nets.Layer, x value) (value, back) {
+func (n *net) globalAvgPool(l network.Layer, x value) (value, back) {
 	area := float64(l.In.H * l.In.W)
 	y := n.scale(n.reduce("add", x, 0, 1, 2), 1/area)
 	return n.reshape(y, x.dims[0], 1, 1, l.In.C), func(dy value) value {
@@ -257,7 +257,7 @@ func (n *net) globalAvgPool(l nets.Layer, x value) (value, back) {
 }
 
 // subsample takes every Stride-th pixel and appends zero channels.
-func (n *net) subsample(l nets.Layer, x value) (value, back) {
+func (n *net) subsample(l network.Layer, x value) (value, back) {
 	batch, s := x.dims[0], l.Stride
 	kept := min(l.In.C, l.Out.C)
 	y := n.slice(x, []int{0, 0, 0, 0}, []int{batch, l.In.H, l.In.W, kept}, []int{1, s, s, 1})

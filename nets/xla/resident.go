@@ -7,6 +7,7 @@ import (
 
 	"tqn/nets"
 	"tqn/nets/dataset"
+	"tqn/nets/network"
 	"tqn/pjrt"
 	"tqn/quantize"
 )
@@ -118,7 +119,7 @@ func (e *Engine) loaded() *resident {
 // adds to loss what [Engine.Step] would have returned, in the same order. step is the number of the first, from 1. The
 // host starts up to 8192 steps one behind the other and waits for the last. After a *nets.NonFiniteError the state is that before
 // the step it names, and the loss is that of the steps before it and of the step itself.
-func (e *Engine) Block(epoch, first, n int, alpha float64, step uint64, loss *nets.Loss) error {
+func (e *Engine) Block(epoch, first, n int, alpha float64, step uint64, loss *network.Loss) error {
 	r := e.loaded()
 	batches := r.set.Train.Len() / e.hyper.Batch
 	if epoch < 0 || first < 0 || n < 1 || first+n > batches || step < 1 {
@@ -149,7 +150,7 @@ func (e *Engine) Block(epoch, first, n int, alpha float64, step uint64, loss *ne
 	return nil
 }
 
-func (e *Engine) runBlock(r *resident, epoch, first, n int, alpha float64, step uint64, loss *nets.Loss) error {
+func (e *Engine) runBlock(r *resident, epoch, first, n int, alpha float64, step uint64, loss *network.Loss) error {
 	if err := e.settle(); err != nil {
 		return err
 	}
@@ -196,31 +197,31 @@ func (e *Engine) runBlock(r *resident, epoch, first, n int, alpha float64, step 
 }
 
 // EvaluateSet is the loss on the whole test split, in one call.
-func (e *Engine) EvaluateSet() (nets.Loss, error) {
+func (e *Engine) EvaluateSet() (network.Loss, error) {
 	r := e.loaded()
 	if r.evaluate == nil {
 		var err error
 		if r.evaluate, err = e.client.CompileOnce(EvaluateSetProgram(e.model, e.hyper, e.options, r.set), e.devices...); err != nil {
-			return nets.Loss{}, fmt.Errorf("xla: compiling %s: %w", e.model.Name, err)
+			return network.Loss{}, fmt.Errorf("xla: compiling %s: %w", e.model.Name, err)
 		}
 	}
 	if err := e.settle(); err != nil {
-		return nets.Loss{}, err
+		return network.Loss{}, err
 	}
 	results, err := r.evaluate.Run(e.state[stateB], e.state[stateF], e.state[stateR], r.test, r.testLabels, r.mean, r.inverse)
 	if err != nil {
-		return nets.Loss{}, err
+		return network.Loss{}, err
 	}
 	defer destroy(results...)
 	loss, err := readLoss(results[0], results[1], r.set.Test.Len())
 	if err == nil && (math.IsNaN(loss.Sum) || math.IsInf(loss.Sum, 0)) {
-		err = &nets.NonFiniteError{What: "loss", Tensor: "the last layer"}
+		err = &network.NonFiniteError{What: "loss", Tensor: "the last layer"}
 	}
 	return loss, err
 }
 
 // pixelArguments are a split's pixels and labels, and the normalisation.
-func pixelArguments(m nets.Model, images int) (pixels, labels, mean, inverse argument) {
+func pixelArguments(m network.Model, images int) (pixels, labels, mean, inverse argument) {
 	area := m.Input.H * m.Input.W
 	return argument{elem: ui8, dims: []int{images * area, m.Input.C}}, argument{elem: i32, dims: []int{images, 1}},
 		argument{elem: f32, dims: []int{area, m.Input.C}}, argument{elem: f32, dims: []int{m.Input.C}}
@@ -237,7 +238,7 @@ func pixelArguments(m nets.Model, images int) (pixels, labels, mean, inverse arg
 // The results are the first arguments of the next step, and the other arguments are those of the whole block, so that the host
 // starts steps one behind the other without waiting for any. A while loop in the program would wait: on a GPU
 // it reads its condition back before each turn. After a status that is not fine a step changes nothing.
-func BlockProgram(m nets.Model, h nets.Hyper, o Options, set *dataset.Set, augment dataset.Augmentation) string {
+func BlockProgram(m network.Model, h network.Hyper, o Options, set *dataset.Set, augment dataset.Augmentation) string {
 	l := newLayout(m)
 	images := set.Train.Len()
 	pixels, labels, mean, inverse := pixelArguments(m, images)
@@ -270,7 +271,7 @@ func BlockProgram(m nets.Model, h nets.Hyper, o Options, set *dataset.Set, augme
 //
 //	arguments  B, F, R, pixels ui8 (images*H*W, C), labels i32 (images, 1), mean f32 (H*W, C), inverse f32 (C)
 //	results    sum of losses f64, wrong i32
-func EvaluateSetProgram(m nets.Model, h nets.Hyper, o Options, set *dataset.Set) string {
+func EvaluateSetProgram(m network.Model, h network.Hyper, o Options, set *dataset.Set) string {
 	l := newLayout(m)
 	images := set.Test.Len()
 	pixels, labels, mean, inverse := pixelArguments(m, images)
@@ -298,7 +299,7 @@ func EvaluateSetProgram(m nets.Model, h nets.Hyper, o Options, set *dataset.Set)
 
 // augmented gathers images by index (i32, batch), shifts and mirrors each by the draw of
 // (augmentation stream, epoch, image), and normalises, as [dataset.Loader] does.
-func (n *net) augmented(in nets.Shape, pixels, mean, inverse, index value, augment dataset.Augmentation, epoch value, key [2]value) value {
+func (n *net) augmented(in network.Shape, pixels, mean, inverse, index value, augment dataset.Augmentation, epoch value, key [2]value) value {
 	batch := index.dims[0]
 	shape := []int{batch, in.H, in.W}
 	y, x := n.iota(i32, 1, shape...), n.iota(i32, 2, shape...)

@@ -3,7 +3,7 @@ package xla
 import (
 	"fmt"
 
-	"tqn/nets"
+	"tqn/nets/network"
 	"tqn/quantize"
 )
 
@@ -24,13 +24,13 @@ const (
 
 // layout says where each tensor lies.
 type layout struct {
-	params []nets.Param
+	params []network.Param
 	vector []int // of params[i]: stateB, stateF or stateR
 	offset []int
 	size   [stateVectors]int
 }
 
-func newLayout(m nets.Model) layout {
+func newLayout(m network.Model) layout {
 	l := layout{params: m.Params()}
 	for _, p := range l.params {
 		v := stateF
@@ -57,9 +57,9 @@ func (l layout) at(name string) (vector, offset, n int, ok bool) {
 		switch name {
 		case p.Name:
 			return l.vector[i], l.offset[i], p.Len(), true
-		case p.Name + nets.FirstMoment:
+		case p.Name + network.FirstMoment:
 			return l.vector[i] + 1, l.offset[i], p.Len(), p.Trained()
-		case p.Name + nets.SecondMoment:
+		case p.Name + network.SecondMoment:
 			return l.vector[i] + 2, l.offset[i], p.Len(), p.Trained()
 		}
 	}
@@ -109,7 +109,7 @@ const (
 // trainStep emits one step on a batch: the new state, the sum of losses (f64), the number
 // of wrong images (i32) and the status (i32), which is the earlier one unless that is fine. If
 // the status is not fine, the new state is the old one.
-func (n *net) trainStep(m nets.Model, l layout, state []value, x, labels, earlier value, s scalars) (newState []value, loss, wrong, status value) {
+func (n *net) trainStep(m network.Model, l layout, state []value, x, labels, earlier value, s scalars) (newState []value, loss, wrong, status value) {
 	n.train = true
 	n.unpack(l, state[stateB], state[stateF], state[stateR])
 	logits, backward := n.forward(m.Layers, x)
@@ -172,7 +172,7 @@ func (n *net) decayed(l layout, vector int, g, w value, s scalars) value {
 	for i, p := range l.params {
 		if l.vector[i] == vector {
 			decay := 0.0
-			if p.Role == nets.ConvWeight || p.Role == nets.LinearWeight {
+			if p.Role == network.ConvWeight || p.Role == network.LinearWeight {
 				decay = n.hyper.WeightDecay
 			}
 			factors = append(factors, n.fill(f32, decay, p.Len()))
@@ -206,8 +206,8 @@ func (n *net) factors(l layout) *value {
 // factors, if there are any, multiply the step: kernel.Adam's Factor.
 func (n *net) adam(g, m, v value, factors *value, s scalars) (newM, newV, step value) {
 	times := func(c float64, a value) value { return n.exact(n.scale(a, c), s) }
-	newM = n.add(times(nets.AdamBeta1, m), times(1-nets.AdamBeta1, g))
-	newV = n.add(times(nets.AdamBeta2, v), times(1-nets.AdamBeta2, n.exact(n.mul(g, g), s)))
+	newM = n.add(times(network.AdamBeta1, m), times(1-network.AdamBeta1, g))
+	newV = n.add(times(network.AdamBeta2, v), times(1-network.AdamBeta2, n.exact(n.mul(g, g), s)))
 	scale := n.broadcast(s.scale, m.dims)
 	if factors != nil {
 		scale = n.exact(n.mul(scale, *factors), s)
@@ -215,7 +215,7 @@ func (n *net) adam(g, m, v value, factors *value, s scalars) (newM, newV, step v
 	scaled := n.exact(n.mul(scale, newM), s)
 	under := n.exact(n.mul(newV, n.broadcast(s.c2, v.dims)), s)
 	root := n.convert(n.exact(n.unary("sqrt", n.convert(under, f64)), s), f32)
-	quotient := n.div(n.convert(scaled, f64), n.convert(n.addConst(root, nets.AdamEpsilon), f64))
+	quotient := n.div(n.convert(scaled, f64), n.convert(n.addConst(root, network.AdamEpsilon), f64))
 	return newM, newV, n.convert(n.exact(quotient, s), f32)
 }
 
@@ -305,7 +305,7 @@ func (p *program) words64(a value) (low, high value) {
 //	arguments  state (7 vectors, donated), x f32 (N,H,W,C), labels i32 (N), scale f32, c2 f32, step ui64,
 //	           key ui32[2], ones ui32, ones ui64
 //	results    state, sum of losses f64, wrong i32, status i32
-func StepProgram(m nets.Model, h nets.Hyper, o Options) string {
+func StepProgram(m network.Model, h network.Hyper, o Options) string {
 	l := newLayout(m)
 	args := stateArguments(l, true)
 	args = append(args, argument{elem: f32, dims: []int{h.Batch, m.Input.H, m.Input.W, m.Input.C}}, argument{elem: i32, dims: []int{h.Batch}},
@@ -326,7 +326,7 @@ func StepProgram(m nets.Model, h nets.Hyper, o Options) string {
 //
 //	arguments  B, F, R, x f32 (N,H,W,C), labels i32 (N)
 //	results    sum of losses f64, wrong i32
-func EvaluateProgram(m nets.Model, h nets.Hyper, o Options) string {
+func EvaluateProgram(m network.Model, h network.Hyper, o Options) string {
 	l := newLayout(m)
 	args := []argument{{elem: f32, dims: []int{l.size[stateB]}}, {elem: f32, dims: []int{l.size[stateF]}}, {elem: f32, dims: []int{l.size[stateR]}},
 		{elem: f32, dims: []int{h.Batch, m.Input.H, m.Input.W, m.Input.C}}, {elem: i32, dims: []int{h.Batch}}}
@@ -345,7 +345,7 @@ func (l layout) describe(status int32, step uint64) error {
 	case status == statusFine:
 		return nil
 	case status == statusLoss:
-		return &nets.NonFiniteError{What: "loss", Tensor: "the last layer", Step: step}
+		return &network.NonFiniteError{What: "loss", Tensor: "the last layer", Step: step}
 	}
 	at := int(status) - statusGrad
 	vector := stateB
@@ -354,7 +354,7 @@ func (l layout) describe(status int32, step uint64) error {
 	}
 	for i, p := range l.params {
 		if l.vector[i] == vector && at >= l.offset[i] && at < l.offset[i]+p.Len() {
-			return &nets.NonFiniteError{What: "gradient", Tensor: p.Name, Step: step}
+			return &network.NonFiniteError{What: "gradient", Tensor: p.Name, Step: step}
 		}
 	}
 	panic(fmt.Sprintf("xla: status %d belongs to no tensor", status))

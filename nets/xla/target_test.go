@@ -7,8 +7,8 @@ import (
 	"os"
 	"testing"
 
-	"tqn/nets"
 	"tqn/nets/dataset"
+	"tqn/nets/network"
 	"tqn/pjrt"
 	"tqn/quantize"
 )
@@ -51,9 +51,9 @@ func TestConvolutionsAreTheLibrarys(t *testing.T) {
 		}
 		return code
 	}
-	cifar := nets.Shape{H: 32, W: 32, C: 3}
-	for _, spec := range []nets.Spec{{Net: "vgg9", Input: cifar, Classes: 10}, {Net: "vgg-bc", Input: cifar, Classes: 10}, {Net: "resnet56", Input: cifar, Classes: 10},
-		{Net: "wrn56-2", Input: cifar, Classes: 10}, {Net: "resnet18", Input: nets.Shape{H: 224, W: 224, C: 3}, Classes: 1000}} {
+	cifar := network.Shape{H: 32, W: 32, C: 3}
+	for _, spec := range []network.Spec{{Net: "vgg9", Input: cifar, Classes: 10}, {Net: "vgg-bc", Input: cifar, Classes: 10}, {Net: "resnet56", Input: cifar, Classes: 10},
+		{Net: "wrn56-2", Input: cifar, Classes: 10}, {Net: "resnet18", Input: network.Shape{H: 224, W: 224, C: 3}, Classes: 1000}} {
 		if testing.Short() && spec.Net != "vgg9" && spec.Net != "resnet18" {
 			continue
 		}
@@ -69,7 +69,7 @@ func TestConvolutionsAreTheLibrarys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := model(t, nets.Spec{Net: "vgg9", Input: nets.Shape{H: 32, W: 32, C: 1}, Classes: 10})
+	m := model(t, network.Spec{Net: "vgg9", Input: network.Shape{H: 32, W: 32, C: 1}, Classes: 10})
 	n := convolutions(m.Layers)
 	h := hyper(128, quantize.SR)
 	if err := callsLibrary(compile(BlockProgram(m, h, Options{}, set, set.Augment)), n); err != nil {
@@ -89,10 +89,10 @@ func TestConvolutionsAreTheLibrarys(t *testing.T) {
 }
 
 // convolutions counts them, those of residual blocks included.
-func convolutions(layers []nets.Layer) int {
+func convolutions(layers []network.Layer) int {
 	n := 0
 	for _, l := range layers {
-		if l.Kind == nets.Conv {
+		if l.Kind == network.Conv {
 			n++
 		}
 		n += convolutions(l.Body) + convolutions(l.Shortcut)

@@ -8,14 +8,17 @@ import (
 	"testing"
 
 	"tqn/nets"
+	"tqn/nets/network"
 )
 
 // TestRunMovesBetweenEngines stops a run on one engine and continues it in the same folder on the other, both
 // ways round.
 func TestRunMovesBetweenEngines(t *testing.T) {
 	c := need(t)
-	device := func(m nets.Model, h nets.Hyper) (nets.Engine, error) { return New(c, c.Devices[:1], m, h, F32) }
-	engines := []func(nets.Model, nets.Hyper) (nets.Engine, error){nil, device}
+	device := func(m network.Model, h network.Hyper) (network.Engine, error) {
+		return New(c, c.Devices[:1], m, h, F32)
+	}
+	engines := []func(network.Model, network.Hyper) (network.Engine, error){nil, device}
 	config, err := nets.Config{Net: "vgg9", Method: "sr", Data: "embedded", Width: 1. / 16, Depth: 0.5, Epochs: 3, Batch: 20,
 		TrainImages: 100, TestImages: 50, Seed: 5}.Resolve()
 	if err != nil {
@@ -51,7 +54,7 @@ func TestStateIsPortable(t *testing.T) {
 	m := model(t, small[2])
 	h := hyper(6, 0)
 	e := engine(t, m, h)
-	ref := nets.NewReference(m, h)
+	ref := network.NewReference(m, h)
 	randomState(ref, h.Rule, 1)
 	for _, ts := range ref.Tensors() {
 		e.Set(ts.Name, get(ref, ts.Name))

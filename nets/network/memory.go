@@ -1,4 +1,4 @@
-package nets
+package network
 
 // ModelBytes is [PeakBytes] without the data set.
 func ModelBytes(m Model, batch int) int64 {

@@ -1,4 +1,4 @@
-package nets
+package network
 
 import (
 	"crypto/sha256"
@@ -113,9 +113,9 @@ type Hyper struct {
 	WeightDecay   float64        // L2 coefficient on the stored weights of convolutions and linear layers; 0 in Table 1
 	UnbiasedState bool           // running variance from the unbiased batch variance n/(n-1), as Torch does
 
-	Unclipped bool // bc keeps no box around its real weights: [Config.Clip]
-	FanScale  bool // bc's steps of binarised tensors are [Hyper.Scale] times as long: [Config.LearningRateScale]
-	Partial   bool // Step may get fewer than Batch images: [Config.LastBatch]
+	Unclipped bool // bc keeps no box around its real weights: Clip of nets.Config
+	FanScale  bool // bc's steps of binarised tensors are [Hyper.Scale] times as long: LearningRateScale of nets.Config
+	Partial   bool // Step may get fewer than Batch images: LastBatch of nets.Config
 }
 
 // Scale is the factor on a tensor's steps: 1, or BinaryConnect's sqrt((fan-in + fan-out)/1.5).
@@ -135,7 +135,7 @@ type NonFiniteError struct {
 }
 
 func (e *NonFiniteError) Error() string {
-	s := fmt.Sprintf("nets: %s of %s is not finite at step %d", e.What, e.Tensor, e.Step)
+	s := fmt.Sprintf("network: %s of %s is not finite at step %d", e.What, e.Tensor, e.Step)
 	if e.Method != "" {
 		s += " of method " + e.Method
 	}

@@ -1,4 +1,7 @@
-package nets
+// Package safetensors reads and writes tensors in the safetensors format (huggingface.co/docs/safetensors): 8 bytes of
+// header length, a JSON header {"name": {"dtype","shape","data_offsets":[from,to]}, "__metadata__": {string: string}}, then
+// the data without gaps, little-endian.
+package safetensors
 
 import (
 	"bufio"
@@ -12,11 +15,8 @@ import (
 	"slices"
 )
 
-// The files of trained weights follow the safetensors format (huggingface.co/docs/safetensors): 8 bytes of header length, a JSON header
-// {"name": {"dtype","shape","data_offsets":[from,to]}, "__metadata__": {string: string}}, then the data without gaps.
-
-// SafeTensor is one tensor of a safetensors file.
-type SafeTensor struct {
+// Tensor is one tensor of a safetensors file.
+type Tensor struct {
 	Name  string
 	DType string // F32 or U8
 	Shape []int
@@ -24,7 +24,7 @@ type SafeTensor struct {
 	U8    []byte
 }
 
-func (s SafeTensor) Size() int { return 4*len(s.F32) + len(s.U8) }
+func (s Tensor) Size() int { return 4*len(s.F32) + len(s.U8) }
 
 type safeHeader struct {
 	DType   string `json:"dtype"`
@@ -34,8 +34,8 @@ type safeHeader struct {
 
 const maxSafeHeader = 100_000_000 // the format's own limit
 
-// SafeWrite writes tensors in the given order.
-func SafeWrite(w io.Writer, tensors []SafeTensor, metadata map[string]string) error {
+// Write writes tensors in the given order.
+func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	header, at := map[string]any{"__metadata__": metadata}, 0
 	for _, t := range tensors {
 		header[t.Name] = safeHeader{t.DType, t.Shape, [2]int{at, at + t.Size()}}
@@ -52,14 +52,14 @@ func SafeWrite(w io.Writer, tensors []SafeTensor, metadata map[string]string) er
 	out.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(b))))
 	out.Write(b)
 	for _, t := range tensors {
-		SafeWriteFloats(out, t.F32)
+		WriteFloats(out, t.F32)
 		out.Write(t.U8)
 	}
 	return out.Flush()
 }
 
-// SafeParse decodes a file with F32 and U8 tensors. What it allocates is bounded by len(b).
-func SafeParse(b []byte) (map[string]SafeTensor, map[string]string, error) {
+// Parse decodes a file with F32 and U8 tensors. What it allocates is bounded by len(b).
+func Parse(b []byte) (map[string]Tensor, map[string]string, error) {
 	if len(b) < 8 {
 		return nil, nil, fmt.Errorf("safetensors: %d bytes are too few", len(b))
 	}
@@ -71,7 +71,7 @@ func SafeParse(b []byte) (map[string]SafeTensor, map[string]string, error) {
 	if err := json.Unmarshal(b[8:8+n], &raw); err != nil {
 		return nil, nil, fmt.Errorf("safetensors: offset 8: header: %w", err)
 	}
-	data, tensors, metadata := b[8+n:], map[string]SafeTensor{}, map[string]string{}
+	data, tensors, metadata := b[8+n:], map[string]Tensor{}, map[string]string{}
 	covered := 0
 	for _, name := range slices.Sorted(maps.Keys(raw)) {
 		if name == "__metadata__" {
@@ -92,16 +92,16 @@ func SafeParse(b []byte) (map[string]SafeTensor, map[string]string, error) {
 		if each == 0 {
 			return nil, nil, fmt.Errorf("safetensors: tensor %q: type %q; want F32 or U8", name, h.DType)
 		}
-		size, err := SafeSize(h.Shape, each, to-from)
+		size, err := Size(h.Shape, each, to-from)
 		if err != nil || size != to-from {
 			return nil, nil, fmt.Errorf("safetensors: tensor %q: shape %v of %s in %d bytes", name, h.Shape, h.DType, to-from)
 		}
 		if covered += size; covered > len(data) {
 			return nil, nil, errors.New("safetensors: tensors overlap")
 		}
-		s := SafeTensor{Name: name, DType: h.DType, Shape: h.Shape}
+		s := Tensor{Name: name, DType: h.DType, Shape: h.Shape}
 		if each == 4 {
-			s.F32 = SafeFloats(data[from:to])
+			s.F32 = Floats(data[from:to])
 		} else {
 			s.U8 = slices.Clone(data[from:to])
 		}
@@ -113,8 +113,8 @@ func SafeParse(b []byte) (map[string]SafeTensor, map[string]string, error) {
 	return tensors, metadata, nil
 }
 
-// SafeWriteFloats writes values little-endian; errors stay in w.
-func SafeWriteFloats(w *bufio.Writer, v []float32) {
+// WriteFloats writes values little-endian; errors stay in w.
+func WriteFloats(w *bufio.Writer, v []float32) {
 	var chunk [4096 * 4]byte
 	for len(v) > 0 {
 		n := min(len(v), len(chunk)/4)
@@ -126,8 +126,8 @@ func SafeWriteFloats(w *bufio.Writer, v []float32) {
 	}
 }
 
-// SafeSize is the size in bytes of a tensor that must fit into available bytes.
-func SafeSize(shape []int, each, available int) (int, error) {
+// Size is the size in bytes of a tensor that must fit into available bytes.
+func Size(shape []int, each, available int) (int, error) {
 	size := each
 	for _, s := range shape {
 		if s < 0 {
@@ -144,7 +144,7 @@ func SafeSize(shape []int, each, available int) (int, error) {
 	return size, nil
 }
 
-func SafeFloats(b []byte) []float32 {
+func Floats(b []byte) []float32 {
 	v := make([]float32, len(b)/4)
 	for i := range v {
 		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))

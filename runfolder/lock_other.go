@@ -1,6 +1,6 @@
 //go:build !(linux || darwin || freebsd || netbsd || openbsd)
 
-package nets
+package runfolder
 
 import (
 	"errors"
@@ -16,7 +16,7 @@ func Lock(dir string) (unlock func(), err error) {
 	path := filepath.Join(dir, "lock")
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("nets: %s: %w; if none is, delete %s", dir, ErrLocked, path)
+		return nil, fmt.Errorf("runfolder: %s: %w; if none is, delete %s", dir, ErrLocked, path)
 	}
 	if err != nil {
 		return nil, StorageError(err)

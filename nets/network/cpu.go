@@ -1,4 +1,4 @@
-package nets
+package network
 
 import (
 	"fmt"
@@ -58,7 +58,7 @@ var _ Engine = (*CPU)(nil)
 // order this engine cannot fuse (every convolution must be followed by a batch norm, every ReLU stand behind a batch norm or a sum).
 func NewCPU(m Model, h Hyper, workers *kernel.Workers) (*CPU, error) {
 	if h.Batch < 1 {
-		return nil, fmt.Errorf("nets: NewCPU: batch of %d", h.Batch)
+		return nil, fmt.Errorf("network: NewCPU: batch of %d", h.Batch)
 	}
 	c := &CPU{model: m, hyper: h, workers: workers, params: m.Params(), state: map[string][]float32{}, stale: true}
 	for _, t := range StateTensors(m) {
@@ -137,7 +137,7 @@ func (c *CPU) Set(name string, src []float32) {
 func (c *CPU) named(caller, name string, n int) []float32 {
 	t, ok := c.state[name]
 	if !ok || len(t) != n {
-		panic(fmt.Sprintf("nets: CPU.%s: tensor %q of %d values; have %d", caller, name, n, len(t)))
+		panic(fmt.Sprintf("network: CPU.%s: tensor %q of %d values; have %d", caller, name, n, len(t)))
 	}
 	return t
 }
@@ -145,7 +145,7 @@ func (c *CPU) named(caller, name string, n int) []float32 {
 // Step implements [Engine].
 func (c *CPU) Step(x []float32, labels []int32, alpha float64, step uint64) (Loss, error) {
 	if n := len(labels); n != c.hyper.Batch && !(c.hyper.Partial && n >= 2 && n < c.hyper.Batch) {
-		panic(fmt.Sprintf("nets: CPU.Step: %d labels for batches of %d", len(labels), c.hyper.Batch))
+		panic(fmt.Sprintf("network: CPU.Step: %d labels for batches of %d", len(labels), c.hyper.Batch))
 	}
 	c.run(x, len(labels), true)
 	loss := Loss{Images: len(labels)}
@@ -192,7 +192,7 @@ func (c *CPU) update(alpha float64, step uint64) {
 // Evaluate implements [Engine].
 func (c *CPU) Evaluate(x []float32, labels []int32) (Loss, error) {
 	if len(labels) < 1 || len(labels) > c.hyper.Batch {
-		panic(fmt.Sprintf("nets: CPU.Evaluate: %d labels for batches of up to %d", len(labels), c.hyper.Batch))
+		panic(fmt.Sprintf("network: CPU.Evaluate: %d labels for batches of up to %d", len(labels), c.hyper.Batch))
 	}
 	c.run(x, len(labels), false)
 	loss := Loss{Images: len(labels)}
@@ -206,7 +206,7 @@ func (c *CPU) Evaluate(x []float32, labels []int32) (Loss, error) {
 // run is the forward pass.
 func (c *CPU) run(x []float32, n int, train bool) {
 	if len(x) != n*c.model.Input.Len() {
-		panic(fmt.Sprintf("nets: CPU: batch of %d values for %d images of %v", len(x), n, c.model.Input))
+		panic(fmt.Sprintf("network: CPU: batch of %d values for %d images of %v", len(x), n, c.model.Input))
 	}
 	c.input, c.n = x, n
 	if c.stale {
@@ -274,7 +274,7 @@ func (c *CPU) trained(name string) *cpuTensor {
 			return &c.tensors[i]
 		}
 	}
-	panic("nets: CPU: no tensor " + name)
+	panic("network: CPU: no tensor " + name)
 }
 
 // buffer is an activation of every image of a batch.
@@ -298,7 +298,7 @@ func (c *CPU) compile(layers []Layer, x, residual []float32, reluAfterSum bool) 
 		switch l.Kind {
 		case Conv:
 			if l.Kernel%2 == 0 || l.Pad != l.Kernel/2 || !next(BatchNorm) {
-				return nil, fmt.Errorf("nets: NewCPU: %s: want an odd kernel, padding kernel/2 and a batch norm behind it", l.Name)
+				return nil, fmt.Errorf("network: NewCPU: %s: want an odd kernel, padding kernel/2 and a batch norm behind it", l.Name)
 			}
 			t := c.trained(l.Name + ".weight")
 			t.conv = kernel.NewConv(c.workers, kernel.ConvShape{N: c.hyper.Batch, H: l.In.H, W: l.In.W, C: l.In.C,
@@ -318,7 +318,7 @@ func (c *CPU) compile(layers []Layer, x, residual []float32, reluAfterSum bool) 
 			x = op.y
 		case BatchNorm:
 			if i == 0 || layers[i-1].Kind != Conv && layers[i-1].Kind != Linear {
-				return nil, fmt.Errorf("nets: NewCPU: %s: want a convolution or linear layer before it", l.Name)
+				return nil, fmt.Errorf("network: NewCPU: %s: want a convolution or linear layer before it", l.Name)
 			}
 			gamma, beta := c.trained(l.Name+".gamma"), c.trained(l.Name+".beta")
 			op := &normOp{c: c, l: l, norm: kernel.NewBatchNorm(c.workers, c.hyper.Batch, l.Out.H*l.Out.W, l.Out.C, c.hyper.NormEpsilon),
@@ -337,14 +337,14 @@ func (c *CPU) compile(layers []Layer, x, residual []float32, reluAfterSum bool) 
 			x = op.z
 		case MaxPool:
 			if residual != nil {
-				return nil, fmt.Errorf("nets: NewCPU: %s: pooling inside a residual block", l.Name)
+				return nil, fmt.Errorf("network: NewCPU: %s: pooling inside a residual block", l.Name)
 			}
 			op := &maxPoolOp{c: c, l: l, pool: kernel.NewMaxPool(c.workers, l.In.H, l.In.W, l.In.C, l.Kernel, l.Stride, l.Pad), x: x, y: c.buffer(l.Out)}
 			c.ops = append(c.ops, op)
 			x = op.y
 		case GlobalAvgPool:
 			if residual != nil {
-				return nil, fmt.Errorf("nets: NewCPU: %s: pooling inside a residual block", l.Name)
+				return nil, fmt.Errorf("network: NewCPU: %s: pooling inside a residual block", l.Name)
 			}
 			op := &avgPoolOp{c: c, l: l, x: x, y: c.buffer(l.Out)}
 			c.ops = append(c.ops, op)
@@ -359,7 +359,7 @@ func (c *CPU) compile(layers []Layer, x, residual []float32, reluAfterSum bool) 
 			}
 			x = y
 		default:
-			return nil, fmt.Errorf("nets: NewCPU: %s: a %s layer cannot stand here", l.Name, l.Kind)
+			return nil, fmt.Errorf("network: NewCPU: %s: a %s layer cannot stand here", l.Name, l.Kind)
 		}
 	}
 	return x, nil
@@ -369,7 +369,7 @@ func (c *CPU) compile(layers []Layer, x, residual []float32, reluAfterSum bool) 
 // gradient of the sum in held; when the body is done, the shortcut turns held into a share of the input's gradient.
 func (c *CPU) compileBlock(l Layer, x []float32, nested, relu bool) ([]float32, error) {
 	if x == nil || nested || len(l.Body) < 2 || l.Body[len(l.Body)-1].Kind != BatchNorm {
-		return nil, fmt.Errorf("nets: NewCPU: %s: want a body that ends in a batch norm, not first and not inside another block", l.Name)
+		return nil, fmt.Errorf("network: NewCPU: %s: want a body that ends in a batch norm, not first and not inside another block", l.Name)
 	}
 	shortcut := x
 	switch {

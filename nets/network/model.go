@@ -1,4 +1,4 @@
-package nets
+package network
 
 import (
 	"fmt"
@@ -213,7 +213,7 @@ type Spec struct {
 	Width   float64 `json:"width"`   // factor on every layer's channels, rounded down, at least 1; 1 is the paper's
 	Depth   float64 `json:"depth"`   // factor on the layers (VGG) or blocks (ResNet) of every stage, rounded, at least 1; 1 is the paper's
 
-	// Shortcut is "A" or "B" where a ResNet changes shape, see [Config.Shortcut]; "" is B for resnet18 and A for the others.
+	// Shortcut is "A" or "B" where a ResNet changes shape, see Shortcut of nets.Config; "" is B for resnet18 and A for the others.
 	Shortcut string `json:"shortcut,omitempty"`
 }
 
@@ -242,19 +242,19 @@ func NewModel(s Spec) (Model, error) {
 	}
 	switch {
 	case s.Classes < 2:
-		return Model{}, fmt.Errorf("nets: %d classes; want at least 2", s.Classes)
+		return Model{}, fmt.Errorf("network: %d classes; want at least 2", s.Classes)
 	case s.Input.H < 1 || s.Input.W < 1 || s.Input.C < 1:
-		return Model{}, fmt.Errorf("nets: input %v; want positive height, width and channels", s.Input)
+		return Model{}, fmt.Errorf("network: input %v; want positive height, width and channels", s.Input)
 	case !(s.Width > 0 && s.Width <= 16):
-		return Model{}, fmt.Errorf("nets: width %v; want a factor in (0, 16]", s.Width)
+		return Model{}, fmt.Errorf("network: width %v; want a factor in (0, 16]", s.Width)
 	case !(s.Depth > 0 && s.Depth <= 16):
-		return Model{}, fmt.Errorf("nets: depth %v; want a factor in (0, 16]", s.Depth)
+		return Model{}, fmt.Errorf("network: depth %v; want a factor in (0, 16]", s.Depth)
 	}
 	switch {
 	case s.Shortcut != "" && s.Shortcut != "A" && s.Shortcut != "B":
-		return Model{}, fmt.Errorf("nets: shortcut %q; want A or B", s.Shortcut)
+		return Model{}, fmt.Errorf("network: shortcut %q; want A or B", s.Shortcut)
 	case s.Shortcut != "" && strings.HasPrefix(s.Net, "vgg"):
-		return Model{}, fmt.Errorf("nets: shortcut %q; %s has no shortcuts, want none", s.Shortcut, s.Net)
+		return Model{}, fmt.Errorf("network: shortcut %q; %s has no shortcuts, want none", s.Shortcut, s.Net)
 	}
 	b := &builder{spec: s, at: s.Input, count: map[Kind]int{}}
 	var err error
@@ -270,7 +270,7 @@ func NewModel(s Spec) (Model, error) {
 	case "resnet18":
 		b.resNet18()
 	default:
-		return Model{}, fmt.Errorf("nets: unknown net %q; want one of %s", s.Net, strings.Join(Nets(), ", "))
+		return Model{}, fmt.Errorf("network: unknown net %q; want one of %s", s.Net, strings.Join(Nets(), ", "))
 	}
 	if err != nil {
 		return Model{}, err
@@ -329,7 +329,7 @@ func (b *builder) linear(out int, bias bool) {
 
 func (b *builder) vgg(channels, repeats, hidden []int) error {
 	if b.at.H%8 != 0 || b.at.W%8 != 0 {
-		return fmt.Errorf("nets: %s pools three times and needs height and width divisible by 8, not %v", b.spec.Net, b.at)
+		return fmt.Errorf("network: %s pools three times and needs height and width divisible by 8, not %v", b.spec.Net, b.at)
 	}
 	for i, c := range channels {
 		for range b.repeats(repeats[i]) {

@@ -1,4 +1,4 @@
-package nets
+package runfolder
 
 import (
 	"errors"
@@ -47,7 +47,7 @@ var ErrStorage = errors.New("the file system failed")
 // storageError marks the error inside as the file system's.
 type storageError struct{ err error }
 
-func (e *storageError) Error() string        { return "nets: " + e.err.Error() }
+func (e *storageError) Error() string        { return "runfolder: " + e.err.Error() }
 func (e *storageError) Unwrap() error        { return e.err }
 func (e *storageError) Is(target error) bool { return target == ErrStorage }
 

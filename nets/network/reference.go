@@ -1,4 +1,4 @@
-package nets
+package network
 
 import (
 	"fmt"
@@ -36,7 +36,7 @@ func (r *Reference) Tensors() []Tensor { return StateTensors(r.model) }
 func (r *Reference) tensor(name string, n int, caller string) []float64 {
 	t, ok := r.state[name]
 	if !ok || len(t) != n {
-		panic(fmt.Sprintf("nets: Reference.%s: tensor %q of %d values; have %d", caller, name, n, len(t)))
+		panic(fmt.Sprintf("network: Reference.%s: tensor %q of %d values; have %d", caller, name, n, len(t)))
 	}
 	return t
 }
@@ -204,7 +204,7 @@ func (r *Reference) layer(l Layer, x []float64, n int, train bool, grads map[str
 		short, backShort := r.forward(l.Shortcut, x, n, train, grads)
 		return add(body, short), func(dy []float64) []float64 { return add(backBody(dy), backShort(dy)) }
 	}
-	panic(fmt.Sprintf("nets: Reference: unknown layer kind %q", l.Kind))
+	panic(fmt.Sprintf("network: Reference: unknown layer kind %q", l.Kind))
 }
 
 func add(a, b []float64) []float64 {

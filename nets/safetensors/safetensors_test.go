@@ -1,4 +1,4 @@
-package nets
+package safetensors
 
 import (
 	"bytes"
@@ -7,7 +7,7 @@ import (
 
 func FuzzSafetensors(f *testing.F) {
 	var b bytes.Buffer
-	if err := SafeWrite(&b, []SafeTensor{{"a", "F32", []int{2}, []float32{1, 2}, nil}, {"b", "U8", []int{3}, nil, []byte{1, 2, 3}}},
+	if err := Write(&b, []Tensor{{"a", "F32", []int{2}, []float32{1, 2}, nil}, {"b", "U8", []int{3}, nil, []byte{1, 2, 3}}},
 		map[string]string{"k": "v"}); err != nil {
 		f.Fatal(err)
 	}
@@ -15,7 +15,7 @@ func FuzzSafetensors(f *testing.F) {
 	f.Add([]byte("\x02\x00\x00\x00\x00\x00\x00\x00{}"))
 	f.Add([]byte(`@` + "\x00\x00\x00\x00\x00\x00\x00" + `{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		tensors, _, err := SafeParse(b)
+		tensors, _, err := Parse(b)
 		if err != nil {
 			return
 		}

@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd || netbsd || openbsd
 
-package nets
+package runfolder
 
 import (
 	"errors"
@@ -26,7 +26,7 @@ func Lock(dir string) (unlock func(), err error) {
 		}
 		holder := make([]byte, 64)
 		n, _ := f.Read(holder)
-		return nil, fmt.Errorf("nets: %s: %w (%s)", dir, ErrLocked, strings.TrimSpace(string(holder[:n])))
+		return nil, fmt.Errorf("runfolder: %s: %w (%s)", dir, ErrLocked, strings.TrimSpace(string(holder[:n])))
 	}
 	host, _ := os.Hostname()
 	f.Truncate(0)

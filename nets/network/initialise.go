@@ -1,4 +1,4 @@
-package nets
+package network
 
 import (
 	"math"
@@ -10,17 +10,21 @@ import (
 // stream of the index itself, at steps >= 1.
 const initStream = 1 << 16
 
+// Inits lists the laws of real convolution weights that [Start] knows. Convolutions have fan-in k*k*in and fan-out k*k*out.
+//
+//	he          N(0, 2/fan-in): He et al. 2015, the initialisation of the networks of [25]
+//	glorot      U(-a, a), a = sqrt(6/(fan-in + fan-out)): Glorot and Bengio 2010
+//	torch7      U(-a, a), a = 1/sqrt(fan-in): what SpatialConvolution of Torch7 does unless told otherwise
+//	uniform     U(-1, 1): the original BinaryConnect on CIFAR-10 (its H = 1)
+//	rademacher  -1 or +1 with probability 1/2: what Appendix H.3 says of SR and R
+func Inits() []string { return []string{"he", "glorot", "torch7", "uniform", "rademacher"} }
+
 // Start is what a run's first weights are a function of.
 type Start struct {
 	Rule      quantize.Rule
 	Init      string // law of real convolution weights, one of [Inits]
 	Unclipped bool   // bc: real weights may lie outside [-1,1]
 	Seed      uint64
-}
-
-// start is where a resolved Config's run begins.
-func (c Config) start(method Method) Start {
-	return Start{Rule: method.Rule, Init: c.Init, Unclipped: !c.Clipped(), Seed: c.Seed}
 }
 
 // Set sets an engine's whole state to the start: weights drawn from the seed, batch-norm scales 1, shifts 0, running means
@@ -84,7 +88,7 @@ func (s Start) Values(p Param) []float32 {
 				w[i] = float32(1 - 2*int(draw.Bits(i)>>31)) // the top bit is a fair coin
 			}
 		default:
-			panic("nets: Start.Values: unknown law " + s.Init)
+			panic("network: Start.Values: unknown law " + s.Init)
 		}
 		if s.Rule == quantize.BC && !s.Unclipped {
 			for i := range w {
