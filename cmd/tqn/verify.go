@@ -247,7 +247,7 @@ func (o verifyOptions) problem() (convex.Problem, error) {
 		return nil, fmt.Errorf("--data: %w", err)
 	}
 	defer f.Close()
-	table, err := convex.ReadTable(f, o.data, o.target)
+	table, err := convex.ReadTable(f, o.data, convex.Columns{Target: o.target})
 	if err != nil {
 		return nil, err
 	}
