@@ -27,6 +27,7 @@ var arrows = map[string][]string{
 	"nets/bench":       {"quantize", "nets", "nets/dataset", "nets/kernel", "nets/network"},
 	"nets/xla":         {"quantize", "nets", "nets/dataset", "nets/kernel", "nets/network", "pjrt"},
 	"cluster":          {"nets", "nets/dataset", "nets/network", "runfolder"},
+	"referee":          {"quantize", "evidence", "bounds", "markov", "convex", "toy", "nets", "nets/network", "cluster"},
 	"docs":             {},
 	"reports":          {"*"},
 	"cmd/tqn":          {"*"},
