@@ -72,6 +72,23 @@ func Commit() string {
 	return revision + modified
 }
 
+// CommitDate is the time of that revision, RFC 3339; empty where the binary has none and the working folder is no checkout.
+func CommitDate() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.time" {
+				return s.Value
+			}
+		}
+	}
+	if mod, err := os.ReadFile("go.mod"); err == nil && strings.HasPrefix(string(mod), "module tqn\n") {
+		if out, err := exec.Command("git", "log", "-1", "--format=%cI").Output(); err == nil {
+			return strings.TrimSpace(string(out))
+		}
+	}
+	return ""
+}
+
 // CPUModel is the processor's name as the operating system gives it.
 func CPUModel() string {
 	text, err := os.ReadFile("/proc/cpuinfo")

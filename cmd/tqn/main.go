@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -54,15 +53,26 @@ func (e *env) printJSON(v any) error {
 }
 
 func newRootCommand(e *env) *cobra.Command {
+	showVersion := false
 	root := &cobra.Command{
 		Use:   "tqn",
 		Short: "verify and reproduce \"Training Quantized Nets: A Deeper Understanding\"",
 		Long: `tqn verifies the theory of "Training Quantized Nets: A Deeper Understanding"
 (Li et al., NIPS 2017) claim by claim and reproduces its Table 1 and figures.`,
-		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !showVersion {
+				return cmd.Help()
+			}
+			if e.json {
+				return e.printJSON(version())
+			}
+			_, err := fmt.Fprintln(e.stdout, version())
+			return err
+		},
 	}
+	root.Flags().BoolVar(&showVersion, "version", false, "print version, commit and date (with --json as one JSON document)")
 	root.PersistentFlags().BoolVar(&e.json, "json", false, "print one JSON document on stdout instead of text")
 	root.SetOut(e.stdout)
 	root.SetErr(e.stderr)
@@ -84,22 +94,8 @@ func commands(e *env) []*cobra.Command {
 		newEvalCommand(e),
 		newCompareCommand(e),
 		newReportCommand(e),
+		newManCommand(e),
 	}
-}
-
-// version is the module's version and commit as the Go toolchain recorded them.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			v += " " + s.Value
-		}
-	}
-	return v + " " + info.GoVersion
 }
 
 // run executes one command line and returns the exit code.
