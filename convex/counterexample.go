@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 
 	"tqn/bounds"
 	"tqn/evidence"
@@ -16,7 +17,6 @@ type Counterexample struct {
 	Claim      string // as in package bounds
 	Form       bounds.Form
 	Rounding   bounds.Rounding
-	Either     bool              // rounding plays no part, and the bounds are the same for both
 	Instance   string            // the problem and the run in words
 	Left       string            // what is measured
 	Parameters bounds.Parameters // the constants that the bounds are given
@@ -24,23 +24,6 @@ type Counterexample struct {
 	Printed    bounds.Value // the statement that fails
 	Repaired   bounds.Value // the derived bound, which holds
 	Coverage   string       // what the search went through
-}
-
-// Records are the counterexample as lines of a verification run, for each rounding that it is about: the printed
-// statement, expected to be violated, and the derived bound on the same instance, expected to hold.
-func (c Counterexample) Records() []evidence.Record {
-	roundings := []bounds.Rounding{c.Rounding}
-	if c.Either {
-		roundings = []bounds.Rounding{bounds.Stochastic, bounds.Nearest}
-	}
-	var records []evidence.Record
-	for _, rounding := range roundings {
-		printed, repaired := evidence.NewRecord(c.Measured, c.Printed.Total(), evidence.Violated), evidence.NewRecord(c.Measured, c.Repaired.Total(), evidence.Holds)
-		printed.Claim, printed.Form, printed.Rounding, printed.Instance = c.Claim+".counterexample", string(c.Form), string(rounding), c.Instance
-		repaired.Claim, repaired.Form, repaired.Rounding, repaired.Instance = c.Claim+".repaired", string(bounds.Derived), string(rounding), c.Instance
-		records = append(records, printed, repaired)
-	}
-	return records
 }
 
 // Counterexamples returns one instance per false statement of Section 4, measured
@@ -60,12 +43,19 @@ func Counterexamples(ctx context.Context) ([]Counterexample, error) {
 
 // Exhibit is a family of instances and the member that refutes a printed statement.
 type Exhibit struct {
-	Name    string
-	Witness []int // the parameters that Search returns
+	Name    string // begins with the claim's: "theorem2-large-c"
+	Witness []int  // the parameters that Search returns
+	Either  bool   // rounding plays no part, and the bounds are the same for both
 	family  func() family
 	starts  int // random starts of the search
 	// Check measures the member x of the family and evaluates the bounds.
 	Check func(ctx context.Context, x []int) (Counterexample, error)
+}
+
+// Claim is the claim of package bounds that the exhibit is about.
+func (e Exhibit) Claim() string {
+	claim, _, _ := strings.Cut(e.Name, "-")
+	return claim
 }
 
 // Search looks for a member of the family that violates the printed statement, and

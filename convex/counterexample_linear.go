@@ -325,7 +325,7 @@ func wall(d, e float64, T, N int, up bool) float64 {
 // projected SGD whatever Q is, and the printed decay is too small.
 // x = (4D/c, T, 20 e).
 var theorem3Linear = Exhibit{
-	Name: "theorem3-linear", Witness: []int{2, 1195, 4}, starts: 6,
+	Name: "theorem3-linear", Witness: []int{2, 1195, 4}, Either: true, starts: 6,
 	family: func() family {
 		return family{
 			low: []int{1, 1, 1}, high: []int{100, 4096, 40},
@@ -346,7 +346,7 @@ var theorem3Linear = Exhibit{
 		lower, upper := e*wall(d, e, x[1], lattice, false), e*wall(d, e, x[1], lattice, true)
 		p := wallParameters(x)
 		return Counterexample{
-			Name: "theorem3-linear", Claim: "theorem3", Form: bounds.Printed, Rounding: bounds.Nearest, Either: true,
+			Name: "theorem3-linear", Claim: "theorem3", Form: bounds.Printed, Rounding: bounds.Nearest,
 			Instance: fmt.Sprintf("F(w) = %.2f w on [0, %g], two linear terms of slopes %.2f and %.2f (so L = 0), c = 1 = %.2f D/G, T = %d, start %g",
 				e, d, e+1, e-1, p.C*p.G/p.Diameter, x[1], d),
 			Left: "E F(wbar_T) - F*", Parameters: p,

@@ -24,6 +24,6 @@
 //     and with Q_d it is the exact answer; otherwise [MonteCarlo] repeats it and
 //     [tqn/evidence] judges the mean.
 //
-// [Verify] runs every claim of Section 4 and the lines of its proofs over the
-// instances and returns one evidence.Record each.
+// Package referee measures every claim of Section 4 and the lines of its proofs with
+// these means.
 package convex

@@ -355,8 +355,8 @@ type Sides struct {
 	Left, Right float64
 }
 
-// ratio is Left/Right; 0 if both vanish.
-func (s Sides) ratio() float64 {
+// Ratio is Left/Right; 0 if both vanish.
+func (s Sides) Ratio() float64 {
 	if s.Left <= 0 && s.Right >= s.Left {
 		return 0
 	}
@@ -404,7 +404,7 @@ func Follow(in Instance, track bool) (*Trace, error) {
 		l.Step(alpha)
 		after := l.Distance()
 		right := (1-mu*alpha)*dist - 2*alpha*gap + alpha*alpha*c.G*c.G + alpha*floor
-		if s := (Sides{t, after, right}); s.ratio() > tr.OneStep.ratio() {
+		if s := (Sides{t, after, right}); s.Ratio() > tr.OneStep.Ratio() {
 			tr.OneStep = s
 		}
 		dist = after

@@ -10,7 +10,7 @@ import (
 )
 
 // Problem is equation (1) on a box, with certified constants. [Probe] checks an
-// implementation at random points; [Verify] refuses one that fails.
+// implementation at random points; package referee refuses one that fails.
 //
 // Methods must be safe for concurrent use. Slices have length Dim; w lies in W.
 type Problem interface {

@@ -27,7 +27,8 @@ type Runner struct {
 	rule              quantize.Rule
 	w, read, step, av []float64
 	least             float64
-	defect            defect
+
+	Defect Defect // what a negative control plants; [Sound] otherwise
 }
 
 // NewRunner prepares runs of the instance under one of quantize's rules.
@@ -37,13 +38,14 @@ func NewRunner(in Instance, rule quantize.Rule) *Runner {
 		least: in.Problem.Value(in.Problem.Minimiser())}
 }
 
-// defect is what is planted in a run for a negative control.
-type defect uint8
+// Defect is what a negative control plants in a run: the verdict on such a run has
+// to be "violated", or the check proves nothing.
+type Defect uint8
 
 const (
-	sound      defect = iota
-	roundsDown        // SR with a coin that always falls on the lower grid point
-	ascends           // steps along +grad
+	Sound      Defect = iota // none
+	RoundsDown               // SR with a coin that always falls on the lower grid point
+	Ascends                  // steps along +grad
 )
 
 // Streams of one run: the gradient samples and the rounding take their numbers
@@ -102,11 +104,11 @@ func (r *Runner) run(noise quantize.Noise, number uint32, visit func(t int, w, s
 		for k := range r.step {
 			r.step[k] *= alpha
 		}
-		switch r.defect {
-		case roundsDown:
+		switch r.Defect {
+		case RoundsDown:
 			r.down()
 			continue
-		case ascends:
+		case Ascends:
 			for k := range r.step {
 				r.step[k] = -r.step[k]
 			}
@@ -122,7 +124,7 @@ func (r *Runner) run(noise quantize.Noise, number uint32, visit func(t int, w, s
 	return out
 }
 
-// down is SR's update under the defect roundsDown.
+// down is SR's update under the defect RoundsDown.
 func (r *Runner) down() {
 	for k, x := range r.w {
 		near, far, p := r.in.Grid.Move(x, -r.step[k])
@@ -177,7 +179,7 @@ type Sampling struct {
 	Batch   int     // runs between two looks; default 256
 	Max     int     // runs at most; default 1 << 16
 	Workers int     // goroutines; default GOMAXPROCS. The result does not depend on it.
-	defect  defect
+	Defect  Defect  // planted in every run of a negative control
 }
 
 // MonteCarlo estimates E F(wbar_T) - F* by independent runs until the verdict on
@@ -201,7 +203,7 @@ func MonteCarlo(ctx context.Context, in Instance, rule quantize.Rule, noise quan
 	runners := make([]*Runner, s.Workers)
 	for i := range runners {
 		runners[i] = NewRunner(in, rule)
-		runners[i].defect = s.defect
+		runners[i].Defect = s.Defect
 	}
 	values := make([]float64, s.Batch)
 	next := s.Batch // looks at 1, 2, 4, ... batches: each costs a pass over all values

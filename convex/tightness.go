@@ -70,7 +70,7 @@ const (
 // exact law of the average, BC with Q_d without noise exactly by its trajectory,
 // BC with Q_s by tightRuns runs with the same numbers for all candidates, which
 // estimates but does not judge. The result is a function of the seed; claims
-// selects as in Options.
+// names the claims to search for, none all of them.
 func Tightness(ctx context.Context, seed uint64, restarts int, claims []string, progress func(done, total int)) ([]Worst, error) {
 	type task struct {
 		claim string
@@ -115,6 +115,14 @@ func Tightness(ctx context.Context, seed uint64, restarts int, claims []string, 
 		})
 	}
 	return all, group.Wait()
+}
+
+// selected reports whether a claim is asked for; no names ask for all.
+func selected(claim string, names []string) bool {
+	if len(names) == 0 {
+		return true
+	}
+	return slices.Contains(names, claim)
 }
 
 // cube is the number of parameters of a candidate.
@@ -338,6 +346,21 @@ func fit(what, expected string, x, y []float64) Slope {
 		half = distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 2}.Quantile(0.975) * math.Sqrt(rss/(n-2)/sxx)
 	}
 	return Slope{what, expected, x, y, b, b - half, b + half}
+}
+
+// Tight is the one-dimensional instance on which SR attains the floor of
+// Theorems 1 and 2: F = g|w - c| rounded off, c just inside W = [0, Delta], so that
+// both grid points have slope g but the minimiser is next to one of them. SR then
+// spends half of its time at either end and wbar tends to Delta/2, where
+// F - F* is g Delta/2 up to the offset of c: the floor. mu > 0 makes it strongly
+// convex for Theorem 1. d coordinates are d copies.
+func Tight(d int, delta, g, mu float64) *Separable {
+	c := 0.002 * delta
+	center := make([]float64, d)
+	for k := range center {
+		center[k] = c
+	}
+	return NewHuber(0, delta, g, c/2, mu, center, 0)
 }
 
 // LimitSR is lim F(E wbar_T) - F* of SR in one dimension with two grid points and no

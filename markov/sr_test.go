@@ -406,3 +406,45 @@ func TestJointGradient(t *testing.T) {
 		t.Errorf("slopes %+v and %+v, want 2 and 1", r.MatrixSlope, r.LawSlope)
 	}
 }
+
+// biasedCoin returns TV(pi_alpha, pi~) for SR whose moves up are 1.1 times too likely.
+func biasedCoin() (float64, error) {
+	s := OnGrid(quantize.Grid{Delta: 0.5, Lo: -2, Hi: 2}, func(w float64) Law { return Gaussian{w*w*w - w, 2} })
+	good, err := s.Limit(1e-9)
+	if err != nil {
+		return 0, err
+	}
+	var rates []Rate
+	for x := range good.n {
+		good.Moves(x, func(y int, r float64) {
+			if y > x {
+				r *= 1.1
+			}
+			rates = append(rates, Rate{x, y, r})
+		})
+	}
+	bad, err := FromRates(good.n, rates, 1e-9)
+	if err != nil {
+		return 0, err
+	}
+	p, err1 := good.Stationary()
+	q, err2 := bad.Stationary()
+	return TotalVariation(p, q), errors.Join(err1, err2)
+}
+
+// heavyTail returns the slope of log max|T - T~| on log alpha for a tail of order
+// v^-index in one dimension.
+func heavyTail(index float64) (Slope, error) {
+	s := OnGrid(quantize.Grid{Delta: 0.5, Lo: -2, Hi: 2}, func(w float64) Law { return Lomax{w*w*w - w, 1, index} })
+	alphas := []float64{1e-3, 1e-4, 1e-5, 1e-6}
+	var d []float64
+	for _, alpha := range alphas {
+		exact, err1 := s.Chain(alpha)
+		limit, err2 := s.Limit(alpha)
+		if err := errors.Join(err1, err2); err != nil {
+			return Slope{}, err
+		}
+		d = append(d, MaxDifference(exact, limit))
+	}
+	return LogSlope(alphas, d, func(i int) float64 { return 1e-13 * alphas[i] }), nil
+}

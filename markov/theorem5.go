@@ -128,8 +128,8 @@ func Theorem5(s SR, alphas []float64) (Theorem5Result, error) {
 	}
 	// Rates of size alpha are right to 1e-16 of themselves, laws to about 1e-15:
 	// anything smaller than the thresholds is rounding, not the theorem's difference.
-	r.MatrixSlope = logSlope(a, m, func(i int) float64 { return 1e-13 * a[i] })
-	r.LawSlope = logSlope(a, l, func(int) float64 { return 1e-13 })
+	r.MatrixSlope = LogSlope(a, m, func(i int) float64 { return 1e-13 * a[i] })
+	r.LawSlope = LogSlope(a, l, func(int) float64 { return 1e-13 })
 	return r, nil
 }
 
@@ -176,8 +176,8 @@ func TotalVariation(p, q []float64) float64 {
 	return d / 2
 }
 
-// logSlope fits log y = const + slope*log x over the points with y above its noise.
-func logSlope(x, y []float64, noise func(i int) float64) Slope {
+// LogSlope fits log y = const + slope*log x over the points with y above its noise.
+func LogSlope(x, y []float64, noise func(i int) float64) Slope {
 	var u, v []float64
 	for i := range x {
 		if y[i] > noise(i) {

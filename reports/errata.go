@@ -2,40 +2,28 @@ package reports
 
 import (
 	"bytes"
-	"context"
 	_ "embed"
 	"fmt"
-	"math"
 	"text/template"
 
-	"tqn/bounds"
-	"tqn/convex"
-	"tqn/markov"
-
-	"tqn/quantize"
+	"tqn/referee"
 	"tqn/runfolder"
-	"tqn/toy"
 )
 
 //go:embed errata.md.tmpl
 var errataTemplate string
 
 // WriteErrata writes docs/errata.md, or wherever path says. See [Errata].
-func WriteErrata(ctx context.Context, path string) error {
-	text, err := Errata(ctx)
+func WriteErrata(path string, numbers *referee.Errata) error {
+	text, err := Errata(numbers)
 	if err != nil {
 		return err
 	}
 	return runfolder.WriteFile(path, text)
 }
 
-// Errata is the list of what the paper prints and what is true, with every number
-// computed anew. It is a function of nothing: the same bytes each time.
-func Errata(ctx context.Context) ([]byte, error) {
-	data, err := newErrata(ctx)
-	if err != nil {
-		return nil, err
-	}
+// Errata is the list of what the paper prints and what is true.
+func Errata(numbers *referee.Errata) ([]byte, error) {
 	t, err := template.New("errata").Funcs(template.FuncMap{
 		"g":   func(x float64) string { return fmt.Sprintf("%.4g", x) },
 		"six": func(x float64) string { return fmt.Sprintf("%.6g", x) },
@@ -51,176 +39,8 @@ func Errata(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	var b bytes.Buffer
-	if err := t.Execute(&b, data); err != nil {
+	if err := t.Execute(&b, numbers); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil
-}
-
-// errata holds every number of the page.
-type errata struct {
-	Counter        map[string]convex.Counterexample
-	Order          []string // names of the counterexamples
-	Growth2        []convex.Counterexample
-	Growth3        []convex.Counterexample
-	Open2          convex.OpenTheorem2
-	Threshold      convex.Counterexample // Corollary 1 with Q_d at T = 1e5
-	Sharp          map[string]float64    // sharp bound on each witness
-	RootSums       []rootSum
-	Lemma          lemmaErrata
-	Sign           signErrata
-	Joint          []jointMove
-	Concentration  []concentration
-	Left, Right    float64 // limits of the objective (8) at 3.5
-	Margin         float64 // largest relative width of the exact measurements
-	Theorem5Values []theorem5Value
-}
-
-type rootSum struct {
-	T                int
-	Sum, False, True float64
-}
-
-type lemmaErrata struct {
-	Binary, BinaryAsPrinted, BinarySpacing float64 // E|r|^2 and the bound with Delta = 1 and 2
-	OffGrid                                float64
-}
-
-type signErrata struct{ Up, Down, Printed, True float64 }
-
-type jointMove struct{ Alpha, Same, Independent float64 }
-
-type concentration struct{ Sigma, Mass, Smallest float64 }
-
-type theorem5Value struct {
-	Alpha, Measured, Bound float64
-}
-
-func newErrata(ctx context.Context) (*errata, error) {
-	e := &errata{Counter: map[string]convex.Counterexample{}, Sharp: map[string]float64{}}
-	all, err := convex.Counterexamples(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range all {
-		e.Counter[c.Name] = c
-		e.Order = append(e.Order, c.Name)
-		claim, err := bounds.Find(c.Claim)
-		if err != nil {
-			return nil, err
-		}
-		v, err := claim.Bound(bounds.Sharp, c.Rounding, c.Parameters)
-		if err != nil {
-			return nil, err
-		}
-		e.Sharp[c.Name] = v.Total()
-		if c.Name != "theorem3-linear" && c.Name != "theorem4-coarse" {
-			e.Margin = max(e.Margin, (c.Measured.Upper-c.Measured.Lower)/c.Measured.Estimate)
-		}
-	}
-	if e.Growth2, err = convex.Theorem2Growth(ctx); err != nil {
-		return nil, err
-	}
-	if e.Open2, err = convex.SearchOpenTheorem2(ctx); err != nil {
-		return nil, err
-	}
-	if e.Growth3, err = convex.Theorem3Growth(ctx); err != nil {
-		return nil, err
-	}
-	// The threshold at a large T: F = (w - 0.3)^2/2 on [0, 1].
-	for _, x := range convex.Exhibits() {
-		if x.Name == "corollary1-nearest" {
-			if e.Threshold, err = x.Check(ctx, []int{100000, 30, 0}); err != nil {
-				return nil, err
-			}
-		}
-	}
-	sum := 0.0
-	for t := 1; t <= 10000; t++ {
-		sum += 1 / math.Sqrt(float64(t))
-		if t == 2 || t == 3 || t == 100 || t == 10000 {
-			x := float64(t)
-			e.RootSums = append(e.RootSums, rootSum{t, sum, math.Sqrt(x + 1), 2*math.Sqrt(x) - 1})
-		}
-	}
-	e.lemma()
-	if err := e.section5(); err != nil {
-		return nil, err
-	}
-	e.Left, e.Right = toy.Objective(math.Nextafter(3.5, 0)), toy.Objective(3.5)
-	return e, nil
-}
-
-func (e *errata) lemma() {
-	b := quantize.Binary()
-	e.Lemma.Binary = b.ErrorSecondMoment(-1, 0.5) // alpha G = 1/2
-	e.Lemma.BinaryAsPrinted, e.Lemma.BinarySpacing = 1*0.5, 2*0.5
-	g := quantize.Grid{Delta: 1, Lo: 0, Hi: 1}
-	_, p := g.UpProbability(0.5)
-	e.Lemma.OffGrid = p * (1 - p)
-}
-
-func (e *errata) section5() error {
-	// p is the law of the step direction, N(0.5, 1).
-	law := markov.Gaussian{Mean: 0.5, Sigma: 1}
-	up, down := law.Excess(0), law.Shortfall(0)
-	e.Sign = signErrata{up, down, up / (up - down), up / (up + down)}
-
-	for _, alpha := range []float64{1e-1, 1e-2, 1e-3, 1e-4, 1e-6, 1e-8} {
-		// Z with P(|Z| > v) = 1/v^2 for v >= 1 and a fair sign, Delta = 1. For Z_1 = Z_2 = Z
-		// the probability of the move (+1, +1) is E[h(alpha Z+)^2], h the tent on [0, 2]:
-		//	alpha^2 (int_alpha^1 du/u + int_1^2 (2-u)^2/u^3 du) = alpha^2 (log(1/alpha) + log 2 - 1/2),
-		// for independent ones (E h(alpha Z+))^2, E h = alpha (1 - alpha + int_1^2 ... ) below.
-		same := math.Log(1/alpha) + math.Ln2 - 0.5
-		// E h(alpha Z+) = alpha^2 (int_alpha^1 du/u^2 + int_1^2 (2-u)/u^3 du) = alpha^2 (1/alpha - 1 + 1/4).
-		single := 1 - 0.75*alpha
-		e.Joint = append(e.Joint, jointMove{alpha, same, single * single})
-	}
-	grid, err := quantize.NewGrid(0.5, -2, 2)
-	if err != nil {
-		return err
-	}
-	for _, sigma := range []float64{2, 0.5, 0.1, 0.02} {
-		s := markov.OnGrid(grid, func(w float64) markov.Law { return markov.Gaussian{Mean: w, Sigma: sigma} })
-		alpha, err := s.Alpha0()
-		if err != nil {
-			return err
-		}
-		chain, err := s.Limit(alpha / 2)
-		if err != nil {
-			return err
-		}
-		pi, err := chain.Stationary()
-		if err != nil {
-			return err
-		}
-		c := concentration{Sigma: sigma, Mass: pi[4], Smallest: 1}
-		for _, p := range pi {
-			c.Smallest = min(c.Smallest, p)
-		}
-		e.Concentration = append(e.Concentration, c)
-	}
-	// The explicit constant of (21) on a grid of 5 x 5 points with heavy tails.
-	lattice := markov.SR{Axes: []quantize.Grid{grid, grid}, Gradient: func(w []float64, k int) markov.Law {
-		return markov.Gaussian{Mean: 0.5 * w[k], Sigma: 1}
-	}}
-	tail := 0.0
-	w := make([]float64, 2)
-	for x := range lattice.States() {
-		lattice.Point(x, w)
-		tail = max(tail, lattice.Gradient(w, 0).TailConstant(), lattice.Gradient(w, 1).TailConstant())
-	}
-	alphas := []float64{1e-1, 1e-2, 1e-3}
-	r, err := markov.Theorem5(lattice, alphas)
-	if err != nil {
-		return err
-	}
-	for _, row := range r.Rows {
-		v, err := bounds.Theorem5(bounds.Derived, bounds.Stochastic, bounds.Parameters{Dim: 2, Delta: grid.Delta, Alpha: row.Alpha, Tail: tail})
-		if err != nil {
-			return err
-		}
-		e.Theorem5Values = append(e.Theorem5Values, theorem5Value{row.Alpha, row.MatrixDistance, v.Total()})
-	}
-	return nil
 }

@@ -12,7 +12,6 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"tqn/evidence"
-	"tqn/markov"
 	"tqn/nets"
 	"tqn/nets/network"
 	"tqn/toy"
@@ -42,63 +41,6 @@ func (t *Table1) readSteps(dir string) {
 		step, err := nets.ReadLastStep(t.Plan.Cells[i].Dir(dir), s.Result.Config)
 		t.steps[s.ID] = stepRow{step, err}
 	}
-}
-
-// exactLaw is what is compared of an exact law of SR on equation (8).
-type exactLaw struct {
-	entropy, global float64 // nats; mass of the global minimiser's basin
-	moves           float64 // expected moves a step, divided by alpha: sum over x of pi(x)*E|step(x)|/(alpha*Delta), inside the box
-}
-
-func lawOf(p toy.Problem, c *markov.Chain, alpha float64) (exactLaw, error) {
-	pi, err := c.Stationary()
-	if err != nil {
-		return exactLaw{}, err
-	}
-	moves := 0.0
-	for x, w := range pi {
-		c.Moves(x, func(_ int, rate float64) { moves += w * rate * c.Alpha() / alpha })
-	}
-	return exactLaw{toy.Entropy(pi), p.GlobalMass(pi), moves}, nil
-}
-
-// exactLaws are those at a learning rate falling by 10 and by 100, and of the limit law for batches of 1, 2, 4 and 8.
-func exactLaws() (alphas, batches []float64, byAlpha, byBatch []exactLaw, err error) {
-	p, err := toy.NewProblem(toy.Default.Delta, toy.Default.Noise)
-	if err != nil {
-		return nil, nil, nil, nil, err
-	}
-	alphas, batches = []float64{0.01, 0.001, 0.0001}, []float64{1, 2, 4, 8}
-	for _, a := range alphas {
-		c, err := p.SR().Chain(a)
-		if err != nil {
-			return nil, nil, nil, nil, err
-		}
-		l, err := lawOf(p, c, a)
-		if err != nil {
-			return nil, nil, nil, nil, err
-		}
-		byAlpha = append(byAlpha, l)
-	}
-	for _, b := range batches {
-		q := p
-		q.Noise = p.Noise / math.Sqrt(b)
-		// The law of the limit does not depend on alpha; any that is allowed will do.
-		alpha0, err := q.SR().Alpha0()
-		if err != nil {
-			return nil, nil, nil, nil, err
-		}
-		c, err := q.SR().Limit(alpha0 / 2)
-		if err != nil {
-			return nil, nil, nil, nil, err
-		}
-		l, err := lawOf(q, c, alpha0/2)
-		if err != nil {
-			return nil, nil, nil, nil, err
-		}
-		byBatch = append(byBatch, l)
-	}
-	return alphas, batches, byAlpha, byBatch, nil
 }
 
 // perStep turns the share of signs that differ between the ends of n steps into a flip probability per step: if weights
@@ -190,22 +132,20 @@ func (c *table1Column) srEntries() []*table1Entry {
 
 // explanation is the section of the report.
 func (t *Table1) explanation(p func(string, ...any)) {
-	p("## Do Sections 5 and 6 agree?")
-	p("")
-	alphas, batches, byAlpha, byBatch, err := exactLaws()
-	if err != nil {
-		p("The exact laws of equation (8) could not be computed: %s.", err)
-		p("")
+	if len(t.Laws) == 0 {
 		return
 	}
+	p("## Do Sections 5 and 6 agree?")
+	p("")
 	p("Exact: stochastic rounding on equation (8), grid step %g, gradient noise %g in one dimension. Entropy (nats) is how widely the stationary law explores; moves a step over alpha is E|step|/(alpha Delta) under it, without steps out of the box.", toy.Default.Delta, toy.Default.Noise)
 	p("")
 	exact := Table{Header: []string{"law", "entropy", "mass of the global basin", "moves a step / alpha"}}
-	for i, a := range alphas {
-		exact.Add(fmt.Sprintf("batch 1, alpha = %g", a), byAlpha[i].entropy, byAlpha[i].global, byAlpha[i].moves)
-	}
-	for i, b := range batches {
-		exact.Add(fmt.Sprintf("batch %g, alpha to 0", b), byBatch[i].entropy, byBatch[i].global, byBatch[i].moves)
+	for _, l := range t.Laws {
+		name := fmt.Sprintf("batch %g, alpha = %g", l.Batch, l.Alpha)
+		if l.Alpha == 0 {
+			name = fmt.Sprintf("batch %g, alpha to 0", l.Batch)
+		}
+		exact.Add(name, l.Entropy, l.GlobalMass, l.Moves)
 	}
 	p("%s", exact.Markdown())
 	p("So the theory predicts of SR, first, that a smaller learning rate does not make it greedier, only slower: flips a step stay in proportion to alpha. Second, that a larger batch does make it greedier. Third, that a weight on {-1, +1} flips with probability |step|/2 if the step points to the other value: their mean at the last step is computed from the optimiser's state in the checkpoint.")
@@ -217,12 +157,15 @@ func (t *Table1) explanation(p func(string, ...any)) {
 	table := Table{Header: []string{"column", "batch", "updates", "flips a step / alpha before the first drop", "in the last epoch", "ratio (predicted 1)", "E|step|/(2 alpha)", "predicted flips a step / alpha", "measured / predicted (predicted 1)"}}
 	// Of the exact law, for batches k times as large: moves a step over alpha, k times over once.
 	exactRatio := func(k int) float64 {
-		for i, b := range batches {
-			if int(b) == k {
-				return byBatch[i].moves / byBatch[0].moves
+		of := func(batch int) float64 {
+			for _, l := range t.Laws {
+				if l.Alpha == 0 && int(l.Batch) == batch {
+					return l.Moves
+				}
 			}
+			return math.NaN()
 		}
-		return math.NaN()
+		return of(k) / of(1)
 	}
 	var said, lacking []string
 	for i := range t.columns {

@@ -13,7 +13,7 @@ import (
 	"tqn/cluster"
 	"tqn/nets"
 	"tqn/nets/network"
-	"tqn/toy"
+	"tqn/referee"
 )
 
 // behaviour is what a synthetic run does: its test error in percent, the flip probability of a weight in a step at a
@@ -79,6 +79,9 @@ func synthetic(t *testing.T, behave map[string]behaviour) *Table1 {
 		s.State, s.Result, s.TestError, s.Why = cluster.Finished, r, &r.TestError, ""
 	}
 	table := NewTable1(plan, states, Manifest{Command: "tqn table1", Preset: "quick"})
+	if table.Laws, err = referee.Laws(); err != nil {
+		t.Fatal(err)
+	}
 	table.steps = steps
 	return table
 }
@@ -222,49 +225,5 @@ func TestNoiseFlips(t *testing.T) {
 	towards := math.Sqrt(variance) / math.Sqrt(2*math.Pi) // E z+ of a normal z
 	if got := noiseFlips(); math.Abs(got/(towards/2)-1) > 1e-12 {
 		t.Errorf("%g, want %g", got, towards/2)
-	}
-}
-
-// E|step| under the stationary law, summed from the Gaussian's mean absolute value, less what the box stops.
-func TestExactLaws(t *testing.T) {
-	alphas, batches, byAlpha, byBatch, err := exactLaws()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := toy.NewProblem(toy.Default.Delta, toy.Default.Noise)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := p.SR().Limit(1e-6)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pi, err := c.Stationary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := 0.0
-	for i, w := range pi {
-		g, z := toy.Gradient(p.Grid.Point(i)), distuv.UnitNormal
-		up := p.Noise*z.Prob(g/p.Noise) - g*z.CDF(-g/p.Noise) // E[(-g)+]
-		if i > 0 {
-			want += w * (up + g) / p.Grid.Delta // E[g+] = E[(-g)+] + g
-		}
-		if i < len(pi)-1 {
-			want += w * up / p.Grid.Delta
-		}
-	}
-	if got := byBatch[0].moves; math.Abs(got/want-1) > 1e-9 {
-		t.Errorf("moves %g, want %g", got, want)
-	}
-	for i := range alphas {
-		if r := byAlpha[i].moves / want; math.Abs(r-1) > 1e-3 {
-			t.Errorf("alpha %g: moves over alpha are %g of the limit's", alphas[i], r)
-		}
-	}
-	for i := 1; i < len(batches); i++ {
-		if a, b := byBatch[i-1], byBatch[i]; !(b.entropy < a.entropy && b.global > a.global && b.moves < a.moves) {
-			t.Errorf("batch %g is not greedier than batch %g: %+v, %+v", batches[i], batches[i-1], b, a)
-		}
 	}
 }

@@ -7,12 +7,11 @@ import (
 	"slices"
 	"strings"
 
-	"gonum.org/v1/gonum/stat/distuv"
-
 	"tqn/cluster"
 	"tqn/evidence"
 	"tqn/nets"
 	"tqn/nets/dataset"
+	"tqn/referee"
 	"tqn/runfolder"
 )
 
@@ -26,6 +25,7 @@ type Table1 struct {
 	Plan     *cluster.Plan
 	States   []cluster.CellState
 	Manifest Manifest
+	Laws     []referee.Law // what the probes are compared with; without them this is left out
 
 	columns []table1Column
 	steps   map[string]stepRow // by cell, see [Table1.readSteps]
@@ -67,7 +67,7 @@ type Table1Pair struct {
 //
 // The evidence. A run misclassifies K of N test images, N independent draws of
 // the image population, so K has a binomial law whose parameter is the run's true
-// error; N is fixed beforehand, so [clopperPearson] gives its interval. With several
+// error; N is fixed beforehand, so [evidence.ClopperPearson] gives its interval. With several
 // seeds the mean of the lower and of the upper ends bound the mean error, whatever the
 // dependence of runs tested on the same images. A comparison holds if its intervals are apart in
 // the claimed order, is violated if they are apart in the other, and is undecided
@@ -152,7 +152,7 @@ func (e *table1Entry) evaluate(alpha float64) {
 	for _, run := range e.runs {
 		n := run.TestImages
 		wrong := int(math.Round(run.TestError / 100 * float64(n)))
-		lower, upper := clopperPearson(wrong, n, alpha)
+		lower, upper := evidence.ClopperPearson(wrong, n, alpha)
 		share := 1 / float64(len(e.runs))
 		r.Estimate += share * float64(wrong) / float64(n)
 		r.Lower += share * lower
@@ -161,25 +161,6 @@ func (e *table1Entry) evaluate(alpha float64) {
 		e.mean += share * run.TestError
 	}
 	e.result = r
-}
-
-// clopperPearson is the exact interval of a binomial law's parameter after k
-// successes in n trials: it misses with probability at most alpha. Its ends are the
-// alpha/2 quantile of Beta(k, n-k+1) and the 1-alpha/2 quantile of Beta(k+1, n-k);
-// 0 if k = 0, and 1 if k = n. (Clopper, Pearson: "The use of confidence or fiducial
-// limits illustrated in the case of the binomial", Biometrika 26, 1934.)
-func clopperPearson(k, n int, alpha float64) (lower, upper float64) {
-	if k < 0 || k > n || n < 1 {
-		panic(fmt.Sprintf("reports: clopperPearson: %d successes of %d", k, n))
-	}
-	lower, upper = 0, 1
-	if k > 0 {
-		lower = distuv.Beta{Alpha: float64(k), Beta: float64(n - k + 1)}.Quantile(alpha / 2)
-	}
-	if k < n {
-		upper = distuv.Beta{Alpha: float64(k + 1), Beta: float64(n - k)}.Quantile(1 - alpha/2)
-	}
-	return lower, upper
 }
 
 // Pairs lists every comparison of the ordering claim.

@@ -6,6 +6,7 @@ import (
 
 	"tqn/bounds"
 	"tqn/evidence"
+	"tqn/referee"
 )
 
 func record(claim, instance string, measured, bound float64, expected evidence.Verdict) evidence.Record {
@@ -59,20 +60,25 @@ func TestFiguresOfTheTheorems(t *testing.T) {
 	if testing.Short() {
 		t.Skip("several seconds")
 	}
-	for _, s := range sections {
-		if s.claim == "theorem2" || s.claim == "theorem3" {
+	paper, err := referee.Find("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range paper.Results {
+		claim := r.Statement.Name
+		if r.Figure == nil || claim == "theorem2" || claim == "theorem3" {
 			continue // drawn by the functions of theorem1 and corollary1
 		}
-		f, err := s.figure(1)
+		data, err := r.Figure(1)
 		if err != nil {
-			t.Fatalf("%s: %v", s.claim, err)
+			t.Fatalf("%s: %v", claim, err)
 		}
-		for i, p := range f.panels {
+		for i, p := range drawn(data).panels {
 			if p.Title.Text == "" || p.X.Label.Text == "" || p.Y.Label.Text == "" {
-				t.Errorf("%s, panel %d: a title or label is missing", s.claim, i)
+				t.Errorf("%s, panel %d: a title or label is missing", claim, i)
 			}
 			if !(p.X.Min > 0 && p.X.Max > p.X.Min && p.Y.Min > 0 && p.Y.Max > p.Y.Min) {
-				t.Errorf("%s, panel %d: axes [%g, %g] x [%g, %g]", s.claim, i, p.X.Min, p.X.Max, p.Y.Min, p.Y.Max)
+				t.Errorf("%s, panel %d: axes [%g, %g] x [%g, %g]", claim, i, p.X.Min, p.X.Max, p.Y.Min, p.Y.Max)
 			}
 		}
 	}

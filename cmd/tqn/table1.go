@@ -22,6 +22,7 @@ import (
 	"tqn/nets/bench"
 	"tqn/nets/dataset"
 	"tqn/nets/network"
+	"tqn/referee"
 	"tqn/reports"
 )
 
@@ -591,6 +592,10 @@ func (e *env) table1Collect(plan *cluster.Plan, f *table1Flags, wall time.Durati
 	t := reports.NewTable1(plan, states, reports.Manifest{
 		Command: command + " --out " + f.out, Seed: firstSeed(plan), Preset: plan.Preset, WallTime: wall,
 	})
+	var err error
+	if t.Laws, err = referee.Laws(); err != nil {
+		return err
+	}
 	if err := t.Write(f.out); err != nil {
 		return err
 	}

@@ -7,14 +7,14 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"tqn/bounds"
 	"tqn/convex"
 	"tqn/evidence"
-	"tqn/markov"
+	"tqn/referee"
 	"tqn/reports"
 )
 
@@ -53,7 +53,11 @@ regression on a CSV file: numbers with a header line; features are standardised.
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.errata != "" {
-				return reports.WriteErrata(cmd.Context(), o.errata)
+				numbers, err := referee.NewErrata(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return reports.WriteErrata(o.errata, numbers)
 			}
 			return e.verify(cmd.Context(), o, flagsGiven(cmd))
 		},
@@ -82,25 +86,12 @@ func flagsGiven(cmd *cobra.Command) func(name string) bool {
 
 // knownClaims are all names --claim takes.
 func knownClaims() []string {
-	names := convex.Claims()
-	for _, c := range bounds.Claims() {
-		if !slices.Contains(names, c.Name) {
-			names = append(names, c.Name)
-		}
+	paper, err := referee.Find("")
+	if err != nil {
+		panic("tqn: " + err.Error())
 	}
-	for _, c := range []string{"theorem2", "theorem3", "theorem4", "corollary1"} {
-		names = append(names, c+".counterexample", c+".repaired")
-	}
-	return append(names, "theorem5.entries", "theorem5.down-rate", "theorem5.positive", "theorem5.matrix", "theorem5.law", "theorem5.equal", "theorem6.constant", "theorem6.lower")
+	return paper.Names()
 }
-
-// forCounterexamples is the part of the error budget that convex.Counterexamples
-// spends: its one sampled mean has alpha = 1e-8.
-const forCounterexamples = 1e-8
-
-// restarts of the search for tight instances: 13 searches then take about 20 s on
-// two cores.
-const restarts = 40
 
 func (e *env) verify(ctx context.Context, o verifyOptions, given func(string) bool) error {
 	start := time.Now()
@@ -110,8 +101,7 @@ func (e *env) verify(ctx context.Context, o verifyOptions, given func(string) bo
 			return fmt.Errorf("--claim %s: no such claim; the claims are %s", c, strings.Join(known, ", "))
 		}
 	}
-	options := convex.Options{Seed: o.seed, Claims: o.claims, Budget: evidence.FalseAlarm - forCounterexamples}
-	v := reports.Verification{Claims: o.claims}
+	options := referee.Options{Seed: o.seed, Claims: o.claims, Report: o.out != ""}
 	if o.data == "" {
 		for _, name := range []string{"target", "model", "ridge", "half", "delta", "t"} {
 			if given(name) {
@@ -123,118 +113,65 @@ func (e *env) verify(ctx context.Context, o verifyOptions, given func(string) bo
 		if err != nil {
 			return err
 		}
-		options.Problem, options.Delta, options.T = p, o.deltas, o.t
-		c := p.Constants()
-		lo, hi := p.Box()
-		v.Data = fmt.Sprintf("%s (%s), %d rows, d = %d, W = [%g, %g]^%d, G = %.4g, mu = %.4g, L = %.4g, L2 = %.4g, D = %.4g",
-			p.Name(), o.data, p.Terms(), p.Dim(), lo, hi, p.Dim(), c.G, c.Mu, c.L, c.L2, convex.Diameter(p))
+		options.Problem = &referee.Problem{Problem: p, Source: o.data, Deltas: o.deltas, T: o.t}
 	}
-	bar := e.newProgress("verify", 1, 0)
-	options.Progress = func(done, total int) {
-		bar.mu.Lock()
-		bar.total = int64(total)
-		if bar.bar != nil {
-			bar.bar.ChangeMax64(int64(total))
-		}
-		bar.mu.Unlock()
-		bar.set(int64(done), "")
-	}
-	records, err := convex.Verify(ctx, options)
-	bar.finish()
+	var finish func()
+	options.Progress, finish = e.stages()
+	v, err := referee.Run(ctx, options)
+	finish()
 	if err != nil {
 		return err
 	}
-	if o.data == "" {
-		more, err := otherRecords(ctx, o)
-		if err != nil {
-			return err
-		}
-		records = append(records, more...)
-	}
-	if len(records) == 0 {
-		return fmt.Errorf("no claim selected by --claim %s applies to this problem", strings.Join(o.claims, " --claim "))
-	}
-	v.Records = records
 	if o.out != "" {
-		if o.data == "" {
-			bar := e.newProgress("tightness", 14, 0)
-			v.Worst, err = convex.Tightness(ctx, o.seed, restarts, o.claims, func(done, _ int) { bar.set(int64(done), "") })
-			bar.finish()
-			if err != nil {
-				return err
-			}
-			if len(o.claims) == 0 {
-				v.Kinks = convex.WorstKinks()
-				if v.Slopes, err = convex.Floors(); err != nil {
-					return err
-				}
-			}
-		}
-		v.Manifest = reports.Manifest{Command: o.command(), Seed: o.seed, Data: v.Data, WallTime: time.Since(start)}
-		if err := reports.WriteVerification(o.out, v); err != nil {
+		m := reports.Manifest{Command: o.command(), Seed: o.seed, Data: v.Data, WallTime: time.Since(start)}
+		if err := reports.WriteVerification(o.out, v, m); err != nil {
 			return err
 		}
 	}
 	if e.json {
-		err = e.printJSON(records)
+		err = e.printJSON(v.Records)
 	} else {
-		_, err = fmt.Fprint(e.stdout, reports.Summary(records))
+		_, err = fmt.Fprint(e.stdout, reports.Summary(v.Records))
 	}
 	if err != nil {
 		return err
 	}
-	return judged(records)
+	return judged(v.Records)
+}
+
+// stages returns a progress function with a bar for each stage, and what finishes the
+// last one.
+func (e *env) stages() (report func(stage string, done, total int), finish func()) {
+	var (
+		mu      sync.Mutex
+		current string
+		bar     *progress
+	)
+	report = func(stage string, done, total int) {
+		mu.Lock()
+		defer mu.Unlock()
+		if stage != current {
+			if bar != nil {
+				bar.finish()
+			}
+			current, bar = stage, e.newProgress(stage, int64(total), 0)
+		}
+		bar.set(int64(done), "")
+	}
+	return report, func() {
+		if bar != nil {
+			bar.finish()
+		}
+	}
 }
 
 // judged is nil, or an error that makes the exit code 1 if a verdict is not as
 // expected.
 func judged(records []evidence.Record) error {
-	if bad := reports.Unexpected(records); len(bad) > 0 {
+	if bad := referee.Unexpected(records); len(bad) > 0 {
 		return fmt.Errorf("%d of %d verdicts: %w", len(bad), len(records), errUnexpected)
 	}
 	return nil
-}
-
-// otherRecords are the counterexamples to what is printed with their repairs, and
-// Theorems 5 and 6.
-func otherRecords(ctx context.Context, o verifyOptions) ([]evidence.Record, error) {
-	wanted := func(claim string) bool {
-		return len(o.claims) == 0 || slices.ContainsFunc(o.claims, func(c string) bool { return claim == c || strings.HasPrefix(claim, c+".") })
-	}
-	var records []evidence.Record
-	// The search goes over all claims at once; it is skipped if none of them is wanted.
-	if slices.ContainsFunc([]string{"theorem2", "theorem3", "theorem4", "corollary1"}, func(c string) bool {
-		return wanted(c) || wanted(c+".counterexample") || wanted(c+".repaired")
-	}) {
-		found, err := convex.Counterexamples(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range found {
-			for _, r := range c.Records() {
-				if wanted(r.Claim) {
-					records = append(records, r)
-				}
-			}
-		}
-	}
-	if wanted("theorem5") || wanted("theorem6") || slices.ContainsFunc(o.claims, func(c string) bool { return strings.HasPrefix(c, "theorem5.") || strings.HasPrefix(c, "theorem6.") }) {
-		chains, err := markov.Verify(o.seed)
-		if err != nil {
-			return nil, err
-		}
-		more, err := chainRecords()
-		if err != nil {
-			return nil, err
-		}
-		chains = append(chains, more...)
-		for _, r := range chains {
-			if wanted(r.Claim) {
-				records = append(records, r)
-			}
-		}
-	}
-	return records, nil
 }
 
 // problem is the regression of --data.
