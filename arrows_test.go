@@ -2,7 +2,11 @@ package tqn_test
 
 import (
 	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +19,7 @@ var arrows = map[string][]string{
 	"evidence":         {},
 	"bounds":           {"quantize", "evidence"},
 	"markov":           {"quantize", "evidence", "bounds"},
-	"convex":           {"quantize", "evidence", "bounds", "markov"},
+	"convex":           {"quantize", "evidence", "bounds"},
 	"toy":              {"quantize", "evidence", "bounds", "markov"},
 	"nets/kernel":      {"quantize"},
 	"nets/dataset":     {"quantize"},
@@ -29,7 +33,8 @@ var arrows = map[string][]string{
 	"cluster":          {"nets", "nets/dataset", "nets/network", "runfolder"},
 	"referee":          {"quantize", "evidence", "bounds", "markov", "convex", "toy", "nets", "nets/network", "cluster"},
 	"docs":             {},
-	"reports":          {"*"},
+	"referee":          {"quantize", "evidence", "bounds", "convex", "markov", "toy"},
+	"reports":          {"evidence", "bounds", "referee", "toy", "nets", "nets/dataset", "nets/network", "cluster", "runfolder"},
 	"cmd/tqn":          {"*"},
 }
 
@@ -44,6 +49,16 @@ var onlyIn = map[string]string{
 	"k8s.io/api":                        "cluster",
 	"github.com/rogpeppe/go-internal":   "cmd/tqn",
 	"github.com/leanovate/gopter":       "",
+}
+
+// plain is what package reports may use of a package that can also run an experiment:
+// results, formulas and names, nothing that simulates or solves.
+var plain = map[string][]string{
+	"toy": {"Result", "Figure2Row", "Default", "Start", "SensitivityAlpha", "Figure3Eps", "Objective", "Basin"},
+	"referee": {"Verification", "Paper", "Result", "Claim", "Figure", "Panel", "Series", "Role", "QuantizedWeights", "Law", "Errata",
+		"Of", "Under", "Unexpected", "IsControl",
+		"SR", "SRMean", "SGD", "BCStochastic", "BCNearest", "ReadStochastic", "ReadNearest",
+		"PrintedBound", "AppendixBound", "DerivedBound", "DerivedNearest", "SharpBound"},
 }
 
 // badNames are package names that say nothing.
@@ -109,6 +124,75 @@ func TestArrowsPointOneWay(t *testing.T) {
 		if slices.Contains(badNames, p.Name) {
 			t.Errorf("package %s is named %s, which says nothing", p.ImportPath, p.Name)
 		}
+	}
+}
+
+// Every arrow of the table passes and every one that is not in it is refused.
+func TestEveryArrow(t *testing.T) {
+	for from, allowed := range arrows {
+		for to := range arrows {
+			refused := len(badArrows(goPackage{ImportPath: "tqn/" + from, Imports: []string{"tqn/" + to}})) > 0
+			if want := !slices.Contains(allowed, to) && !slices.Contains(allowed, "*"); refused != want {
+				t.Errorf("an import of %s by %s: refused = %v, want %v", to, from, refused, want)
+			}
+		}
+	}
+}
+
+// experiments lists what a file of package reports uses beyond the plain results.
+func experiments(file *ast.File) (bad []string) {
+	names := map[string]string{} // local name of a package
+	for _, i := range file.Imports {
+		path := strings.TrimPrefix(strings.Trim(i.Path.Value, `"`), "tqn/")
+		if _, watched := plain[path]; watched {
+			names[path] = path
+			if i.Name != nil {
+				delete(names, path)
+				names[i.Name.Name] = path
+			}
+		}
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		s, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		if x, ok := s.X.(*ast.Ident); ok && names[x.Name] != "" && !slices.Contains(plain[names[x.Name]], s.Sel.Name) {
+			bad = append(bad, names[x.Name]+"."+s.Sel.Name)
+		}
+		return true
+	})
+	return bad
+}
+
+// Reports print what was found out: they call no experiment.
+func TestReportsRunNothing(t *testing.T) {
+	files, err := filepath.Glob("reports/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files: %v", err)
+	}
+	set := token.NewFileSet()
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(set, name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, bad := range experiments(file) {
+			t.Errorf("%s uses %s", name, bad)
+		}
+	}
+	planted, err := parser.ParseFile(set, "planted.go", `package reports
+import ("tqn/toy"; judge "tqn/referee")
+var _, _ = toy.Run, judge.Run
+`, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bad := experiments(planted); len(bad) != 2 {
+		t.Errorf("of two planted experiments %v are seen", bad)
 	}
 }
 
