@@ -33,7 +33,6 @@ var arrows = map[string][]string{
 	"cluster":          {"nets", "nets/dataset", "nets/network", "runfolder"},
 	"referee":          {"quantize", "evidence", "bounds", "markov", "convex", "toy", "nets", "nets/network", "cluster"},
 	"docs":             {},
-	"referee":          {"quantize", "evidence", "bounds", "convex", "markov", "toy"},
 	"reports":          {"evidence", "bounds", "referee", "toy", "nets", "nets/dataset", "nets/network", "cluster", "runfolder"},
 	"cmd/tqn":          {"*"},
 }
