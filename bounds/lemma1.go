@@ -3,7 +3,7 @@ package bounds
 import "math"
 
 var lemma1 = Claim{
-	Name: "lemma1", Title: lemma1Title, Algorithm: "one step of SR (6)",
+	Name: "lemma1", Title: "Lemma 1", Algorithm: "one step of SR (6)",
 	Bounds:      "E|r|^2, r = Q_s(w - alpha*g) - (w - alpha*g)",
 	Assumptions: []string{"w lies on the grid of spacing Delta", "E|g|^2 <= G^2", "alpha > 0"},
 	Statement:   "sqrt(d)*Delta*alpha*G",
@@ -12,7 +12,6 @@ var lemma1 = Claim{
 	Tight:       "The printed form in the limit alpha -> 0 with all |g_i| equal; the sharp form is attained for every alpha.",
 	Source:      "Section 4.1; proof in Appendix A",
 	Forms:       []Form{Printed, Derived, Sharp}, Roundings: []Rounding{Stochastic},
-	Bound: Lemma1,
 }
 
 // Lemma1 bounds the squared error of stochastic rounding in one step.
@@ -22,11 +21,9 @@ var lemma1 = Claim{
 //
 // Algorithm: one step of SR (6), r = Q_s(w - alpha g) - (w - alpha g).
 //
-// Statement: E|r|^2 <=
+// Statement: E|r|^2 is at most the formulas of the claim above.
 //
-//	printed  sqrt(d) Delta alpha G
-//	derived  min(sqrt(d) Delta alpha G, d Delta^2/4)
-//	sharp    d Delta^2 s(1-s), s = min(alpha G/(sqrt(d) Delta), 1/2)
+// Range: d >= 1, Delta > 0, alpha > 0, G >= 0, all finite; any of them together.
 //
 // Proof. With u_i = alpha|g_i|/Delta and q = frac(u_i), E r_i^2 = Delta^2 q(1-q)
 // <= Delta^2 phi(u_i), phi(u) = u(1-u) for u <= 1/2 and 1/4 beyond. As a function
@@ -43,24 +40,21 @@ var lemma1 = Claim{
 //
 // The bound has no T; it vanishes with alpha and is all Decay.
 func Lemma1(f Form, r Rounding, p Parameters) (Value, error) {
-	k := check{title: lemma1Title}
-	k.form(f, []Form{Printed, Derived, Sharp}, r, []Rounding{Stochastic})
+	k := lemma1.begin(f, r)
 	k.dim(p.Dim)
 	k.delta(p.Delta)
 	k.gradient(p.G)
 	k.positive("alpha", "the step size", p.Alpha)
-	return k.value(func() Value {
-		d := float64(p.Dim)
-		v := math.Sqrt(d) * p.Delta * p.Alpha * p.G
+	return k.value(func() parts {
+		side := math.Sqrt(float64(p.Dim))
+		v := product(side, p.Delta, p.Alpha, p.G)
 		switch f {
 		case Derived:
-			v = min(v, d*p.Delta*p.Delta/4)
+			v = least(v, floorCell(p, 0.25))
 		case Sharp:
-			s := min(p.Alpha*p.G/(math.Sqrt(d)*p.Delta), 0.5)
-			v = d * p.Delta * p.Delta * s * (1 - s)
+			s := least(ratio(factors{p.Alpha, p.G}, factors{side, p.Delta}), wide(0.5))
+			v = times(floorCell(p, 1), s, plus(wide(1), times(wide(-1), s)))
 		}
-		return Value{Decay: v}
+		return parts{decay: v, floor: wide(0)}
 	})
 }
-
-const lemma1Title = "Lemma 1"

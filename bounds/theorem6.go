@@ -2,10 +2,8 @@ package bounds
 
 import "math"
 
-const theorem6Title = "Theorem 6"
-
 var theorem6 = Claim{
-	Name: "theorem6", Title: theorem6Title, Algorithm: "SR (6) as a Markov chain, constant alpha",
+	Name: "theorem6", Title: "Theorem 6", Algorithm: "SR (6) as a Markov chain, constant alpha",
 	Bounds:      "the eps-mixing time M_eps(alpha), from below",
 	Assumptions: []string{"Theorem 5's", "some state y has pi(y) + eps < 1"},
 	Statement:   "infinity in the limit alpha -> 0, no rate",
@@ -13,7 +11,6 @@ var theorem6 = Claim{
 	Tight:       "The order 1/alpha: alpha*M_eps(alpha) tends to the mixing time of exp(tQ).",
 	Source:      "Section 5.2; proof in Appendix G",
 	Forms:       []Form{Derived}, Roundings: []Rounding{Stochastic},
-	Bound: Theorem6,
 }
 
 // Theorem6 bounds the eps-mixing time of the SR chain from below: unlike the
@@ -25,7 +22,9 @@ var theorem6 = Claim{
 //
 // Algorithm: SR (6) with constant alpha, a Markov chain.
 //
-// Statement: M_eps(alpha) >= log(1/(eps+pi(y)))/(-log(1-alpha R(y))) ~ log(1/(eps+pi(y)))/(alpha R(y)).
+// Statement: M_eps(alpha) is at least the formula of the claim above, ~ log(1/(eps+pi(y)))/(alpha R(y)) for small alpha.
+//
+// Range: eps > 0, pi(y) > 0, eps + pi(y) < 1, alpha > 0, R(y) > 0, alpha R(y) <= 1. For alpha R(y) = 1 the bound is 0 and says nothing.
 //
 // Proof. From y, P(x_n = y) >= (1-alpha R(y))^n: the chain may simply not have moved. (10)
 // with A = {y} needs P(x_n = y) <= eps + pi(y). Take logarithms. As R(y) stays bounded and
@@ -36,8 +35,7 @@ var theorem6 = Claim{
 //
 // Value.Floor is 0 and Value.Decay is the bound, in steps.
 func Theorem6(f Form, r Rounding, p Parameters) (Value, error) {
-	k := check{title: theorem6Title}
-	k.form(f, []Form{Derived}, r, []Rounding{Stochastic})
+	k := theorem6.begin(f, r)
 	k.positive("alpha", "the step size", p.Alpha)
 	k.positive("eps", "accuracy of the mixing time", p.Epsilon)
 	k.positive("pi(y)", "stationary mass of the start", p.Mass)
@@ -45,10 +43,18 @@ func Theorem6(f Form, r Rounding, p Parameters) (Value, error) {
 	if p.Epsilon+p.Mass >= 1 {
 		k.failf("assumes pi(y) + eps < 1, not %v + %v", p.Mass, p.Epsilon)
 	}
-	if p.Alpha*p.Rate > 1 {
-		k.failf("alpha*R(y) is a probability, not %v", p.Alpha*p.Rate)
+	leave := p.Alpha * p.Rate
+	if leave > 1 {
+		k.failf("alpha*R(y) is a probability, not %v", leave)
 	}
-	return k.value(func() Value {
-		return Value{Decay: -math.Log(p.Epsilon+p.Mass) / -math.Log1p(-p.Alpha*p.Rate)}
+	return k.value(func() parts {
+		log := -math.Log(p.Epsilon + p.Mass)
+		if leave < 1e-17 { // log(1-x) = -x to full precision, and x may be below the smallest float64
+			return parts{ratio(factors{log}, factors{p.Alpha, p.Rate}), wide(0)}
+		}
+		if leave == 1 {
+			return parts{wide(0), wide(0)}
+		}
+		return parts{ratio(factors{log}, factors{-math.Log1p(-leave)}), wide(0)}
 	})
 }
