@@ -2,14 +2,14 @@
 
 package markov
 
-import "golang.org/x/sys/cpu"
+import "tqn/dispatch"
 
 func init() {
-	switch {
-	case cpu.X86.HasAVX512F:
-		kernel, kernelName, mr, nr = kernelAVX512, "avx512", 8, 24
-	case cpu.X86.HasAVX2 && cpu.X86.HasFMA:
-		kernel, kernelName, mr, nr = kernelAVX2, "avx2", 4, 12
+	switch dispatch.Vectors() {
+	case dispatch.AVX512:
+		kernel, kernelName, mr, nr = kernelAVX512, dispatch.AVX512, 8, 24
+	case dispatch.AVX2:
+		kernel, kernelName, mr, nr = kernelAVX2, dispatch.AVX2, 4, 12
 	}
 }
 

@@ -2,7 +2,12 @@ package markov
 
 import (
 	"math"
+	"os"
+	"os/exec"
+	"strings"
 	"testing"
+
+	"tqn/dispatch"
 )
 
 // testNoise is a fixed sequence of numbers in [0,1) (SplitMix64).
@@ -60,4 +65,17 @@ func BenchmarkGemm(b *testing.B) {
 		gemm(n, n, n, x, n, y, n, z, n)
 	}
 	b.ReportMetric(2*n*n*n*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+}
+
+// The environment variable turns the assembly off, here as in every package: the same tests in a process of their own.
+func TestAssemblyObeysTheEnvironment(t *testing.T) {
+	cmd := exec.Command(os.Args[0], "-test.run=^TestGemmAgreesWithGeneric$", "-test.v")
+	cmd.Env = append(os.Environ(), dispatch.Variable+"="+dispatch.Generic)
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "kernel generic") {
+		t.Errorf("%v: %s", err, out)
+	}
+	t.Logf("without it: kernel %s", kernelName)
+	if kernelName != dispatch.Vectors() && kernelName != dispatch.Generic {
+		t.Errorf("kernel %s where %s is allowed", kernelName, dispatch.Vectors())
+	}
 }

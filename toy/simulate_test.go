@@ -2,9 +2,13 @@ package toy
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 
+	"tqn/dispatch"
 	"tqn/quantize"
 )
 
@@ -66,5 +70,18 @@ func BenchmarkSimulateSR(b *testing.B) {
 			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Miterations/s")
 			b.ReportMetric(0, "ns/op")
 		})
+	}
+}
+
+// The environment variable turns the assembly off, here as in every package: the same tests in a process of their own.
+func TestAssemblyObeysTheEnvironment(t *testing.T) {
+	cmd := exec.Command(os.Args[0], "-test.run=^TestUniformsAreQuantizes$", "-test.v")
+	cmd.Env = append(os.Environ(), dispatch.Variable+"="+dispatch.Generic)
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "kernel generic") {
+		t.Errorf("%v: %s", err, out)
+	}
+	t.Logf("without it: kernel %s", noiseKernel)
+	if noiseKernel != dispatch.Vectors() && noiseKernel != dispatch.Generic {
+		t.Errorf("kernel %s where %s is allowed", noiseKernel, dispatch.Vectors())
 	}
 }

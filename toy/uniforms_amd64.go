@@ -3,15 +3,14 @@
 package toy
 
 import (
-	"golang.org/x/sys/cpu"
-
+	"tqn/dispatch"
 	"tqn/quantize"
 )
 
 // useAVX512 says that uniformsAVX512 can run here.
-var useAVX512 = cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ
+var useAVX512 = dispatch.Vectors() == dispatch.AVX512
 
-var noiseKernel = map[bool]string{true: "avx512", false: "generic"}[useAVX512]
+var noiseKernel = map[bool]string{true: dispatch.AVX512, false: dispatch.Generic}[useAVX512]
 
 // uniformsAVX512 sets u[s] = quantize.Uniform53 of the first two words of the
 // Philox4x32-10 block with counter (0, stream, low+s, high), s < 16*n.

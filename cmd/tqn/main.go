@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"tqn/dispatch"
 )
 
 // Exit codes, stable (docs/design.md).
@@ -59,8 +61,9 @@ func newRootCommand(e *env) *cobra.Command {
 		Short: "verify and reproduce \"Training Quantized Nets: A Deeper Understanding\"",
 		Long: `tqn verifies the theory of "Training Quantized Nets: A Deeper Understanding"
 (Li et al., NIPS 2017) claim by claim and reproduces its Table 1 and figures.`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		PersistentPreRunE: func(*cobra.Command, []string) error { return dispatch.Check() },
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !showVersion {
 				return cmd.Help()

@@ -2,17 +2,17 @@
 
 package kernel
 
-import "golang.org/x/sys/cpu"
+import (
+	"golang.org/x/sys/cpu"
+
+	"tqn/dispatch"
+)
 
 // available reports whether processor and operating system run an implementation.
 func available(i implementation) bool {
 	switch i {
-	case generic:
-		return true
-	case avx2:
-		return cpu.X86.HasAVX2 && cpu.X86.HasFMA
-	case avx512:
-		return cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL && cpu.X86.HasFMA
+	case generic, avx2, avx512:
+		return dispatch.Has(i.String())
 	case amx, mixed:
 		return available(avx512) && cpu.X86.HasAMXTile && cpu.X86.HasAMXBF16 && tilePermission()
 	}

@@ -2,12 +2,13 @@ package kernel
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"unsafe"
+
+	"tqn/dispatch"
 )
 
 // Workers is a pool of goroutines and their scratch memory. Every operation
@@ -56,7 +57,7 @@ const (
 )
 
 func (i implementation) String() string {
-	return [...]string{"generic", "avx2", "avx512", "amx", "mixed"}[i]
+	return [...]string{dispatch.Generic, dispatch.AVX2, dispatch.AVX512, dispatch.AMX, dispatch.Mixed}[i]
 }
 
 // NewWorkers returns a pool of that many workers (0: one for each CPU that Go
@@ -73,7 +74,7 @@ func NewWorkers(threads int, name string) (*Workers, error) {
 	names := Implementations()
 	from := ""
 	if name == "" {
-		name, from = os.Getenv("TQN_KERNEL"), "TQN_KERNEL: "
+		name, from = dispatch.Requested(), dispatch.Variable+": "
 	}
 	if name == "" {
 		name = names[len(names)-1]
