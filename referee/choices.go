@@ -95,7 +95,9 @@ func Study() []StudyRun {
 		add(m+"-1", "what BC is compared with", studyScale(m, 1))
 	}
 	rademacher, uniform, he := Start{"rademacher", true, ""}, Start{"uniform", true, ""}, Start{"he", true, ""}
-	start(rademacher, "-62500", "as many updates as the paper's protocol has", 1, func(c *nets.Config) { c.Batch, c.Epochs, c.TestImages = 8, 50, 1000 })
+	for _, s := range []Start{rademacher, {"rademacher", false, ""}} {
+		start(s, "-62500", "as many updates as the paper's protocol has", 1, func(c *nets.Config) { c.Batch, c.Epochs, c.TestImages = 8, 50, 1000 })
+	}
 	for _, seed := range []uint64{2, 3} {
 		for _, s := range []Start{rademacher, uniform, he} {
 			start(s, "", "how far seeds differ", seed, nil)

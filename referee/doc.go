@@ -10,7 +10,9 @@
 //
 // lemma1.go, theorem1.go, ..., theorem6.go and corollary1.go hold one [Result] each,
 // in the paper's order; section4.go has the measurements that several of them share,
-// theorem5.go and theorem6.go work on Markov chains. errata.go computes the numbers
+// theorem5.go and theorem6.go work on Markov chains. table1.go and section6.go judge the
+// paper's experiments on trained networks, sentence by sentence ([Section6]); choices.go is the
+// study of what the paper leaves open; laws.go has what the probes of networks are compared with. errata.go computes the numbers
 // of docs/errata.md. The mathematics itself is elsewhere: bounds in package
 // bounds, algorithms and counterexamples in convex, chains in markov.
 //

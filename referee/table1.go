@@ -247,13 +247,17 @@ func missing(of map[string]*Trained) string {
 
 // Against is a test error beside the paper's, both from networks of the same protocol on the same test images.
 type Against struct {
-	Column, Method string
-	Ours, Paper    float64 // percent
+	Column string  `json:"column"`
+	Method string  `json:"method"`
+	Ours   float64 `json:"ours"` // percent
+	Paper  float64 `json:"paper"`
 	// Difference is ours less the paper's, in percentage points.
-	Difference, Lower, Upper float64
+	Difference float64 `json:"difference"`
+	Lower      float64 `json:"lower"`
+	Upper      float64 `json:"upper"`
 	// Word is "agrees" (the two cannot be told apart), "better than the paper" or "worse than the paper".
-	Word   string
-	Reason string // likely, not established; empty where they agree
+	Word   string `json:"word"`
+	Reason string `json:"reason,omitempty"` // likely, not established; empty where they agree
 }
 
 // against compares the errors of columns that are run as the paper does.

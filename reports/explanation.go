@@ -11,9 +11,9 @@ import (
 
 	"gonum.org/v1/plot/vg/draw"
 
-	"tqn/evidence"
 	"tqn/nets"
 	"tqn/nets/network"
+	"tqn/referee"
 	"tqn/toy"
 )
 
@@ -191,7 +191,7 @@ func (t *Table1) explanation(p func(string, ...any)) {
 			table.Add(row...)
 		}
 		if len(entries) > 0 {
-			said = append(said, "- "+c.ID+": "+strings.Join(t.sayColumn(entries, exactRatio), " "))
+			said = append(said, "- "+c.ID+": "+strings.Join(t.sayColumn(c.ID, entries, exactRatio), " "))
 		} else {
 			lacking = append(lacking, c.ID+": no run of SR is finished")
 		}
@@ -206,12 +206,6 @@ func (t *Table1) explanation(p func(string, ...any)) {
 		p("- missing: %s.", line)
 	}
 	if len(said)+len(lacking) > 0 {
-		p("")
-	}
-	if t.flipsFigure() != nil {
-		p("![flips a step over alpha, by epoch](flips.png)")
-		p("")
-		p("Under SR the lines should stay level where alpha drops by 10, twice; crosses are the predictions from the last step. BC's lines, signs of real weights, are there to compare.")
 		p("")
 	}
 }
@@ -246,7 +240,7 @@ func judge(ratios []float64) (word string, far float64) {
 }
 
 // sayColumn says which prediction a column bears out.
-func (t *Table1) sayColumn(entries []*table1Entry, exactRatio func(int) float64) []string {
+func (t *Table1) sayColumn(column string, entries []*table1Entry, exactRatio func(int) float64) []string {
 	var said []string
 	say := func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
 	var drops, steps []float64
@@ -262,15 +256,17 @@ func (t *Table1) sayColumn(entries []*table1Entry, exactRatio func(int) float64)
 		say("Batch size: missing (one batch size only).")
 	default:
 		a, b := small.last(changedOf), big.last(changedOf)
-		greedier, verdict := b < a, difference(big, small).AtMost(0)
-		word := "**do not agree**"
+		greedier, better := t.found("big-batch-changes-less-sr", column).Verdict, t.found("sr-larger-batch-better", column).Verdict
+		word := "undecided"
 		switch {
-		case greedier && verdict == evidence.Holds:
+		case greedier == referee.Holds && better == referee.Holds:
 			word = "**agree**"
-		case greedier && verdict == evidence.Undecided:
+		case greedier == referee.Holds && better == referee.Undecided:
 			word = "**agree on exploration**, undecided on the error"
-		case greedier:
+		case greedier == referee.Holds && better == referee.Violated:
 			word = "**agree on exploration, not on the error**"
+		case greedier == referee.Violated:
+			word = "**do not agree**"
 		}
 		_, fa := small.flipRates()
 		_, fb := big.flipRates()
@@ -310,12 +306,15 @@ func (t *Table1) flipsFigure() *Figure {
 	for _, c := range shown { // each panel at least a decade high: small changes are to look small
 		panel := f.Panel(c.Title+" on "+dataTitle(c.Data), "epoch", "flips a step / alpha")
 		Logarithmic(&panel.Y)
-		Epochs(&panel.X)
 		entries := c.batchEntries()
 		var configs []nets.Config
+		var runs []nets.Run
 		for _, e := range entries {
 			configs = append(configs, e.runs[0].Config)
+			runs = append(runs, nets.Run{Config: e.runs[0].Config})
 		}
+		epochAxis(panel, runs...)
+		panel.Level("noise alone", noiseFlips())
 		styles := runStyles(configs)
 		for i, e := range entries {
 			config := e.runs[0].Config

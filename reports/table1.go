@@ -26,6 +26,9 @@ type Table1 struct {
 	States   []cluster.CellState
 	Manifest Manifest
 	Laws     []referee.Law // what the probes are compared with; without them this is left out
+	// Sentences and Against are what package referee says of the cells; without them their sections are left out.
+	Sentences []referee.Sentence
+	Against   []referee.Against
 
 	columns []table1Column
 	steps   map[string]stepRow // by cell, see [Table1.readSteps]
@@ -37,7 +40,6 @@ type table1Column struct {
 	methods  map[string]*table1Entry
 	variants map[string]*table1Entry // runs for figures only, by method-variant
 	order    []string                // of variants, as planned
-	pairs    []Table1Pair
 }
 
 // table1Entry is a method in a column: its finished runs, in the order of seeds.
@@ -49,31 +51,13 @@ type table1Entry struct {
 	result  evidence.Result
 }
 
-// Table1Pair is one step of the ordering claim in one column: Better is said to
-// have the smaller error.
-type Table1Pair struct {
-	Column, Better, Worse string
-	// Difference is error(Better) - error(Worse), as fractions; the claim is that it
-	// is at most 0.
-	Difference evidence.Result
-	Verdict    evidence.Verdict
-	Missing    bool // one of the two has no finished run
-}
-
-// NewTable1 evaluates the cells.
+// NewTable1 sorts the cells by column and method and gives every error an interval.
 //
-// The claim. Table 1's text says ADAM < BC < Big SR < SR < R in test error, in
-// every column: four comparisons a column.
-//
-// The evidence. A run misclassifies K of N test images, N independent draws of
-// the image population, so K has a binomial law whose parameter is the run's true
-// error; N is fixed beforehand, so [evidence.ClopperPearson] gives its interval. With several
-// seeds the mean of the lower and of the upper ends bound the mean error, whatever the
-// dependence of runs tested on the same images. A comparison holds if its intervals are apart in
-// the claimed order, is violated if they are apart in the other, and is undecided
-// otherwise. All intervals of the report cover together with probability 1 -
-// table1Error (Bonferroni). They speak of these trained networks; how much
-// another seed changes them is the spread beside the mean.
+// A run misclassifies K of N test images, N independent draws of the image population, so K has a binomial law whose parameter
+// is the run's true error; N is fixed beforehand, so the interval of Clopper and Pearson is the right one. With several seeds the mean of the
+// lower and of the upper ends bound the mean error, whatever the dependence of runs tested on the same images. All of these
+// intervals cover together with probability 1 - table1Error (Bonferroni). They speak of these trained networks; how much another
+// seed changes them is the spread beside the mean. Comparisons are package referee's.
 func NewTable1(plan *cluster.Plan, states []cluster.CellState, m Manifest) *Table1 {
 	t := &Table1{Plan: plan, States: states, Manifest: m}
 	runs := 0
@@ -114,33 +98,9 @@ func NewTable1(plan *cluster.Plan, states []cluster.CellState, m Manifest) *Tabl
 		for _, e := range column.variants {
 			e.evaluate(alpha)
 		}
-		methods := nets.Methods()
-		for i := 1; i < len(methods); i++ {
-			better, worse := column.methods[methods[i-1].Name], column.methods[methods[i].Name]
-			if better == nil || worse == nil {
-				continue // the plan leaves one of them out
-			}
-			pair := Table1Pair{Column: c.ID, Better: methods[i-1].Name, Worse: methods[i].Name}
-			if len(better.runs) == 0 || len(worse.runs) == 0 {
-				pair.Missing = true
-			} else {
-				pair.Difference = difference(better, worse)
-				pair.Verdict = pair.Difference.AtMost(0)
-			}
-			column.pairs = append(column.pairs, pair)
-		}
 		t.columns = append(t.columns, column)
 	}
 	return t
-}
-
-// difference is error(a) - error(b), with the interval that theirs give.
-func difference(a, b *table1Entry) evidence.Result {
-	return evidence.Result{
-		Method: evidence.SampledMethod, Estimate: a.result.Estimate - b.result.Estimate,
-		Lower: a.result.Lower - b.result.Upper, Upper: a.result.Upper - b.result.Lower,
-		Samples: min(a.result.Samples, b.result.Samples), Confidence: 1 - table1Error,
-	}
 }
 
 // evaluate computes mean and interval of a method's runs.
@@ -161,36 +121,6 @@ func (e *table1Entry) evaluate(alpha float64) {
 		e.mean += share * run.TestError
 	}
 	e.result = r
-}
-
-// Pairs lists every comparison of the ordering claim.
-func (t *Table1) Pairs() []Table1Pair {
-	var all []Table1Pair
-	for _, c := range t.columns {
-		all = append(all, c.pairs...)
-	}
-	return all
-}
-
-// verdict of a column: violated if any comparison is, holds if all do.
-func (c *table1Column) verdict() (evidence.Verdict, string) {
-	v, why := evidence.Holds, ""
-	if len(c.pairs) < len(nets.Methods())-1 {
-		v, why = evidence.Undecided, "some methods are not in this plan"
-	}
-	for _, p := range c.pairs {
-		switch {
-		case p.Missing:
-			if v == evidence.Holds {
-				v, why = evidence.Undecided, "runs are missing"
-			}
-		case p.Verdict == evidence.Violated:
-			return evidence.Violated, methodTitle(p.Better) + " is worse than " + methodTitle(p.Worse)
-		case p.Verdict == evidence.Undecided && v == evidence.Holds:
-			v, why = evidence.Undecided, methodTitle(p.Better)+" and "+methodTitle(p.Worse)+" are too close for "+fmt.Sprint(p.Difference.Samples)+" test images"
-		}
-	}
-	return v, why
 }
 
 func methodTitle(name string) string {
@@ -306,28 +236,23 @@ func (t *Table1) Markdown() string {
 	}
 	p("# Table 1, preset %s", t.Plan.Preset)
 	p("")
+	if len(t.Sentences) > 0 {
+		p("%s", t.meaning())
+		p("")
+	}
 	p("%s. %d of %d runs are finished.", sentence(t.Plan.About), finished, len(t.States))
 	p("")
 	p("Top-1 test error in percent after the last epoch: ours; the paper's.")
 	p("")
 	p("%s", t.Table().Markdown())
 
-	p("## What was scaled down")
-	p("")
-	for i := range t.columns {
-		c := &t.columns[i]
-		if c.exact() {
-			p("- %s (`%s`): nothing; it is run as in Section 6 and Appendix H.", strings.ReplaceAll(c.head(), "\n", " "), c.ID)
-			continue
-		}
-		p("- %s (`%s`): %s.", strings.ReplaceAll(c.head(), "\n", " "), c.ID, strings.Join(c.Scaled, "; "))
+	t.protocol(p)
+	t.theorem5(p)
+	if len(t.Sentences) > 0 {
+		t.sentences(p)
+		t.ordering(p)
+		t.besidePaper(p)
 	}
-	p("")
-	p("A number of a scaled column is not comparable with the paper's; only the order of the methods is.")
-	p("")
-
-	t.ordering(p)
-	t.notReproduced(p)
 	t.missing(p)
 
 	t.convergence(p)
@@ -363,75 +288,22 @@ func sentence(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
+// ordering is the order of Table 1 by column, and then pair by pair.
 func (t *Table1) ordering(p func(string, ...any)) {
-	p("## The ordering claim")
+	if t.Plan.Preset == "smoke" {
+		return
+	}
+	p("## The order of Table 1")
 	p("")
-	p("ADAM < BC-ADAM < Big SR-ADAM < SR-ADAM < R-ADAM in test error, in every column. A comparison holds or is violated when the two intervals are apart; the intervals (Clopper and Pearson, over the draw of the test images, sampled) cover all at once with probability %.0f %%. They speak of the trained networks; one network of another seed may differ by more.", 100*(1-table1Error))
+	p("Table 1 prints ADAM < BC-ADAM < Big SR-ADAM < SR-ADAM < R-ADAM in every column. A column's order holds if all ten comparisons do.")
 	p("")
-	verdicts := Table{Header: []string{"column", "claim", "because"}}
+	verdicts := Table{Header: []string{"column", "order", "because"}}
 	for i := range t.columns {
-		c := &t.columns[i]
-		v, why := c.verdict()
-		if why == "" {
-			why = "all four comparisons hold"
-		}
-		verdicts.Add(strings.ReplaceAll(c.head(), "\n", " "), v.String(), why)
+		v, why := t.order(&t.columns[i])
+		verdicts.Add(t.columns[i].plain(), string(v), why)
 	}
 	p("%s", verdicts.Markdown())
-	pairs := Table{Header: []string{"column", "comparison", "errors, percent", "difference, percentage points", "verdict"}}
-	for _, c := range t.columns {
-		for _, q := range c.pairs {
-			name := methodTitle(q.Better) + " < " + methodTitle(q.Worse)
-			if q.Missing {
-				pairs.Add(c.ID, name, "missing", "", "undecided")
-				continue
-			}
-			a, b := c.methods[q.Better], c.methods[q.Worse]
-			pairs.Add(c.ID, name,
-				fmt.Sprintf("%.2f [%.2f, %.2f] < %.2f [%.2f, %.2f]", a.mean, 100*a.result.Lower, 100*a.result.Upper, b.mean, 100*b.result.Lower, 100*b.result.Upper),
-				fmt.Sprintf("%.2f [%.2f, %.2f]", 100*q.Difference.Estimate, 100*q.Difference.Lower, 100*q.Difference.Upper),
-				q.Verdict.String())
-		}
-	}
-	p("%s", pairs.Markdown())
-}
-
-// notReproduced says in words what came out otherwise than published.
-func (t *Table1) notReproduced(p func(string, ...any)) {
-	p("## Published results that are not reproduced here")
-	p("")
-	none := true
-	for i := range t.columns {
-		c := &t.columns[i]
-		for _, q := range c.pairs {
-			if !q.Missing && q.Verdict == evidence.Violated {
-				none = false
-				p("- %s: the paper has %s %.2f below %s %.2f; here it is %.2f above %.2f%s.", strings.ReplaceAll(c.head(), "\n", " "),
-					methodTitle(q.Better), c.PaperErrors[q.Better], methodTitle(q.Worse), c.PaperErrors[q.Worse],
-					c.methods[q.Better].mean, c.methods[q.Worse].mean, map[bool]string{true: "", false: " (scaled down as said above)"}[c.exact()])
-			}
-		}
-		if !c.exact() {
-			continue
-		}
-		// Run as the paper does: the numbers themselves can be compared.
-		for _, m := range nets.Methods() {
-			e := c.methods[m.Name]
-			if e == nil || len(e.runs) == 0 {
-				continue
-			}
-			paper := c.PaperErrors[m.Name]
-			if paper < 100*e.result.Lower || paper > 100*e.result.Upper {
-				none = false
-				p("- %s, %s: the paper has %.2f, outside our interval [%.2f, %.2f] around %.2f.", strings.ReplaceAll(c.head(), "\n", " "),
-					m.Paper, paper, 100*e.result.Lower, 100*e.result.Upper, e.mean)
-			}
-		}
-	}
-	if none {
-		p("None is contradicted; what is undecided above is not confirmed either.")
-	}
-	p("")
+	t.pairTable(p)
 }
 
 func (t *Table1) missing(p func(string, ...any)) {

@@ -9,6 +9,7 @@ import (
 	"tqn/cluster"
 	"tqn/evidence"
 	"tqn/nets"
+	"tqn/referee"
 )
 
 // table1 makes the report of one column, VGG-9, with test errors in percent by
@@ -39,37 +40,31 @@ func table1(t *testing.T, preset string, errors map[string][]float64) *Table1 {
 		}
 		s.State, s.Result, s.TestError, s.Why = cluster.Finished, r, &r.TestError, ""
 	}
-	return NewTable1(plan, states, Manifest{Command: "tqn table1", Preset: preset})
+	table := NewTable1(plan, states, Manifest{Command: "tqn table1", Preset: preset})
+	table.Sentences, table.Against = referee.Section6(plan, states)
+	return table
 }
 
-func TestTable1Verdicts(t *testing.T) {
+func TestTable1Order(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		errors map[string][]float64
-		column evidence.Verdict
+		order  referee.Word
 		why    string
-		pairs  []evidence.Verdict
 	}{
-		{"as published", map[string][]float64{"adam": {8}, "bc": {10.4}, "big-sr": {17}, "sr": {23}, "r": {28}},
-			evidence.Holds, "", []evidence.Verdict{evidence.Holds, evidence.Holds, evidence.Holds, evidence.Holds}},
+		{"as published", map[string][]float64{"adam": {8}, "bc": {10.4}, "big-sr": {17}, "sr": {23}, "r": {28}}, referee.Holds, "all ten"},
 		{"big and small batch swapped", map[string][]float64{"adam": {8}, "bc": {10.4}, "big-sr": {23}, "sr": {17}, "r": {28}},
-			evidence.Violated, "Big SR-ADAM is worse than SR-ADAM", []evidence.Verdict{evidence.Holds, evidence.Holds, evidence.Violated, evidence.Holds}},
+			referee.Violated, "violated: Big SR-ADAM < SR-ADAM"},
 		{"SR and R too close", map[string][]float64{"adam": {8}, "bc": {10.4}, "big-sr": {17}, "sr": {23}, "r": {23.5}},
-			evidence.Undecided, "too close", []evidence.Verdict{evidence.Holds, evidence.Holds, evidence.Holds, evidence.Undecided}},
+			referee.Undecided, "undecided: SR-ADAM < R-ADAM"},
 		{"one missing", map[string][]float64{"adam": {8}, "bc": {10.4}, "big-sr": {17}, "sr": {23}},
-			evidence.Undecided, "missing", []evidence.Verdict{evidence.Holds, evidence.Holds, evidence.Holds, evidence.Undecided}},
+			referee.Undecided, "not run: ADAM < R-ADAM, BC-ADAM < R-ADAM, Big SR-ADAM < R-ADAM, SR-ADAM < R-ADAM"},
 		{"three seeds", map[string][]float64{"adam": {8, 8.2, 7.8}, "bc": {10.4, 10.8, 10.2}, "big-sr": {17, 17, 18}, "sr": {23, 24, 22}, "r": {28, 27, 29}},
-			evidence.Holds, "", []evidence.Verdict{evidence.Holds, evidence.Holds, evidence.Holds, evidence.Holds}},
+			referee.Holds, "all ten"},
 	} {
 		table := table1(t, "paper", c.errors)
-		v, why := table.columns[0].verdict()
-		if v != c.column || !strings.Contains(why, c.why) {
-			t.Errorf("%s: the column %v (%s), want %v (%s)", c.name, v, why, c.column, c.why)
-		}
-		for i, p := range table.Pairs() {
-			if p.Verdict != c.pairs[i] {
-				t.Errorf("%s: %s < %s %v, want %v", c.name, p.Better, p.Worse, p.Verdict, c.pairs[i])
-			}
+		if w, why := table.order(&table.columns[0]); w != c.order || !strings.Contains(why, c.why) {
+			t.Errorf("%s: %v (%s), want %v (%s)", c.name, w, why, c.order, c.why)
 		}
 	}
 }
@@ -106,9 +101,8 @@ func TestTable1Report(t *testing.T) {
 		"8.00, 1 missing; paper 7.97",
 		"10.50 (10.40 to 10.60, 2 seeds); paper 10.36",
 		"missing; paper 23.99",
-		"it is run as in Section 6 and Appendix H",
-		"the paper has Big SR-ADAM 16.95 below SR-ADAM 23.33; here it is 24.00 above 20.00.",
-		"Big SR-ADAM: the paper has 16.95, outside our interval",
+		"BC-ADAM < SR-ADAM): holds (10.50 against 20.00 %)", "Big SR-ADAM < SR-ADAM): violated (24.00 against 20.00 %)", "SR-ADAM < R-ADAM): not run",
+		"| worse than the paper", "| agrees ", "5 runs are missing (vgg9.adam.2, vgg9.big-sr.2, vgg9.sr.2, vgg9.r.1, vgg9.r.2)",
 		"## Missing runs", "vgg9.r.1", "not begun",
 		"![Figure 6, VGG-9 on CIFAR-10](vgg9-figure6.png)", "vgg9-figure4.png", "vgg9-figure5.png", "vgg9-figure7.png",
 		"- plan: " + table.Plan.Hash, "kernel of the runs: generic", "sha256:0",
@@ -116,9 +110,6 @@ func TestTable1Report(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("the report lacks %q", want)
 		}
-	}
-	if strings.Contains(text, "ADAM: the paper has 7.97, outside") {
-		t.Error("a number inside the interval is called not reproduced")
 	}
 	for _, name := range []string{"vgg9-figure4.png", "vgg9-figure5.png", "vgg9-figure6.png", "vgg9-figure7.png"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
@@ -131,8 +122,19 @@ func TestTable1Report(t *testing.T) {
 			t.Errorf("the scaled report lacks %q", want)
 		}
 	}
-	if strings.Contains(scaled, "outside our interval") {
+	if !strings.Contains(scaled, "no error is comparable with its errors") {
 		t.Error("a scaled column's number is compared with the paper's")
+	}
+	smoke := table1(t, "smoke", map[string][]float64{"adam": {8}, "bc": {80}, "big-sr": {17}, "sr": {23}, "r": {28}}).Markdown()
+	for _, verdict := range []string{"violated", "| holds", "undecided"} {
+		if strings.Contains(smoke, verdict) {
+			t.Errorf("smoke says %q of runs that are too small to judge", verdict)
+		}
+	}
+	tf32 := table1(t, "paper", map[string][]float64{"adam": {8}})
+	tf32.States[0].Result.Kernel = "pjrt cuda, NVIDIA H200, tf32 (xla_cuda_plugin.so)"
+	if text := tf32.Markdown(); !strings.Contains(text, "products in tf32") || strings.Contains(text, "it is run as in Section 6") {
+		t.Error("the precision of products is not said to differ from the paper's")
 	}
 }
 

@@ -573,6 +573,9 @@ type table1JSON struct {
 	Hash   string              `json:"plan_hash"`
 	Cells  []cluster.CellState `json:"cells"`
 	Claims []table1ClaimJSON   `json:"ordering"`
+
+	Sentences []referee.Sentence `json:"sentences,omitempty"` // every empirical sentence of the paper, with its findings
+	Against   []referee.Against  `json:"against,omitempty"`   // errors beside the paper's
 }
 
 // table1ClaimJSON is one comparison of the ordering claim; errors in percent.
@@ -596,14 +599,21 @@ func (e *env) table1Collect(plan *cluster.Plan, f *table1Flags, wall time.Durati
 	if t.Laws, err = referee.Laws(); err != nil {
 		return err
 	}
+	t.Sentences, t.Against = referee.Section6(plan, states)
 	if err := t.Write(f.out); err != nil {
 		return err
 	}
 	if e.json {
-		doc := table1JSON{Preset: plan.Preset, Hash: plan.Hash, Cells: states, Claims: []table1ClaimJSON{}}
-		for _, p := range t.Pairs() {
-			doc.Claims = append(doc.Claims, table1ClaimJSON{p.Column, p.Better, p.Worse,
-				100 * p.Difference.Estimate, 100 * p.Difference.Lower, 100 * p.Difference.Upper, p.Verdict.String()})
+		doc := table1JSON{Sentences: t.Sentences, Against: t.Against, Preset: plan.Preset, Hash: plan.Hash, Cells: states, Claims: []table1ClaimJSON{}}
+		for _, s := range t.Sentences {
+			pair, ok := strings.CutPrefix(s.ID, "table1.")
+			if !ok {
+				continue
+			}
+			better, worse, _ := strings.Cut(pair, "<")
+			for _, f := range s.Findings {
+				doc.Claims = append(doc.Claims, table1ClaimJSON{f.Column, better, worse, f.Value, f.Lower, f.Upper, string(f.Verdict)})
+			}
 		}
 		return e.printJSON(doc)
 	}
