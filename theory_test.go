@@ -444,7 +444,7 @@ func testTheorem4(t *testing.T) {
 		}
 	}
 	counterexamples(t, "theorem4")
-	// Q_d settles at the threshold: theory.md's first counterexample, at T = 1e5.
+	// Q_d settles at the threshold 1/2 between two grid points, at T = 1e5.
 	in := mustInstance(convex.NewQuadratic(0, 1, []float64{1}, []float64{0.3}, 0), 1, nil, convex.Strong(1), 100000)
 	violated(t, "Theorem 4 as printed, Q_d", bcGap(in), bound(bounds.Theorem4, bounds.Printed, bounds.Nearest, in.Parameters(in.T)))
 	// Of the sharp floor L Delta^2/4 half is attained, so that a little less than half is not a bound: BC comes to the threshold 1/2

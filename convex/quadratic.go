@@ -33,7 +33,7 @@ func NewQuadratic(lo, hi float64, h, center []float64, noise float64) Curved {
 	return &quadraticProblem{s}
 }
 
-// halfCubic is the function of theory.md's second counterexample to Theorem 4:
+// halfCubic is the function of the counterexample to Theorem 4 with Q_s:
 // phi'(z) = mu z + (l2/2) max(0, z)^2.
 type halfCubic struct{ mu, l2 float64 }
 

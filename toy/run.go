@@ -3,6 +3,7 @@ package toy
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"tqn/markov"
 )
@@ -88,135 +89,188 @@ type MixingSeries struct {
 // MixingEps is the eps of the mixing times.
 const MixingEps = 0.25
 
-// Run computes everything. The same options give the same bytes.
-func Run(o Options) (Result, error) {
-	r := Result{Seed: o.Seed, Iterations: o.Iterations, Noise: o.Noise, Delta: o.Delta, Box: [2]float64{BoxLo, BoxHi}}
-	p, err := NewProblem(o.Delta, o.Noise)
-	if err != nil {
-		return r, err
-	}
+// check refuses options that cannot be computed.
+func (o Options) check() error {
 	if o.Iterations < 1 || o.Iterations > math.MaxUint32 {
-		return r, fmt.Errorf("toy: %d iterations; want 1 to 2^32-1", o.Iterations)
+		return fmt.Errorf("toy: %d iterations; want 1 to 2^32-1", o.Iterations)
 	}
 	if len(o.Alphas) == 0 {
-		return r, fmt.Errorf("toy: no learning rate")
+		return fmt.Errorf("toy: no learning rate")
 	}
 	for _, a := range o.Alphas {
 		if !(a >= 1e-4) || a > 100 {
-			return r, fmt.Errorf("toy: alpha = %g; want 1e-4 to 100: below, the cells of Ulam's method do not fit into memory", a)
+			return fmt.Errorf("toy: alpha = %g; want 1e-4 to 100: below, the cells of Ulam's method do not fit into memory", a)
 		}
 	}
-	contrast := []float64{1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001}
-	noises := []float64{1, 1.5, 2, 3, 4, 6, 8, 12}
-	total := 2*len(o.Alphas) + len(contrast) + len(noises) + 2
-	done := 0
-	tick := func(what string) {
-		done++
-		if o.Progress != nil {
-			o.Progress(done, total, what)
-		}
+	return nil
+}
+
+// Learning rates, batch sizes and noises of the series that the paper does not have.
+var (
+	contrastAlphas = []float64{1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001}
+	largestBatch   = 1024
+	noises         = []float64{1, 1.5, 2, 3, 4, 6, 8, 12}
+	mixingAlphas   = []float64{5e-2, 2e-2, 1e-2, 3e-3, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10, 1e-12}
+)
+
+// run is a Run in progress.
+type run struct {
+	Options
+	Result
+	problem Problem
+	done    int
+}
+
+// tick tells the caller that one more piece is finished.
+func (r *run) tick(what string) {
+	r.done++
+	if r.Progress != nil {
+		total := 2*len(r.Alphas) + len(contrastAlphas) + len(noises) + 2
+		r.Progress(r.done, total, what)
 	}
-	r.Points = p.Points()
+}
+
+// Run computes everything. The same options give the same bytes.
+func Run(o Options) (Result, error) {
+	r := run{Options: o, Result: Result{Seed: o.Seed, Iterations: o.Iterations, Noise: o.Noise, Delta: o.Delta, Box: [2]float64{BoxLo, BoxHi}}}
+	var err error
+	if r.problem, err = NewProblem(o.Delta, o.Noise); err != nil {
+		return r.Result, err
+	}
+	if err := o.check(); err != nil {
+		return r.Result, err
+	}
+	r.Points = r.problem.Points()
 	for _, w := range r.Points {
 		r.Objective = append(r.Objective, Objective(w))
 	}
 	r.Figure1 = NewFigure1([]float64{1, 0.5, 0.25})
 	if r.Figure3, err = NewFigure3(); err != nil {
-		return r, err
+		return r.Result, err
 	}
+	if r.Limit, err = r.problem.limit(); err != nil {
+		return r.Result, err
+	}
+	r.LimitEntropy, r.LimitGlobal = Entropy(r.Limit), r.problem.GlobalMass(r.Limit)
+	for _, part := range []func() error{r.figure2, r.contrast, r.batches, r.sensitivity, r.mixing} {
+		if err := part(); err != nil {
+			return r.Result, err
+		}
+	}
+	return r.Result, nil
+}
+
+// limit is pi~ of the problem. It does not depend on alpha, so any alpha that is
+// allowed will do.
+func (p Problem) limit() ([]float64, error) {
 	alpha0, err := p.SR().Alpha0()
 	if err != nil {
-		return r, fmt.Errorf("toy: %w", err)
+		return nil, fmt.Errorf("toy: %w", err)
 	}
-	limit := func(p Problem) ([]float64, error) {
-		a, err := p.SR().Alpha0()
-		if err != nil {
-			return nil, fmt.Errorf("toy: %w", err)
+	c, err := p.SR().Limit(alpha0 / 2)
+	if err != nil {
+		return nil, fmt.Errorf("toy: %w", err)
+	}
+	return c.Stationary()
+}
+
+// figure2 simulates BC at every learning rate, then SR.
+func (r *run) figure2() error {
+	for _, rule := range []struct {
+		name string
+		row  func(alpha float64, iterations int, seed uint64) (Figure2Row, error)
+	}{{"BC", r.problem.BCRow}, {"SR", r.problem.SRRow}} {
+		for _, a := range r.Alphas {
+			row, err := rule.row(a, r.Options.Iterations, r.Options.Seed)
+			if err != nil {
+				return err
+			}
+			r.Figure2 = append(r.Figure2, row)
+			r.tick(rule.name)
 		}
-		c, err := p.SR().Limit(a / 2)
-		if err != nil {
-			return nil, fmt.Errorf("toy: %w", err)
-		}
-		return c.Stationary()
 	}
-	if r.Limit, err = limit(p); err != nil {
-		return r, err
-	}
-	r.LimitEntropy, r.LimitGlobal = Entropy(r.Limit), p.GlobalMass(r.Limit)
+	return nil
+}
+
+// contrast compares the stationary laws of SR and BC. BC's law at a learning rate of
+// Figure 2 is there already.
+func (r *run) contrast() error {
+	p := r.problem
 	bc := map[float64]Figure2Row{}
-	for _, a := range o.Alphas {
-		row, err := p.BCRow(a, o.Iterations, o.Seed)
-		if err != nil {
-			return r, err
-		}
-		r.Figure2 = append(r.Figure2, row)
-		bc[a] = row
-		tick("BC")
+	for i, a := range r.Alphas {
+		bc[a] = r.Figure2[i]
 	}
-	for _, a := range o.Alphas {
-		row, err := p.SRRow(a, o.Iterations, o.Seed)
-		if err != nil {
-			return r, err
-		}
-		r.Figure2 = append(r.Figure2, row)
-		tick("SR")
-	}
-	for _, a := range contrast {
+	for _, a := range contrastAlphas {
 		row, seen := bc[a]
 		if !seen {
-			if row, err = p.BCRow(a, 0, o.Seed); err != nil {
-				return r, err
+			var err error
+			if row, err = p.BCRow(a, 0, r.Options.Seed); err != nil {
+				return err
 			}
 		}
 		c, err := p.SR().Chain(a)
 		if err != nil {
-			return r, fmt.Errorf("toy: %w", err)
+			return fmt.Errorf("toy: %w", err)
 		}
 		pi, err := c.Stationary()
 		if err != nil {
-			return r, fmt.Errorf("toy: %w", err)
+			return fmt.Errorf("toy: %w", err)
 		}
 		r.Contrast = append(r.Contrast, Contrast{
 			Alpha: a, SREntropy: Entropy(pi), SRGlobal: p.GlobalMass(pi), SRExcess: p.Excess(pi),
 			BCEntropy: row.Entropy, BCGlobal: row.GlobalMass, BCExcess: p.Excess(row.Stationary), Refinement: row.Refinement,
 		})
-		tick("contrast")
+		r.tick("contrast")
 	}
-	for b := 1; b <= 1024; b *= 2 {
-		q := p
-		q.Noise = p.Noise / math.Sqrt(float64(b))
-		pi, err := limit(q)
+	return nil
+}
+
+// batches computes pi~ for batches of 1, 2, 4, ...
+func (r *run) batches() error {
+	for b := 1; b <= largestBatch; b *= 2 {
+		q := r.problem
+		q.Noise = r.problem.Noise / math.Sqrt(float64(b))
+		pi, err := q.limit()
 		if err != nil {
-			return r, err
+			return err
 		}
 		r.Batch = append(r.Batch, BatchRow{b, pi, Entropy(pi), q.GlobalMass(pi), q.Excess(pi)})
 	}
-	tick("batch size")
+	r.tick("batch size")
+	return nil
+}
+
+// sensitivity computes both laws for gradients with other noises.
+func (r *run) sensitivity() error {
 	for _, s := range noises {
-		q := p
+		q := r.problem
 		q.Noise = s
-		pi, err := limit(q)
+		pi, err := q.limit()
 		if err != nil {
-			return r, err
+			return err
 		}
-		row, err := q.BCRow(SensitivityAlpha, 0, o.Seed)
+		row, err := q.BCRow(SensitivityAlpha, 0, r.Options.Seed)
 		if err != nil {
-			return r, err
+			return err
 		}
 		r.Sensitivity = append(r.Sensitivity, NoiseRow{s, Entropy(pi), q.GlobalMass(pi), row.Entropy, row.GlobalMass})
-		tick("noise")
+		r.tick("noise")
 	}
-	var alphas []float64
-	for _, a := range []float64{5e-2, 2e-2, 1e-2, 3e-3, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10, 1e-12} {
-		if a <= alpha0 {
-			alphas = append(alphas, a)
-		}
-	}
-	t6, err := markov.Theorem6(p.SR(), MixingEps, alphas)
+	return nil
+}
+
+// mixing measures Theorem 6 at the learning rates that the problem allows.
+func (r *run) mixing() error {
+	alpha0, err := r.problem.SR().Alpha0()
 	if err != nil {
-		return r, fmt.Errorf("toy: %w", err)
+		return fmt.Errorf("toy: %w", err)
+	}
+	alphas := slices.DeleteFunc(slices.Clone(mixingAlphas), func(a float64) bool { return a > alpha0 })
+	t6, err := markov.Theorem6(r.problem.SR(), MixingEps, alphas)
+	if err != nil {
+		return fmt.Errorf("toy: %w", err)
 	}
 	r.Mixing = MixingSeries{MixingEps, t6.Time, t6.Rows}
-	tick("mixing times")
-	return r, nil
+	r.tick("mixing times")
+	return nil
 }

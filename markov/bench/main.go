@@ -119,7 +119,7 @@ func problems() []problem {
 	var out []problem
 	for _, e := range []float64{1e-8, 1e-12, 1e-17} {
 		out = append(out, problem{
-			name: fmt.Sprintf("theory.md's three states, e = %g", e),
+			name: fmt.Sprintf("P(e) of three states, e = %g", e),
 			q:    [][]float64{{0, 0.3, e}, {0.3, 0, e}, {e, e, 0}},
 			pi:   []float64{1. / 3, 1. / 3, 1. / 3}, gap: 3 * e,
 		})
