@@ -36,6 +36,8 @@ func planLemma1(p *Plan) {
 		p.lemma1(p.instance(huber2(), 1./8, natural(huber2()), 1), alpha, false)
 		p.lemma1(p.instance(quadratic3(), 1./4, natural(quadratic3()), 1), alpha, false)
 	}
+	p.From(200)
+	p.lemma1Controls(p.instance(flat, 0.5, natural(flat), 1), 1e-6)
 }
 
 // lemma1Sides are the largest ratios, over all grid points and gradient samples, of the lines of
@@ -45,7 +47,9 @@ func planLemma1(p *Plan) {
 // and the largest E|r|^2 itself.
 type lemma1Sides struct{ moment, first, norms, jensen float64 }
 
-func scanLemma1(in convex.Instance, alpha float64) lemma1Sides {
+// scanLemma1 goes over all grid points and gradient samples. eager plants SR that moves
+// with twice its probability.
+func scanLemma1(in convex.Instance, alpha float64, eager bool) lemma1Sides {
 	var s lemma1Sides
 	pr, g := in.Problem, in.Grid
 	d, terms := pr.Dim(), float64(pr.Terms())
@@ -59,7 +63,13 @@ func scanLemma1(in convex.Instance, alpha float64) lemma1Sides {
 			pr.TermGradient(grad, w, i)
 			var e, l1, square float64
 			for k := range w {
-				e += g.ErrorSecondMoment(w[k], -alpha*grad[k])
+				if eager {
+					near, far, q := g.Move(w[k], -alpha*grad[k])
+					r := far - near
+					e += (1-2*q)*q*q*r*r + 2*q*(1-q)*(1-q)*r*r
+				} else {
+					e += g.ErrorSecondMoment(w[k], -alpha*grad[k])
+				}
 				l1 += math.Abs(grad[k])
 				square += grad[k] * grad[k]
 			}
@@ -83,7 +93,7 @@ func (p *Plan) lemma1(in convex.Instance, alpha float64, attained bool) {
 	q := in.Parameters(1)
 	q.Alpha = alpha
 	name := fmt.Sprintf("%s d=%d Delta=%.4g alpha=%g", in.Problem.Name(), in.Problem.Dim(), in.Grid.Delta, alpha)
-	scan := sync.OnceValue(func() lemma1Sides { return scanLemma1(in, alpha) })
+	scan := sync.OnceValue(func() lemma1Sides { return scanLemma1(in, alpha, false) })
 	add := func(suffix, instance string, ts []target, f func(s lemma1Sides) float64) {
 		p.exact(line{"lemma1" + suffix, bounds.Stochastic, instance, in.Problem, ts}, func() (float64, float64, error) {
 			v := f(scan())
@@ -101,9 +111,30 @@ func (p *Plan) lemma1(in convex.Instance, alpha float64, attained bool) {
 	}
 }
 
+// lemma1Controls adds a control for every line of the chain, on an instance that attains it.
+func (p *Plan) lemma1Controls(in convex.Instance, alpha float64) {
+	name := fmt.Sprintf("%s d=%d Delta=%.4g alpha=%g", in.Problem.Name(), in.Problem.Dim(), in.Grid.Delta, alpha)
+	add := func(suffix, what string, f func() float64) {
+		p.exact(line{"lemma1" + suffix, bounds.Stochastic, controlMark + what + ": " + name, nil, []target{{bounds.Printed, 1, evidence.Violated}}},
+			func() (float64, float64, error) {
+				v := f()
+				return v, 1e-13 * v, nil
+			})
+	}
+	add(".first", "a coin that moves twice as often", func() float64 { return scanLemma1(in, alpha, true).first })
+	add(".norms", "|g|_2 without the factor sqrt(d)", func() float64 {
+		return scanLemma1(in, alpha, false).norms * math.Sqrt(float64(in.Problem.Dim()))
+	})
+	lying := in
+	lying.Problem = understated{in.Problem}
+	add(".jensen", "half of G", func() float64 { return scanLemma1(lying, alpha, false).jensen })
+}
+
 // roundingError is the left side of Lemma 1: the largest E|r|^2 of one SR step of
 // size alpha over all grid points, exact.
-func roundingError(in convex.Instance, alpha float64) float64 { return scanLemma1(in, alpha).moment }
+func roundingError(in convex.Instance, alpha float64) float64 {
+	return scanLemma1(in, alpha, false).moment
+}
 
 func lemma1Figure(uint64) (Figure, error) {
 	var f Figure

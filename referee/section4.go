@@ -223,6 +223,48 @@ func (p *Plan) biasedCoin(claim string, in convex.Instance) {
 	p.sampled(p.control(claim, "a coin that always falls on the lower point", in, bounds.Stochastic, 1), in, quantize.SR, convex.RoundsDown)
 }
 
+// understated says half of the true G.
+type understated struct{ convex.Problem }
+
+// Constants are the true ones but for G.
+func (u understated) Constants() convex.Constants {
+	c := u.Problem.Constants()
+	c.G /= 2
+	return c
+}
+
+// proofControls adds a control for every line of the proof of Theorems 1 and 2, on an
+// instance that attains the bound from a start where the gap is large: each line has to
+// be seen to fail, or it says nothing where it holds.
+func (p *Plan) proofControls(claim string, in convex.Instance) {
+	law := func(in convex.Instance) func() (*convex.Trace, error) {
+		return sync.OnceValues(func() (*convex.Trace, error) { return convex.Follow(in, false) })
+	}
+	lying := in
+	lying.Problem = understated{in.Problem}
+	honest, dishonest := law(in), law(lying)
+	add := func(suffix, what string, bound float64, follow func() (*convex.Trace, error), f func(tr *convex.Trace) float64) {
+		ts := []target{{bounds.Derived, bound, evidence.Violated}}
+		p.exact(line{claim + suffix, bounds.Stochastic, controlMark + what + ": " + in.String(), nil, ts}, func() (float64, float64, error) {
+			tr, err := follow()
+			if err != nil {
+				return 0, 0, err
+			}
+			v := f(tr)
+			return v, convex.Roundoff(in, v), nil
+		})
+	}
+	meanGap := func(tr *convex.Trace) float64 { return tr.MeanGap[len(tr.MeanGap)-1] }
+	half := p.control(claim, "", in, bounds.Stochastic, 0.5)
+	if p.err != nil {
+		return
+	}
+	add(".averaged", "half the bound", half.targets[0].bound, honest, meanGap)
+	add(".jensen", "the first iterate in place of the average", 1, honest, func(tr *convex.Trace) float64 { return convex.Gap(in.Problem, in.Start) / meanGap(tr) })
+	add(".one-step", "half of G", 1, dishonest, func(tr *convex.Trace) float64 { return tr.OneStep.Ratio() })
+	add(".telescoped", "half of G", 1, dishonest, func(tr *convex.Trace) float64 { return tr.Summed.Ratio() })
+}
+
 // uphill adds the controls of BinaryConnect, one for each rounding.
 func (p *Plan) uphill(claim string, in convex.Instance) {
 	const what = "steps along the gradient"

@@ -33,4 +33,8 @@ func planTheorem1(p *Plan) {
 	p.halfTheBound("theorem1", p.instance(tight, 1, strong(tight), 10_000))
 	p.From(122)
 	p.biasedCoin("theorem1", p.instance(noisy(), 1./32, strong(noisy()), 2000))
+	p.From(210)
+	far, err := convex.NewInstance(tight, 1, []float64{1}, strong(tight), 2000)
+	p.fail(err)
+	p.proofControls("theorem1", far)
 }

@@ -133,6 +133,21 @@ func planTheorem5(p *Plan) {
 		empty, err := noiseless()
 		return []evidence.Record{chainRecord("theorem5.positive", bounds.Printed, controlMark+"gradient without noise, states with pi~ = 0", empty, 0, 0, evidence.Violated)}, err
 	})
+	p.chain("theorem5.law", func() ([]evidence.Record, error) {
+		s, err := wrongLimit()
+		return []evidence.Record{chainRecord("theorem5.law", bounds.Printed, controlMark+"pi~ of SR that goes up with 1.1 times the probability, 1 minus the slope of log TV(pi_alpha, pi~) on log alpha", 1-s.Value, s.Upper-s.Value, 0.1, evidence.Violated)}, err
+	})
+	p.chain("theorem5.equal", func() ([]evidence.Record, error) {
+		// With alpha = 0.06 the step alpha|g| reaches 0.84 and more, beyond Delta = 0.5.
+		const alpha = 0.06
+		in := chainInstances(p.Seed)[0]
+		t, err := markov.Theorem5(in.sr, []float64{alpha})
+		if err != nil {
+			return nil, err
+		}
+		return []evidence.Record{chainRecord("theorem5.equal", bounds.Derived, fmt.Sprintf("%sstep sizes with alpha|g| > Delta: %s, max|T - T~|, alpha = %g", controlMark, in.name, alpha),
+			t.Rows[0].MatrixDistance, 0, 1e-14*alpha/t.Alpha0, evidence.Violated)}, nil
+	})
 	for i, w := range wells() {
 		p.From(wellAt(i))
 		p.entries(w.name, w.sr)
@@ -251,12 +266,18 @@ func tail(s markov.SR) float64 {
 	return c
 }
 
-// biasedCoin returns TV(pi_alpha, pi~) for SR whose moves up are 1.1 times too likely.
-func biasedCoin() (float64, error) {
-	s := markov.OnGrid(quantize.Grid{Delta: 0.5, Lo: -2, Hi: 2}, func(w float64) markov.Law { return markov.Gaussian{Mean: w*w*w - w, Sigma: 2} })
-	good, err := s.Limit(1e-9)
+// normalWell is SR on (w^2-1)^2/4 in one dimension with normal noise.
+func normalWell() markov.SR {
+	return markov.OnGrid(quantize.Grid{Delta: 0.5, Lo: -2, Hi: 2}, func(w float64) markov.Law { return markov.Gaussian{Mean: w*w*w - w, Sigma: 2} })
+}
+
+// biasedLaw is the stationary law of SR whose moves up are 1.1 times too likely, beside
+// the true pi~, for alpha -> 0.
+func biasedLaw() (biased, limit []float64, err error) {
+	const alpha = 1e-9
+	good, err := normalWell().Limit(alpha)
 	if err != nil {
-		return 0, err
+		return nil, nil, err
 	}
 	var rates []markov.Rate
 	for x := range good.States() {
@@ -267,19 +288,47 @@ func biasedCoin() (float64, error) {
 			rates = append(rates, markov.Rate{From: x, To: y, Rate: r})
 		})
 	}
-	bad, err := markov.FromRates(good.States(), rates, 1e-9)
+	bad, err := markov.FromRates(good.States(), rates, alpha)
+	if err != nil {
+		return nil, nil, err
+	}
+	if limit, err = good.Stationary(); err != nil {
+		return nil, nil, err
+	}
+	biased, err = bad.Stationary()
+	return biased, limit, err
+}
+
+// biasedCoin is TV(pi_alpha, pi~) of the biased coin.
+func biasedCoin() (float64, error) {
+	biased, limit, err := biasedLaw()
 	if err != nil {
 		return 0, err
 	}
-	p, err := good.Stationary()
+	return markov.TotalVariation(limit, biased), nil
+}
+
+// wrongLimit is the slope of log TV(pi_alpha, pi~) on log alpha where pi~ is that of the
+// biased coin.
+func wrongLimit() (markov.Slope, error) {
+	biased, _, err := biasedLaw()
 	if err != nil {
-		return 0, err
+		return markov.Slope{}, err
 	}
-	q, err := bad.Stationary()
-	if err != nil {
-		return 0, err
+	alphas := []float64{1e-2, 1e-3, 1e-4, 1e-5}
+	var distances []float64
+	for _, alpha := range alphas {
+		c, err := normalWell().Chain(alpha)
+		if err != nil {
+			return markov.Slope{}, err
+		}
+		pi, err := c.Stationary()
+		if err != nil {
+			return markov.Slope{}, err
+		}
+		distances = append(distances, markov.TotalVariation(pi, biased))
 	}
-	return markov.TotalVariation(p, q), nil
+	return markov.LogSlope(alphas, distances, func(int) float64 { return 1e-13 }), nil
 }
 
 // heavyTail returns the slope of log max|T - T~| on log alpha for a tail of order

@@ -58,6 +58,10 @@ func planTheorem6(p *Plan) {
 			first, end := t.Rows[0], t.Rows[len(t.Rows)-1]
 			return []evidence.Record{chainRecord("theorem6", bounds.Printed, controlMark+"M_eps stays below 1000 times its value at alpha_0/2", float64(end.ExactSteps), 0, 1000*float64(first.ExactSteps), evidence.Violated)}
 		})
+		add("theorem6.constant", func(t markov.Theorem6Result) []evidence.Record {
+			row := t.Rows[2]
+			return []evidence.Record{chainRecord("theorem6.constant", bounds.Derived, fmt.Sprintf("%st_eps one per cent too large: %s, |alpha M_eps/t_eps - 1|, alpha = %.3g", controlMark, in.name, row.Alpha), math.Abs(row.ExactScaled/(1.01*t.Time)-1), 1e-11, 1e-4, evidence.Violated)}
+		})
 	}
 	for i, w := range wells() {
 		p.From(wellAt(i) + 10)
