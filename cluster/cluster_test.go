@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"tqn/nets"
-	"tqn/nets/dataset"
 	"tqn/runfolder"
 )
 
@@ -158,7 +157,7 @@ func TestPresetsArePlansOfTheWholeTable(t *testing.T) {
 				t.Errorf("%s, cell %s: cost %+v", name, c.ID, cost)
 			}
 			// At least one update in an epoch, or the method has no effect.
-			if s, _ := dataset.ShapeOf(c.Config.Data); c.Config.TrainImages < c.Config.Batch && s.Train < c.Config.Batch {
+			if s, _ := c.Config.Shape(); c.Config.TrainImages < c.Config.Batch && s.Train < c.Config.Batch {
 				t.Errorf("%s, cell %s: batch %d", name, c.ID, c.Config.Batch)
 			}
 		}

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"tqn/nets"
-	"tqn/nets/dataset"
 	"tqn/nets/network"
 )
 
@@ -22,11 +21,11 @@ type Cost struct {
 // costOf estimates a cell from its config alone, without its data: memory is
 // [nets.ModelBytes] and the images, twice while they are read.
 func costOf(c nets.Config) (Cost, error) {
-	shape, err := dataset.ShapeOf(c.Data)
+	shape, err := c.Shape()
 	if err != nil {
 		return Cost{}, err
 	}
-	m, err := network.NewModel(c.Spec(network.Shape{H: shape.Height, W: shape.Width, C: shape.Channels}, shape.Classes))
+	m, err := c.PublishedModel()
 	if err != nil {
 		return Cost{}, err
 	}

@@ -193,6 +193,10 @@ func (c Config) check() error {
 		return bad("classes", c.Classes, "0 (the data set's) or more")
 	case c.Size < 0:
 		return bad("size", c.Size, "0 (the data set's) or more")
+	case c.Classes > 0 && c.Data != "textures":
+		return bad("classes", c.Classes, "0: only the data set textures comes in any number of classes")
+	case c.Size > 0 && c.Data != "textures" && c.Data != "imagenet":
+		return bad("size", c.Size, "0: only the data sets textures and imagenet come in any size")
 	case !finite(c.LearningRate) || c.LearningRate <= 0:
 		return bad("learning_rate", c.LearningRate, "a positive number")
 	case !finite(c.DropFactor) || c.DropFactor < 1:

@@ -17,6 +17,20 @@ func OpenData(c Config, dir string) (*dataset.Set, error) {
 		Classes: c.Classes, Size: c.Size})
 }
 
+// Shape is the shape of the Config's data set as published, without its files.
+func (c Config) Shape() (dataset.Shape, error) {
+	return dataset.ShapeOf(c.Data, dataset.Options{Classes: c.Classes, Size: c.Size})
+}
+
+// PublishedModel is the Config's model for its data set as published, without its files.
+func (c Config) PublishedModel() (network.Model, error) {
+	shape, err := c.Shape()
+	if err != nil {
+		return network.Model{}, err
+	}
+	return network.NewModel(c.Spec(network.Shape{H: shape.Height, W: shape.Width, C: shape.Channels}, shape.Classes))
+}
+
 // Model is the Config's model for a data set.
 func (c Config) Model(set *dataset.Set) (network.Model, error) {
 	return network.NewModel(c.Spec(network.Shape{H: set.Height, W: set.Width, C: set.Channels}, len(set.Classes)))
@@ -50,15 +64,4 @@ func (c Config) differences(d Config) string {
 		}
 	}
 	return strings.Join(out, "; ")
-}
-
-// PeakBytes estimates the largest resident memory of a run of a model on the CPU engine: activations before and after
-// every batch norm, two gradient buffers, weights with gradients, moments, packed copies and a checkpoint in the making, the
-// data set, and what the kernels and the Go runtime need. A pool of processes plans with it; tests hold it above what is measured.
-func PeakBytes(c Config, set *dataset.Set) (int64, error) {
-	m, err := c.Model(set)
-	if err != nil {
-		return 0, err
-	}
-	return network.ModelBytes(m, c.Batch) + int64(set.Train.Len()+set.Test.Len())*int64(set.Pixels())*2, nil
 }

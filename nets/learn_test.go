@@ -1,8 +1,9 @@
 package nets
 
 import (
-	"strings"
 	"testing"
+
+	"tqn/nets/network"
 )
 
 // overfit trains on 60 images without augmentation and returns the last epoch and the most changed convolution's percentage.
@@ -17,7 +18,7 @@ func overfit(t *testing.T, net, method string, alpha float64) (Epoch, float64) {
 	r := train(t, c, Where{Dir: t.TempDir()})
 	last, conv := r.Epochs[len(r.Epochs)-1], 0.0
 	for _, p := range last.Layers {
-		if strings.HasPrefix(p.Layer, "conv") {
+		if p.Role() == network.ConvWeight {
 			conv = max(conv, p.Changed)
 		}
 	}

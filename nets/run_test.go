@@ -509,7 +509,7 @@ func TestProbes(t *testing.T) {
 				if (p.Window != nil) != ((k+1)%2 == 0) {
 					t.Errorf("%s epoch %d: window probe %v", m.Name, k+1, p.Window)
 				}
-				if strings.HasPrefix(p.Layer, "conv") {
+				if p.Role() == network.ConvWeight {
 					moved += p.Flips
 					if m.Rule.Discrete() && p.Distance != 0 || p.Distance < 0 || m.Name == "bc" && p.Distance > 1 {
 						t.Errorf("%s: |wb-wr| of %s is %g", m.Name, p.Layer, p.Distance)

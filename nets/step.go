@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"math"
 	"path/filepath"
-	"strings"
 
 	"tqn/nets/network"
 	"tqn/quantize"
@@ -51,7 +50,7 @@ func ReadLastStep(dir string, c Config) (LastStep, error) {
 	delta := quantize.Binary().Delta
 	for name, w := range ck.tensors {
 		m, v := ck.tensors[name+network.FirstMoment], ck.tensors[name+network.SecondMoment]
-		if !strings.HasPrefix(name, "conv") || len(m) != len(w) || len(v) != len(w) {
+		if network.RoleOf(name) != network.ConvWeight || len(m) != len(w) || len(v) != len(w) {
 			continue // not a trained convolution weight
 		}
 		for i, x := range w {

@@ -99,6 +99,9 @@ type Probe struct {
 	Distance float64  `json:"distance"`                 // mean |wb - wr|, wb the sign of wr (Figure 7); 0 for r and sr
 }
 
+// Role says what the weights are for: convolution weights or linear weights.
+func (p Probe) Role() network.Role { return network.RoleOf(p.Layer + ".weight") }
+
 // Manifest is manifest.json: the circumstances of a run, which are not part of its result.
 type Manifest struct {
 	Kernel  string   `json:"kernel"`

@@ -258,7 +258,7 @@ func overRuns(t *Trained, of func(*nets.Result) float64) float64 {
 func overConv(e nets.Epoch, value func(nets.Probe) (float64, bool)) (mean float64, ok bool) {
 	sum, all := 0.0, 0
 	for _, l := range e.Layers {
-		if !strings.HasPrefix(l.Layer, "conv") {
+		if l.Role() != network.ConvWeight {
 			continue
 		}
 		v, has := value(l)

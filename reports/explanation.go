@@ -69,7 +69,7 @@ func (e *table1Entry) flips() (epochs, scaled []float64) {
 	first := e.runs[0]
 	weights := 0
 	for _, l := range first.Epochs[0].Layers {
-		if strings.HasPrefix(l.Layer, "conv") {
+		if l.Role() == network.ConvWeight {
 			weights += l.Weights
 		}
 	}

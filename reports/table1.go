@@ -145,7 +145,7 @@ func dataTitle(name string) string {
 	case "embedded":
 		return "Fashion-MNIST, 10,000 images"
 	}
-	if s, err := dataset.ShapeOf(name); err == nil {
+	if s, err := dataset.ShapeOf(name, dataset.Options{}); err == nil {
 		return fmt.Sprintf("procedural textures, %d classes", s.Classes)
 	}
 	return name

@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"tqn/nets"
+	"tqn/nets/network"
 )
 
 // paperName is Table 1's name of a method.
@@ -255,7 +256,7 @@ func letter(i int) string { return fmt.Sprintf("(%c) ", 'a'+i) }
 func convShare(e nets.Epoch, value func(nets.Probe) (float64, bool)) (float64, bool) {
 	sum, all := 0.0, 0
 	for _, l := range e.Layers {
-		if !strings.HasPrefix(l.Layer, "conv") {
+		if l.Role() != network.ConvWeight {
 			continue
 		}
 		v, ok := value(l)

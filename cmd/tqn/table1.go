@@ -220,7 +220,7 @@ func (e *env) table1Plan(f *table1Flags) (*cluster.Plan, error) {
 	plan, err := cluster.NewPlan(f.preset, cluster.Choice{
 		Columns: f.columns, Methods: f.methods, Seeds: f.seeds, Seed: f.seed, Figures: f.figures, Unstated: f.unstated,
 		Present: func(name string) bool {
-			if _, err := dataset.ShapeOf(name); err == nil && name != "cifar10" && name != "cifar100" && name != "imagenet" && name != "fashion-mnist" {
+			if _, err := dataset.ShapeOf(name, dataset.Options{}); err == nil && name != "cifar10" && name != "cifar100" && name != "imagenet" && name != "fashion-mnist" {
 				return true // needs no files
 			}
 			// Damaged files are there: the run will say what is wrong with them.
@@ -717,7 +717,7 @@ func (e *env) table1Estimate(ctx context.Context, plan *cluster.Plan, f *table1F
 // stepSpeed is the images a second of a training step at batch 16, or at the cell's own on an accelerator: the faster of
 // two measurements after one to warm up.
 func stepSpeed(ctx context.Context, c nets.Config, threads int, newEngine func(network.Model, network.Hyper) (network.Engine, error)) (float64, error) {
-	shape, err := dataset.ShapeOf(c.Data)
+	shape, err := c.Shape()
 	if err != nil {
 		return 0, err
 	}

@@ -166,34 +166,12 @@ func (e *env) train(cmd *cobra.Command, config nets.Config, where nets.Where) er
 func changedConv(r nets.Result) float64 {
 	changed, all := 0.0, 0
 	for _, p := range r.Epochs[len(r.Epochs)-1].Layers {
-		if strings.HasPrefix(p.Layer, "conv") {
+		if p.Role() == network.ConvWeight {
 			changed += p.Changed * float64(p.Weights)
 			all += p.Weights
 		}
 	}
 	return changed / float64(all)
-}
-
-// inputOf is a data set's image shape and number of classes without opening it, as published.
-func inputOf(c nets.Config) (network.Shape, int) {
-	side, classes := c.Size, c.Classes
-	or := func(v, other int) int {
-		if v > 0 {
-			return v
-		}
-		return other
-	}
-	switch c.Data {
-	case "cifar100":
-		return network.Shape{H: 32, W: 32, C: 3}, 100
-	case "imagenet":
-		return network.Shape{H: or(side, 224), W: or(side, 224), C: 3}, 1000
-	case "embedded", "fashion-mnist":
-		return network.Shape{H: 32, W: 32, C: 1}, 10
-	case "textures":
-		return network.Shape{H: or(side, 32), W: or(side, 32), C: 3}, or(classes, 10)
-	}
-	return network.Shape{H: 32, W: 32, C: 3}, 10
 }
 
 // dryRunReport is what `tqn train --dry-run --json` prints.
@@ -205,8 +183,7 @@ type dryRunReport struct {
 }
 
 func (e *env) dryRun(config nets.Config) error {
-	input, classes := inputOf(config)
-	m, err := network.NewModel(config.Spec(input, classes))
+	m, err := config.PublishedModel()
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -120,5 +121,31 @@ func TestDryRunIsTable2(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("table\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// The dry run has the shape that the run has: the data set's, with the classes and the side that its name or the flags ask for.
+func TestDryRunHasTheDataSetsShape(t *testing.T) {
+	for line, want := range map[string]string{
+		"--data textures-50x48":                 "48x48x3 50",
+		"--data textures-7":                     "32x32x3 7",
+		"--data textures --size 16 --classes 4": "16x16x3 4",
+		"--data imagenet --size 64":             "64x64x3 1000",
+		"--data fashion-mnist":                  "32x32x1 10",
+		"--data cifar100":                       "32x32x3 100",
+	} {
+		code, out, errs := tqn(t, "train --net vgg9 --dry-run --json "+line)
+		var v dryRunReport
+		if err := json.Unmarshal([]byte(out), &v); code != exitExpected || err != nil {
+			t.Fatalf("%s: exit %d, %v: %s", line, code, err, errs)
+		}
+		if got := fmt.Sprint(v.Model.Input, " ", v.Model.Classes); got != want {
+			t.Errorf("%s: %s, want %s", line, got, want)
+		}
+	}
+	for line, want := range map[string]string{"--data nowhere": "nowhere", "--data cifar10 --size 64": "size is 64", "--data cifar10 --classes 3": "classes is 3"} {
+		if code, out, errs := tqn(t, "train --net vgg9 --dry-run "+line); code != exitUsage || out != "" || !strings.Contains(errs, want) {
+			t.Errorf("%s: exit %d, %s%s", line, code, out, errs)
+		}
 	}
 }

@@ -190,15 +190,19 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 func TestShapeOfIsTheShapeOpened(t *testing.T) {
-	for _, name := range []string{"embedded", "textures", "textures-7x24"} {
-		set := openSet(t, name, Options{})
-		shape, err := ShapeOf(name)
+	for _, one := range []struct {
+		name string
+		o    Options
+	}{{"embedded", Options{}}, {"textures", Options{}}, {"textures-7x24", Options{}}, {"textures", Options{Classes: 3, Size: 8}}} {
+		name := one.name
+		set := openSet(t, name, one.o)
+		shape, err := ShapeOf(name, one.o)
 		want := Shape{set.Height, set.Width, set.Channels, len(set.Classes), set.Train.Len(), set.Test.Len()}
 		if err != nil || shape != want {
 			t.Errorf("%s: %+v (%v), want %+v", name, shape, err, want)
 		}
 	}
-	if _, err := ShapeOf("mnist"); err == nil {
+	if _, err := ShapeOf("mnist", Options{}); err == nil {
 		t.Error("mnist has a shape")
 	}
 }

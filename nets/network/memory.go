@@ -1,6 +1,9 @@
 package network
 
-// ModelBytes is [PeakBytes] without the data set.
+// ModelBytes estimates the largest resident memory of a process that trains a model on the CPU engine, without the data
+// set: activations before and after every batch norm, two gradient buffers, weights with gradients, moments, packed copies
+// and a checkpoint in the making, and what the kernels and the Go runtime need. A pool of processes plans with it; a test
+// holds it above what is measured.
 func ModelBytes(m Model, batch int) int64 {
 	activations, largest := 0, 0
 	m.Each(func(l Layer) {

@@ -93,6 +93,18 @@ type Param struct {
 	Index int    `json:"index"`            // position in Model.Params: the number of its noise stream
 }
 
+// RoleOf is the role of the tensor of that name in every model of [NewModel], or "" if no model has such a tensor: for files
+// that name their tensors and say nothing else of them.
+func RoleOf(name string) Role {
+	layer, what, _ := strings.Cut(name, ".")
+	prefix, _, _ := strings.Cut(layer, "_")
+	return map[[2]string]Role{
+		{layerPrefix(Conv), "weight"}: ConvWeight, {layerPrefix(Linear), "weight"}: LinearWeight, {layerPrefix(Linear), "bias"}: LinearBias,
+		{layerPrefix(BatchNorm), "gamma"}: Gamma, {layerPrefix(BatchNorm), "beta"}: Beta,
+		{layerPrefix(BatchNorm), "mean"}: RunningMean, {layerPrefix(BatchNorm), "variance"}: RunningVar,
+	}[[2]string{prefix, what}]
+}
+
 // Len is the number of values in the tensor.
 func (p Param) Len() int {
 	n := 1
@@ -292,13 +304,22 @@ func (b *builder) channels(c int) int { return max(1, int(float64(c)*b.spec.Widt
 // repeats scales a stage's number of layers or blocks by the depth factor.
 func (b *builder) repeats(n int) int { return max(1, int(math.Round(float64(n)*b.spec.Depth))) }
 
-func (b *builder) add(l Layer) {
-	prefix := map[Kind]string{BatchNorm: "bn", MaxPool: "pool", Residual: "block"}[l.Kind]
-	if prefix == "" {
-		prefix = string(l.Kind)
+// layerPrefix begins the names of a kind's layers; their number in the model follows.
+func layerPrefix(k Kind) string {
+	switch k {
+	case BatchNorm:
+		return "bn"
+	case MaxPool:
+		return "pool"
+	case Residual:
+		return "block"
 	}
+	return string(k)
+}
+
+func (b *builder) add(l Layer) {
 	b.count[l.Kind]++
-	l.Name = fmt.Sprintf("%s_%d", prefix, b.count[l.Kind])
+	l.Name = fmt.Sprintf("%s_%d", layerPrefix(l.Kind), b.count[l.Kind])
 	l.In = b.at
 	b.at = l.Out
 	b.layers = append(b.layers, l)

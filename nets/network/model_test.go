@@ -122,6 +122,17 @@ func TestParameterNamesAreUnique(t *testing.T) {
 				t.Errorf("%s: parameter %q index %d at %d", net, p.Name, p.Index, i)
 			}
 			seen[p.Name] = true
+			if RoleOf(p.Name) != p.Role {
+				t.Errorf("%s: the name %s says %q, want %q", net, p.Name, RoleOf(p.Name), p.Role)
+			}
+		}
+	}
+}
+
+func TestNamesWithoutARole(t *testing.T) {
+	for _, name := range []string{"", "conv_1", "conv_1.gamma", "conv_1.weight.m", "convolution_1.weight", "relu_1.weight"} {
+		if r := RoleOf(name); r != "" {
+			t.Errorf("%q is said to be %q", name, r)
 		}
 	}
 }
