@@ -42,6 +42,9 @@ func (t *Table1) sayFlips(c *table1Column, e *table1Entry) string {
 	if ruleName(config) != "SR-ADAM" {
 		if _, scaled := e.flips(); len(scaled) > 0 && scaled[0] > 0 {
 			text += fmt.Sprintf("; %.3g in the first epoch", scaled[0])
+			if ratio := scaled[0] / early; ratio > flipFactor {
+				return text + fmt.Sprintf(". It settles: before any drop its flips have become %.2g times rarer.", ratio)
+			}
 		}
 		return text + "."
 	}
