@@ -43,6 +43,7 @@ var onlyIn = map[string]string{
 	"gonum.org/v1/plot":                 "reports",
 	"github.com/olekukonko/tablewriter": "reports",
 	"github.com/yuin/goldmark":          "reports",
+	"github.com/expr-lang/expr":         "toy",
 	"github.com/spf13/cobra":            "cmd/tqn",
 	"github.com/schollz/progressbar/v3": "cmd/tqn",
 	"github.com/ebitengine/purego":      "pjrt",

@@ -18,7 +18,10 @@ require (
 	sigs.k8s.io/yaml v1.6.0
 )
 
-require github.com/yuin/goldmark v1.8.7
+require (
+	github.com/expr-lang/expr v1.17.8
+	github.com/yuin/goldmark v1.8.7
+)
 
 require (
 	github.com/cpuguy83/go-md2man/v2 v2.0.6 // indirect

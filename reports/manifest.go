@@ -13,7 +13,7 @@ import (
 // Manifest says where a report's numbers come from. Empty fields are left out.
 type Manifest struct {
 	Command  string // the command line that makes this report
-	Seed     uint64
+	Seed     uint64 // 0: nothing was sampled
 	Preset   string
 	Data     string // name and checksum of the data set
 	Kernel   string // nets/kernel implementation that ran
@@ -30,9 +30,11 @@ func (m Manifest) Markdown() string {
 		}
 	}
 	if m.Command != "" {
-		line("command", "`"+m.Command+"`")
+		line("command", code(m.Command))
 	}
-	line("seed", fmt.Sprint(m.Seed))
+	if m.Seed != 0 {
+		line("seed", fmt.Sprint(m.Seed))
+	}
 	line("preset", m.Preset)
 	line("data", m.Data)
 	line("kernel", m.Kernel)
@@ -44,6 +46,18 @@ func (m Manifest) Markdown() string {
 		line("wall time", m.WallTime.Round(time.Second/10).String())
 	}
 	return b.String()
+}
+
+// code is a text as Markdown's code: between enough backquotes, so that it may hold some itself.
+func code(s string) string {
+	fence := "`"
+	for strings.Contains(s, fence) {
+		fence += "`"
+	}
+	if len(fence) > 1 {
+		return fence + " " + s + " " + fence
+	}
+	return fence + s + fence
 }
 
 // Commit is the revision the Go toolchain recorded in the binary, with "(modified)"

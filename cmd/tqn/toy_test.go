@@ -54,7 +54,7 @@ func TestToyRefusesBadInput(t *testing.T) {
 	for line, want := range map[string]string{
 		"toy":                          "want --out DIR",
 		"toy --json --delta 0.3":       "want a whole number",
-		"toy --json --noise 0":         "noise 0",
+		"toy --json --noise 0":         `noise "0"`,
 		"toy --json --alphas 1e-9":     "alpha = 1e-09",
 		"toy --json --iterations -1":   "-1 iterations",
 		"toy --json --alphas elephant": "elephant",
@@ -62,6 +62,37 @@ func TestToyRefusesBadInput(t *testing.T) {
 		var out, errs bytes.Buffer
 		if code := run(context.Background(), strings.Fields(line), &out, &errs); code != exitUsage || !strings.Contains(errs.String(), want) {
 			t.Errorf("%s: exit %d, stderr %q, want %q", line, code, errs.String(), want)
+		}
+	}
+}
+
+// One's own objective needs no Go: the report, its pictures and a command that makes it again.
+func TestOwnObjective(t *testing.T) {
+	dir := t.TempDir()
+	code, out, errs := command(t, "toy", "--objective", "w*w + cos(5*w)", "--noise", "laplace:3", "--alphas", "1,0.1", "--out", dir)
+	if code != exitExpected || !strings.Contains(out, "alpha=0.1") {
+		t.Fatalf("exit %d: %s%s", code, out, errs)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "own.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"--objective 'w*w + cos(5*w)' --noise laplace:3", "(laws.png)", "(contrast.png)", "*greedy*"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("own.md lacks %q", want)
+		}
+	}
+	for args, want := range map[string]string{
+		"toy --json --objective x":                    `unknown name "x"`,
+		"toy --json --objective w*w --noise cauchy:1": "unknown kind",
+		"toy --json --objective w*w --seed 3":         "nothing sampled",
+		"toy --json --objective w*w --box 1":          "--box",
+		"toy --json --objective w*w --box 1,0":        "toy:",
+		"toy --json --noise laplace:1":                "normal noise",
+		"toy --json --box 0,1":                        "--objective",
+	} {
+		if code, _, errs := command(t, strings.Fields(args)...); code != exitUsage || !strings.Contains(errs, want) {
+			t.Errorf("%s: exit %d, %s", args, code, errs)
 		}
 	}
 }
