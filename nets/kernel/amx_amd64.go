@@ -32,6 +32,18 @@ type amxGradArgs struct {
 	config          *tileConfig
 }
 
+type amxTapsArgs struct {
+	a        *uint16 // rows of positions
+	astride  int
+	b        *uint16 // pairs of positions
+	chunks   int
+	dw       *float32
+	dwstride int
+	entries  *int // pairs: byte offset in b, byte offset in dw
+	blocks   int
+	config   *tileConfig
+}
+
 type splitArgs struct {
 	src                  *float32
 	dst                  *uint16
@@ -115,3 +127,43 @@ type transposeArgs struct {
 
 //go:noescape
 func transpose(a *transposeArgs)
+
+//go:noescape
+func amxConv2x2One(a *amxConvArgs)
+
+//go:noescape
+func amxConv4x1One(a *amxConvArgs)
+
+//go:noescape
+func amxTaps2x2(a *amxTapsArgs)
+
+//go:noescape
+func amxTaps1x3(a *amxTapsArgs)
+
+//go:noescape
+func pairsBoth(a *pairArgs)
+
+//go:noescape
+func splitRound(a *splitArgs)
+
+//go:noescape
+func pairsRound(a *pairArgs)
+
+//go:noescape
+func pairsRoundTransposed(a *pairArgs)
+
+// interleave is the order in which the assembly takes words from two vectors in turn.
+var interleave = func() (order [32]uint16) {
+	for i := range order {
+		order[i] = uint16(i/2 + i%2*16)
+	}
+	return order
+}()
+
+// interleaveOdd takes the upper half of the vector before and the lower half of this one.
+var interleaveOdd = func() (order [32]uint16) {
+	for i := range order {
+		order[i] = uint16(16 + i/2 + i%2*16)
+	}
+	return order
+}()

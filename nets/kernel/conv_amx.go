@@ -8,6 +8,8 @@ package kernel
 // otherwise six of nine are computed, and the largest left out, x2 w3 and x3 w2,
 // are below 2^-24 |x w|. Sums are float32 in the tile registers.
 //
+// At bf16 ([Workers.SetPrecision]) x, w and dy are rounded to one piece each, and there is one product.
+//
 // An image is split in the second-level cache into zero-padded planes of pixels,
 // so that a tile of 16 pixels by 32 values of the reduction is read from it
 // directly: the values (s, c) of one filter row are neighbours in NHWC order.
@@ -16,22 +18,25 @@ type amxConv struct {
 	ws      *Workers
 	forw    *amxPass
 	back    *amxPass
-	weights *amxGradPass
+	weights *amxGradPass // at float32
+	taps    *amxTapsGrad // at bf16
 }
 
 func newAMXConv(ws *Workers, s ConvShape) *amxConv {
 	c := &amxConv{ConvShape: s, ws: ws}
 	c.forw, c.back = newAMXPasses(ws, s)
-	c.weights = newAMXGradPass(ws, s, c.back)
+	if ws.precision == BF16 {
+		c.taps = newAMXTapsGrad(ws, s, c.back)
+	} else {
+		c.weights = newAMXGradPass(ws, s, c.back)
+	}
 	return c
 }
 
 // newAMXPasses are the forward pass and the gradient of the input.
 func newAMXPasses(ws *Workers, s ConvShape) (forw, back *amxPass) {
-	ph, pw := s.Out()
-	forw = newAMXPass(ws, passShape{ph: s.H, pw: s.W, c: s.C, dilate: 1, h: s.H, w: s.W, side: s.Side, stride: s.Stride, outH: ph, outW: pw, k: s.K})
-	back = newAMXPass(ws, passShape{ph: ph, pw: pw, c: s.K, dilate: s.Stride, h: s.H, w: s.W, side: s.Side, stride: 1, outH: s.H, outW: s.W, k: s.C})
-	return forw, back
+	f, b := s.passes()
+	return newAMXPass(ws, f), newAMXPass(ws, b)
 }
 
 func (c *amxConv) setWeights(w []float32, binary bool) {
@@ -41,7 +46,13 @@ func (c *amxConv) setWeights(w []float32, binary bool) {
 
 func (c *amxConv) forward(y, x []float32, n int, sums *Sums) { c.forw.run(y, x, n, sums) }
 func (c *amxConv) gradInput(dx, dy []float32, n int)         { c.back.run(dx, dy, n, nil) }
-func (c *amxConv) gradWeights(dw, x, dy []float32, n int)    { c.weights.run(dw, x, dy, n) }
+func (c *amxConv) gradWeights(dw, x, dy []float32, n int) {
+	if c.taps != nil {
+		c.taps.run(dw, x, dy, n)
+		return
+	}
+	c.weights.run(dw, x, dy, n)
+}
 
 func (c *amxConv) forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *Sums) {
 	c.forw.norm = norm
@@ -50,9 +61,15 @@ func (c *amxConv) forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *Sums
 }
 
 // fusesBackward: with more than one range of channels dy would be computed for each.
-func (c *amxConv) fusesBackward() bool { return len(c.weights.ranges) == 1 }
+func (c *amxConv) fusesBackward() bool { return c.taps != nil || len(c.weights.ranges) == 1 }
 
 func (c *amxConv) backward(dx, dw, x []float32, xNorm, yNorm *BatchNorm, n int) {
+	if g := c.taps; g != nil {
+		g.dx, g.xNorm, g.yNorm = dx, xNorm, yNorm
+		g.run(dw, x, nil, n)
+		g.dx, g.xNorm, g.yNorm = nil, nil, nil
+		return
+	}
 	g := c.weights
 	g.dx, g.xNorm, g.yNorm = dx, xNorm, yNorm
 	g.run(dw, x, nil, n)
@@ -62,6 +79,8 @@ func (c *amxConv) backward(dx, dw, x []float32, xNorm, yNorm *BatchNorm, n int) 
 type amxPass struct {
 	passShape
 	ws         *Workers
+	one        bool // one product: operands are rounded to bf16
+	planes     int  // pieces of the source
 	planeBytes int
 	scratch    int // bytes that an image takes
 	kp         int // output channels, padded
@@ -90,10 +109,13 @@ type amxPass struct {
 }
 
 func newAMXPass(ws *Workers, s passShape) *amxPass {
-	p := &amxPass{passShape: s, ws: ws}
+	p := &amxPass{passShape: s, ws: ws, one: ws.precision == BF16, planes: 3}
+	if p.one {
+		p.planes = 1
+	}
 	p.perRow = (s.side*s.c + 31) / 32
 	p.chunks = s.side * p.perRow
-	p.grouped = s.c%16 == 0
+	p.grouped = s.c%16 == 0 && !p.one
 	p.kp, p.nt, p.mt = 16, 1, 4
 	if s.k > 16 {
 		p.kp, p.nt, p.mt = roundUp(s.k, 32), 2, 2
@@ -120,7 +142,7 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 	// The last tile reads up to 16 pixels and a chunk beyond its first.
 	pixels := s.paddedPixels(16)
 	p.planeBytes = roundUp((pixels*s.c+64)*2, 128) + 64 // odd multiples of 64 bytes spread over the cache's sets
-	scratch := 3*p.planeBytes + 64
+	scratch := p.planes*p.planeBytes + 64
 	if !p.direct {
 		scratch += p.outPixels*p.kp*4 + 64
 	}
@@ -153,7 +175,7 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 // which is first transposed in its channels.
 func (p *amxPass) pack(w []float32, binary, transposed bool) {
 	p.pieces = 3
-	if binary {
+	if binary || p.one {
 		p.pieces = 1
 	}
 	need := p.kp / 16 * p.chunks * p.pieces * 512
@@ -207,7 +229,9 @@ func (p *amxPass) packGroup(group, _ int) {
 	}
 	a := pairArgs{src: &p.w[group*16], zero: &zeros[0], positions: &p.values[0], blocks: p.chunks, groups: 1, tail: tail,
 		dst: &to[0], dstpiece: p.nt * 1024, dstblock: p.pieces * p.nt * 1024}
-	if p.binary {
+	if p.one {
+		pairsRound(&a)
+	} else if p.binary {
 		pairsSingle(&a)
 	} else {
 		pairs(&a)
@@ -227,7 +251,7 @@ func (p *amxPass) run(dst, src []float32, n int, sums *Sums) {
 // clearPadding makes the beginning of every worker's scratch ready for convolve.
 func (p *amxPass) clearPadding() {
 	for w := range p.ws.scratch {
-		clear(p.ws.scratch[w][:3*p.planeBytes])
+		clear(p.ws.scratch[w][:p.planes*p.planeBytes])
 	}
 }
 
@@ -257,7 +281,7 @@ func (p *amxPass) runImage(img, worker int) {
 
 // convolve computes one image. The planes at the beginning of scratch must hold zeros where the padding is.
 func (p *amxPass) convolve(dst, src []float32, scratch []byte) {
-	planes := take[uint16](&scratch, 3*p.planeBytes/2)
+	planes := take[uint16](&scratch, p.planes*p.planeBytes/2)
 	p.splitImage(planes, src)
 	out := dst
 	if !p.direct {
@@ -270,6 +294,10 @@ func (p *amxPass) convolve(dst, src []float32, scratch []byte) {
 		tiles: &p.tiles[0], mblocks: len(p.tiles) / 2 / p.mt, kblock: p.kp / 16 / p.nt, config: p.config,
 	}
 	switch {
+	case p.one && p.nt == 2:
+		amxConv2x2One(&args)
+	case p.one:
+		amxConv4x1One(&args)
 	case p.binary && p.nt == 2:
 		amxConv2x2(&args)
 	case p.binary:
@@ -291,22 +319,26 @@ func (p *amxPass) splitImage(planes []uint16, src []float32) {
 		a.src, a.dst = &src[0], &planes[(pad*p.pitch()+pad)*p.c]
 		a.rows, a.n = p.ph, p.pw*p.c
 		a.srcstride, a.dststride = p.pw*p.c*4, p.pitch()*p.c*2
-		a.split(p.grouped)
+		a.split(p.grouped, p.one)
 		return
 	}
 	for row := range p.ph {
 		a.src, a.dst = &src[row*p.pw*p.c], &planes[((pad+row*p.dilate)*p.pitch()+pad)*p.c]
 		a.rows, a.n = p.pw, p.c
 		a.srcstride, a.dststride = p.c*4, p.dilate*p.c*2
-		a.split(p.grouped)
+		a.split(p.grouped, p.one)
 	}
 }
 
-func (a *splitArgs) split(grouped bool) {
+func (a *splitArgs) split(grouped, one bool) {
 	a.tail = tailMask(a.n)
-	if grouped {
+	switch {
+	case one:
+		a.tail = 0xffffffff >> ((32 - a.n%32) % 32)
+		splitRound(a)
+	case grouped:
 		split16(a)
-	} else {
+	default:
 		split(a)
 	}
 }

@@ -15,9 +15,7 @@ type directConv struct {
 }
 
 func newDirectConv(ws *Workers, s ConvShape) *directConv {
-	ph, pw := s.Out()
-	forw := passShape{ph: s.H, pw: s.W, c: s.C, dilate: 1, h: s.H, w: s.W, side: s.Side, stride: s.Stride, outH: ph, outW: pw, k: s.K}
-	back := passShape{ph: ph, pw: pw, c: s.K, dilate: s.Stride, h: s.H, w: s.W, side: s.Side, stride: 1, outH: s.H, outW: s.W, k: s.C}
+	forw, back := s.passes()
 	return &directConv{
 		ConvShape: s,
 		forw:      newDirectPass(ws, forw, newPassTile(ws.impl, &forw)),
@@ -33,75 +31,6 @@ func (c *directConv) setWeights(w []float32, _ bool) {
 func (c *directConv) forward(y, x []float32, n int, sums *Sums) { c.forw.run(y, x, n, sums) }
 func (c *directConv) gradInput(dx, dy []float32, n int)         { c.back.run(dx, dy, n, nil) }
 func (c *directConv) gradWeights(dw, x, dy []float32, n int)    { c.weights.run(dw, x, dy, n) }
-
-// passShape describes a convolution of a source of ph x pw pixels with c
-// channels, set into a grid of h x w at multiples of dilate.
-type passShape struct {
-	ph, pw, c, dilate int
-	h, w              int
-	side, stride      int
-	outH, outW, k     int
-}
-
-// pitch is the number of pixels between rows of the padded image: the padding
-// right of a row is the one left of the next.
-func (s *passShape) pitch() int { return s.w + s.side/2 }
-
-// tilesOf lists for tiles of size output pixels their first pixel in the padded image and
-// in the output, whose rows are outPitch apart. Tiles lie within rows of the
-// output or, if that takes fewer pixels, run along the padded rows, where the columns of
-// padding give outputs that nobody reads.
-func (s *passShape) tilesOf(size int) (tiles [][2]int, outPitch, outPixels int) {
-	inRows := s.outH * ((s.outW + size - 1) / size)
-	flat := ((s.outH-1)*s.pitch() + s.outW + size - 1) / size
-	if s.stride == 1 && flat < inRows {
-		for t := range flat {
-			tiles = append(tiles, [2]int{size * t, size * t})
-		}
-		return tiles, s.pitch(), flat * size
-	}
-	outPitch = roundUp(s.outW, size)
-	for row := range s.outH {
-		for q := 0; q < s.outW; q += size {
-			tiles = append(tiles, [2]int{row*s.stride*s.pitch() + q*s.stride, row*outPitch + q})
-		}
-	}
-	return tiles, outPitch, s.outH * outPitch
-}
-
-// paddedPixels is the size of the padded image with room for a tile of size pixels to overrun.
-func (s *passShape) paddedPixels(size int) int {
-	return (s.h+2*(s.side/2))*s.pitch() + 2*(s.side/2) + size*s.stride
-}
-
-// copyRows copies the wanted pixels of a padded output.
-func (s *passShape) copyRows(dst, out []float32, outPitch, kp int) {
-	for row := range s.outH {
-		to, from := dst[row*s.outW*s.k:][:s.outW*s.k], out[row*outPitch*kp:]
-		if s.k == kp {
-			copy(to, from)
-			continue
-		}
-		for q := range s.outW {
-			copy(to[q*s.k:][:s.k], from[q*kp:])
-		}
-	}
-}
-
-// padImage copies an image into the zero padding of padded.
-func (s *passShape) padImage(padded, src []float32) {
-	pad := s.side / 2
-	for row := range s.ph {
-		to, from := padded[((pad+row*s.dilate)*s.pitch()+pad)*s.c:], src[row*s.pw*s.c:][:s.pw*s.c]
-		if s.dilate == 1 {
-			copy(to, from)
-			continue
-		}
-		for q := range s.pw {
-			copy(to[q*s.dilate*s.c:], from[q*s.c:][:s.c])
-		}
-	}
-}
 
 type directPass struct {
 	passShape

@@ -12,6 +12,8 @@ package kernel
 //     gradient of the input of images of 16 pixels and more a side and multiples of 32 channels: tiles.
 func newMixedConv(ws *Workers, s ConvShape) convAlgorithm {
 	switch {
+	case ws.precision == BF16:
+		return newAMXConv(ws, s)
 	case winogradFits(s):
 		return &mixedConv{winogradConv: newWinogradConv(ws, s)}
 	case s.Stride > 1 && s.C >= 16:

@@ -83,6 +83,35 @@ func TestPlantedDefects(t *testing.T) {
 	}
 }
 
+// TestPlantedDefectsAtBF16 breaks the fast convolutions at bf16 and demands that the comparison with the generic one sees it.
+func TestPlantedDefectsAtBF16(t *testing.T) {
+	if !slices.Contains(Implementations(), "amx") {
+		t.Skip("amx does not run on this machine")
+	}
+	s := ConvShape{N: 3, H: 8, W: 9, C: 16, K: 32, Side: 3, Stride: 1}
+	x, w, dy := make([]float32, s.N*s.Inputs()), make([]float32, s.Weights()), make([]float32, s.N*s.Outputs())
+	inputsOf("normal", false, x, w, dy)
+	want := bf16Results(t, "generic", 2, s, s.N, false, x, w, dy, nil)
+	for _, d := range []struct {
+		what  string
+		op    int
+		spoil func(*amxConv)
+	}{
+		{"a weight's last bit is off", 0, func(c *amxConv) { c.forw.packed[5] ^= 1 }},
+		{"a weight's last bit is off", 1, func(c *amxConv) { c.back.packed[5] ^= 1 }},
+		{"a tap reads the next pixel", 0, func(c *amxConv) { c.forw.offsets[1] += 2 * s.C }},
+		{"a tap of the gradient is shifted by two positions", 2, func(c *amxConv) { c.taps.entries[2] += 64 }},
+		{"a tap reads the other copy", 2, func(c *amxConv) { c.taps.entries[0] += c.taps.cp / 16 * c.taps.xBytes }},
+		{"a position of dy is left out", 2, func(c *amxConv) { c.taps.dy32[3] = -1 }},
+		{"a pixel of x is left out", 2, func(c *amxConv) { c.taps.x32[c.taps.pitch+1] = -1 }},
+	} {
+		got := bf16Results(t, "amx", 2, s, s.N, false, x, w, dy, func(c *Conv) { d.spoil(c.algo.(*amxConv)) })
+		if slices.Equal(got[d.op], want[d.op]) {
+			t.Errorf("%s: not noticed", d.what)
+		}
+	}
+}
+
 // TestWinogradConstants: a thousandth off in any of the transforms' constants is seen.
 func TestWinogradConstants(t *testing.T) {
 	s := ConvShape{N: 2, H: 8, W: 8, C: 16, K: 16, Side: 3, Stride: 1}
@@ -121,7 +150,7 @@ func TestSplitting(t *testing.T) {
 		for at := 0; at+48 <= len(values); at += 48 {
 			src, dst := values[at:at+48], make([]uint16, 3*64)
 			a := splitArgs{src: &src[0], dst: &dst[0], plane: 128, rows: 1, srcstride: 192, dststride: 96, n: 48}
-			a.split(grouped)
+			a.split(grouped, false)
 			for i, v := range src {
 				if !(math.Abs(float64(v)) < 3.38e38) {
 					continue

@@ -7,6 +7,9 @@ func newConvAlgorithm(ws *Workers, s ConvShape) convAlgorithm {
 	if c := newFastConv(ws, s); c != nil {
 		return c
 	}
+	if ws.precision == BF16 {
+		return newBF16Conv(ws, s)
+	}
 	return newGenericConv(ws, s)
 }
 

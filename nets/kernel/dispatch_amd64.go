@@ -26,10 +26,16 @@ func newFastConv(ws *Workers, s ConvShape) convAlgorithm {
 	case amx:
 		return newAMXConv(ws, s)
 	case avx2, avx512:
+		var c convAlgorithm
 		if winogradFits(s) {
-			return newWinogradConv(ws, s)
+			c = newWinogradConv(ws, s)
+		} else {
+			c = newDirectConv(ws, s)
 		}
-		return newDirectConv(ws, s)
+		if ws.precision == BF16 {
+			return newRoundedConv(ws, s, c)
+		}
+		return c
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 
 // TestFusedIsUnfused: ForwardNorm and Backward give the bits of the separate calls, with and without a residual.
 func TestFusedIsUnfused(t *testing.T) {
-	for _, name := range Implementations() {
+	for _, name := range append(Implementations(), "bf16") {
 		for _, s := range []ConvShape{
 			{N: 5, H: 8, W: 8, C: 16, K: 32, Side: 3, Stride: 1},
 			{N: 3, H: 16, W: 16, C: 32, K: 32, Side: 3, Stride: 1},
@@ -20,7 +20,12 @@ func TestFusedIsUnfused(t *testing.T) {
 			for _, which := range [][2]bool{{false, false}, {true, false}, {false, true}} {
 				residual, binary := which[0], which[1]
 				t.Run(fmt.Sprintf("%s/%+v/residual=%v/binary=%v", name, s, residual, binary), func(t *testing.T) {
-					ws := newWorkers(t, 3, name)
+					var ws *Workers
+					if name == "bf16" {
+						ws = newBF16Workers(t, 3, "")
+					} else {
+						ws = newWorkers(t, 3, name)
+					}
 					c := NewConv(ws, s)
 					if !c.FusesForward() {
 						t.Skip(name + " does not fuse")

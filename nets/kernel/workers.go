@@ -17,8 +17,9 @@ import (
 //
 // A Workers and everything built on it is used by one goroutine at a time.
 type Workers struct {
-	impl    implementation
-	threads int
+	impl      implementation
+	precision Precision
+	threads   int
 
 	job   func(part, worker int)
 	parts int64
@@ -101,8 +102,38 @@ func NewWorkers(threads int, name string) (*Workers, error) {
 	return ws, nil
 }
 
-// Implementation names what runs: generic, avx2, avx512, amx or mixed.
-func (ws *Workers) Implementation() string { return ws.impl.String() }
+// Precision is that of the factors of a convolution's products. Everything else is float32: the sums of products, linear layers, batch norm, Adam, weights.
+type Precision int
+
+const (
+	F32  Precision = iota // float32
+	BF16                  // 8 bits, rounded to nearest, ties to even; numbers below 2^-126 count as zero. +-1 is exact
+)
+
+// ParsePrecision reads f32 or bf16; empty is f32.
+func ParsePrecision(name string) (Precision, error) {
+	switch name {
+	case "", "f32":
+		return F32, nil
+	case "bf16":
+		return BF16, nil
+	}
+	return 0, fmt.Errorf("kernel: precision %q; want f32 or bf16", name)
+}
+
+// SetPrecision sets the precision of what is built from now on.
+func (ws *Workers) SetPrecision(p Precision) { ws.precision = p }
+
+// Implementation names what runs: generic, avx2, avx512, amx or mixed, with -bf16 behind it at that precision. It determines the bits of results.
+func (ws *Workers) Implementation() string {
+	if ws.precision == BF16 {
+		if ws.impl == mixed { // there is nothing to choose: one product by tiles is the fastest for every layer
+			return amx.String() + "-bf16"
+		}
+		return ws.impl.String() + "-bf16"
+	}
+	return ws.impl.String()
+}
 
 // Threads is the number of workers.
 func (ws *Workers) Threads() int { return ws.threads }

@@ -1,37 +1,49 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 func amxFile(p *printer) {
-	for _, full := range []bool{false, true} {
-		amxConv(p, 2, 2, full)
-		amxConv(p, 4, 1, full)
+	for _, products := range []int{3, 6, 1} {
+		amxConv(p, 2, 2, products)
+		amxConv(p, 4, 1, products)
 	}
 	amxGrad(p, 2, 2)
 	amxGrad(p, 4, 1)
+	amxTaps(p, 2, 2)
+	amxTaps(p, 1, 3)
 	split(p)
 	split16(p)
+	splitRound(p)
 	pairs(p, "pairs")
 	pairs(p, "pairsTransposed")
 	pairs(p, "pairsSingle")
+	pairs(p, "pairsRound")
+	pairsBoth(p)
+	pairs(p, "pairsRoundTransposed")
 	transpose(p)
 }
 
-// amxConv multiplies an image of bf16 triples with packed weights. A block is
+// amxConv multiplies an image of bf16 triples (with one product of bf16 numbers themselves) with packed weights. A block is
 // mt tiles of 16 pixels by nt tiles of 16 channels.
 //
 //	for each block of mt entries (input offset, output offset) of tiles
 //	  for each block of nt*16 output channels
 //	    for each chunk of 32 of the reduction
-//	      acc[m][n] += sum of products of pieces: (x1+x2+x3)*w, or with full weights
-//	                   x1w3 + x1w2 + x2w2 + x2w1 + x3w1 + x1w1
+//	      acc[m][n] += sum of products of pieces: (x1+x2+x3)*w, with full weights
+//	                   x1w3 + x1w2 + x2w2 + x2w1 + x3w1 + x1w1, with one product x*w
 //	    store
-func amxConv(p *printer, mt, nt int, full bool) {
+func amxConv(p *printer, mt, nt, products int) {
 	name := fmt.Sprintf("amxConv%dx%d", mt, nt)
-	pieces := 1
-	if full {
+	pieces := 1 // of the weights
+	switch products {
+	case 6:
 		name += "Full"
 		pieces = 3
+	case 1:
+		name += "One"
 	}
 	p.fn(name, 0, "a", "plane", "astride", "b", "offsets", "chunks", "y", "ystride", "tiles", "mblocks", "kblocks", "config")
 	p.arg("config", "DI")
@@ -53,7 +65,6 @@ func amxConv(p *printer, mt, nt int, full bool) {
 	p.label("chunk")
 	p.op("MOVQ (SI), R8 // offset of the chunk")
 	p.op("ADDQ %s, R8", p.at("a"))
-	a := mt * nt // first operand tile
 	bTile := func(n int) int {
 		if nt == 1 {
 			return 7
@@ -65,7 +76,6 @@ func amxConv(p *printer, mt, nt int, full bool) {
 			p.tileLoad(bTile(n), "BX", "DI", 1024*(piece*nt+n))
 		}
 	}
-	_ = a
 	// tile m of a piece of x; R8 holds the chunk's address in piece 1
 	loadA := func(m, piece, tile int) {
 		p.op("MOVQ R8, R12")
@@ -94,7 +104,10 @@ func amxConv(p *printer, mt, nt int, full bool) {
 			}
 		}
 	}
-	if !full {
+	if products == 1 {
+		loadB(0)
+		row(0)
+	} else if products == 3 {
 		loadB(0)
 		row(2)
 		row(1)
@@ -263,6 +276,74 @@ func amxGrad(p *printer, mt, nt int) {
 	p.op("RET")
 }
 
+// amxTaps adds the products of dy, rows of positions, and x, pairs of positions, to gradients of weights, one product of bf16 each: mt tiles of 16
+// channels of dy (rows of the gradient) by nt entries, each of a tap and 16 channels of x.
+//
+//	for each block of nt entries (offset in x, offset in dw)
+//	  acc = dw;  for each chunk of 32 positions: acc += dy*x;  dw = acc
+func amxTaps(p *printer, mt, nt int) {
+	p.fn(fmt.Sprintf("amxTaps%dx%d", mt, nt), 0, "a", "astride", "b", "chunks", "dw", "dwstride", "entries", "blocks", "config")
+	p.arg("config", "DI")
+	p.tileConfig("DI")
+	p.op("MOVQ $64, DI")
+	p.arg("astride", "DX")
+	p.arg("dwstride", "R9")
+	p.arg("entries", "R15")
+	p.arg("blocks", "R14")
+	p.label("block")
+	eachAcc := func(f func(tile int, base, stride string, disp int)) {
+		for n := range nt {
+			p.arg("dw", "R12")
+			p.op("ADDQ %d(R15), R12", 16*n+8)
+			for m := range mt {
+				f(m*nt+n, "R12", "R9", 0)
+				if m < mt-1 {
+					p.op("MOVQ R9, SI")
+					p.op("SHLQ $4, SI")
+					p.op("ADDQ SI, R12")
+				}
+			}
+		}
+	}
+	eachAcc(p.tileLoad)
+	rows, columns := []string{"R8", "R13"}[:mt], []string{"R10", "R11", "BX"}[:nt]
+	p.arg("a", "R8")
+	if mt == 2 {
+		p.op("MOVQ DX, R13")
+		p.op("SHLQ $4, R13")
+		p.op("ADDQ R8, R13")
+	}
+	for n, r := range columns {
+		p.arg("b", r)
+		p.op("ADDQ %d(R15), %s", 16*n, r)
+	}
+	p.arg("chunks", "CX")
+	p.label("chunk")
+	for n, r := range columns {
+		p.tileLoad(4+n, r, "DI", 0)
+	}
+	for m, r := range rows {
+		p.tileLoad(7-m, r, "DX", 0)
+		for n := range nt {
+			p.product(m*nt+n, 7-m, 4+n)
+		}
+	}
+	for _, r := range rows {
+		p.op("ADDQ $64, %s", r)
+	}
+	for _, r := range columns {
+		p.op("ADDQ $1024, %s", r)
+	}
+	p.op("DECQ CX")
+	p.op("JNZ chunk")
+	eachAcc(p.tileStore)
+	p.op("ADDQ $%d, R15", 16*nt)
+	p.op("DECQ R14")
+	p.op("JNZ block")
+	p.tileRelease()
+	p.op("RET")
+}
+
 // roundConstants puts half a bf16 unit into Z31 and the mask of a bf16 into Z30.
 func roundConstants(p *printer) {
 	p.op("MOVL $0x8000, R8")
@@ -379,18 +460,65 @@ func split16(p *printer) {
 	p.op("RET")
 }
 
+// splitRound writes n floats of each row as bf16 in the same order, rounded to nearest, ties to even; numbers below 2^-126 become zero.
+func splitRound(p *printer) {
+	p.fn("splitRound", 0, "src", "dst", "plane", "rows", "srcstride", "dststride", "n", "tail")
+	p.arg("src", "SI")
+	p.arg("dst", "DI")
+	p.arg("rows", "R11")
+	p.op("KMOVD %s, K1", p.at("tail"))
+	p.label("row")
+	p.arg("n", "CX")
+	p.op("MOVQ SI, R8")
+	p.op("MOVQ DI, R9")
+	p.op("SUBQ $32, CX")
+	p.op("JL last")
+	p.label("loop")
+	p.op("VMOVUPS (R8), Z0")
+	p.op("VMOVUPS 64(R8), Z1")
+	p.roundPair(0, 1, 2)
+	p.op("VMOVDQU32 Z2, (R9)")
+	p.op("ADDQ $128, R8")
+	p.op("ADDQ $64, R9")
+	p.op("SUBQ $32, CX")
+	p.op("JGE loop")
+	p.label("last")
+	p.op("ADDQ $32, CX")
+	p.op("JZ next")
+	p.op("KSHIFTRD $16, K1, K2")
+	p.op("VMOVUPS.Z (R8), K1, Z0")
+	p.op("VMOVUPS.Z 64(R8), K2, Z1")
+	p.roundPair(0, 1, 2)
+	p.op("VMOVDQU16 Z2, K1, (R9)")
+	p.label("next")
+	p.op("ADDQ %s, SI", p.at("srcstride"))
+	p.op("ADDQ %s, DI", p.at("dststride"))
+	p.op("DECQ R11")
+	p.op("JNZ row")
+	p.op("VZEROUPPER")
+	p.op("RET")
+}
+
 // pairs gathers blocks of 32 positions by 16 channels of an image, the positions'
 // pixels given by a table of byte offsets (negative: zeros), splits them, and
 // stores for each piece 16 rows of 16 channels by 2 positions (VNNI), or with
-// transpose 16 rows, one for each channel, of 32 positions. pairsSingle stores the first piece only.
+// transpose 16 rows, one for each channel, of 32 positions. pairsSingle stores the first piece only, exact
+// where the values are bf16; the functions with Round in their names round to one piece as splitRound does.
 func pairs(p *printer, name string) {
-	transpose, single := name == "pairsTransposed", name == "pairsSingle"
+	transpose, single, rounded := strings.HasSuffix(name, "Transposed"), name == "pairsSingle", strings.Contains(name, "Round")
 	frame := 0
 	if transpose {
 		frame = 3072
 	}
 	p.fn(name, frame, "src", "zero", "positions", "blocks", "groups", "tail", "dst", "dstpiece", "dstblock", "dstgroup", "dstrow")
-	roundConstants(p)
+	constants := func() {
+		if rounded {
+			p.interleaveConstant(29)
+		} else {
+			roundConstants(p)
+		}
+	}
+	constants()
 	p.op("KMOVW %s, K2", p.at("tail"))
 	p.arg("positions", "SI")
 	p.arg("blocks", "R15")
@@ -426,10 +554,16 @@ func pairs(p *printer, name string) {
 		p.op("VMOVUPS.Z (R9), K1, Z%d", z)
 	}
 	parts := [][2]int{{1, 4}, {2, 5}, {0, 3}}
-	if single {
+	switch {
+	case rounded:
+		parts = nil
+		p.roundPair(0, 3, 1)
+		p.op("VPERMW Z1, Z29, Z1")
+		p.op("VMOVDQU32 Z1, (DX)")
+	case single:
 		parts = [][2]int{{0, 3}}
 		p.op("VPANDD Z30, Z3, Z3")
-	} else {
+	default:
 		pieces(p, 0, 1, 2)
 		pieces(p, 3, 4, 5)
 	}
@@ -455,7 +589,7 @@ func pairs(p *printer, name string) {
 		p.op("LEAQ buffer-3072(SP), BX")
 		p.arg("dstrow", "R9")
 		p.op("MOVQ DI, R12")
-		p.op("MOVQ $3, CX")
+		p.op("MOVQ $%d, CX", map[bool]int{false: 3, true: 1}[rounded])
 		p.label("piece")
 		for i := range 16 {
 			p.op("VMOVDQU32 %d(BX), Z%d", 64*i, i)
@@ -472,7 +606,7 @@ func pairs(p *printer, name string) {
 		p.op("ADDQ R10, R12")
 		p.op("DECQ CX")
 		p.op("JNZ piece")
-		roundConstants(p)
+		constants()
 	}
 	p.op("ADDQ %s, DI", p.at("dstgroup"))
 	p.op("INCQ R11")
@@ -484,6 +618,60 @@ func pairs(p *printer, name string) {
 	p.op("MOVQ R8, %s", p.at("dst"))
 	p.op("DECQ R15")
 	p.op("JNZ block")
+	p.op("VZEROUPPER")
+	p.op("RET")
+}
+
+// pairsBoth gathers pixels at positions as [pairs] does, rounds them to bf16 and stores each group of 16 channels twice: as the pairs of the positions
+// 0 and 1, 2 and 3, ..., and dstodd bytes behind as those of -1 and 0, 1 and 2, ..., position -1 being zero.
+func pairsBoth(p *printer) {
+	p.fn("pairsBoth", 0, "src", "zero", "positions", "blocks", "groups", "tail", "dst", "dstodd", "dstblock", "dstgroup")
+	p.interleaveConstant(29)
+	p.op("LEAQ ·interleaveOdd(SB), R8")
+	p.op("VMOVDQU32 (R8), Z28")
+	p.op("KMOVW %s, K2", p.at("tail"))
+	p.arg("dstodd", "R10")
+	p.op("XORQ R11, R11 // channel group")
+	p.arg("dst", "DI")
+	p.label("group")
+	p.op("KXNORW K1, K1, K1")
+	p.op("LEAQ 1(R11), R8")
+	p.op("CMPQ R8, %s", p.at("groups"))
+	p.op("JLT whole")
+	p.op("KMOVW K2, K1")
+	p.label("whole")
+	p.op("MOVQ R11, R12")
+	p.op("SHLQ $6, R12 // byte offset of the channels in a pixel")
+	p.arg("src", "R13")
+	p.op("ADDQ R12, R13")
+	p.op("ADDQ %s, R12 // zeros", p.at("zero"))
+	p.arg("positions", "BX")
+	p.arg("blocks", "CX")
+	p.op("MOVQ DI, DX")
+	p.op("VPXORD Z4, Z4, Z4")
+	p.label("pair")
+	for i, z := range []int{0, 3} {
+		p.op("MOVQ %d(BX), R8", 8*i)
+		p.op("LEAQ (R13)(R8*1), R9")
+		p.op("TESTQ R8, R8")
+		p.op("CMOVQLT R12, R9")
+		p.op("VMOVUPS.Z (R9), K1, Z%d", z)
+	}
+	p.roundPair(0, 3, 1)
+	p.op("VPERMW Z1, Z29, Z2")
+	p.op("VMOVDQU32 Z2, (DX)")
+	p.op("VMOVDQA32 Z28, Z5")
+	p.op("VPERMI2W Z1, Z4, Z5 // words 0 to 31 are Z4's, 32 to 63 Z1's")
+	p.op("VMOVDQU32 Z5, (DX)(R10*1)")
+	p.op("VMOVDQA32 Z1, Z4")
+	p.op("ADDQ $16, BX")
+	p.op("ADDQ $64, DX")
+	p.op("DECQ CX")
+	p.op("JNZ pair")
+	p.op("ADDQ %s, DI", p.at("dstgroup"))
+	p.op("INCQ R11")
+	p.op("CMPQ R11, %s", p.at("groups"))
+	p.op("JLT group")
 	p.op("VZEROUPPER")
 	p.op("RET")
 }

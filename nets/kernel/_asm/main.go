@@ -75,7 +75,7 @@ func (p *printer) restore() { p.op("LDMXCSR old-4(SP)") }
 // argsType names the struct of a function's arguments: the longest prefix wins.
 func argsType(name string) string {
 	best := name
-	for _, prefix := range []string{"amxConv", "amxGrad", "pair", "split", "direct", "winograd", "winogradImage"} {
+	for _, prefix := range []string{"amxConv", "amxGrad", "amxTaps", "pair", "split", "direct", "winograd", "winogradImage"} {
 		if strings.HasPrefix(name, prefix) && (best == name || len(prefix) > len(best)) {
 			best = prefix
 		}
@@ -141,4 +141,16 @@ func (p *printer) tileConfig(base string) {
 	// disp32 form without index, valid for every base but R12 (not used here).
 	p.vex("LDTILECFG 0("+base+")", 0, 0, 0, 0, b>>3, 0x49, 0x80|byte(b&7), 0, 0, 0, 0)
 }
+
+// roundPair rounds the floats of Z<low> and Z<high> to 32 bf16 in Z<to>, low's first: VCVTNE2PS2BF16, which Go's assembler does not know.
+func (p *printer) roundPair(low, high, to int) {
+	p.op("BYTE $0x62; BYTE $0xF2; BYTE $0x%02X; BYTE $0x48; BYTE $0x72; BYTE $0x%02X // VCVTNE2PS2BF16 Z%d, Z%d, Z%d", byte(15-high)<<3|7, 0xC0|byte(to)<<3|byte(low), low, high, to)
+}
+
+// interleaveConstant puts the words 0, 16, 1, 17, ... 15, 31 into a register, VPERMW's indices.
+func (p *printer) interleaveConstant(reg int) {
+	p.op("LEAQ ·interleave(SB), R8")
+	p.op("VMOVDQU32 (R8), Z%d", reg)
+}
+
 func (p *printer) tileRelease() { p.vex("TILERELEASE", 0, 0, 0, 0, 0, 0x49, 0xC0) }

@@ -1,0 +1,178 @@
+//go:build amd64 && !purego
+
+package kernel
+
+// amxTapsGrad computes gradients of weights at bf16, in the order of [gradOrder]. A tile of the left factor is 16 channels of dy by 32 positions, one of the
+// right factor 32 positions, in pairs, by 16 channels of x. x is kept twice, in pairs that begin at even and at odd positions, so that the tiles of every
+// tap begin at a cache line.
+type amxTapsGrad struct {
+	gradOrder
+	ws              *Workers
+	back            *amxPass
+	cp, kp          int // channels of x and of dy, padded
+	mt, nt          int
+	rowBytes        int // of a channel of dy
+	xBytes          int // of 16 channels of x, one of the two copies
+	x32, dy32       []int
+	zero            []float32
+	entries         []int
+	config          *tileConfig
+	scratch, floats int
+
+	dx                   []float32
+	xNorm, yNorm         *BatchNorm
+	dw, xs, dys          []float32
+	n                    int
+	partFunc, reduceFunc func(part, worker int)
+}
+
+// tapsChunks is the number of chunks after which sums are stored: the positions of 32 channels of dy stay in the first-level cache.
+const tapsChunks = 20
+
+func newAMXTapsGrad(ws *Workers, s ConvShape, back *amxPass) *amxTapsGrad {
+	g := &amxTapsGrad{gradOrder: newGradOrder(s), ws: ws, back: back, config: newTileConfig(16, 8)}
+	g.cp, g.kp, g.mt, g.nt = roundUp(s.C, 16), roundUp(s.K, 32), 2, 2
+	if s.K <= 16 {
+		g.kp, g.mt, g.nt = 16, 1, 3
+	}
+	taps := s.Side * s.Side
+	// An odd row length in cache lines spreads the rows over the cache's sets.
+	g.rowBytes = (g.chunks(g.group) | 1) * 64
+	g.xBytes = g.xRows(g.group) * 64
+	for i := range g.x {
+		g.x32, g.dy32 = append(g.x32, max(-1, g.x[i]*s.C*4)), append(g.dy32, max(-1, g.dy[i]*s.K*4))
+	}
+	g.zero = make([]float32, max(g.cp, g.kp))
+	for c := range g.cp / 16 {
+		for tap := range taps {
+			shift := g.shift(tap)
+			g.entries = append(g.entries, (shift%2*g.cp/16+c)*g.xBytes+(shift+1)/2*64, (tap*g.kp*g.cp+c*16)*4)
+		}
+	}
+	for len(g.entries)%(2*g.nt) != 0 { // sums that nobody reads
+		g.entries = append(g.entries, 0, taps*g.kp*g.cp*4)
+	}
+	g.floats = (taps + 1) * g.kp * g.cp
+	g.scratch = g.kp*g.rowBytes + 2*g.cp/16*g.xBytes + 2*len(g.x)*8 + 256
+	ws.reserve(g.scratch+back.bytes()+g.group*max(s.Inputs(), s.Outputs())*4+128, g.parts*(g.floats*4+64))
+	g.partFunc, g.reduceFunc = g.part, g.reduce
+	return g
+}
+
+// xRows is the number of pairs of positions that tiles of so many images may read.
+func (g *amxTapsGrad) xRows(images int) int {
+	return g.chunks(images)*16 + (g.shift(g.Side*g.Side-1)+1)/2 + 1
+}
+
+func (g *amxTapsGrad) run(dw, x, dy []float32, n int) {
+	g.dw, g.xs, g.dys, g.n = dw, x, dy, n
+	if g.dx != nil {
+		g.back.clearPadding()
+	}
+	g.ws.Do(g.parts, g.partFunc)
+	g.ws.Do(g.Side*g.Side, g.reduceFunc)
+	g.dw, g.xs, g.dys = nil, nil, nil
+}
+
+func (g *amxTapsGrad) partial(part int) []float32 {
+	shared := g.ws.shared[part*roundUp(g.floats*4, 64):]
+	return take[float32](&shared, g.floats)
+}
+
+func (g *amxTapsGrad) part(part, worker int) {
+	from, to := span(g.n, g.group, part, g.parts)
+	dw := g.partial(part)
+	clear(dw)
+	for img := from; img < to; img += g.group {
+		g.images(dw, img, min(g.group, to-img), worker)
+	}
+}
+
+// images adds what n images from img on give.
+func (g *amxTapsGrad) images(dw []float32, img, n, worker int) {
+	scratch := g.ws.scratch[worker]
+	forBack := take[byte](&scratch, g.back.bytes()) // in front, where its padding has been cleared
+	rows, pairs := take[uint16](&scratch, g.kp*g.rowBytes/2), take[uint16](&scratch, g.cp/16*g.xBytes)
+	x32, dy32 := g.x32, g.dy32
+	if n < g.group { // the images behind are not there
+		x32, dy32 = take[int](&scratch, len(g.x32)), take[int](&scratch, len(g.dy32))
+		for i := copy(x32, g.x32[:n*g.step]); i < len(x32); i++ {
+			x32[i] = -1
+		}
+		for i := copy(dy32, g.dy32[:n*g.step]); i < len(dy32); i++ {
+			dy32[i] = -1
+		}
+	}
+	buffer := take[float32](&scratch, n*max(g.Inputs(), g.Outputs()))
+	dy := g.gradient(buffer, img, n, forBack)
+	chunks, tail := g.chunks(n), func(channels int) int { return tailMask(channels) }
+	pairsRoundTransposed(&pairArgs{src: &dy[0], zero: &g.zero[0], positions: &dy32[0], blocks: chunks, groups: (g.K + 15) / 16, tail: tail(g.K),
+		dst: &rows[0], dstblock: 64, dstgroup: 16 * g.rowBytes, dstrow: g.rowBytes})
+	x := g.xs[img*g.Inputs():][:n*g.Inputs()]
+	if g.xNorm != nil { // dy is no longer needed where x comes
+		for i := range n {
+			g.xNorm.applyImage(buffer[i*g.Inputs():][:g.Inputs()], x[i*g.Inputs():][:g.Inputs()], nil)
+		}
+		x = buffer[:n*g.Inputs()]
+	}
+	count := n*g.step/2 + 1
+	pairsBoth(&pairArgs{src: &x[0], zero: &g.zero[0], positions: &x32[0], blocks: count, groups: g.cp / 16, tail: tail(g.C),
+		dst: &pairs[0], dstpiece: g.cp / 16 * g.xBytes, dstgroup: g.xBytes})
+	for copied := range 2 * g.cp / 16 {
+		clear(pairs[copied*g.xBytes/2:][:g.xRows(n)*32][count*32:])
+	}
+	a := amxTapsArgs{astride: g.rowBytes, dwstride: g.cp * 4, entries: &g.entries[0], blocks: len(g.entries) / 2 / g.nt, config: g.config}
+	for k := 0; k < g.kp; k += 16 * g.mt {
+		a.dw = &dw[k*g.cp]
+		for chunk := 0; chunk < chunks; chunk += tapsChunks {
+			a.a, a.b, a.chunks = &rows[(k*g.rowBytes+chunk*64)/2], &pairs[chunk*512], min(tapsChunks, chunks-chunk)
+			if g.mt == 2 {
+				amxTaps2x2(&a)
+			} else {
+				amxTaps1x3(&a)
+			}
+		}
+	}
+}
+
+// gradient returns dy of images, computed into buffer if it is not there yet, and computes dx on the way.
+func (g *amxTapsGrad) gradient(buffer []float32, img, n int, forBack []byte) []float32 {
+	if g.yNorm == nil {
+		return g.dys[img*g.Outputs():][:n*g.Outputs()]
+	}
+	for i := range n {
+		dy := buffer[i*g.Outputs():][:g.Outputs()]
+		g.yNorm.gradImage(dy, img+i)
+		if g.dx != nil {
+			dx := g.dx[(img+i)*g.Inputs():][:g.Inputs()]
+			g.back.convolve(dx, dy, forBack)
+			if g.xNorm != nil {
+				g.xNorm.sumImage(img+i, dx, g.xs[(img+i)*g.Inputs():][:g.Inputs()])
+			}
+		}
+	}
+	return buffer[:n*g.Outputs()]
+}
+
+// reduce adds the parts' sums of a tap and turns them.
+func (g *amxTapsGrad) reduce(tap, _ int) {
+	n := g.kp * g.cp
+	sums := g.partial(0)[tap*n:][:n]
+	for p := 1; p < g.parts; p++ {
+		add(g.ws.impl, sums, g.partial(p)[tap*n:][:n])
+	}
+	dw := g.dw[tap*g.C*g.K:][:g.C*g.K]
+	rows, columns := g.K/16, g.C/16
+	if rows > 0 && columns > 0 {
+		transpose(&transposeArgs{src: &sums[0], srcstride: g.cp * 4, dst: &dw[0], dststride: g.K * 4, rows: rows, columns: columns})
+	}
+	for c := range g.C {
+		from := rows * 16
+		if c >= columns*16 {
+			from = 0
+		}
+		for k := from; k < g.K; k++ {
+			dw[c*g.K+k] = sums[k*g.cp+c]
+		}
+	}
+}
