@@ -1,6 +1,7 @@
 package convex
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -9,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
+	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"tqn/bounds"
@@ -106,8 +108,12 @@ func Tightness(ctx context.Context, seed uint64, restarts int, claims []string, 
 	var done atomic.Int64
 	for i, t := range tasks {
 		group.Go(func() error {
-			var err error
-			all[i], err = climb(ctx, t.claim, t.rule, t.r, t.form, quantize.NewNoise(seed), restarts)
+			claim, err := bounds.Find(t.claim)
+			if err != nil {
+				return err
+			}
+			h := hunt{claim: claim, rule: t.rule, rounding: t.r, form: t.form, noise: quantize.NewNoise(seed)}
+			all[i], err = h.worst(ctx, restarts)
 			if n := int(done.Add(1)); progress != nil {
 				progress(n, len(tasks))
 			}
@@ -183,100 +189,121 @@ func (c candidate) measure(noise quantize.Noise, gaps bool) (average, mean float
 	return average, mean, nil
 }
 
-func climb(ctx context.Context, claim string, rule quantize.Rule, r bounds.Rounding, form bounds.Form, noise quantize.Noise, restarts int) (Worst, error) {
-	bound, err := bounds.Find(claim)
+// point is a point of the parameter cube with its measured/bound.
+type point struct {
+	u []float64
+	f float64
+}
+
+// hunt is the search of [Tightness] for one bound.
+type hunt struct {
+	claim    bounds.Claim
+	rule     quantize.Rule
+	rounding bounds.Rounding
+	form     bounds.Form
+	noise    quantize.Noise
+	searched int
+}
+
+// value is the bound on a candidate.
+func (h *hunt) value(c candidate) (bounds.Value, error) {
+	return h.claim.Bound(h.form, h.rounding, c.in.Parameters(c.in.T))
+}
+
+// ratio is measured/bound at a point of the cube.
+func (h *hunt) ratio(ctx context.Context, u []float64) (point, error) {
+	h.searched++
+	if err := ctx.Err(); err != nil {
+		return point{}, err
+	}
+	c := decode(h.claim.Name, h.rule, u)
+	m, _, err := c.measure(h.noise, false)
 	if err != nil {
-		return Worst{}, err
+		return point{}, err
 	}
-	w := Worst{Claim: claim, Rounding: r, Form: form, Method: evidence.ExactMethod,
-		Family: fmt.Sprintf("d = 1, 2 to 6 grid points, T = %d", tightT)}
-	if rule == quantize.BCStochastic {
-		w.Method = evidence.SampledMethod
-	}
-	value := func(c candidate) (bounds.Value, error) {
-		return bound.Bound(form, r, c.in.Parameters(c.in.T))
-	}
-	objective := func(u []float64) (float64, error) {
-		w.Searched++
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		c := decode(claim, rule, u)
-		m, _, err := c.measure(noise, false)
-		if err != nil {
-			return 0, err
-		}
-		v, err := value(c)
-		if err != nil {
-			return 0, err
-		}
-		return m / v.Total(), nil
-	}
-	type point struct {
-		u []float64
-		f float64
-	}
-	var points []point
-	for i := range restarts {
-		d := noise.At(probeStream-1, uint64(i))
+	v, err := h.value(c)
+	return point{u, m / v.Total()}, err
+}
+
+// random are n random points, the largest ratio first.
+func (h *hunt) random(ctx context.Context, n int) ([]point, error) {
+	points := make([]point, n)
+	for i := range points {
+		d := h.noise.At(probeStream-1, uint64(i))
 		u := make([]float64, cube)
 		for k := range u {
 			u[k] = d.Uniform(k)
 		}
-		f, err := objective(u)
-		if err != nil {
-			return Worst{}, err
+		var err error
+		if points[i], err = h.ratio(ctx, u); err != nil {
+			return nil, err
 		}
-		points = append(points, point{u, f})
 	}
-	slices.SortFunc(points, func(a, b point) int {
-		switch {
-		case a.f > b.f:
-			return -1
-		case a.f < b.f:
-			return 1
-		}
-		return 0
-	})
-	w.Median, w.Best = points[len(points)/2].f, points[0].f
-	best := points[0]
-	for _, p := range points[:min(4, 1+restarts/8)] {
-		// Pattern search: try both directions of each parameter, halve the step when
-		// none helps.
-		for size := 0.2; size > 0.004; {
-			improved := false
-			for k := range p.u {
-				for _, sign := range []float64{1, -1} {
-					u := slices.Clone(p.u)
-					u[k] = min(max(u[k]+sign*size, 0), 1)
-					if u[k] == p.u[k] {
-						continue
-					}
-					f, err := objective(u)
-					if err != nil {
-						return Worst{}, err
-					}
-					if f > p.f {
-						p, improved = point{u, f}, true
-					}
+	slices.SortFunc(points, func(a, b point) int { return cmp.Compare(b.f, a.f) })
+	return points, nil
+}
+
+// climb is a pattern search from p: it tries both directions of each parameter and halves the step when none helps.
+func (h *hunt) climb(ctx context.Context, p point) (point, error) {
+	for size := 0.2; size > 0.004; {
+		improved := false
+		for k := range p.u {
+			for _, sign := range []float64{1, -1} {
+				u := slices.Clone(p.u)
+				u[k] = min(max(u[k]+sign*size, 0), 1)
+				if u[k] == p.u[k] {
+					continue
+				}
+				q, err := h.ratio(ctx, u)
+				if err != nil {
+					return point{}, err
+				}
+				if q.f > p.f {
+					p, improved = q, true
 				}
 			}
-			if !improved {
-				size /= 2
-			}
+		}
+		if !improved {
+			size /= 2
+		}
+	}
+	return p, nil
+}
+
+// worst runs the search: random points, climbing from the best ones, and a description of what it found.
+func (h *hunt) worst(ctx context.Context, restarts int) (Worst, error) {
+	points, err := h.random(ctx, restarts)
+	if err != nil {
+		return Worst{}, err
+	}
+	w := Worst{Claim: h.claim.Name, Rounding: h.rounding, Form: h.form, Method: evidence.ExactMethod,
+		Family: fmt.Sprintf("d = 1, 2 to 6 grid points, T = %d", tightT),
+		Median: points[len(points)/2].f, Best: points[0].f}
+	if h.rule == quantize.BCStochastic {
+		w.Method = evidence.SampledMethod
+	}
+	best := points[0]
+	for _, p := range points[:min(4, 1+restarts/8)] {
+		if p, err = h.climb(ctx, p); err != nil {
+			return Worst{}, err
 		}
 		if p.f > best.f {
 			best = p
 		}
 	}
-	c := decode(claim, rule, best.u)
-	w.Found = best.f
+	w.Searched, w.Found = h.searched, best.f
+	return w, h.describe(&w, decode(h.claim.Name, h.rule, best.u))
+}
+
+// describe says in w what the instance is, what was measured on it, and where the bound loses.
+func (h *hunt) describe(w *Worst, c candidate) error {
 	var mean float64
-	if w.Measured, mean, err = c.measure(noise, true); err != nil {
-		return Worst{}, err
+	var err error
+	if w.Measured, mean, err = c.measure(h.noise, true); err != nil {
+		return err
 	}
-	if w.Bound, err = value(c); err != nil {
-		return Worst{}, err
+	if w.Bound, err = h.value(c); err != nil {
+		return err
 	}
 	con := c.in.Problem.Constants()
 	third := fmt.Sprintf("L2 = %.3g", con.L2)
@@ -285,10 +312,10 @@ func climb(ctx context.Context, claim string, rule quantize.Rule, r bounds.Round
 	}
 	w.Instance = fmt.Sprintf("%s on [0, %g], Delta = 1, w* = %.3g, m = %d, G = %.3g, mu = %.3g, L = %.3g, %s, alpha_t = %s, start %g",
 		c.in.Problem.Name(), float64(c.in.Grid.Len()-1), c.in.Problem.Minimiser()[0], c.in.Problem.Terms(), con.G, con.Mu, con.L, third, c.in.Schedule, c.in.Start[0])
-	if rule == quantize.SR && form == bounds.Derived {
+	if h.rule == quantize.SR && h.form == bounds.Derived {
 		tr, err := Follow(c.in, false)
 		if err != nil {
-			return Worst{}, err
+			return err
 		}
 		mean = tr.MeanGap[len(tr.MeanGap)-1]
 		line := tr.Summed.Right / float64(c.in.T)
@@ -297,19 +324,14 @@ func climb(ctx context.Context, claim string, rule quantize.Rule, r bounds.Round
 			{"the one-step inequality (Lemma 1, E|g|^2 <= G^2, convexity)", line / mean},
 			{"summing up (last distance dropped, first one bounded)", w.Bound.Total() / line},
 		}
-	} else if rule != quantize.SR {
+	} else if h.rule != quantize.SR {
 		w.Losses = []Loss{
 			{"Jensen's inequality", mean / w.Measured},
 			{"the one-step inequality and summing up", w.Bound.Total() / mean},
 		}
 	}
-	slices.SortStableFunc(w.Losses, func(a, b Loss) int {
-		if a.Factor > b.Factor {
-			return -1
-		}
-		return 1
-	})
-	return w, nil
+	slices.SortStableFunc(w.Losses, func(a, b Loss) int { return cmp.Compare(b.Factor, a.Factor) })
+	return nil
 }
 
 // Slope is the exponent of a power law y = a x^b fitted on logarithmic axes.
@@ -325,25 +347,20 @@ type Slope struct {
 // fit is the least-squares slope of log y on log x. The points are exact numbers,
 // so the interval measures how far they are from a power law.
 func fit(what, expected string, x, y []float64) Slope {
+	u, v := make([]float64, len(x)), make([]float64, len(y))
+	for i := range x {
+		u[i], v[i] = math.Log(x[i]), math.Log(y[i])
+	}
+	a, b := stat.LinearRegression(u, v, nil, false)
 	n := float64(len(x))
-	var mx, my, sxx, sxy, rss float64
-	for i := range x {
-		mx += math.Log(x[i]) / n
-		my += math.Log(y[i]) / n
-	}
-	for i := range x {
-		u, v := math.Log(x[i])-mx, math.Log(y[i])-my
-		sxx += u * u
-		sxy += u * v
-	}
-	b := sxy / sxx
-	for i := range x {
-		e := math.Log(y[i]) - my - b*(math.Log(x[i])-mx)
-		rss += e * e
-	}
 	half := 0.0
 	if n > 2 {
-		half = distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 2}.Quantile(0.975) * math.Sqrt(rss/(n-2)/sxx)
+		var rss float64
+		for i := range u {
+			e := v[i] - (a + b*u[i])
+			rss += e * e
+		}
+		half = distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 2}.Quantile(0.975) * math.Sqrt(rss/(n-2)/((n-1)*stat.Variance(u, nil)))
 	}
 	return Slope{what, expected, x, y, b, b - half, b + half}
 }
