@@ -2,12 +2,14 @@ package convex
 
 import (
 	"context"
+	"encoding/json"
 	"math"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
 
+	"tqn/evidence"
 	"tqn/quantize"
 )
 
@@ -409,6 +411,56 @@ func BenchmarkRun(b *testing.B) {
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(in.T*d), "ns/coordinate-step")
 			})
+		}
+	}
+}
+
+// A quotient of differences as small as their rounding errors decides nothing and says why; a clear one is judged, on either side.
+func TestQuotient(t *testing.T) {
+	for _, tt := range []struct {
+		sides Sides
+		want  evidence.Verdict
+	}{
+		{Sides{1, 0.5, 1, 1e-16}, evidence.Holds},
+		{Sides{1, 1, 1, 1e-16}, evidence.Holds}, // an equality
+		{Sides{1, 1.1, 1, 1e-3}, evidence.Violated},
+		{Sides{1, 1e-12, 0.9e-12, 4e-16}, evidence.Violated}, // small, and still clear
+		{Sides{1, 1.0001e-12, 1e-12, 4e-16}, evidence.Undecided},
+		{Sides{1, 1e-20, 1e-21, 4e-16}, evidence.Undecided},
+		{Sides{1, 1e-20, 0, 4e-16}, evidence.Undecided},
+		{Sides{1, 0, 0, 4e-16}, evidence.Undecided},
+		{Sides{1, -1e-17, -1e-18, 4e-16}, evidence.Undecided},
+		{Sides{1, 0, 0, 0}, evidence.Holds},
+		{Sides{1, 1, 0, 0}, evidence.Violated},
+	} {
+		q := tt.sides.Quotient()
+		r := evidence.NewRecord(q, 1, evidence.Holds)
+		if v := q.AtMost(1); v != tt.want || (v == evidence.Undecided) != (len(r.Warnings) == 1) || !(q.Lower <= q.Estimate && q.Estimate <= q.Upper) {
+			t.Errorf("%+v: %+v is %v, want %v", tt.sides, q, v, tt.want)
+		}
+		if _, err := json.Marshal(r); err != nil {
+			t.Errorf("%+v: %v", tt.sides, err)
+		}
+	}
+	// Jensen's inequality on a box of every width: never refuted. (Its left side here is exact to a few ulps, its right side a mean of F(w) - F*.)
+	a := [][]float64{{1, 0.3}, {-0.4, 1}, {0.2, -1}, {-1, 0.1}}
+	b := []float64{0.5, -1, 0.7, 0.2}
+	for _, half := range []float64{1, 1e-3, 1e-6, 1e-9, 1e-12, 1e6} {
+		p, err := NewLeastSquares("data", a, b, 0.1, -half, half)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := build(p, half/8, p.Minimiser(), Root(Diameter(p)/p.Constants().G), 200)
+		tr, err := Follow(in, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := len(tr.T) - 1
+		jensen := Sides{200, tr.Average[n], tr.MeanGap[n], Roundoff(in, tr.MeanGap[n])}
+		for name, s := range map[string]Sides{"Jensen": jensen, "one step": tr.OneStep, "telescoped": tr.Summed} {
+			if v := s.Quotient().AtMost(1); v == evidence.Violated || half >= 1e-3 && v != evidence.Holds {
+				t.Errorf("half width %g: %s: %+v is %v", half, name, s, v)
+			}
 		}
 	}
 }

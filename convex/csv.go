@@ -245,12 +245,12 @@ func (t *Table) LeastSquares(ridge, half float64) (*LeastSquares, error) {
 	return NewLeastSquares("least squares on "+t.Target, a, b, ridge, -half, half)
 }
 
-// inRange refuses a box or a ridge out of proportion to standardised data, for which
-// the differences of F that the theorems speak of drown in its rounding errors or its
-// constants overflow.
+// inRange refuses a box or a ridge out of proportion to standardised data, for which all
+// differences of F that the theorems speak of drown in its rounding errors or its
+// constants overflow. Towards the ends of the range some verdicts are undecided for that reason, and say so.
 func inRange(ridge, half float64) error {
-	if !(half >= 1e-6 && half <= 1e6) {
-		return fmt.Errorf("convex: half width %g of W: want 1e-6 to 1e6", half)
+	if !(half >= 1e-12 && half <= 1e12) {
+		return fmt.Errorf("convex: half width %g of W: want 1e-12 to 1e12", half)
 	}
 	if !(ridge >= 0 && ridge <= 1e6) {
 		return fmt.Errorf("convex: ridge %g: want 0 to 1e6", ridge)

@@ -97,8 +97,8 @@ func TestBadCSVNamesFileLineAndColumn(t *testing.T) {
 	if _, err := table.Logistic(0.1, 1); err == nil || !strings.Contains(err.Error(), "3 values") {
 		t.Errorf("three classes: %v", err)
 	}
-	for _, c := range []struct{ ridge, half float64 }{{-1, 1}, {1e7, 1}, {math.NaN(), 1}, {0.1, 1e7}, {0.1, 1e-7}, {0.1, 0}, {0.1, -1}, {0.1, math.NaN()}} {
-		if _, err := table.LeastSquares(c.ridge, c.half); err == nil || !strings.Contains(err.Error(), "want 0 to 1e6") && !strings.Contains(err.Error(), "want 1e-6 to 1e6") {
+	for _, c := range []struct{ ridge, half float64 }{{-1, 1}, {1e7, 1}, {math.NaN(), 1}, {0.1, 1e13}, {0.1, 1e-13}, {0.1, 0}, {0.1, -1}, {0.1, math.NaN()}} {
+		if _, err := table.LeastSquares(c.ridge, c.half); err == nil || !strings.Contains(err.Error(), "want 0 to 1e6") && !strings.Contains(err.Error(), "want 1e-12 to 1e12") {
 			t.Errorf("ridge %g, half width %g: %v", c.ridge, c.half, err)
 		}
 	}

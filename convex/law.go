@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"tqn/evidence"
 	"tqn/quantize"
 )
 
@@ -353,14 +354,48 @@ type Trace struct {
 type Sides struct {
 	T           int
 	Left, Right float64
+	Error       float64 // bound of the rounding error of either side
 }
 
-// Ratio is Left/Right; 0 if both vanish.
-func (s Sides) Ratio() float64 {
-	if s.Left <= 0 && s.Right >= s.Left {
-		return 0
+// Quotient is Left/Right with what rounding leaves of it, for a record of Left/Right <= 1. Both sides are differences, such as F(w) - F*, that can be as small as
+// their rounding errors; dividing by them makes those large. The interval says so, and if it is too wide to tell the sides apart a warning
+// gives the reason.
+func (s Sides) Quotient() evidence.Result {
+	r := evidence.Result{Method: evidence.ExactMethod, Confidence: 1}
+	r.Lower, r.Upper = s.interval()
+	r.Estimate = min(max(s.Left/s.Right, r.Lower), r.Upper)
+	if math.IsNaN(r.Estimate) {
+		r.Estimate = r.Lower // 0/0
 	}
-	return s.Left / s.Right
+	if r.AtMost(1) == evidence.Undecided {
+		r.Warnings = []string{fmt.Sprintf("the two sides, %.3g and %.3g, are differences whose rounding errors, up to %.1g, are not small against them: float64 cannot tell which is larger", s.Left, s.Right, s.Error)}
+	}
+	return r
+}
+
+// interval holds Left/Right; both sides are known not to be negative.
+func (s Sides) interval() (lower, upper float64) {
+	if s.Left == 0 && s.Right == 0 && s.Error == 0 {
+		return 0, 0 // nothing is at most nothing
+	}
+	upper = math.MaxFloat64
+	if up := s.Right + s.Error; up > 0 {
+		lower = max(0, s.Left-s.Error) / up
+	}
+	if down := s.Right - s.Error; down > 0 {
+		upper = min(max(0, s.Left+s.Error)/down, upper)
+	}
+	return lower, upper
+}
+
+// worse reports whether s speaks more against Left <= Right than t does: it refutes it, or it leaves more room for that.
+func (s Sides) worse(t Sides) bool {
+	a, up := s.interval()
+	b, top := t.interval()
+	if (a > 1) != (b > 1) {
+		return a > 1
+	}
+	return up > top
 }
 
 // Follow runs the law over the instance's T iterates and records it at
@@ -404,7 +439,8 @@ func Follow(in Instance, track bool) (*Trace, error) {
 		l.Step(alpha)
 		after := l.Distance()
 		right := (1-mu*alpha)*dist - 2*alpha*gap + alpha*alpha*c.G*c.G + alpha*floor
-		if s := (Sides{t, after, right}); s.Ratio() > tr.OneStep.Ratio() {
+		far := errorOfDistance(in, max(dist, after))
+		if s := (Sides{t, after, right, far + 2*alpha*Roundoff(in, gap) + 4*0x1p-53*(alpha*alpha*c.G*c.G+alpha*floor)}); s.worse(tr.OneStep) {
 			tr.OneStep = s
 		}
 		dist = after
@@ -412,9 +448,10 @@ func Follow(in Instance, track bool) (*Trace, error) {
 			break
 		}
 	}
-	tr.Summed = Sides{T: in.T, Left: sum}
+	tr.Summed = Sides{T: in.T, Left: sum, Error: float64(in.T) * (Roundoff(in, sum/float64(in.T)) + 4*0x1p-53*noise/float64(in.T))}
 	if mu > 0 {
 		tr.Summed.Right = mu/2*first - mu*float64(in.T+1)/2*dist + noise
+		tr.Summed.Error += mu * float64(in.T+1) / 2 * errorOfDistance(in, max(first, dist))
 	} else {
 		D := Diameter(in.Problem)
 		tr.Summed.Right = D*D/(2*in.Schedule.Alpha(in.T)) + noise
@@ -431,6 +468,15 @@ func checkpoints(t int) []int {
 		}
 	}
 	return append(c, t)
+}
+
+// errorOfDistance bounds the rounding error of E|w^t - w*|^2, whose value is value: relative errors as in [Roundoff], and the differences w - w* of
+// coordinates as large as the ends of W.
+func errorOfDistance(in Instance, value float64) float64 {
+	lo, hi := in.Problem.Box()
+	ulp := 2 * 0x1p-53 * max(math.Abs(lo), math.Abs(hi))
+	d := float64(in.Problem.Dim())
+	return (float64(in.T)+100)*16*0x1p-53*math.Abs(value) + 2*ulp*math.Sqrt(d*math.Abs(value)) + d*ulp*ulp
 }
 
 // Roundoff bounds the rounding error of an expectation after t exact-law steps:

@@ -20,10 +20,8 @@ type Record struct {
 	Expected string  `json:"expected"` // "holds" or "violated"
 	Samples  int     `json:"samples"`
 
-	// Confidence and Warnings are Result's. They are printed in the report; the
-	// JSON keys are fixed.
-	Confidence float64  `json:"-"`
-	Warnings   []string `json:"-"`
+	Confidence float64  `json:"-"`                  // Result's; printed in the report
+	Warnings   []string `json:"warnings,omitempty"` // Result's: why a verdict is undecided, or what to make of the number
 }
 
 // NewRecord judges "measured <= bound" and fills everything but the names.

@@ -1,6 +1,7 @@
 package referee
 
 import (
+	"context"
 	"math"
 	"sync"
 
@@ -161,12 +162,25 @@ func (p *Plan) sr(claim string, in convex.Instance, stated, averaged map[bounds.
 	}
 	law(".averaged", p.forms(claim, bounds.Stochastic, q, averaged), func(tr *convex.Trace) float64 { return last(tr.MeanGap) })
 	// Both sides of Jensen's inequality and of the lines of the proof are measured:
-	// they are recorded as left/right <= 1.
-	if track {
-		law(".jensen", unit(bounds.Derived), func(tr *convex.Trace) float64 { return last(tr.Average) / last(tr.MeanGap) })
+	// they are recorded as left/right <= 1, with the error of the quotient.
+	sides := func(suffix string, f func(tr *convex.Trace) convex.Sides) {
+		l := l
+		l.claim, l.targets = claim+suffix, unit(bounds.Derived)
+		p.line(l, false, func(ctx context.Context, _ []float64, _ Draw) (evidence.Result, error) {
+			tr, err := follow()
+			if err != nil {
+				return evidence.Result{}, err
+			}
+			return f(tr).Quotient(), ctx.Err()
+		})
 	}
-	law(".one-step", unit(bounds.Derived), func(tr *convex.Trace) float64 { return tr.OneStep.Ratio() })
-	law(".telescoped", unit(bounds.Derived), func(tr *convex.Trace) float64 { return tr.Summed.Ratio() })
+	if track {
+		sides(".jensen", func(tr *convex.Trace) convex.Sides {
+			return convex.Sides{T: in.T, Left: last(tr.Average), Right: last(tr.MeanGap), Error: convex.Roundoff(in, last(tr.MeanGap))}
+		})
+	}
+	sides(".one-step", func(tr *convex.Trace) convex.Sides { return tr.OneStep })
+	sides(".telescoped", func(tr *convex.Trace) convex.Sides { return tr.Summed })
 }
 
 // linesOfSR are the claims that sr judges beside the statement.

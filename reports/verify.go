@@ -96,6 +96,11 @@ func Summary(records []evidence.Record) string {
 		t.Add(k.claim, k.form, k.rounding, n["holds"], n["violated"], n["undecided"], ratio(worst), expected)
 	}
 	s := t.Text() + "\n" + count(records) + "\n"
+	for _, r := range records {
+		if r.Verdict == evidence.Undecided.String() && len(r.Warnings) > 0 {
+			s += fmt.Sprintf("\nUndecided: %s, %s: %s\n", r.Claim, r.Instance, strings.Join(r.Warnings, "; "))
+		}
+	}
 	if bad := referee.Unexpected(records); len(bad) > 0 {
 		s += "\nNot as expected:\n" + VerdictTable(bad, false).Text()
 	}
@@ -262,6 +267,9 @@ func writeBudget(b *strings.Builder, records []evidence.Record) {
 	runs := 0
 	seen := map[string]bool{}
 	for _, r := range records {
+		for _, w := range r.Warnings {
+			warnings = append(warnings, fmt.Sprintf("%s, %s: %s", r.Claim, r.Instance, w))
+		}
 		if r.Method != evidence.SampledMethod {
 			continue
 		}
@@ -273,10 +281,12 @@ func writeBudget(b *strings.Builder, records []evidence.Record) {
 			confidence -= 1 - r.Confidence
 			runs += r.Samples
 		}
-		for _, w := range r.Warnings {
-			warnings = append(warnings, fmt.Sprintf("%s, %s: %s", r.Claim, r.Instance, w))
-		}
 	}
+	defer func() {
+		for _, w := range warnings {
+			fmt.Fprintf(b, "\nWarning: %s\n", w)
+		}
+	}()
 	if len(seen) == 0 {
 		fmt.Fprintf(b, "Every number is exact: no line is sampled.\n")
 		return
@@ -287,9 +297,6 @@ func writeBudget(b *strings.Builder, records []evidence.Record) {
 		evidence.FalseAlarm, len(seen), 1-confidence, runs)
 	if 1-confidence > evidence.FalseAlarm*(1+1e-6) {
 		warnings = append(warnings, "the sampled means of this run spend more than its error budget")
-	}
-	for _, w := range warnings {
-		fmt.Fprintf(b, "\nWarning: %s\n", w)
 	}
 }
 
