@@ -381,6 +381,8 @@ func (s Sides) interval() (lower, upper float64) {
 	upper = math.MaxFloat64
 	if up := s.Right + s.Error; up > 0 {
 		lower = max(0, s.Left-s.Error) / up
+	} else if s.Left > s.Error {
+		lower = upper // something is not at most nothing
 	}
 	if down := s.Right - s.Error; down > 0 {
 		upper = min(max(0, s.Left+s.Error)/down, upper)

@@ -257,15 +257,14 @@ func (p *Plan) proofControls(claim string, in convex.Instance) {
 	lying := in
 	lying.Problem = understated{in.Problem}
 	honest, dishonest := law(in), law(lying)
-	add := func(suffix, what string, bound float64, follow func() (*convex.Trace, error), f func(tr *convex.Trace) float64) {
+	add := func(suffix, what string, bound float64, follow func() (*convex.Trace, error), f func(tr *convex.Trace) evidence.Result) {
 		ts := []target{{bounds.Derived, bound, evidence.Violated}}
-		p.exact(line{claim + suffix, bounds.Stochastic, controlMark + what + ": " + in.String(), nil, ts}, func() (float64, float64, error) {
+		p.line(line{claim + suffix, bounds.Stochastic, controlMark + what + ": " + in.String(), nil, ts}, false, func(ctx context.Context, _ []float64, _ Draw) (evidence.Result, error) {
 			tr, err := follow()
 			if err != nil {
-				return 0, 0, err
+				return evidence.Result{}, err
 			}
-			v := f(tr)
-			return v, convex.Roundoff(in, v), nil
+			return f(tr), ctx.Err()
 		})
 	}
 	meanGap := func(tr *convex.Trace) float64 { return tr.MeanGap[len(tr.MeanGap)-1] }
@@ -273,10 +272,14 @@ func (p *Plan) proofControls(claim string, in convex.Instance) {
 	if p.err != nil {
 		return
 	}
-	add(".averaged", "half the bound", half.targets[0].bound, honest, meanGap)
-	add(".jensen", "the first iterate in place of the average", 1, honest, func(tr *convex.Trace) float64 { return convex.Gap(in.Problem, in.Start) / meanGap(tr) })
-	add(".one-step", "half of G", 1, dishonest, func(tr *convex.Trace) float64 { return tr.OneStep.Ratio() })
-	add(".telescoped", "half of G", 1, dishonest, func(tr *convex.Trace) float64 { return tr.Summed.Ratio() })
+	add(".averaged", "half the bound", half.targets[0].bound, honest, func(tr *convex.Trace) evidence.Result {
+		return evidence.Exact(meanGap(tr), convex.Roundoff(in, meanGap(tr)))
+	})
+	add(".jensen", "the first iterate in place of the average", 1, honest, func(tr *convex.Trace) evidence.Result {
+		return convex.Sides{T: in.T, Left: convex.Gap(in.Problem, in.Start), Right: meanGap(tr), Error: convex.Roundoff(in, meanGap(tr))}.Quotient()
+	})
+	add(".one-step", "half of G", 1, dishonest, func(tr *convex.Trace) evidence.Result { return tr.OneStep.Quotient() })
+	add(".telescoped", "half of G", 1, dishonest, func(tr *convex.Trace) evidence.Result { return tr.Summed.Quotient() })
 }
 
 // uphill adds the controls of BinaryConnect, one for each rounding.
