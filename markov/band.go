@@ -1,5 +1,7 @@
 package markov
 
+import "math"
+
 // birthDeath reports whether all moves are between neighbouring states.
 func (c *Chain) birthDeath() bool {
 	below, above := c.bandwidth()
@@ -34,10 +36,7 @@ func gthBand(c *Chain, below, above int) (pi []float64, ok bool) {
 	for k := n - 1; k > 0; k-- {
 		first := max(0, k-below)
 		rowK := q[k*w+first-k+below : k*w+below] // states first..k-1
-		sum := 0.0
-		for _, v := range rowK {
-			sum += v
-		}
+		sum := positiveSum(rowK)
 		if !(sum > 0) {
 			return nil, false
 		}
@@ -59,6 +58,14 @@ func gthBand(c *Chain, below, above int) (pi []float64, ok bool) {
 			}
 			q[i*w+below] = 0
 		}
+	}
+	f, rate := math.Inf(1), math.Inf(1)
+	for k := range n {
+		f = min(f, smallestPositive(q[k*w+below+1:k*w+w]))
+		rate = min(rate, smallestPositive(q[k*w:k*w+below]))
+	}
+	if underflows(smallestPositive(c.val), f, rate, max(1, maxOf(c.exit))) {
+		return nil, false
 	}
 	return gthBack(n, func(k int) []float64 {
 		return q[k*w+below+1 : k*w+below+1+min(above, n-1-k)]

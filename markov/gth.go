@@ -21,20 +21,25 @@ const gthBlock = 64
 // brought up to date, and the rest of the matrix by one product.
 //
 // ok is false if a state has no way to a smaller one, or if rates are so far apart
-// that one divided by another is no longer a float64 (errRange).
+// that their products or quotients leave the range of float64 (errRange).
 func gth(q []float64, n int) (pi []float64, ok bool) {
+	pi, tiny, ok := gthScaled(q, n)
+	return pi, ok && !tiny
+}
+
+// gthScaled is gth for rates that are scaled so that exits are near one: tiny
+// reports that products may have underflowed (see joined).
+func gthScaled(q []float64, n int) (pi []float64, tiny, ok bool) {
+	smallest := smallestPositive(q)
 	for end := n; end > 1; {
 		begin := max(1, end-gthBlock)
 		// Rows of the block, over all columns below their own state, in the
 		// order of elimination. After this row k is final.
 		for k := end - 1; k >= begin; k-- {
 			rowK := q[k*n : k*n+k]
-			sum := 0.0
-			for _, v := range rowK {
-				sum += v
-			}
+			sum := positiveSum(rowK)
 			if !(sum > 0) {
-				return nil, false
+				return nil, false, false
 			}
 			// Rows of the block above k take over their way through k.
 			for i := begin; i < k; i++ {
@@ -74,7 +79,40 @@ func gth(q []float64, n int) (pi []float64, ok bool) {
 		}
 		end = begin
 	}
-	return gthBack(n, func(k int) []float64 { return q[k*n+k+1 : k*n+n] })
+	f, rate, exit := math.Inf(1), math.Inf(1), 1.0
+	for k := range n {
+		f = min(f, smallestPositive(q[k*n+k+1:k*n+n]))
+		rate = min(rate, smallestPositive(q[k*n:k*n+k]))
+		exit = max(exit, q[k*n+k])
+	}
+	tiny = underflows(smallest, f, rate, exit)
+	pi, ok = gthBack(n, denseFactors(q, n))
+	return pi, tiny, ok
+}
+
+// smallestPositive returns the least positive entry, +Inf if there is none.
+func smallestPositive(x []float64) float64 {
+	m := math.Inf(1)
+	for _, v := range x {
+		if v > 0 && v < m {
+			m = v
+		}
+	}
+	return m
+}
+
+// underflows reports whether an elimination may have lost digits to an underflow:
+// every product is one of a factor and a rate as they are found in the end, and
+// every factor a rate, given or such a product, divided by an exit.
+func underflows(given, factor, rate, exit float64) bool {
+	const normal = 0x1p-1021
+	product := factor * rate
+	return factor < normal || product < normal || min(given, product)/exit < normal
+}
+
+// denseFactors gives gthBack the factors that gth left above the diagonal.
+func denseFactors(q []float64, n int) func(k int) []float64 {
+	return func(k int) []float64 { return q[k*n+k+1 : k*n+n] }
 }
 
 // gthBack returns the law x with x[k] = sum_{i<k} x[i]*row(i)[k-i-1], the back
@@ -90,7 +128,12 @@ func gthBack(n int, row func(k int) []float64) (pi []float64, ok bool) {
 		v := x[k]
 		lo, hi = min(lo, v), max(hi, v)
 		if !(lo > 1e-280) || !(hi < 1e280) {
-			return gthBackExtended(n, row)
+			law, ok := gthBackWide(n, row)
+			if !ok {
+				return nil, false
+			}
+			pi := fromWide(law)
+			return pi, finite(pi)
 		}
 		r := row(k)
 		tail := x[k+1:][:len(r)]
@@ -100,6 +143,23 @@ func gthBack(n int, row func(k int) []float64) (pi []float64, ok bool) {
 	}
 	normalise(x)
 	return x, finite(x)
+}
+
+// gthBackWide is gthBack, not normalised, for laws that leave the range of float64.
+func gthBackWide(n int, row func(k int) []float64) (law []wide, ok bool) {
+	law = make([]wide, n)
+	law[0] = toWide(1)
+	for k := range n {
+		for j, f := range row(k) {
+			if math.IsInf(f, 0) || math.IsNaN(f) {
+				return nil, false
+			}
+			if f != 0 {
+				law[k+1+j] = law[k+1+j].add(law[k].mul(toWide(f)))
+			}
+		}
+	}
+	return law, true
 }
 
 // finite reports whether no entry is NaN or infinite.
@@ -115,55 +175,9 @@ func finite(x []float64) bool {
 // errRange is the answer to chains that need numbers beyond float64.
 var errRange = errors.New("markov: the rates are too far apart: the way between two states is less likely than the smallest float64")
 
-// gthBackExtended is gthBack with entries m * 2^e, 1/2 <= m < 1 or m = 0.
-func gthBackExtended(n int, row func(k int) []float64) (pi []float64, ok bool) {
-	m, e := make([]float64, n), make([]int, n)
-	m[0], e[0] = math.Frexp(1)
-	for k := range n {
-		for j, f := range row(k) {
-			if math.IsInf(f, 0) || math.IsNaN(f) {
-				return nil, false
-			}
-			if v := m[k] * f; v != 0 {
-				addExtended(&m[k+1+j], &e[k+1+j], v, e[k])
-			}
-		}
-	}
-	top := math.MinInt
-	for k := range n {
-		if m[k] > 0 {
-			top = max(top, e[k])
-		}
-	}
-	for k := range n {
-		m[k] = math.Ldexp(m[k], e[k]-top)
-	}
-	normalise(m)
-	return m, finite(m)
-}
-
-// addExtended adds v * 2^ev to *m * 2^*e.
-func addExtended(m *float64, e *int, v float64, ev int) {
-	fv, d := math.Frexp(v)
-	ev += d
-	switch {
-	case *m == 0:
-		*m, *e = fv, ev
-	case ev >= *e:
-		f, d := math.Frexp(fv + math.Ldexp(*m, max(*e-ev, -2000)))
-		*m, *e = f, ev+d
-	default:
-		f, d := math.Frexp(*m + math.Ldexp(fv, max(ev-*e, -2000)))
-		*m, *e = f, *e+d
-	}
-}
-
 // normalise divides x by its sum.
 func normalise(x []float64) {
-	sum := 0.0
-	for _, v := range x {
-		sum += v
-	}
+	sum := positiveSum(x)
 	for i := range x {
 		x[i] /= sum
 	}
