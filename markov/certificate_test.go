@@ -2,6 +2,7 @@ package markov
 
 import (
 	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -97,23 +98,139 @@ func difference(a, b []float64) float64 {
 	return d
 }
 
+// Clusters so weakly coupled that no residual shows a wrong mass, by elimination
+// and by iteration: entries are right to 1e-10 and the bound holds. (The
+// constructed law is that of the chain up to the rounding of the rates, 1e-15 a
+// tree edge.)
 func TestNearlyDecoupledClusters(t *testing.T) {
 	for _, k := range []struct {
 		n, clusters, rings int
 		coupling, spread   float64
 	}{
-		{4200, 6, 6, 1e-10, 6}, {4200, 6, 6, 1e-13, 6}, {6000, 6, 6, 1e-13, 6}, {6000, 6, 2, 1e-7, 2}, {5000, 20, 1, 1e-5, 2}, {6000, 60, 1, 1e-100, 3},
+		{4200, 6, 6, 1e-10, 6}, {4200, 6, 6, 1e-13, 6}, {6000, 6, 2, 1e-7, 2}, {5000, 20, 1, 1e-5, 2}, {6000, 60, 1, 1e-100, 3},
 	} {
 		c, want := cycles(k.n, k.clusters, k.rings, k.coupling, k.spread, 3)
-		law, err := c.Certified(context.Background())
+		for name, solve := range map[string]func(context.Context) (CertifiedLaw, error){
+			"direct":    c.direct,
+			"iterative": func(ctx context.Context) (CertifiedLaw, error) { return c.iterative(ctx, CertifiedLaw{}) },
+		} {
+			law, err := solve(context.Background())
+			if err != nil {
+				t.Errorf("%+v: %s: %v", k, name, err)
+				continue
+			}
+			d := difference(law.Law, want)
+			t.Logf("%+v: %s, error %.2g, bound %.2g", k, law.Method, d, law.ErrorBound)
+			if d > 1e-10 || d > law.ErrorBound+1e-11 || law.ErrorBound > CertifiedError {
+				t.Errorf("%+v: %s: error %.2g, bound %.2g", k, name, d, law.ErrorBound)
+			}
+		}
+	}
+}
+
+// Planted defects: the certificate sees a cluster whose mass is wrong by 1e-6,
+// which the residual does not, and an entry that is wrong by 1e-7.
+func TestCertificateSeesWrongLaws(t *testing.T) {
+	c, pi := cycles(3000, 5, 2, 1e-13, 3, 7)
+	bound := func(x []float64) float64 {
+		d := newCandidate(c, newLevel(c, x), x)
+		d.residual()
+		return d.certify().bound
+	}
+	law := must(c.direct(context.Background())).Law
+	cluster := append([]float64(nil), law...)
+	for x := range 600 {
+		cluster[x] *= 1 + 1e-6
+	}
+	normalise(cluster)
+	if r := c.Residual(cluster); r > 1e-12 {
+		t.Errorf("residual %.2g: this defect is meant to be invisible to it", r)
+	}
+	if b := bound(cluster); b < 1e-6*600/3000 {
+		t.Errorf("a cluster's mass is off by 1e-6: bound %.2g", b)
+	}
+	entry := append([]float64(nil), law...)
+	entry[1234] *= 1 + 1e-7
+	if b := bound(entry); b < 1e-7 {
+		t.Errorf("an entry is off by 1e-7: bound %.2g", b)
+	}
+	if difference(law, pi) > 1e-12 {
+		t.Error("the law itself is wrong")
+	}
+}
+
+// The bound of an iterated law holds against elimination where nothing is nearly
+// decoupled: a lattice and a random graph.
+func TestIterationIsCertified(t *testing.T) {
+	for name, c := range map[string]*Chain{"lattice": must(diffuse(70).Limit(1e-5)), "random": randomSparse(3000, 4)} {
+		law, err := c.iterative(context.Background(), CertifiedLaw{})
 		if err != nil {
-			t.Errorf("%+v: %v", k, err)
-			continue
+			t.Fatal(err)
 		}
-		d := difference(law.Law, want)
-		t.Logf("%+v: %s, error %.2g, bound %.2g", k, law.Method, d, law.ErrorBound)
-		if d > 1e-10 || d > law.ErrorBound+1e-12 {
-			t.Errorf("%+v: error %.2g, bound %.2g", k, d, law.ErrorBound)
+		d := difference(law.Law, must(c.direct(context.Background())).Law)
+		t.Logf("%s: bound %.2g, differs from elimination by %.2g", name, law.ErrorBound, d)
+		if law.ErrorBound > goodError || d > 1e-13 {
+			t.Errorf("%s: bound %.2g, differs from elimination by %.2g", name, law.ErrorBound, d)
 		}
+	}
+}
+
+// randomSparse is an irreducible chain with some d moves out of each state, to anywhere.
+func randomSparse(n, d int) *Chain {
+	r := rand.New(rand.NewPCG(5, 6))
+	var rates []Rate
+	for x := range n {
+		rates = append(rates, Rate{x, (x + 1) % n, r.Float64()})
+		for range d - 1 {
+			if y := r.IntN(n); y != x {
+				rates = append(rates, Rate{x, y, r.Float64()})
+			}
+		}
+	}
+	return must(FromRates(n, rates, 0.01))
+}
+
+// A cancelled context ends the solvers.
+func TestCertifiedEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := randomSparse(6000, 4).Certified(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want context.Canceled", err)
+	}
+}
+
+// Rates from 1e-300 to 1e300, and a random walk in a random potential whose ways
+// are less likely than the smallest float64.
+func TestLawsOfExtremeRates(t *testing.T) {
+	c := must(FromDense([][]float64{{0, 1e-300, 1e-10}, {1e300, 0, 1e-300}, {1e-200, 1e-300, 0}}, 1e-301))
+	law := must(c.Certified(context.Background()))
+	if e := worstRelative(law.Law[:1], exactStationary(c)[:1]); e > law.ErrorBound {
+		t.Errorf("%v: error %.2g, bound %.2g", law, e, law.ErrorBound)
+	}
+	const n = 100_000
+	r := rand.New(rand.NewPCG(2, 3))
+	p := r.Perm(n)
+	rates := make([]Rate, 0, 2*n)
+	log := make([]float64, n) // of pi by detailed balance
+	for x := range n - 1 {
+		up, down := r.Float64(), r.Float64()
+		rates = append(rates, Rate{p[x], p[x+1], up}, Rate{p[x+1], p[x], down})
+		log[x+1] = log[x] + math.Log(up/down)
+	}
+	law = must(must(FromRates(n, rates, 0.1)).Certified(context.Background()))
+	top := 0
+	for x := range log {
+		if log[x] > log[top] {
+			top = x
+		}
+	}
+	for x := range log {
+		ratio := law.Law[p[x]] / law.Law[p[top]]
+		if want := math.Exp(log[x] - log[top]); want > 1e-250 && math.Abs(ratio/want-1) > 1e-8 {
+			t.Fatalf("%s: state %d has %g of the largest probability, want %g", law.Method, x, ratio, want)
+		}
+	}
+	if law.Law[p[top]] == 0 {
+		t.Error("no mass at the bottom of the potential")
 	}
 }

@@ -3,13 +3,183 @@ package markov
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 )
 
-// iterative solves a chain that no elimination can.
+// iterative solves an irreducible chain that no elimination can: Multilevel with
+// aggregates that follow the rates until the law is roughly known, the same with
+// aggregates that follow its flows until no entry moves, then refine. best is what
+// elimination knows.
 func (c *Chain) iterative(ctx context.Context, best CertifiedLaw) (CertifiedLaw, error) {
-	r, err := c.Multilevel(1e-12)
+	c = c.rescaled()
+	x, err := c.guess(ctx)
 	if err != nil {
 		return CertifiedLaw{}, err
 	}
-	return CertifiedLaw{}, fmt.Errorf("%w: residual %g", ErrUncertified, r.Residual)
+	law, err := c.refine(ctx, x)
+	if err != nil {
+		return CertifiedLaw{}, err
+	}
+	if best.Law != nil && best.ErrorBound < law.ErrorBound {
+		law = best
+	}
+	if !(law.ErrorBound <= CertifiedError) {
+		return law, fmt.Errorf("%w: the best law of %d states has entries that may be wrong by a relative %.2g, at most %g is wanted (%s; its flows balance to %.2g)",
+			ErrUncertified, c.n, law.ErrorBound, float64(CertifiedError), law.Method, c.Residual(law.Law))
+	}
+	return law, nil
+}
+
+// refine corrects an approximate law, which it overwrites, in doubled precision
+// until its certificate is good. In turn the masses of nearly decoupled groups are
+// set (settle) and the law inside them is corrected (correct). It returns the best
+// law it met, whatever its bound.
+func (c *Chain) refine(ctx context.Context, x []float64) (CertifiedLaw, error) {
+	law := CertifiedLaw{ErrorBound: math.Inf(1), Method: "multilevel iteration"}
+	d := newCandidate(c, newLevel(c, x), x)
+	for round := range maxRounds {
+		if round > 0 {
+			d.top = nil // let go of the old levels before the new ones are made
+			d.top = newLevel(c, x)
+		}
+		var t certificate
+		for range 2 {
+			d.residual()
+			t = d.certify()
+			x = d.law(x)
+			if t.bound < law.ErrorBound || law.Law == nil {
+				law.Law, law.ErrorBound = slices.Clone(x), t.bound
+			}
+			if t.bound <= goodError || !d.settle(ctx, t.tree) {
+				break
+			}
+		}
+		if law.ErrorBound <= goodError || round > 3 && law.ErrorBound <= CertifiedError {
+			break
+		}
+		d.residual()
+		if err := d.correct(ctx, t.tree); err != nil {
+			return law, err
+		}
+	}
+	return law, nil
+}
+
+// rescaled returns the chain with the unit of time changed by a power of two, so
+// that the largest exit is near one; the law is the same.
+func (c *Chain) rescaled() *Chain {
+	_, e := math.Frexp(maxOf(c.exit))
+	if e > -100 && e < 100 {
+		return c
+	}
+	d := *c
+	d.val, d.exit = slices.Clone(c.val), slices.Clone(c.exit)
+	for i := range d.val {
+		d.val[i] = math.Ldexp(d.val[i], -e)
+	}
+	for x := range d.exit {
+		d.exit[x] = math.Ldexp(d.exit[x], -e)
+	}
+	return &d
+}
+
+// goodError is the bound at which the corrections end.
+const goodError = 1e-11
+
+// maxRounds is the number of corrections in doubled precision; each gains some ten digits.
+const maxRounds = 8
+
+// smallestLaw is the smallest entry that iteration handles: below it flows would underflow.
+const smallestLaw = 1e-270
+
+// guess runs cycles until the law is roughly known.
+func (c *Chain) guess(ctx context.Context) ([]float64, error) {
+	x := make([]float64, c.n)
+	for i := range x {
+		x[i] = 1 / float64(c.n)
+	}
+	top := newLevel(c, nil)
+	top.initial(x)
+	for k := range 12 {
+		moved, err := c.settleCycles(ctx, top, x, 1e-6, 12)
+		if err != nil {
+			return nil, err
+		}
+		if moved < 1e-5 && k > 0 {
+			break
+		}
+		top = nil
+		top = newLevel(c, x)
+	}
+	if slices.Min(x) < smallestLaw {
+		return nil, fmt.Errorf("%w: it has entries below %g, which only elimination can handle, and there is too much fill-in for that", ErrUncertified, smallestLaw)
+	}
+	return x, nil
+}
+
+// settleCycles cycles until no entry moves by more than the relative amount tol,
+// and returns the relative amount of the last cycle.
+func (c *Chain) settleCycles(ctx context.Context, top *level, x []float64, tol float64, most int) (float64, error) {
+	moved := math.Inf(1)
+	var window recombination
+	before := slices.Clone(x)
+	for range most {
+		if err := ctx.Err(); err != nil {
+			return moved, err
+		}
+		top.cycle(x)
+		normalise(x)
+		window.add(top, x)
+		normalise(x)
+		moved = 0
+		for y, v := range x {
+			moved = max(moved, math.Abs(v-before[y])/(v+before[y]))
+		}
+		if moved < tol {
+			break
+		}
+		copy(before, x)
+	}
+	return moved, nil
+}
+
+// correct solves for the relative error of the candidate and takes it off.
+func (d *candidate) correct(ctx context.Context, tree flowTree) error {
+	top := d.top
+	flow := make([]float64, len(top.src))
+	for e, z := range top.src {
+		flow[e] = d.x[z].hi * top.val[e]
+	}
+	d.stiffen(tree, flow)
+	b := newBalance(top, flow)
+	r, g := make([]float64, d.c.n), make([]float64, d.c.n)
+	for y, v := range d.r {
+		r[y] = v.hi
+	}
+	left := 1.0
+	for range 12 {
+		if left <= 1e-9 {
+			break
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		f := b.minimise(g, r, 6, 1e-9/left)
+		left *= f
+		if f > 0.7 {
+			break
+		}
+	}
+	d.better(g)
+	return nil
+}
+
+// law returns the candidate rounded to float64 and normalised.
+func (d *candidate) law(x []float64) []float64 {
+	for y, v := range d.x {
+		x[y] = v.hi
+	}
+	normalise(x)
+	return x
 }

@@ -44,7 +44,7 @@ func (c *Chain) Multilevel(tol float64) (Iterative, error) {
 		}
 		return Iterative{pi, c.Residual(pi), 0}, nil
 	}
-	top := newLevel(c)
+	top := newLevel(c, nil)
 	x := make([]float64, c.n)
 	for i := range x {
 		x[i] = 1 / float64(c.n)
@@ -74,6 +74,8 @@ type level struct {
 	src  []int32
 	val  []float64
 	exit []float64
+	// flows says that val are flows, to be matched by, rather than rates.
+	flows bool
 	// The next level: state i belongs to aggregate agg[i], entry e to entry
 	// into[e] of the coarse chain (-1: inside an aggregate).
 	next *level
@@ -83,7 +85,9 @@ type level struct {
 	y    []float64 // of the aggregates after it
 }
 
-func newLevel(c *Chain) *level {
+// newLevel returns the hierarchy of a chain. Aggregates follow the flows under the
+// given law, or the rates if it is nil.
+func newLevel(c *Chain, law []float64) *level {
 	l := &level{n: c.n, exit: c.exit, ptr: make([]int32, c.n+1), src: make([]int32, len(c.col)), val: make([]float64, len(c.col))}
 	for _, y := range c.col {
 		l.ptr[y+1]++
@@ -99,18 +103,26 @@ func newLevel(c *Chain) *level {
 			next[y]++
 		}
 	}
-	l.coarsen()
+	l.coarsen(law)
 	return l
 }
 
-// coarsen builds the next level's pattern from two rounds of matching.
-func (l *level) coarsen() {
+// coarsen builds the next level's pattern from two rounds of matching, and so on
+// down. With a law it matches by flows, which sum over aggregates as they are.
+func (l *level) coarsen(law []float64) {
 	if l.n <= coarsest {
 		return
 	}
-	first, m1 := l.match()
-	half := l.contract(first, m1)
-	second, m := half.match()
+	guide := l
+	if law != nil {
+		guide = &level{n: l.n, ptr: l.ptr, src: l.src, val: make([]float64, len(l.val)), flows: true}
+		for e, z := range l.src {
+			guide.val[e] = l.val[e] * law[z]
+		}
+	}
+	first, m1, bond := guide.match(make([]float64, l.n))
+	half := guide.contract(first, m1)
+	second, m, _ := half.match(bond)
 	l.agg = make([]int32, l.n)
 	for i := range l.agg {
 		l.agg[i] = second[first[i]]
@@ -118,86 +130,173 @@ func (l *level) coarsen() {
 	if int(m)*10 > l.n*9 { // hardly anything to aggregate
 		return
 	}
-	l.next = l.contract(l.agg, m)
+	half = nil
+	l.next = guide.contract(l.agg, m)
 	l.into = make([]int32, len(l.src))
-	for y := range l.n {
-		to := l.agg[y]
-		lo, hi := l.next.ptr[to], l.next.ptr[to+1]
-		for e := l.ptr[y]; e < l.ptr[y+1]; e++ {
-			from := l.agg[l.src[e]]
-			l.into[e] = -1
-			for k := lo; k < hi; k++ {
-				if l.next.src[k] == from {
-					l.into[e] = k
-					break
-				}
+	slot := make([]int32, m) // entry of the coarse chain from a state to the one at hand
+	start, member := members(l.agg, m)
+	for to := range m {
+		for k := l.next.ptr[to]; k < l.next.ptr[to+1]; k++ {
+			slot[l.next.src[k]] = k
+		}
+		slot[to] = -1
+		for _, y := range member[start[to]:start[to+1]] {
+			for e := l.ptr[y]; e < l.ptr[y+1]; e++ {
+				l.into[e] = slot[l.agg[l.src[e]]]
 			}
 		}
 	}
 	l.mass, l.y = make([]float64, m), make([]float64, m)
-	l.next.coarsen()
+	l.next.coarsen(nil)
 }
 
-// match pairs each state with the free neighbour that it exchanges the largest
-// rate with, in the order of the states, and returns the number of pairs and
-// singles.
-func (l *level) match() ([]int32, int32) {
+// strong is the smallest ratio of an exchange to the largest one of either state for
+// which two states are paired.
+const strong = 0.1
+
+// match gives each state an aggregate, and returns how many there are. Two states
+// are paired, in the order of the states, if what they exchange is at least strong
+// times the most that either exchanges with any state. A state that is left over
+// joins the aggregate of the one that it exchanges most with. So moves are inside
+// an aggregate only where they are strong for both states or the strongest of one
+// of them, and groups that hardly communicate become single states of some level,
+// whose masses that level balances.
+//
+// bond is the strongest exchange inside each state where it is an aggregate of a
+// match before, zero elsewhere: a match after a match must not tie up groups that
+// exchange much less, because no level balances them in between. The bonds of the
+// new aggregates are returned.
+func (l *level) match(bond []float64) (agg []int32, m int32, bonds []float64) {
+	e := l.exchanges()
 	pair := make([]int32, l.n)
 	for i := range pair {
 		pair[i] = -1
 	}
-	m := int32(0)
-	for y := range l.n {
+	most, host := make([]float64, l.n), make([]int32, l.n)
+	for y := range int32(l.n) {
+		host[y] = -1
+		e.around(y, func(x int32, s float64) {
+			if s > most[y]*(1+1e-9) {
+				most[y], host[y] = s, x
+			}
+		})
+	}
+	for y := range int32(l.n) {
 		if pair[y] >= 0 {
 			continue
 		}
-		best, partner := 0.0, int32(-1)
-		for e := l.ptr[y]; e < l.ptr[y+1]; e++ {
-			x := l.src[e]
-			if pair[x] >= 0 || int(x) == y {
-				continue
+		free, partner := 0.0, int32(-1)
+		e.around(y, func(x int32, s float64) {
+			if pair[x] < 0 && s >= strong*max(most[x], most[y], bond[x], bond[y]) && s > free*(1+1e-9) {
+				free, partner = s, x
 			}
-			s := l.val[e]
-			for k := l.ptr[x]; k < l.ptr[x+1]; k++ {
-				if int(l.src[k]) == y {
-					s += l.val[k]
-				}
-			}
-			if s > best*(1+1e-9) {
-				best, partner = s, x
-			}
-		}
-		pair[y] = m
+		})
 		if partner >= 0 {
-			pair[partner] = m
+			pair[y], pair[partner] = m, m
+			bonds = append(bonds, max(free, bond[y], bond[partner]))
+			m++
 		}
-		m++
 	}
-	return pair, m
+	var path []int32
+	for y := range int32(l.n) {
+		path = path[:0]
+		x := y
+		for pair[x] < 0 && host[x] >= 0 && most[x] >= strong*bond[x] {
+			path = append(path, x)
+			pair[x] = math.MaxInt32 // on the path
+			x = host[x]
+		}
+		if pair[x] < 0 || pair[x] == math.MaxInt32 {
+			pair[x] = m
+			bonds = append(bonds, bond[x])
+			m++
+		}
+		for _, z := range path {
+			pair[z] = pair[x]
+			bonds[pair[x]] = max(bonds[pair[x]], most[z], bond[z])
+		}
+	}
+	return pair, m, bonds
 }
 
-// contract returns the chain of aggregates for uniform weights: its pattern, with
-// rates that only guide the matching.
-func (l *level) contract(agg []int32, m int32) *level {
-	c := &level{n: int(m), ptr: make([]int32, m+1), exit: make([]float64, m)}
-	size := make([]float64, m)
-	for i := range l.n {
-		size[agg[i]]++
+// exchanges answers what a state exchanges with its neighbours, both ways.
+type exchanges struct {
+	l               *level
+	ptr, dst, entry []int32 // moves by the state they leave
+	sum             []float64
+	near            []int32
+}
+
+func (l *level) exchanges() *exchanges {
+	e := &exchanges{l: l, ptr: make([]int32, l.n+1), dst: make([]int32, len(l.src)), entry: make([]int32, len(l.src)), sum: make([]float64, l.n)}
+	for _, x := range l.src {
+		e.ptr[x+1]++
 	}
-	// members of each aggregate
-	start := make([]int32, m+1)
+	for x := range l.n {
+		e.ptr[x+1] += e.ptr[x]
+	}
+	next := append([]int32(nil), e.ptr[:l.n]...)
+	for y := range int32(l.n) {
+		for k := l.ptr[y]; k < l.ptr[y+1]; k++ {
+			i := next[l.src[k]]
+			e.dst[i], e.entry[i] = y, k
+			next[l.src[k]]++
+		}
+	}
+	return e
+}
+
+// around calls f for each neighbour x of y with what they exchange.
+func (e *exchanges) around(y int32, f func(x int32, s float64)) {
+	e.near = e.near[:0]
+	for k := e.l.ptr[y]; k < e.l.ptr[y+1]; k++ {
+		e.note(e.l.src[k], e.l.val[k])
+	}
+	for i := e.ptr[y]; i < e.ptr[y+1]; i++ {
+		e.note(e.dst[i], e.l.val[e.entry[i]])
+	}
+	for _, x := range e.near {
+		s := e.sum[x]
+		e.sum[x] = 0
+		if x != y {
+			f(x, s)
+		}
+	}
+}
+
+func (e *exchanges) note(x int32, v float64) {
+	if v == 0 {
+		return
+	}
+	if e.sum[x] == 0 {
+		e.near = append(e.near, x)
+	}
+	e.sum[x] += v
+}
+
+// members lists the states of each of m aggregates.
+func members(agg []int32, m int32) (start, member []int32) {
+	start = make([]int32, m+1)
 	for _, a := range agg {
 		start[a+1]++
 	}
 	for a := range m {
 		start[a+1] += start[a]
 	}
-	member := make([]int32, l.n)
+	member = make([]int32, len(agg))
 	next := append([]int32(nil), start[:m]...)
 	for i, a := range agg {
 		member[next[a]] = int32(i)
 		next[a]++
 	}
+	return start, member
+}
+
+// contract returns the chain of aggregates: its pattern, with values that only
+// guide the matching: sums of flows, or rates for uniform weights.
+func (l *level) contract(agg []int32, m int32) *level {
+	c := &level{n: int(m), ptr: make([]int32, m+1), exit: make([]float64, m), flows: l.flows}
+	start, member := members(agg, m)
 	slot := make([]int32, m)
 	for i := range slot {
 		slot[i] = -1
@@ -215,7 +314,11 @@ func (l *level) contract(agg []int32, m int32) *level {
 					c.src = append(c.src, b)
 					c.val = append(c.val, 0)
 				}
-				c.val[slot[b]] += l.val[e] / size[b]
+				v := l.val[e]
+				if !l.flows {
+					v /= float64(start[b+1] - start[b])
+				}
+				c.val[slot[b]] += v
 			}
 		}
 		c.ptr[a+1] = int32(len(c.src))
@@ -309,8 +412,8 @@ func (l *level) cycle(x []float64) {
 	l.restrict(x)
 	copy(l.y, l.mass)
 	l.next.cycle(l.y)
-	if l.next.next != nil {
-		l.next.cycle(l.y)
+	if l.next.next != nil && 2*len(l.next.src) <= len(l.src) {
+		l.next.cycle(l.y) // the W of the W-cycle, where the levels shrink fast enough
 	}
 	l.prolong(x)
 	l.sweep(x, false)
@@ -360,6 +463,17 @@ func (w *recombination) add(l *level, x []float64) {
 	l.imbalance(x, r)
 	k := len(w.x)
 	last := w.r[k-1]
+	weight := make([]float64, l.n) // imbalances count relative to the flow
+	for y, e := range l.exit {
+		weight[y] = 1 / (x[y] * e)
+	}
+	dot := func(u, v []float64) float64 {
+		s := 0.0
+		for y, w := range weight {
+			s += u[y] * v[y] * w
+		}
+		return s
+	}
 	w.norm = math.Sqrt(dot(last, last))
 	if k == 1 {
 		return
@@ -408,14 +522,6 @@ func (l *level) imbalance(x, r []float64) {
 		}
 		r[y] = s - x[y]*l.exit[y]
 	}
-}
-
-func dot(a, b []float64) float64 {
-	s := 0.0
-	for i, v := range a {
-		s += v * b[i]
-	}
-	return s
 }
 
 // solveSmall is Gaussian elimination with row pivots on an augmented matrix.

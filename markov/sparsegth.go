@@ -19,15 +19,21 @@ type elimination struct {
 	// over the eliminated states of roundingsOf(exit) times the states that led there.
 	roundings float64
 	scale     []int // the rates of row x were divided by 2^scale[x]
-	tiny      bool  // a rate came so near to the smallest float64 that it may have lost digits
+	work      int
+	tiny      bool // a rate came so near to the smallest float64 that it may have lost digits
 }
 
-// Limits of sparse elimination. They keep it below about ten seconds and 600 MB;
-// a chain whose graph fills more than that is left to Multilevel.
-const (
-	sparseWork    = 4_000_000_000 // entries touched
-	sparseFactors = 40_000_000    // factors kept, 12 bytes each
-)
+// sparseWork is the number of entries that an elimination may touch, some ten
+// seconds. A chain whose graph fills more than that is left to iteration.
+const sparseWork = 1_500_000_000
+
+// tooMuch reports that the elimination meets its limit, will meet it by a rough
+// estimate from the smallest degree, or has made too many roundings already for
+// the certificate.
+func (e *eliminator) tooMuch(degree, left int, roundings float64) bool {
+	half := degree / 2
+	return e.work > sparseWork || half*half*(left/2) > sparseWork || errorBound(roundings) > CertifiedError
+}
 
 // roundingsOf bounds the relative roundings in one rate q + (q1/s)*q2 of the chain
 // without a state whose exit s was added up from n rates: one each for the
@@ -110,11 +116,10 @@ func (c *Chain) eliminate(ctx context.Context) (r *elimination, core []float64, 
 	left := c.n
 	for left > 1 {
 		k, degree := e.next()
-		if left <= denseLimit && (left <= 64 || degree*5 >= left) || degree > 4*denseLimit {
-			e.push(k)
+		if left <= denseLimit && (left <= 64 || degree*5 >= left) {
 			break
 		}
-		if e.work > sparseWork || len(r.f) > sparseFactors || len(r.order)&1023 == 0 && ctx.Err() != nil {
+		if len(r.order)&1023 == 0 && (e.tooMuch(degree, left, r.roundings) || ctx.Err() != nil) {
 			return nil, nil, false
 		}
 		if !e.remove(k, r) {
@@ -125,7 +130,7 @@ func (c *Chain) eliminate(ctx context.Context) (r *elimination, core []float64, 
 	if left > denseLimit {
 		return nil, nil, false
 	}
-	r.tiny = e.tiny
+	r.tiny, r.work = e.tiny, e.work
 	return r, e.dense(r, left), true
 }
 
@@ -244,6 +249,7 @@ func (e *eliminator) redirect(i, k int32, kc []int32, kv []float64, sum float64)
 		at++
 	}
 	f := iv[at] / sum
+	largest := 0.0
 	last := len(ic) - 1
 	ic[at], iv[at] = ic[last], iv[last]
 	ic, iv = ic[:last], iv[:last]
@@ -255,6 +261,7 @@ func (e *eliminator) redirect(i, k int32, kc []int32, kv []float64, sum float64)
 			e.used[y] = i
 			met++
 		}
+		largest = max(largest, iv[j])
 	}
 	if met < len(kc) {
 		for j, y := range kc {
@@ -264,11 +271,19 @@ func (e *eliminator) redirect(i, k int32, kc []int32, kv []float64, sum float64)
 				if v == 0 {
 					continue
 				}
+				largest = max(largest, v)
 				ic, iv = append(ic, y), append(iv, v)
 				e.in[y] = append(e.in[y], i)
 				e.indeg[y]++
 			}
 		}
+	}
+	if largest < 0x1p-200 && largest > 0 { // far from everything: bring the row back to size one
+		_, d := math.Frexp(largest)
+		for j := range iv {
+			iv[j] = math.Ldexp(iv[j], -d)
+		}
+		e.scale[i] += d
 	}
 	e.col[i], e.val[i] = ic, iv
 	return f
