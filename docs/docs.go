@@ -10,5 +10,5 @@ var Lesson string
 
 // Pictures holds the pictures of the lesson, under the paths that it names.
 //
-//go:embed results/toy/figure1.png results/toy/contrast.png
+//go:embed lesson.png results/toy/figure1.png results/toy/contrast.png
 var Pictures embed.FS

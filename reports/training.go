@@ -117,7 +117,7 @@ func conclude(what string, runs []nets.Run, value func(nets.Epoch) (float64, boo
 	for i, label := range runLabels(runs) {
 		for k := len(runs[i].Epochs) - 1; k >= 0; k-- {
 			if v, ok := value(runs[i].Epochs[k]); ok {
-				ends = append(ends, fmt.Sprintf("%s %.1f %%", label, v))
+				ends = append(ends, fmt.Sprintf("%s %.2f %%", label, v))
 				break
 			}
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -17,7 +18,9 @@ func formatsFlag(cmd *cobra.Command, formats *[]string) {
 }
 
 func newReportCommand(e *env) *cobra.Command {
-	return &cobra.Command{
+	lesson := ""
+	var formats []string
+	cmd := &cobra.Command{
 		Use:   "report DIR",
 		Short: "one self-contained page, index.html, over every report in a folder",
 		Long: `report reads every report (*.md) in DIR and the folders below it and writes DIR/index.html: the lesson of the paper,
@@ -29,7 +32,16 @@ With --json it writes nothing and prints the tables of all reports: an array of 
   tqn report results
   tqn report results --json`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := reports.CheckFormats(formats); err != nil {
+				return fmt.Errorf("--formats: %w", err)
+			}
+			if lesson != "" {
+				return reports.WriteLesson(lesson, os.DirFS(args[0]), formats...)
+			}
+			if flagsGiven(cmd)("formats") {
+				return fmt.Errorf("--formats is about the picture of --lesson, which is not given; the page shows the pictures that are there")
+			}
 			if e.json {
 				all, err := reports.AllTables(args[0])
 				if err != nil {
@@ -44,4 +56,7 @@ With --json it writes nothing and prints the tables of all reports: an array of 
 			return err
 		},
 	}
+	formatsFlag(cmd, &formats)
+	cmd.Flags().StringVar(&lesson, "lesson", "", "write the lesson to this file, with its picture lesson.png beside it, and nothing else; DIR holds errata.md and results/")
+	return cmd
 }
