@@ -23,12 +23,14 @@ import (
 	"tqn/runfolder"
 )
 
-// Where says where and how a run is carried out. Nothing in it changes a byte of result.json, except an engine whose
-// rounding differs.
+// Where says where and how a run is carried out. Nothing in it changes a byte of result.json, except a precision or an
+// engine whose rounding differs.
 type Where struct {
 	Dir     string // the run folder, created if missing; a run found there is continued
 	DataDir string // where the data set's files are; empty: the data set's default folders
 	Threads int    // 0: GOMAXPROCS
+
+	Precision kernel.Precision // of the products of the CPU's own engine; Kernel in result.json names it
 
 	// NewEngine builds the engine; nil is NewCPU on the fastest kernels. An engine with a Close method is closed.
 	NewEngine func(network.Model, network.Hyper) (network.Engine, error)
@@ -328,6 +330,7 @@ func (t *training) build(model network.Model) error {
 		if err != nil {
 			return fmt.Errorf("nets: %w", err)
 		}
+		workers.SetPrecision(t.where.Precision)
 		if t.engine, err = network.NewCPU(model, h, workers); err != nil {
 			workers.Close()
 			return err

@@ -36,6 +36,7 @@ names an interpreter that has it. With --engine pjrt PyTorch runs on the same ki
 			if o.NewEngine, err = engine.factory(); err != nil {
 				return err
 			}
+			o.Precision = engine.products()
 			o.Peer = bench.PeerDevice{Platform: engine.platform(), TF32: engine.precision == string(xla.TF32)}
 			switch {
 			case peers:

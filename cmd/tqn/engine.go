@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tqn/nets/kernel"
 	"tqn/nets/network"
 	"tqn/nets/xla"
 	"tqn/pjrt"
@@ -32,7 +33,7 @@ func engineFlags(cmd *cobra.Command) *engineChoice {
 func (c *engineChoice) pluginFlags(cmd *cobra.Command, engines ...string) {
 	f := cmd.Flags()
 	f.StringVar(&c.plugin, "plugin", "", "the PJRT plug-in's .so; default: $"+pjrt.EnvPlugin+", or one found in an installed JAX wheel")
-	f.StringVar(&c.precision, "precision", "", "of products with --engine pjrt: f32 (default), tf32 or bf16")
+	f.StringVar(&c.precision, "precision", "", "of products: f32 (default), bf16 or, with --engine pjrt, tf32")
 	f.IntVar(&c.share, "devices", 1, "with --engine pjrt: devices that share each batch's images")
 	for flag, values := range map[string][]string{"engine": engines, "precision": {"f32", "tf32", "bf16"}} {
 		if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
@@ -70,14 +71,26 @@ func (c *engineChoice) platform() string {
 	return ""
 }
 
+// products is the precision of the CPU engine's products, once factory has found nothing wrong.
+func (c *engineChoice) products() kernel.Precision {
+	p, err := kernel.ParsePrecision(c.precision)
+	if err != nil { // tf32, for an accelerator
+		return kernel.F32
+	}
+	return p
+}
+
 // factory returns what builds engines for nets.Where.NewEngine: nil for the CPU. With pjrt, the
 // plug-in is started here, so that a missing one is an error at once, and all engines of the
 // process share it.
 func (c *engineChoice) factory() (func(network.Model, network.Hyper) (network.Engine, error), error) {
 	switch c.engine {
 	case "cpu":
-		if c.plugin != "" || c.precision != "" || c.share > 1 {
-			return nil, fmt.Errorf("--plugin, --precision and --devices are for --engine pjrt")
+		if c.plugin != "" || c.share > 1 {
+			return nil, fmt.Errorf("--plugin and --devices are for --engine pjrt")
+		}
+		if _, err := kernel.ParsePrecision(c.precision); err != nil {
+			return nil, fmt.Errorf("--precision %s: the CPU's products are f32 or bf16", c.precision)
 		}
 		return nil, nil
 	case "pjrt":

@@ -21,6 +21,7 @@ import (
 	"tqn/nets"
 	"tqn/nets/bench"
 	"tqn/nets/dataset"
+	"tqn/nets/kernel"
 	"tqn/nets/network"
 	"tqn/referee"
 	"tqn/reports"
@@ -332,7 +333,7 @@ func (e *env) table1Cell(ctx context.Context, plan *cluster.Plan, index int, f *
 	if err != nil {
 		return err
 	}
-	where := nets.Where{DataDir: f.dir, Threads: f.threads, NewEngine: newEngine}
+	where := nets.Where{DataDir: f.dir, Threads: f.threads, NewEngine: newEngine, Precision: f.step.products()}
 	where.Warn = func(message string) { fmt.Fprintf(e.stderr, "tqn: warning: %s\n", message) }
 	where.Progress = func(p nets.Progress) {
 		if bar == nil {
@@ -365,6 +366,9 @@ func (f *table1Flags) cellCommand(program string, c cluster.Cell, threads int) [
 	}
 	if f.dir != "" {
 		args = append(args, "--dir", f.dir)
+	}
+	if f.step.products() != kernel.F32 {
+		args = append(args, "--precision", f.step.precision)
 	}
 	return args
 }
@@ -487,6 +491,9 @@ func (e *env) table1Submit(ctx context.Context, plan *cluster.Plan, f *table1Fla
 	}
 	if f.dir != "" {
 		s.Args = append(s.Args, "--dir", f.dir)
+	}
+	if f.step.products() != kernel.F32 {
+		s.Args = append(s.Args, "--precision", f.step.precision)
 	}
 	var err error
 	if s.Dir, err = filepath.Abs(f.out); err != nil {
@@ -689,7 +696,7 @@ func (e *env) table1Estimate(ctx context.Context, plan *cluster.Plan, f *table1F
 		if len(cells) == 0 {
 			continue
 		}
-		speed, err := stepSpeed(ctx, cells[0].Config, f.threads, newEngine)
+		speed, err := stepSpeed(ctx, cells[0].Config, f.threads, f.step.products(), newEngine)
 		if err != nil {
 			return err
 		}
@@ -716,12 +723,12 @@ func (e *env) table1Estimate(ctx context.Context, plan *cluster.Plan, f *table1F
 
 // stepSpeed is the images a second of a training step at batch 16, or at the cell's own on an accelerator: the faster of
 // two measurements after one to warm up.
-func stepSpeed(ctx context.Context, c nets.Config, threads int, newEngine func(network.Model, network.Hyper) (network.Engine, error)) (float64, error) {
+func stepSpeed(ctx context.Context, c nets.Config, threads int, precision kernel.Precision, newEngine func(network.Model, network.Hyper) (network.Engine, error)) (float64, error) {
 	shape, err := c.Shape()
 	if err != nil {
 		return 0, err
 	}
-	o := bench.Options{Net: c.Net, Method: c.Method, Batch: c.Batch, Threads: threads, Width: c.Width, Depth: c.Depth,
+	o := bench.Options{Net: c.Net, Method: c.Method, Batch: c.Batch, Threads: threads, Width: c.Width, Depth: c.Depth, Precision: precision,
 		Input: network.Shape{H: shape.Height, W: shape.Width, C: shape.Channels}, Classes: shape.Classes, NewEngine: newEngine}
 	if newEngine == nil {
 		o.Batch = min(16, c.Batch)

@@ -108,6 +108,7 @@ not been interrupted.`,
 			if where.NewEngine, err = engine.factory(); err != nil {
 				return err
 			}
+			where.Precision = engine.products()
 			return e.train(cmd, resolved, where)
 		},
 	}

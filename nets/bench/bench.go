@@ -15,15 +15,16 @@ import (
 
 // Options say what to measure.
 type Options struct {
-	Net     string
-	Method  string  // adam (what PyTorch is compared with), bc, sr, r
-	Batch   int     // images in a step
-	Threads int     // 0: GOMAXPROCS
-	Kernel  string  // the CPU's implementation; empty: $TQN_KERNEL, or the default
-	Width   float64 // channel factor; 0 is 1
-	Depth   float64 // factor on the number of layers; 0 is 1
-	Input   network.Shape
-	Classes int
+	Net       string
+	Method    string           // adam (what PyTorch is compared with), bc, sr, r
+	Batch     int              // images in a step
+	Threads   int              // 0: GOMAXPROCS
+	Precision kernel.Precision // of the CPU's products
+	Kernel    string           // the CPU's implementation; empty: $TQN_KERNEL, or the default
+	Width     float64          // channel factor; 0 is 1
+	Depth     float64          // factor on the number of layers; 0 is 1
+	Input     network.Shape
+	Classes   int
 
 	// NewEngine builds the engine; nil is the CPU's. A nets.BlockEngine is measured over blocks of its own, on textures.
 	NewEngine func(network.Model, network.Hyper) (network.Engine, error)
@@ -74,6 +75,7 @@ func New(o Options) (*Step, error) {
 		if err != nil {
 			return nil, fmt.Errorf("bench: %w", err)
 		}
+		workers.SetPrecision(o.Precision)
 		s.workers, s.close, s.Threads = workers, workers.Close, workers.Threads()
 		if s.engine, err = network.NewCPU(m, h, workers); err != nil {
 			workers.Close()
