@@ -600,7 +600,7 @@ const wantSlurm = `#!/bin/sh
 #SBATCH --open-mode=append
 #SBATCH --signal=B:TERM@120
 #SBATCH --output=/shared/table1/slurm-%a.log
-'/usr/local/bin/tqn' 'table1' 'run' '--out' '/shared/table1' '--dir' '/data/it'\''s here' &
+/usr/local/bin/tqn table1 run --out /shared/table1 --dir '/data/it'\''s here' &
 pid=$!
 trap 'stopped=1; kill -TERM $pid' TERM
 wait $pid; code=$?
@@ -699,5 +699,20 @@ func TestPoolInProcess(t *testing.T) {
 	}
 	if b, err := os.ReadFile(filepath.Join(p.Cells[3].Dir(dir), "log.txt")); err != nil || string(b) != "hello from "+p.Cells[3].ID+"\nnever\n" {
 		t.Errorf("log %q, %v", b, err)
+	}
+}
+
+// A line that CommandLine writes is read by sh as the words it was given.
+func TestCommandLinesAreReadBackByTheShell(t *testing.T) {
+	words := []string{"tqn", "--data", "my houses.csv", "y|z", "it's", `a"b`, "$HOME", "`id`", "a\\b", "*", "~", "", "é", "!x", "#", "a=b", "-1e-9,0.5", "(x)", "tab\there", "new\nline", "%s"}
+	out, err := exec.Command("/bin/sh", "-c", "for w in "+CommandLine(words...)+`; do printf '%s\0' "$w"; done`).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00"); !slices.Equal(got, words) {
+		t.Errorf("the shell reads %q, want %q", got, words)
+	}
+	if got := CommandLine("tqn", "verify", "--half", "1", "--out", "/tmp/r"); got != "tqn verify --half 1 --out /tmp/r" {
+		t.Errorf("plain words are quoted: %s", got)
 	}
 }

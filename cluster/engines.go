@@ -56,6 +56,7 @@ func (s *Submission) check() error {
 
 var (
 	jobName   = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,48}[a-z0-9])?$`)
+	plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
 	slurmWord = regexp.MustCompile(`^[A-Za-z0-9_:.,-]*$`)
 )
 
@@ -78,8 +79,17 @@ func ranges(indices []int) string {
 	return strings.Join(parts, ",")
 }
 
-// shellQuote quotes a word for sh.
-func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+// CommandLine writes words as a line for sh: those that sh would not take as they
+// are stand in quotes.
+func CommandLine(words ...string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		if quoted[i] = w; !plainWord.MatchString(w) {
+			quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(quoted, " ")
+}
 
 // SlurmScript is the script of a job array for sbatch.
 //
@@ -121,10 +131,7 @@ func SlurmScript(s Submission) (string, error) {
 	line("#SBATCH --output=%s/slurm-%%a.log", s.Dir)
 	words := []string{s.Program, "table1", "run", "--out", s.Dir}
 	words = append(words, s.Args...)
-	for i, w := range words {
-		words[i] = shellQuote(w)
-	}
-	line("%s &", strings.Join(words, " "))
+	line("%s &", CommandLine(words...))
 	line("pid=$!")
 	line("trap 'stopped=1; kill -TERM $pid' TERM")
 	line("wait $pid; code=$?")

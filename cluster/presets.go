@@ -197,6 +197,9 @@ func (p *Plan) add(paper PaperColumn, s scale, c Choice) error {
 		}
 		s.data = other
 	}
+	if c.Seeds > 0 && c.Seed > math.MaxUint64-uint64(c.Seeds-1) {
+		return fmt.Errorf("cluster: %d seeds from %d on would go beyond %d", c.Seeds, c.Seed, uint64(math.MaxUint64))
+	}
 	column := Column{ID: paper.ID, Net: paper.Net, Title: paper.Title, PaperData: paper.Data, Data: s.data, PaperErrors: paper.Errors}
 	for _, method := range nets.Methods() {
 		if len(c.Methods) > 0 && !slices.Contains(c.Methods, method.Name) {

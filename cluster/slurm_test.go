@@ -182,7 +182,7 @@ case $SLURM_ARRAY_TASK_ID in
 esac
 export TQN_CELL
 exec %s "$@"
-`, shellQuote(os.Args[0]))
+`, CommandLine(os.Args[0]))
 	if err := os.WriteFile(program, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}

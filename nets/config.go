@@ -213,8 +213,8 @@ func (c Config) check() error {
 		return bad("change_every", c.ChangeEvery, "1 or more")
 	case c.Augment != "paper" && c.Augment != "none":
 		return bad("augment", c.Augment, `"paper" or "none"`)
-	case !slices.IsSorted(c.Drops):
-		return bad("drops", c.Drops, "increasing epochs")
+	case !slices.IsSorted(c.Drops) || len(c.Drops) > 0 && c.Drops[0] < 1:
+		return bad("drops", c.Drops, "increasing epochs, counted from 1")
 	case !c.Clipped() && c.Method != "bc":
 		return bad("clip", false, "true, or method bc: no other method has real weights that a box could hold")
 	case c.LearningRateScale != "" && c.LearningRateScale != "binaryconnect":

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -29,6 +28,11 @@ convergence.png (6), changes.png (4), batch.png (5) and, of bc runs, distance.pn
 		Example: `  tqn compare runs/vgg9-bc runs/vgg9-sr --out figures`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if out != "" {
+				if err := writable(out); err != nil {
+					return err
+				}
+			}
 			var runs []nets.Run
 			for _, dir := range args {
 				r, err := nets.ReadRun(dir)
@@ -38,9 +42,6 @@ convergence.png (6), changes.png (4), batch.png (5) and, of bc runs, distance.pn
 				runs = append(runs, r)
 			}
 			if out != "" {
-				if err := os.MkdirAll(out, 0o755); err != nil {
-					return fmt.Errorf("compare: %w", err)
-				}
 				var real []nets.Run // those that keep real weights behind the binary ones
 				for _, r := range runs {
 					if r.Config.Method == "bc" {

@@ -6,44 +6,23 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
 	"tqn/dispatch"
 )
 
-// Exit codes, stable (docs/design.md).
-const (
-	exitExpected    = 0   // everything came out as expected
-	exitUnexpected  = 1   // a verdict or a result is not as expected
-	exitUsage       = 2   // wrong usage or bad input
-	exitInterrupted = 130 // SIGINT or SIGTERM; a resumable command resumes
-)
-
-// errUnexpected is wrapped by a command whose verdicts or results are not as
-// expected: the command did its work, and its exit code says so.
-var errUnexpected = errors.New("not as expected")
-
-// exitError carries an exit code of its own, where a caller must tell kinds of
-// failure apart (a batch engine: retry or give up).
-type exitError struct {
-	code int
-	err  error
-}
-
-func (e *exitError) Error() string { return e.err.Error() }
-func (e *exitError) Unwrap() error { return e.err }
-
 // env is what a command may touch of the outside world.
 type env struct {
 	stdout, stderr io.Writer
 	json           bool // --json: one JSON document on stdout and nothing else
+
+	// saving is set while a command has something to save: see [interruptible].
+	saving atomic.Bool
 }
 
 // printJSON writes v as one JSON document on stdout.
@@ -61,9 +40,14 @@ func newRootCommand(e *env) *cobra.Command {
 		Short: "verify and reproduce \"Training Quantized Nets: A Deeper Understanding\"",
 		Long: `tqn verifies the theory of "Training Quantized Nets: A Deeper Understanding"
 (Li et al., NIPS 2017) claim by claim and reproduces its Table 1 and figures.`,
-		SilenceUsage:      true,
-		SilenceErrors:     true,
-		PersistentPreRunE: func(*cobra.Command, []string) error { return dispatch.Check() },
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := dispatch.Check(); err != nil {
+				return err
+			}
+			return checkFlags(cmd)
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !showVersion {
 				return cmd.Help()
@@ -103,32 +87,37 @@ func commands(e *env) []*cobra.Command {
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	e := &env{stdout: stdout, stderr: stderr}
+	return (&env{stderr: stderr}).run(ctx, args, stdout)
+}
+
+func (e *env) run(ctx context.Context, args []string, stdout io.Writer) int {
+	out := &checkedWriter{w: stdout}
+	e.stdout = out
 	root := newRootCommand(e)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	var exit *exitError
-	switch {
-	case err == nil:
-		return exitExpected
-	case ctx.Err() != nil:
-		fmt.Fprintf(stderr, "tqn: interrupted: %v\n", err)
-		return exitInterrupted
-	case errors.As(err, &exit):
-		fmt.Fprintf(stderr, "tqn: %v\n", err)
-		return exit.code
-	case errors.Is(err, errUnexpected):
-		fmt.Fprintf(stderr, "tqn: %v\n", err)
-		return exitUnexpected
-	default:
-		fmt.Fprintf(stderr, "tqn: %v\n", err)
-		return exitUsage
+	if out.err != nil && ctx.Err() == nil {
+		err = &exitError{exitOutput, fmt.Errorf("standard output: %w", out.err)}
 	}
+	code := exitCode(ctx, err)
+	switch {
+	case code == exitInterrupted:
+		fmt.Fprintf(e.stderr, "tqn: interrupted: %v\n", err)
+	case err != nil:
+		fmt.Fprintf(e.stderr, "tqn: %v\n", err)
+	}
+	return code
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	e := &env{stderr: os.Stderr}
+	ctx, stop := interruptible(context.Background(), &e.saving, os.Stderr, os.Exit)
+	code := e.run(ctx, os.Args[1:], os.Stdout)
 	stop()
+	// Some file systems report a failed write only here.
+	if err := os.Stdout.Close(); err != nil && code == exitExpected {
+		fmt.Fprintf(os.Stderr, "tqn: standard output: %v\n", err)
+		code = exitOutput
+	}
 	os.Exit(code)
 }

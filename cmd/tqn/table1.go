@@ -191,23 +191,26 @@ func newTable1PlanCommand(e *env) *cobra.Command {
 
 // command is the line that plans and runs the same again, but for --out.
 func (f *table1Flags) command() string {
-	line := "tqn table1 --preset " + f.preset
+	words := []string{"tqn", "table1", "--preset", f.preset}
 	if len(f.columns) > 0 {
-		line += " --columns " + strings.Join(f.columns, ",")
+		words = append(words, "--columns", strings.Join(f.columns, ","))
 	}
 	if len(f.methods) > 0 {
-		line += " --methods " + strings.Join(f.methods, ",")
+		words = append(words, "--methods", strings.Join(f.methods, ","))
 	}
 	if f.seeds > 0 {
-		line += fmt.Sprintf(" --seeds %d", f.seeds)
+		words = append(words, "--seeds", fmt.Sprint(f.seeds))
 	}
 	if f.seed != 1 {
-		line += fmt.Sprintf(" --seed %d", f.seed)
+		words = append(words, "--seed", fmt.Sprint(f.seed))
 	}
 	if f.figures {
-		line += " --figures"
+		words = append(words, "--figures")
 	}
-	return line + unstatedCommand(f.unstated)
+	if f.dir != "" {
+		words = append(words, "--dir", f.dir)
+	}
+	return cluster.CommandLine(words...) + unstatedCommand(f.unstated)
 }
 
 func markRequired(c *cobra.Command, flag string) {
@@ -230,6 +233,9 @@ func (e *env) table1Plan(f *table1Flags) (*cluster.Plan, error) {
 		},
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := writable(f.out); err != nil {
 		return nil, err
 	}
 	return plan, plan.Save(f.out)
@@ -273,7 +279,7 @@ Exit codes for one cell: 0 finished (now or before), 75 try again (another proce
 			}
 			if f.print {
 				for _, i := range cluster.Unfinished(cluster.Collect(f.out, plan)) {
-					fmt.Fprintln(e.stdout, strings.Join(f.cellCommand("tqn", plan.Cells[i], 0), " "))
+					fmt.Fprintln(e.stdout, cluster.CommandLine(f.cellCommand("tqn", plan.Cells[i], 0)...))
 				}
 				return nil
 			}
@@ -336,6 +342,7 @@ func (e *env) table1Cell(ctx context.Context, plan *cluster.Plan, index int, f *
 	where := nets.Where{DataDir: f.dir, Threads: f.threads, NewEngine: newEngine, Precision: f.step.products()}
 	where.Warn = func(message string) { fmt.Fprintf(e.stderr, "tqn: warning: %s\n", message) }
 	where.Progress = func(p nets.Progress) {
+		e.saving.Store(true)
 		if bar == nil {
 			bar = e.newProgress(plan.Cells[index].ID, int64(p.Steps), int64(p.Resumed))
 		}
@@ -477,7 +484,9 @@ func (e *env) table1Pool(ctx context.Context, plan *cluster.Plan, f *table1Flags
 			bar.set(n, note+"; "+strings.Join(names, ", ")+")")
 		}
 	})
+	e.saving.Store(true) // the cells' checkpoints
 	err = pool.Run(ctx, f.out, cells)
+	e.saving.Store(false)
 	close(stop)
 	watch.Wait()
 	return err
@@ -566,6 +575,9 @@ func newTable1CollectCommand(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := writable(f.out); err != nil {
+				return err
+			}
 			return e.table1Collect(plan, f, 0, "tqn table1 collect")
 		},
 	}
@@ -600,7 +612,7 @@ type table1ClaimJSON struct {
 func (e *env) table1Collect(plan *cluster.Plan, f *table1Flags, wall time.Duration, command string) error {
 	states := cluster.Collect(f.out, plan)
 	t := reports.NewTable1(plan, states, reports.Manifest{
-		Command: command + " --out " + f.out, Seed: firstSeed(plan), Preset: plan.Preset, WallTime: wall,
+		Command: command + " " + cluster.CommandLine("--out", f.out), Seed: firstSeed(plan), Preset: plan.Preset, WallTime: wall,
 	})
 	var err error
 	if t.Laws, err = referee.Laws(); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tqn/cluster"
 	"tqn/reports"
 	"tqn/toy"
 )
@@ -59,6 +60,11 @@ and "w < 1 ? A : B" for pieces.`,
 			if err := reports.CheckFormats(formats); err != nil {
 				return fmt.Errorf("--formats: %w", err)
 			}
+			if out != "" {
+				if err := writable(out); err != nil {
+					return err
+				}
+			}
 			started := time.Now()
 			var bar *progress
 			options := o
@@ -76,8 +82,8 @@ and "w < 1 ? A : B" for pieces.`,
 				return err
 			}
 			if out != "" {
-				command := fmt.Sprintf("tqn toy --out %s --iterations %d --alphas %s --noise %g --delta %g --seed %d",
-					out, o.Iterations, commaSeparated(o.Alphas), o.Noise, o.Delta, o.Seed)
+				command := cluster.CommandLine("tqn", "toy", "--out", out, "--iterations", fmt.Sprint(o.Iterations), "--alphas", commaSeparated(o.Alphas),
+					"--noise", fmt.Sprint(o.Noise), "--delta", fmt.Sprint(o.Delta), "--seed", fmt.Sprint(o.Seed))
 				err := reports.Toy(out, r, reports.Manifest{Command: command, Seed: o.Seed, WallTime: time.Since(started)}, formats...)
 				if err != nil {
 					return err
@@ -140,6 +146,11 @@ func (e *env) ownProblem(ctx context.Context, own ownFlags, o toy.Options, out s
 	alphas := o.Alphas
 	if !given("alphas") {
 		alphas = []float64{1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005}
+	}
+	if out != "" {
+		if err := writable(out); err != nil {
+			return err
+		}
 	}
 	started := time.Now()
 	bar := e.newProgress("toy", int64(len(alphas)), 0)

@@ -109,6 +109,9 @@ not been interrupted.`,
 				return err
 			}
 			where.Precision = engine.products()
+			if err := writable(where.Dir); err != nil {
+				return err
+			}
 			return e.train(cmd, resolved, where)
 		},
 	}
@@ -130,6 +133,7 @@ func (e *env) train(cmd *cobra.Command, config nets.Config, where nets.Where) er
 	where.Warn = func(message string) { fmt.Fprintf(e.stderr, "tqn: warning: %s\n", message) }
 	where.Progress = func(p nets.Progress) {
 		stepped = true
+		e.saving.Store(true)
 		if bar == nil {
 			bar = e.newProgress(config.Net+" "+config.Method, int64(p.Steps), int64(p.Resumed))
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tqn/cluster"
 	"tqn/convex"
 	"tqn/evidence"
 	"tqn/referee"
@@ -24,6 +24,8 @@ type verifyOptions struct {
 	seed         uint64
 	out          string
 	data, target string
+	categorical  []string
+	drop         []string
 	model        string
 	errata       string
 	ridge, half  float64
@@ -45,7 +47,8 @@ expected to come out violated. The exit code is 1 if any verdict is not as expec
 
 With --out, the report (verify.md and figures, with the search for tight instances) is
 written to a folder. With --data, the theorems are verified on least squares or logistic
-regression on a CSV file: numbers with a header line; features are standardised.`,
+regression on a CSV file: numbers with a header line; features are standardised. Columns of
+texts are named with --categorical or left out with --drop; missing values are refused.`,
 		Example: `  tqn verify
   tqn verify --claim theorem2 --claim corollary1 --json
   tqn verify --out report
@@ -53,13 +56,16 @@ regression on a CSV file: numbers with a header line; features are standardised.
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.errata != "" {
+				if cmd.Flags().NFlag() > 1 {
+					return errors.New("--errata writes the list of errata and nothing else: no other flag has an effect with it")
+				}
 				numbers, err := referee.NewErrata(cmd.Context())
 				if err != nil {
 					return err
 				}
 				return reports.WriteErrata(o.errata, numbers)
 			}
-			return e.verify(cmd.Context(), o, flagsGiven(cmd))
+			return e.verify(cmd.Context(), o)
 		},
 	}
 	f := cmd.Flags()
@@ -69,6 +75,8 @@ regression on a CSV file: numbers with a header line; features are standardised.
 	f.StringVar(&o.errata, "errata", "", "write the list of errata with its counterexamples to this file, and nothing else")
 	f.StringVar(&o.data, "data", "", "CSV file with a header: verify on a regression on it instead of the built-in instances")
 	f.StringVar(&o.target, "target", "", "the column of --data to predict")
+	f.StringArrayVar(&o.categorical, "categorical", nil, "a column of --data whose texts name categories (yes and no, cities): it becomes columns of 0 and 1; may be repeated")
+	f.StringArrayVar(&o.drop, "drop", nil, "a column of --data to leave out; may be repeated")
 	f.StringVar(&o.model, "model", "auto", "least-squares, logistic, or auto: logistic if the target has two values")
 	f.Float64Var(&o.ridge, "ridge", 0.1, "ridge of the regression, >= 0")
 	f.Float64Var(&o.half, "half", 1, "half width of the box W = [-half, half]^d of the regression")
@@ -77,11 +85,6 @@ regression on a CSV file: numbers with a header line; features are standardised.
 	_ = cmd.RegisterFlagCompletionFunc("claim", cobra.FixedCompletions(knownClaims(), cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("model", cobra.FixedCompletions([]string{"auto", "least-squares", "logistic"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
-}
-
-// flagsGiven tells which flags were set.
-func flagsGiven(cmd *cobra.Command) func(name string) bool {
-	return func(name string) bool { return cmd.Flags().Changed(name) }
 }
 
 // knownClaims are all names --claim takes.
@@ -93,7 +96,7 @@ func knownClaims() []string {
 	return paper.Names()
 }
 
-func (e *env) verify(ctx context.Context, o verifyOptions, given func(string) bool) error {
+func (e *env) verify(ctx context.Context, o verifyOptions) error {
 	start := time.Now()
 	known := knownClaims()
 	for _, c := range o.claims {
@@ -102,18 +105,17 @@ func (e *env) verify(ctx context.Context, o verifyOptions, given func(string) bo
 		}
 	}
 	options := referee.Options{Seed: o.seed, Claims: o.claims, Report: o.out != ""}
-	if o.data == "" {
-		for _, name := range []string{"target", "model", "ridge", "half", "delta", "t"} {
-			if given(name) {
-				return fmt.Errorf("--%s is about --data FILE, which is not given", name)
-			}
-		}
-	} else {
+	if o.data != "" {
 		p, err := o.problem()
 		if err != nil {
 			return err
 		}
 		options.Problem = &referee.Problem{Problem: p, Source: o.data, Deltas: o.deltas, T: o.t}
+	}
+	if o.out != "" {
+		if err := writable(o.out); err != nil {
+			return err
+		}
 	}
 	var finish func()
 	options.Progress, finish = e.stages()
@@ -179,19 +181,19 @@ func (o verifyOptions) problem() (convex.Problem, error) {
 	if o.target == "" {
 		return nil, errors.New("--data wants --target COLUMN: which column to predict")
 	}
-	f, err := os.Open(o.data)
+	f, err := openPlain(o.data)
 	if err != nil {
 		return nil, fmt.Errorf("--data: %w", err)
 	}
 	defer f.Close()
-	table, err := convex.ReadTable(f, o.data, convex.Columns{Target: o.target})
+	table, err := convex.ReadTable(f, o.data, convex.Columns{Target: o.target, Categorical: o.categorical, Drop: o.drop})
 	if err != nil {
 		return nil, err
 	}
 	model := o.model
 	if model == "auto" {
 		model = "least-squares"
-		if len(slices.Compact(slices.Sorted(slices.Values(table.Values)))) == 2 {
+		if len(table.Classes()) == 2 {
 			model = "logistic"
 		}
 	}
@@ -206,15 +208,27 @@ func (o verifyOptions) problem() (convex.Problem, error) {
 
 // command is the command line that makes the report again.
 func (o verifyOptions) command() string {
-	c := "tqn verify"
-	for _, name := range o.claims {
-		c += " --claim " + name
-	}
-	if o.data != "" {
-		c += fmt.Sprintf(" --data %s --target %s --model %s --ridge %g --half %g --t %d", o.data, o.target, o.model, o.ridge, o.half, o.t)
-		for _, d := range o.deltas {
-			c += fmt.Sprintf(" --delta %g", d)
+	words := []string{"tqn", "verify"}
+	add := func(flag string, values ...string) {
+		for _, v := range values {
+			words = append(words, "--"+flag, v)
 		}
 	}
-	return fmt.Sprintf("%s --seed %d --out DIR", c, o.seed)
+	add("claim", o.claims...)
+	if o.data != "" {
+		add("data", o.data)
+		add("target", o.target)
+		add("categorical", o.categorical...)
+		add("drop", o.drop...)
+		add("model", o.model)
+		add("ridge", fmt.Sprint(o.ridge))
+		add("half", fmt.Sprint(o.half))
+		add("t", fmt.Sprint(o.t))
+		for _, d := range o.deltas {
+			add("delta", fmt.Sprint(d))
+		}
+	}
+	add("seed", fmt.Sprint(o.seed))
+	add("out", o.out)
+	return cluster.CommandLine(words...)
 }

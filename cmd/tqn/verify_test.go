@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -54,7 +55,7 @@ func TestVerifyRefusesBadInput(t *testing.T) {
 	}
 	for want, args := range map[string][]string{
 		"--claim theorem9: no such claim":         {"--claim", "theorem9"},
-		"--target is about --data":                {"--target", "y"},
+		"--target has no effect without --data":   {"--target", "y"},
 		"--data wants --target":                   {"--data", file},
 		"bad.csv:3: column 1 (x) is \"two\"":      {"--data", file, "--target", "y"},
 		"bad.csv:1: no column \"z\"":              {"--data", file, "--target", "z"},
@@ -98,6 +99,42 @@ func TestVerifyOnOnesOwnData(t *testing.T) {
 				t.Errorf("the report on %s lacks %q", target, want)
 			}
 		}
+	}
+}
+
+// The command that a report prints makes it again as it stands.
+func TestTheReportsCommandRunsAsPrinted(t *testing.T) {
+	dir := t.TempDir()
+	rows := "median value,it's|$HOME,city,id\n1.5,2,Rome,a\n2.5,1,Bonn,b\n3,5,Rome,c\n2,2.5,Bonn,d\n"
+	file := filepath.Join(dir, "my `houses`.csv")
+	if err := os.WriteFile(file, []byte(rows), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(dir, "my report")
+	args := []string{"--data", file, "--target", "median value", "--categorical", "city", "--drop", "id", "--t", "40", "--claim", "theorem4", "--delta", "0.5", "--half", "2", "--out", out}
+	code, first, stderr := tqnVerify(t, args...)
+	if code != exitExpected {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	report, err := os.ReadFile(filepath.Join(out, "verify.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, line, found := strings.Cut(string(report), "- command: `` tqn verify ")
+	line, _, _ = strings.Cut(line, " ``\n")
+	if !found {
+		t.Fatal("the report prints no command")
+	}
+	words, err := exec.Command("/bin/sh", "-c", "printf '%s\\n' "+line).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, second, stderr := tqnVerify(t, strings.Split(strings.TrimSpace(string(words)), "\n")...)
+	if code != exitExpected || first != second {
+		t.Errorf("the printed command %s: exit code %d, %s", line, code, stderr)
+	}
+	if !strings.Contains(line, "--categorical city --drop id") {
+		t.Errorf("the command lacks flags: %s", line)
 	}
 }
 

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// limit is the range of a number that a flag takes.
+type limit struct{ low, high float64 }
+
+// limits of the flags, by "COMMAND.FLAG" or by the flag's name on every command. A number
+// beyond them would take memory or time without bound, or means nothing. What is
+// allowed here may still be refused by the package that knows more, such as the size of a batch by the
+// number of images. Flags that are not listed take any finite number.
+var limits = map[string]limit{
+	"threads":          {0, 4096},
+	"jobs":             {0, 100_000},
+	"memory":           {0, 1 << 40}, // MiB
+	"cpus":             {1, 4096},
+	"devices":          {1, 4096},
+	"index":            {0, math.MaxInt32},
+	"seeds":            {1, 100_000},
+	"epochs":           {0, 1_000_000},
+	"drops":            {1, 1_000_000},
+	"batch":            {0, 1 << 20},
+	"bench.batch":      {1, 1 << 20},
+	"train-images":     {0, 100_000_000},
+	"test-images":      {0, 100_000_000},
+	"width":            {0x1p-10, 64},
+	"depth":            {0x1p-10, 64},
+	"classes":          {0, math.MaxUint16},
+	"size":             {0, 4096},
+	"learning-rate":    {0, math.MaxFloat32},
+	"weight-decay":     {0, math.MaxFloat32},
+	"checkpoint-every": {float64(time.Millisecond), float64(365 * 24 * time.Hour)},
+	"rounds":           {1, 10_000},
+	"steps":            {1, 10_000},
+	"iterations":       {1, 1e12},
+	"toy.delta":        {1e-9, 1e9},
+	"toy.noise":        {0, 1e9},
+	"verify.t":         {1, 1_000_000_000},
+	"verify.delta":     {1e-12, 1e12},
+}
+
+// effects are the flags that say something only together with another one: command, flag, the
+// other flag and the values that it must have (none: it must be given).
+var effects = []struct {
+	command, flag, with string
+	values              []string
+}{
+	{"bench", "only", "peers", []string{"true"}},
+	{"bench", "rounds", "peers", []string{"true"}},
+	{"bench", "steps", "peers", []string{"true"}},
+	{"table1 run", "time", "engine", []string{"slurm"}},
+	{"table1 run", "partition", "engine", []string{"slurm"}},
+	{"table1 run", "image", "engine", []string{"kubernetes"}},
+	{"table1 run", "claim", "engine", []string{"kubernetes"}},
+	{"table1 run", "mount", "engine", []string{"kubernetes"}},
+	{"table1 run", "name", "engine", []string{"slurm", "kubernetes"}},
+	{"table1 run", "cpus", "engine", []string{"slurm", "kubernetes"}},
+	{"table1 run", "program", "engine", []string{"slurm", "kubernetes"}},
+	{"train", "plugin", "engine", []string{"pjrt"}},
+	{"train", "devices", "engine", []string{"pjrt"}},
+	{"bench", "plugin", "engine", []string{"pjrt"}},
+	{"bench", "devices", "engine", []string{"pjrt"}},
+	{"table1", "plugin", "engine", []string{"pjrt"}},
+	{"table1", "devices", "engine", []string{"pjrt"}},
+	{"table1 run", "plugin", "engine", []string{"pjrt"}},
+	{"table1 run", "devices", "engine", []string{"pjrt"}},
+	{"toy", "formats", "out", nil},
+	{"verify", "target", "data", nil},
+	{"verify", "categorical", "data", nil},
+	{"verify", "drop", "data", nil},
+	{"verify", "model", "data", nil},
+	{"verify", "ridge", "data", nil},
+	{"verify", "half", "data", nil},
+	{"verify", "delta", "data", nil},
+	{"verify", "t", "data", nil},
+}
+
+// checkFlags refuses numbers that are out of their flag's range and flags that have no
+// effect in this command line.
+func checkFlags(cmd *cobra.Command) (err error) {
+	command := strings.TrimPrefix(cmd.CommandPath(), "tqn ")
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if err == nil {
+			err = checkFlag(command, f)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if drops := cmd.Flags().Lookup("drops"); drops != nil && drops.Changed {
+		d, err := cmd.Flags().GetIntSlice("drops")
+		if err != nil {
+			return err
+		}
+		if !slices.IsSorted(d) || len(slices.Compact(slices.Clone(d))) != len(d) {
+			return fmt.Errorf("--drops %v: want epochs in increasing order, each once", d)
+		}
+	}
+	for _, e := range effects {
+		if e.command != command || !cmd.Flags().Changed(e.flag) {
+			continue
+		}
+		other := cmd.Flags().Lookup(e.with)
+		switch {
+		case e.values == nil && !other.Changed, other.Value.Type() == "bool" && other.Value.String() == "false":
+			return fmt.Errorf("--%s has no effect without --%s", e.flag, e.with)
+		case e.values != nil && !slices.Contains(e.values, other.Value.String()):
+			return fmt.Errorf("--%s has no effect with --%s %s: it is for %s", e.flag, e.with, other.Value, strings.Join(e.values, " and "))
+		}
+	}
+	return nil
+}
+
+// checkFlag refuses a number that is not finite or not within the flag's limits.
+func checkFlag(command string, f *pflag.Flag) error {
+	l, ok := limits[command+"."+f.Name]
+	if !ok {
+		l, ok = limits[f.Name]
+	}
+	if !ok {
+		if command == "bound" {
+			return nil // it says which assumption a number breaks
+		}
+		l = limit{-math.MaxFloat64, math.MaxFloat64}
+	}
+	texts := []string{f.Value.String()}
+	switch f.Value.Type() {
+	case "int", "int64", "uint64", "float64", "duration":
+	case "intSlice", "float64Slice":
+		texts = strings.Split(strings.Trim(f.Value.String(), "[]"), ",")
+	default:
+		return nil
+	}
+	for _, text := range texts {
+		v, err := strconv.ParseFloat(text, 64)
+		if f.Value.Type() == "duration" {
+			var d time.Duration
+			d, err = time.ParseDuration(text)
+			v = float64(d)
+		}
+		switch {
+		case err == nil && v >= l.low && v <= l.high:
+		case !ok:
+			return fmt.Errorf("--%s %s: want a finite number", f.Name, text)
+		case f.Value.Type() == "duration":
+			return fmt.Errorf("--%s %s: want %s to %s", f.Name, text, time.Duration(l.low), time.Duration(l.high))
+		default:
+			return fmt.Errorf("--%s %s: want %s to %s", f.Name, text, plain(l.low), plain(l.high))
+		}
+	}
+	return nil
+}
+
+// plain writes a limit: whole numbers without an exponent while they are short.
+func plain(x float64) string {
+	if x == math.Trunc(x) && math.Abs(x) < 1e10 {
+		return strconv.FormatFloat(x, 'f', -1, 64)
+	}
+	return strconv.FormatFloat(x, 'g', 3, 64)
+}
+
+// flagsGiven tells which flags were set.
+func flagsGiven(cmd *cobra.Command) func(name string) bool {
+	return func(name string) bool { return cmd.Flags().Changed(name) }
+}
