@@ -58,6 +58,7 @@ var plain = map[string][]string{
 	"toy": {"Result", "Figure2Row", "Default", "Start", "SensitivityAlpha", "Figure3Eps", "Objective", "Basin"},
 	"referee": {"Verification", "Paper", "Result", "Claim", "Figure", "Panel", "Series", "Role", "QuantizedWeights", "Law", "Errata",
 		"Sentence", "Finding", "Against", "Word", "Holds", "Violated", "Undecided", "NotRun", "TooSmall", "SectionError",
+		"StudyRun", "StudyResult", "StudyEpoch",
 		"Of", "Under", "Unexpected", "IsControl",
 		"SR", "SRMean", "SGD", "BCStochastic", "BCNearest", "ReadStochastic", "ReadNearest",
 		"PrintedBound", "AppendixBound", "DerivedBound", "DerivedNearest", "SharpBound"},

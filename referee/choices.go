@@ -2,7 +2,7 @@ package referee
 
 import (
 	"fmt"
-	"math"
+	"strconv"
 	"strings"
 
 	"tqn/cluster"
@@ -17,6 +17,8 @@ import (
 type StudyRun struct {
 	Name   string // of its folder
 	Config nets.Config
+	Start  string // the choice, as Start says it; "" for methods that have none
+	Short  bool   // one of those that the starts are compared with
 	Why    string // what it is compared with, and for which sentence
 }
 
@@ -78,7 +80,12 @@ func Study() []StudyRun {
 		if err != nil {
 			panic("referee: Study: " + err.Error()) // the configs below are constants
 		}
-		all = append(all, StudyRun{Name: name, Config: resolved, Why: why})
+		run := StudyRun{Name: name, Config: resolved, Why: why}
+		if resolved.Method == "bc" {
+			run.Start = Start{resolved.Init, resolved.Clipped(), resolved.LearningRateScale}.String()
+			run.Short = resolved.Epochs == 8 && resolved.Batch == 16 && resolved.WeightDecay == 0 && resolved.NormEpsilon == 1e-5
+		}
+		all = append(all, run)
 	}
 	start := func(s Start, suffix, why string, seed uint64, change func(*nets.Config)) {
 		c := studyScale("bc", seed)
@@ -98,6 +105,9 @@ func Study() []StudyRun {
 	for _, s := range []Start{rademacher, {"rademacher", false, ""}} {
 		start(s, "-62500", "as many updates as the paper's protocol has", 1, func(c *nets.Config) { c.Batch, c.Epochs, c.TestImages = 8, 50, 1000 })
 	}
+	start(uniform, "-slow-62500", "the same at the learning rate of the original BinaryConnect, 0.003", 1, func(c *nets.Config) {
+		c.Batch, c.Epochs, c.TestImages, c.LearningRate = 8, 50, 1000, 0.003
+	})
 	for _, seed := range []uint64{2, 3} {
 		for _, s := range []Start{rademacher, uniform, he} {
 			start(s, "", "how far seeds differ", seed, nil)
@@ -117,6 +127,41 @@ func Study() []StudyRun {
 		add(m+"-t25000-1", "error against updates", c)
 	}
 	return all
+}
+
+// Walks are the shares of [Walk], in percent: of every run of BC by its name, and of every start at the paper's protocol for a learning
+// rate, as "start @ rate".
+func Walks() (map[string]float64, error) {
+	walks := map[string]float64{}
+	add := func(name string, c nets.Config, steps uint64) error {
+		w, err := Walk(c, steps)
+		walks[name] = 100 * w
+		return err
+	}
+	for _, r := range Study() {
+		c := r.Config
+		if c.Method != "bc" {
+			continue
+		}
+		if err := add(r.Name, c, uint64(c.TrainImages/c.Batch*c.Epochs)); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range Starts() {
+		for _, rate := range []float64{0.01, 0.003, 0.001} {
+			c, err := nets.Config{Net: "vgg9", Data: "cifar10", Method: "bc", Init: s.Init, Clip: &s.Clip, LearningRateScale: s.Scale, LearningRate: rate}.Resolve()
+			if err != nil {
+				return nil, err
+			}
+			if err := add(fmt.Sprintf("%s @ %g", s, rate), c, 50000/128*160); err != nil {
+				return nil, err
+			}
+			if s == (Start{"he", true, ""}) && rate == 0.01 {
+				walks["vgg9.bc.1"] = walks["he @ 0.01"] // the same protocol
+			}
+		}
+	}
+	return walks, nil
 }
 
 // Command is the line that makes a run in the folder study.
@@ -194,11 +239,11 @@ func windowOf(l nets.Probe) (float64, bool) {
 
 // digits rounds to 5 significant digits.
 func digits(v float64) float64 {
-	if v == 0 {
-		return 0
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 5, 64), 64)
+	if err != nil {
+		panic("referee: digits: " + err.Error()) // FormatFloat's own text
 	}
-	unit := math.Pow(10, math.Floor(math.Log10(math.Abs(v)))-4)
-	return math.Round(v/unit) * unit
+	return rounded
 }
 
 // result turns it back into what the sentences are judged on: a run with one layer.
@@ -224,7 +269,7 @@ func JudgeStarts(results map[string]StudyResult) []Sentence {
 		for _, run := range Study() {
 			c := run.Config
 			r, done := results[run.Name]
-			short := c.TrainImages == 10000 && c.Epochs == 8 && c.NormEpsilon == 1e-5 && c.Batch != 48
+			short := c.TrainImages == 10000 && (c.Epochs == 8 || c.Epochs == 25) && c.NormEpsilon == 1e-5 && c.Batch != 48
 			own := c.Init == s.Init && c.Clipped() == s.Clip && c.LearningRateScale == s.Scale
 			if !done || !short || (c.Method == "bc" && !own) {
 				continue
@@ -235,6 +280,8 @@ func JudgeStarts(results map[string]StudyResult) []Sentence {
 				state.Variant = "wd"
 			case c.Method == "bc" && c.Batch == 128:
 				state.Variant = "b128"
+			case c.LearningRate != 0.01:
+				state.Variant = "slow"
 			}
 			states = append(states, state)
 		}

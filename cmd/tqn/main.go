@@ -76,6 +76,7 @@ func commands(e *env) []*cobra.Command {
 		newVerifyCommand(e),
 		newDataCommand(e),
 		newTable1Command(e),
+		newChoicesCommand(e),
 		newTrainCommand(e),
 		newBenchCommand(e),
 		newEvalCommand(e),

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"tqn/referee"
+)
+
+// docs/choices.md is what the committed summaries give, and they are of the study's own runs.
+func TestChoicesPage(t *testing.T) {
+	b, err := os.ReadFile("../../docs/results/choices/choices.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc choicesJSON
+	if err := json.Unmarshal(b, &doc); err != nil {
+		t.Fatal(err)
+	}
+	hashes := map[string]string{}
+	for _, r := range referee.Study() {
+		hashes[r.Name] = r.Config.Hash()
+	}
+	for _, r := range doc.Study {
+		if hashes[r.Name] != r.ConfigHash {
+			t.Errorf("%s: hash %.12q, the study's run has %.12q", r.Name, r.ConfigHash, hashes[r.Name])
+		}
+	}
+	page, err := choicesPage(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	committed, err := os.ReadFile("../../docs/choices.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, want := strings.Split(page.Markdown("results/choices"), "\n"), strings.Split(string(committed), "\n")
+	for i := range min(len(got), len(want)) {
+		if got[i] != want[i] {
+			t.Fatalf("docs/choices.md, line %d is\n%s\nand its summaries give\n%s\n(go run ./cmd/tqn choices --collect --docs docs makes it anew from the runs)", i+1, want[i], got[i])
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("docs/choices.md has %d lines, its summaries give %d", len(want), len(got))
+	}
+}
+
+// Every line that --print lists is a run of the study: the flags it has make the config that is judged.
+func TestChoicesCommands(t *testing.T) {
+	for _, r := range referee.Study() {
+		line, _ := strings.CutPrefix(r.Command(), "tqn ")
+		code, stdout, stderr := tqn(t, line+" --dry-run --json")
+		var report dryRunReport
+		if err := json.Unmarshal([]byte(stdout), &report); code != exitExpected || err != nil {
+			t.Fatalf("%s: exit %d, %v: %s", line, code, err, stderr)
+		}
+		if report.Config.Hash() != r.Config.Hash() {
+			t.Errorf("%s makes %+v, the study has %+v", line, report.Config, r.Config)
+		}
+	}
+}

@@ -1,0 +1,477 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"strings"
+
+	"tqn/nets"
+	"tqn/referee"
+	"tqn/runfolder"
+)
+
+// Choices is docs/choices.md: what the paper's own sentences leave of the choices that it does not state.
+type Choices struct {
+	Study     []referee.StudyRun // every run of the study, done or not
+	Starts    []string           // the choices judged, as the sentences' columns are called
+	Results   map[string]referee.StudyResult
+	Paper     []referee.StudyResult // runs at the paper's protocol: VGG-9's cells, by their names such as vgg9.bc.1
+	Sentences []referee.Sentence    // of the starts
+	// Walks are the shares of signs, in percent, that would change if gradients were noise alone ([referee.Walk]): of a run by its
+	// name, of a start for the paper's protocol at a learning rate by "start @ rate".
+	Walks map[string]float64
+}
+
+// judgedOf names the sentences that tell starts apart, with the page's heads.
+var judgedOf = []struct{ id, head string }{
+	{"bc-at-most-20", "BC changes at most 20 %"},
+	{"sr-changes-more-than-bc", "SR changes more than BC"},
+	{"bc-beats-sr", "BC better than SR"},
+	{"bc-small-batch-best", "BC best with the small batch"},
+	{"decay-worse", "weight decay makes BC worse"},
+	{"decay-distance", "decay makes |wb - wr| larger"},
+	{"decay-towards-1", "with decay |wb - wr| approaches 1"},
+}
+
+// Markdown is the page; images are linked below folder.
+func (c *Choices) Markdown(folder string) string {
+	var b strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	p("# The choices that the paper does not state")
+	p("")
+	c.answer(p)
+	p("## Every start against every sentence")
+	p("")
+	p("A start is where BC's real convolution weights begin, whether they are kept in [-1, 1], and how long their steps are. Each is judged as a column of Table 1 is (package referee, `Section6`): quarter-width VGG-9 on CIFAR-10, 10,000 training and 2,000 test images, 8 epochs of batch 16, which are 5,000 updates, 2,500 of them at the learning rate 0.01. This is a scaled-down run: the share of changed signs grows with the updates (next section), so that *holds* here does not mean holds at the paper's 62,400. Intervals cover all at once with probability 95 %%; where several seeds were run, the numbers are their means.")
+	p("")
+	c.starts(p)
+	p("## The share of changed signs is a matter of updates")
+	p("")
+	c.updates(p, folder)
+	p("## The other choices")
+	p("")
+	c.others(p)
+	p("## From which update on the order of Table 1 is there")
+	p("")
+	c.order(p, folder)
+	p("## Commands")
+	p("")
+	p("`tqn choices --dir DIR --paper table1-paper --out study --docs docs` makes the runs that are missing in `study`, one after the other, and then this page; `--collect` makes the page alone and `--print` lists the commands. DIR has the CIFAR-10 binaries; table1-paper is made from docs/results/table1-paper as docs/results/README.md says. Every number above comes from `choices.json` in [%s](%s), which holds the runs' summaries. One run is one line:", folder, folder)
+	p("")
+	p("```")
+	missing := 0
+	for _, r := range c.Study {
+		line := r.Command()
+		if _, done := c.Results[r.Name]; !done {
+			line += "   # not run yet"
+			missing++
+		}
+		p("%s", line)
+	}
+	p("```")
+	p("")
+	if missing > 0 {
+		p("%d of %d runs are not done.", missing, len(c.Study))
+		p("")
+	}
+	kernels := map[string]bool{}
+	for _, r := range c.Study {
+		if s, ok := c.Results[r.Name]; ok && !kernels[s.Kernel] {
+			kernels[s.Kernel] = true
+			p("Kernel of the runs: %s (`TQN_KERNEL=%s`); data: %s.", s.Kernel, s.Kernel, s.DataChecksum)
+			p("")
+		}
+	}
+	return b.String()
+}
+
+// paperUpdates is the number of updates of the paper's protocol at batch 128: 160 epochs of 390.
+const paperUpdates = 62400
+
+// atTheEnd are the shares of changed signs of runs with the paper's number of updates.
+func (c *Choices) atTheEnd(of string) (all []string) {
+	for _, l := range c.long() {
+		if l.run.Steps >= paperUpdates && strings.HasPrefix(l.name, of) {
+			all = append(all, fmt.Sprintf("%s %.1f %%", l.name, most(l.run)))
+		}
+	}
+	return all
+}
+
+// answer is the page's first paragraphs.
+func (c *Choices) answer(p func(string, ...any)) {
+	var fits, long []string
+	for _, l := range c.long() {
+		if l.run.Steps < paperUpdates || !strings.HasPrefix(l.name, "BC") {
+			continue
+		}
+		long = append(long, l.name)
+		if most(l.run) <= 20 {
+			fits = append(fits, l.name)
+		}
+	}
+	switch {
+	case len(long) == 0:
+		p("**No run with the paper's number of updates is finished, so nothing is decided.**")
+	case len(fits) == 0:
+		p("**No start of BC that was run for the paper's number of updates keeps to the sentence that BC \"never changes more than 20%% of the weights\" (Section 6, Figure 4(b)): %s.**", strings.Join(c.atTheEnd("BC"), "; "))
+	default:
+		p("**With the paper's number of updates, BC changes at most 20 %% of its signs from: %s. In all: %s.**", strings.Join(fits, ", "), strings.Join(c.atTheEnd("BC"), "; "))
+	}
+	p("")
+	words := map[referee.Word][]string{}
+	for _, start := range c.Starts {
+		w := c.finding("bc-at-most-20", start).Verdict
+		words[w] = append(words[w], start)
+	}
+	p("After 5,000 updates already the sentence is violated from: %s. It still holds from: %s. It is undecided from: %s. Not run: %s.", list(words[referee.Violated]), list(words[referee.Holds]), list(words[referee.Undecided]), list(words[referee.NotRun]))
+	p("")
+	p("Where each start comes from: `he` is that of the residual networks the paper follows, `torch7` that of the library it uses, `glorot` Lasagne's, `uniform` that of the original BinaryConnect on CIFAR-10 (its H = 1), which also has *BinaryConnect's step lengths* (its `W_LR_scale = \"Glorot\"`), and `rademacher` is what Appendix H.3 says of SR and R.")
+	p("")
+	for _, r := range c.Paper {
+		if r.Name == "vgg9.sr.1" {
+			p("SR's \"nearly 40 %%\" is in the same case: at the paper's protocol its share passes 40 %% after %d updates and ends at %.1f %%, where signs drawn anew stand. Both sentences fit a run that makes an order of magnitude fewer updates, or smaller ones, than Section 6 says; that is a guess at what the authors plotted, not a finding.", passes(r, 40), lastOf(r).Changed)
+			p("")
+		}
+	}
+	if len(fits) == 0 {
+		p("Therefore the default is still `he`, clipped, with equal steps: no choice is more compatible with all sentences at once, and this one makes ADAM and BC start alike, so that the two differ in the rule alone. `--init`, `--clip` and `--learning-rate-scale` of `tqn train` and `tqn table1` choose another.")
+		p("")
+	}
+}
+
+func list(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, "; ")
+}
+
+func (c *Choices) walk(of string) string {
+	if v, ok := c.Walks[of]; ok {
+		return fmt.Sprintf("%.1f", v)
+	}
+	return "-"
+}
+
+// runOf is the name of a start's first short run.
+func (c *Choices) runOf(start string) string {
+	for _, r := range c.Study {
+		if r.Start == start && r.Short && r.Config.Seed == 1 {
+			return r.Name
+		}
+	}
+	return ""
+}
+
+// finding is a start's finding on a sentence.
+func (c *Choices) finding(id, start string) referee.Finding {
+	found := referee.Finding{Verdict: referee.NotRun}
+	for _, s := range c.Sentences {
+		for _, f := range s.Findings {
+			if s.ID == id && f.Column == start {
+				found = f
+			}
+		}
+	}
+	return found
+}
+
+func (c *Choices) starts(p func(string, ...any)) {
+	table := Table{Header: []string{"start", "signs changed by BC, %", "walk alone, %", "test error, %"}}
+	for _, j := range judgedOf {
+		table.Header = append(table.Header, j.head)
+	}
+	for _, start := range c.Starts {
+		changed, error := c.finding("bc-at-most-20", start), c.finding("table1.bc<sr", start)
+		row := []any{start}
+		if changed.Verdict == referee.NotRun {
+			row = append(row, "not run", c.walk(c.runOf(start)), "")
+		} else {
+			row = append(row, fmt.Sprintf("%.1f [%.1f, %.1f]", changed.Value, changed.Lower, changed.Upper), c.walk(c.runOf(start)), errorOf(error.What))
+		}
+		for _, j := range judgedOf {
+			row = append(row, string(c.finding(j.id, start).Verdict))
+		}
+		table.Add(row...)
+	}
+	p("%s", table.Markdown())
+	sr, ok := c.Results["sr-1"]
+	if ok {
+		p("Beside them SR changes %.1f %% and ends with a test error of %.2f %%.", lastOf(sr).Changed, lastOf(sr).TestError)
+		p("")
+	}
+}
+
+// errorOf is the first error in a comparison's words.
+func errorOf(what string) string {
+	_, rest, ok := strings.Cut(what, "BC-ADAM ")
+	if !ok {
+		return ""
+	}
+	text, _, _ := strings.Cut(rest, " %")
+	return text
+}
+
+func lastOf(r referee.StudyResult) referee.StudyEpoch { return r.Epochs[len(r.Epochs)-1] }
+
+// passes is the number of updates after which a run's share of changed signs first exceeds a value at the end of an epoch; 0 for
+// never.
+func passes(r referee.StudyResult, share float64) int {
+	each := float64(r.Steps) / float64(len(r.Epochs))
+	for i, e := range r.Epochs {
+		if e.Changed > share {
+			return int(math.Round(each * float64(i+1)))
+		}
+	}
+	return 0
+}
+
+func most(r referee.StudyResult) (share float64) {
+	for _, e := range r.Epochs {
+		share = max(share, e.Changed)
+	}
+	return share
+}
+
+// curve of the page's pictures.
+type choiceCurve struct {
+	name string
+	run  referee.StudyResult
+}
+
+// long are the runs with the paper's number of updates, and the short one of each clipped start.
+func (c *Choices) long() (all []choiceCurve) {
+	add := func(name, run string) {
+		if r, ok := c.Results[run]; ok {
+			all = append(all, choiceCurve{name, r})
+		}
+	}
+	add("BC from rademacher", "bc-rademacher-62500-1")
+	add("BC from rademacher, no clip", "bc-rademacher-noclip-62500-1")
+	add("BC from uniform, learning rate 0.003", "bc-uniform-slow-62500-1")
+	add("BC from uniform", "bc-uniform-1")
+	add("BC from he", "bc-he-1")
+	for _, r := range c.Paper {
+		switch r.Name {
+		case "vgg9.bc.1":
+			all = append(all, choiceCurve{"BC from he, paper's protocol", r})
+		case "vgg9.sr.1":
+			all = append(all, choiceCurve{"SR, paper's protocol", r})
+		}
+	}
+	return all
+}
+
+func (c *Choices) updates(p func(string, ...any), folder string) {
+	p("![share of changed signs against updates](%s/changed.png)", folder)
+	p("")
+	table := Table{Header: []string{"run", "updates in all", "largest share of changed signs, %", "walk alone, %", "above 20 % after", "above 40 % after"}}
+	after := func(n int) string {
+		if n == 0 {
+			return "never"
+		}
+		return fmt.Sprintf("%d updates", n)
+	}
+	for _, l := range c.long() {
+		table.Add(l.name, l.run.Steps, fmt.Sprintf("%.1f", most(l.run)), c.walk(l.run.Name), after(passes(l.run, 20)), after(passes(l.run, 40)))
+	}
+	p("%s", table.Markdown())
+	p("Rows of the paper's protocol are the full VGG-9 with batch 128 (one H200, [table1-paper](results/table1-paper/report.md)); the others are a quarter as wide, with batches of 8 for 62,500 updates and of 16 for 5,000. Shares are looked at after every epoch.")
+	p("")
+	p("Why a start alone does not keep BC below 20 %%: Adam divides a gradient by its size, so that a weight whose gradient is noise walks at random, by the learning rate times the root of the number of updates. The paper's protocol makes 31,980 updates at 0.01 before the first drop, and 0.01 x sqrt(31,980) = %.2f is more than the distance of 1 that the farthest start has to a change of sign. *Walk alone* is the share that would change in a run if nothing were learnt (package referee, `Walk`; its test simulates Adam on noise). For the paper's protocol it is, by start and learning rate:", 0.01*math.Sqrt(31980))
+	p("")
+	walks := Table{Header: []string{"start", "0.01 (the paper's)", "0.003 (the original BinaryConnect's)", "0.001"}}
+	for _, start := range c.Starts {
+		row := []any{start}
+		for _, rate := range []string{"0.01", "0.003", "0.001"} {
+			row = append(row, c.walk(start+" @ "+rate))
+		}
+		walks.Add(row...)
+	}
+	p("%s", walks.Markdown())
+	p("So a learning rate of 0.003, or fewer updates, would bring the walk below 20 %% from `rademacher` or `uniform`, and no start does so at 0.01 with the clip. Weights that learn are held by their gradients, so that a run may change less than the walk.")
+	p("")
+}
+
+func (c *Choices) others(p func(string, ...any)) {
+	table := Table{Header: []string{"choice", "start", "signs changed, %", "test error, %", "without it: signs changed, %", "test error, %"}}
+	add := func(what, start, with, without string) {
+		a, okA := c.Results[with]
+		b, okB := c.Results[without]
+		if !okA || !okB {
+			table.Add(what, start, "not run", "", "", "")
+			return
+		}
+		table.Add(what, start, fmt.Sprintf("%.2f", lastOf(a).Changed), fmt.Sprintf("%.2f", lastOf(a).TestError), fmt.Sprintf("%.2f", lastOf(b).Changed), fmt.Sprintf("%.2f", lastOf(b).TestError))
+	}
+	add("batch norm's epsilon 1e-4 for 1e-5", "rademacher", "bc-rademacher-eps1e-4-1", "bc-rademacher-1")
+	add("last batch kept (batch 48)", "rademacher", "bc-rademacher-keep48-1", "bc-rademacher-b48-1")
+	add("batch 128 for 16", "rademacher", "bc-rademacher-b128-1", "bc-rademacher-1")
+	add("batch 128 for 16", "he", "bc-he-b128-1", "bc-he-1")
+	add("weight decay 1e-5", "rademacher", "bc-rademacher-wd-1", "bc-rademacher-1")
+	add("weight decay 1e-5", "he", "bc-he-wd-1", "bc-he-1")
+	add("learning rate 0.003 in 25 epochs for 0.01 in 8", "he", "bc-he-slow-1", "bc-he-1")
+	p("%s", table.Markdown())
+	p("Seeds differ by:")
+	p("")
+	seeds := Table{Header: []string{"start", "signs changed by seed, %", "test error by seed, %"}}
+	for _, start := range []string{"rademacher", "uniform", "he"} {
+		var changed, errors []string
+		for seed := 1; seed <= 3; seed++ {
+			if r, ok := c.Results[fmt.Sprintf("bc-%s-%d", start, seed)]; ok {
+				changed, errors = append(changed, fmt.Sprintf("%.2f", lastOf(r).Changed)), append(errors, fmt.Sprintf("%.2f", lastOf(r).TestError))
+			}
+		}
+		seeds.Add(start, strings.Join(changed, ", "), strings.Join(errors, ", "))
+	}
+	p("%s", seeds.Markdown())
+	p("Shortcuts are not open: with type A everywhere ResNet-18 would have 10,994,880 convolution weights, where Appendix H.1 says 11.2 million, and with type B ResNet-56 850,576 for its 0.84 million (docs/nets.md). Batch norm's momentum moves the running averages alone, which no sentence of Section 6 speaks of.")
+	p("")
+}
+
+// orderSizes are the sizes at which SR, R and Big SR were compared, smallest first.
+func (c *Choices) orderSizes() (all []orderSize) {
+	of := func(name string, runs map[string]string) {
+		size := orderSize{name: name, runs: map[string]referee.StudyResult{}}
+		for method, run := range runs {
+			if r, ok := c.Results[run]; ok {
+				size.runs[method] = r
+			}
+		}
+		if len(size.runs) > 0 {
+			all = append(all, size)
+		}
+	}
+	of("quarter width, 10,000 images, 8 epochs", map[string]string{"sr": "sr-1", "r": "r-1", "big-sr": "big-sr-1"})
+	of("quarter width, 25,000 images, 8 epochs", map[string]string{"sr": "sr-t25000-1", "r": "r-t25000-1", "big-sr": "big-sr-t25000-1"})
+	full := orderSize{name: "the paper's protocol: full width, 50,000 images, 160 epochs", runs: map[string]referee.StudyResult{}}
+	for _, r := range c.Paper {
+		if parts := strings.Split(r.Name, "."); len(parts) == 3 && (parts[1] == "sr" || parts[1] == "r" || parts[1] == "big-sr") {
+			full.runs[parts[1]] = r
+		}
+	}
+	if len(full.runs) > 0 {
+		all = append(all, full)
+	}
+	return all
+}
+
+type orderSize struct {
+	name string
+	runs map[string]referee.StudyResult
+}
+
+func (c *Choices) order(p func(string, ...any), folder string) {
+	p("![test error against updates](%s/updates.png)", folder)
+	p("")
+	table := Table{Header: []string{"size", "updates of SR and R", "SR, test error, %", "R", "Big SR", "SR below R at the end of"}}
+	for _, s := range c.orderSizes() {
+		row := []any{s.name, "", "not run", "not run", "not run", ""}
+		for i, m := range []string{"sr", "r", "big-sr"} {
+			if r, ok := s.runs[m]; ok {
+				row[2+i] = fmt.Sprintf("%.2f", lastOf(r).TestError)
+			}
+		}
+		sr, ok1 := s.runs["sr"]
+		r, ok2 := s.runs["r"]
+		if ok1 {
+			row[1] = sr.Steps
+		}
+		if ok1 && ok2 {
+			row[5] = below(sr, r)
+		}
+		table.Add(row...)
+	}
+	p("%s", table.Markdown())
+}
+
+// below says at the ends of which epochs a's test error is below b's, by learning rate.
+func below(a, b referee.StudyResult) string {
+	var parts []string
+	for i := 0; i < len(a.Epochs) && i < len(b.Epochs); {
+		k, n := i, 0
+		for ; k < len(a.Epochs) && k < len(b.Epochs) && a.Epochs[k].Alpha == a.Epochs[i].Alpha; k++ {
+			if a.Epochs[k].TestError < b.Epochs[k].TestError {
+				n++
+			}
+		}
+		parts = append(parts, fmt.Sprintf("%d of %d epochs at %g", n, k-i, a.Epochs[i].Alpha))
+		i = k
+	}
+	return strings.Join(parts, ", ")
+}
+
+// changedFigure draws the share of changed signs against updates, updatesFigure the test errors.
+func (c *Choices) changedFigure() *Figure {
+	f := NewFigure(1)
+	f.Title = "Convolution signs that differ from the start"
+	f.Conclusion = "At the paper's number of updates: " + strings.Join(c.atTheEnd(""), "; ") + "."
+	panel := f.Panel("VGG-9 on CIFAR-10", "updates", "signs changed, %")
+	Logarithmic(&panel.X)
+	others := 0
+	for _, l := range c.long() {
+		xs, ys := updatesOf(l.run, func(e referee.StudyEpoch) float64 { return e.Changed })
+		style, known := MethodStyle(map[string]string{"BC from rademacher": "bc", "SR, paper's protocol": "sr"}[l.name])
+		if !known {
+			style = otherStyles[others%len(otherStyles)]
+			others++
+		}
+		panel.Series(l.name, style, xs, ys)
+	}
+	panel.Level("20 %", 20)
+	panel.Level("50 %: signs drawn anew", 50)
+	panel.Y.Min, panel.Y.Max = 0, 52
+	return f
+}
+
+func (c *Choices) updatesFigure() *Figure {
+	f := NewFigure(2)
+	f.Title = "Test error against updates: VGG-9 on CIFAR-10"
+	var ends []string
+	for _, s := range c.orderSizes() {
+		sr, ok1 := s.runs["sr"]
+		r, ok2 := s.runs["r"]
+		if ok1 && ok2 {
+			word := "above"
+			if lastOf(sr).TestError < lastOf(r).TestError {
+				word = "below"
+			}
+			ends = append(ends, fmt.Sprintf("%s R after %d updates", word, sr.Steps))
+		}
+	}
+	f.Conclusion = "SR ends " + strings.Join(ends, ", ") + "."
+	for _, s := range c.orderSizes() {
+		panel := f.Panel(s.name, "updates", "test error, %")
+		Logarithmic(&panel.X)
+		for _, m := range []string{"r", "big-sr", "sr"} {
+			r, ok := s.runs[m]
+			if !ok {
+				continue
+			}
+			xs, ys := updatesOf(r, func(e referee.StudyEpoch) float64 { return e.TestError })
+			panel.Series(methodTitle(m), runStyles([]nets.Config{{Method: m}})[0], xs, ys)
+		}
+	}
+	sameScale(f.panels...)
+	return f
+}
+
+func updatesOf(r referee.StudyResult, value func(referee.StudyEpoch) float64) (xs, ys []float64) {
+	each := float64(r.Steps) / float64(len(r.Epochs))
+	for i, e := range r.Epochs {
+		xs, ys = append(xs, each*float64(i+1)), append(ys, value(e))
+	}
+	return xs, ys
+}
+
+// Write writes the page, and its pictures into a folder that it links as folder.
+func (c *Choices) Write(page, pictures, folder string) error {
+	for name, f := range map[string]*Figure{"changed.png": c.changedFigure(), "updates.png": c.updatesFigure()} {
+		if err := f.Save(filepath.Join(pictures, name)); err != nil {
+			return err
+		}
+	}
+	return runfolder.WriteFile(page, []byte(c.Markdown(folder)))
+}
