@@ -60,3 +60,38 @@ func TestLessonNeedsItsReports(t *testing.T) {
 		}
 	}
 }
+
+// The README's table calls false what docs/errata.md calls false.
+func TestReadmeAgreesWithTheErrata(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := map[string]bool{} // by result, such as "Theorem 2"
+	errata, err := findTable(os.DirFS("../docs"), "errata.md", "What the paper prints")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := func(s string) string { s, _, _ = strings.Cut(s, ":"); s, _, _ = strings.Cut(s, ","); return s }
+	for _, row := range errata.Rows {
+		wrong[name(row[0])] = wrong[name(row[0])] || strings.HasPrefix(row[1], "false")
+	}
+	rows := TablesOf("README.md", readme)[0].Rows
+	if len(rows) != len(wrong) {
+		t.Errorf("%d results in the README, %d in the errata", len(rows), len(wrong))
+	}
+	for _, row := range rows {
+		said, known := strings.HasPrefix(row[1], "false"), false
+		for result, is := range wrong {
+			if name(row[0]) == result {
+				known = true
+				if is != said {
+					t.Errorf("%s: README %q, errata false: %v", result, row[1], is)
+				}
+			}
+		}
+		if !known {
+			t.Errorf("the errata have no %q", row[0])
+		}
+	}
+}
