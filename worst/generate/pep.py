@@ -1,0 +1,283 @@
+#!/usr/bin/env python3
+"""Solves the performance-estimation problems whose certificates package worst checks.
+
+    python3 -m venv /tmp/pep && /tmp/pep/bin/pip install clarabel cvxopt numpy scipy
+    /tmp/pep/bin/python worst/generate/pep.py worst/certificates            # everything that is missing
+    /tmp/pep/bin/python worst/generate/pep.py worst/certificates theorem2   # only files whose name begins so
+
+Nothing that this script computes is believed: `go test ./worst` and `tqn verify` check every multiplier and every instance exactly. The script only
+has to find numbers that pass. Units: D = G = 1 for Theorems 2 and 3 (steps k/sqrt(t) with k = c G/D), mu = G = 1 for Theorems 1 and 4.
+
+A problem is: maximise <C, Gram> + c.f over a Gram matrix (positive semidefinite) and function values f, subject to <A_i, Gram> + a_i.f <= b_i. The
+dual is: minimise b.lambda over lambda >= 0 with sum lambda_i a_i = c and sum lambda_i A_i - C positive semidefinite. The names of the inequalities are
+those of worst/inequalities.go:
+
+    F s t   f_t >= f_s + <g_s, w_t - w_s> + (the quadratic terms of the class)
+    N t s   <n_t, w_s - w_t> <= 0, n_t = w_{t-1} - alpha_{t-1} g_{t-1} - w_t: w_t is the projection
+    D s t   |w_s - w_t|^2 <= D^2
+    G t     |g_t|^2 <= G^2
+    S t     <g_*, w_t> >= 0: w_* minimises F over W
+
+with 0 for w_* (placed at the origin, F(w_*) = 0), 1..T for the iterates and T+1 for the average.
+"""
+import json, math, os, sys, time
+from fractions import Fraction
+import clarabel
+import numpy as np
+from scipy import sparse
+from cvxopt import matrix, solvers, spmatrix
+
+SCALE = 1 << 40
+
+
+class Problem:
+    """One problem: theorem 1..4, T, k2 = (c G/D)^2 for 2 and 3, l = L D/G or L/mu for 3 and 4."""
+
+    def __init__(self, theorem, T, k2=None, l=None):
+        self.theorem, self.T, self.k2, self.l = theorem, T, k2, l
+        strong, smooth = theorem in (1, 4), theorem in (3, 4)
+        self.mu = 1.0 if strong else 0.0
+        self.alpha = [1 / (t + 1) if strong else math.sqrt(k2 / t) for t in range(1, T + 1)]
+        n = 2 * T + (2 if smooth else 0)  # w_1..w_T, g_1..g_T, then g_{T+1}, g_*
+        e = np.eye(n)
+        zero = np.zeros(n)
+        w = [zero] + [e[i] for i in range(T)]
+        g = [e[n - 1] if smooth else zero] + [e[T + i] for i in range(T)]
+        mean = sum(w[1:]) / T
+        if smooth:
+            w.append(mean)
+            g.append(e[2 * T])
+        self.n, self.p = n, T + (1 if smooth else 0)
+        self.w, self.g = w, g
+        self.names, self.A, self.a, self.b = [], [], [], []
+        for s in range(len(w)):
+            for t in range(len(w)):
+                if s != t:
+                    self.add(("F", s, t), self.interpolation(s, t), {s: 1, t: -1}, 0)
+        for t in range(1, T + 1):
+            self.add(("G", t), ip(g[t], g[t]), {}, 1)
+        if not strong:
+            for s in range(T + 1):
+                for t in range(s + 1, T + 1):
+                    self.add(("D", s, t), ip(w[t] - w[s], w[t] - w[s]), {}, 1)
+        for t in range(2, T + 1):
+            normal = w[t - 1] - self.alpha[t - 2] * g[t - 1] - w[t]
+            for s in range(T + 1):
+                if s != t:
+                    self.add(("N", t, s), ip(normal, w[s] - w[t]), {}, 0)
+        if smooth:
+            for t in range(1, T + 1):
+                self.add(("S", t), -ip(g[0], w[t]), {}, 0)
+        self.c, self.C = np.zeros(self.p), np.zeros((n, n))
+        if smooth:
+            self.c[T] = 1
+        else:  # F(wbar) <= mean of f_t - (mu/2) mean of |w_t - wbar|^2, attained
+            self.c[:] = 1 / T
+            for t in range(1, T + 1):
+                self.C -= self.mu / (2 * T) * ip(w[t] - mean, w[t] - mean)
+
+    def add(self, name, A, coefficients, b):
+        a = np.zeros(self.p)
+        for i, x in coefficients.items():
+            if i > 0:
+                a[i - 1] += x
+        self.names.append(name), self.A.append(A), self.a.append(a), self.b.append(float(b))
+
+    def interpolation(self, s, t):
+        x, y, gx, gy = self.w[s], self.w[t], self.g[s], self.g[t]
+        A = ip(gx, y - x)
+        if self.l is None:
+            return A + self.mu / 2 * ip(y - x, y - x)
+        q = self.mu / self.l
+        return A + (ip(gx - gy, gx - gy) / self.l + self.mu * ip(x - y, x - y) - 2 * q * ip(gy - gx, y - x)) / (2 * (1 - q))
+
+    def candidates(self):
+        """The inequalities that the duals were seen to use: those that look back in time. The others start outside the working set."""
+        if self.l is not None:
+            return list(range(len(self.names)))
+        back = lambda kind, s, t: s == 0 or t < s if kind != "D" else s <= 1
+        return [k for k, nm in enumerate(self.names) if len(nm) < 3 or back(*nm)]
+
+    def solve(self, delta, eps, tol, rows):
+        """Dual with its matrix at least delta*I; primal with every inequality strict by eps; over a working set of inequalities."""
+        n, m = self.n, len(rows)
+        I, J, V = [], [], []
+        for j, k in enumerate(rows):
+            r, c = np.nonzero(self.A[k])
+            I += [int(x) for x in r + c * n]
+            J += [j] * len(r)
+            V += [float(x) for x in -self.A[k][r, c]]
+        b, a = np.array(self.b)[rows] - eps, np.array(self.a)[rows]
+        for loose in (1, 10, 100):  # an ill-conditioned last step makes cvxopt divide by zero: stop a step earlier
+            solvers.options.update(show_progress=False, abstol=tol * loose, reltol=tol * loose, feastol=tol * loose, maxiters=60)
+            try:
+                sol = solvers.sdp(matrix(b), Gl=spmatrix(-1.0, range(m), range(m)), hl=matrix(0.0, (m, 1)),
+                                  Gs=[spmatrix(V, I, J, (n * n, m))], hs=[matrix(-self.C - delta * np.eye(n))],
+                                  A=matrix(a.T), b=matrix(self.c))
+                if sol["status"] == "optimal":
+                    return sol["status"], np.array(sol["x"]).ravel(), np.array(sol["zs"][0]), -np.array(sol["y"]).ravel()
+            except (ZeroDivisionError, ArithmeticError, ValueError):
+                continue
+        return self.clarabel(delta, b, a, rows)
+
+    def clarabel(self, delta, b, a, rows):
+        """The same by another solver, for the degenerate problems on which cvxopt stops early."""
+        n, m = self.n, len(rows)
+        i, j = np.triu_indices(n)  # Clarabel stacks the upper triangle by columns, off-diagonals times sqrt 2
+        order = np.lexsort((i, j))
+        i, j = i[order], j[order]
+        scale = np.where(i == j, 1.0, math.sqrt(2))
+        S = np.array([self.A[k][i, j] * scale for k in rows]).T
+        h = (-self.C - delta * np.eye(n))[i, j] * scale
+        M = sparse.vstack([sparse.csc_matrix(a.T), -sparse.eye(m), sparse.csc_matrix(-S)]).tocsc()
+        settings = clarabel.DefaultSettings()
+        settings.verbose = False
+        settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-10
+        sol = clarabel.DefaultSolver(sparse.csc_matrix((m, m)), b, M, np.concatenate([self.c, np.zeros(m), h]),
+                                     [clarabel.ZeroConeT(self.p), clarabel.NonnegativeConeT(m), clarabel.PSDTriangleConeT(n)], settings).solve()
+        z = np.array(sol.z)
+        gram = np.zeros((n, n))
+        gram[i, j] = z[self.p + m:] / scale
+        gram = gram + np.triu(gram, 1).T
+        return f"clarabel {sol.status}", np.array(sol.x), gram, -z[: self.p]
+
+    def short(self, gram, f, least, rows):
+        """The inequalities outside rows that an instance satisfies by less than least."""
+        inside = set(rows)
+        return [k for k in range(len(self.names)) if k not in inside and self.b[k] - np.sum(self.A[k] * gram) - self.a[k] @ f < least]
+
+    def upper(self, delta, tol):
+        """Multipliers as whole multiples of 2^-40 that sum exactly to c, the bound, the smallest eigenvalue left."""
+        rows = self.candidates()
+        while True:
+            status, x, gram, f = self.solve(delta, 0.0, tol, rows)
+            missed = self.short(gram, f, -1e-8, rows)
+            if not missed:
+                break
+            rows = sorted(rows + missed)
+        lam = np.zeros(len(self.names))
+        lam[rows] = x
+        num = [Fraction(max(0, round(x * SCALE))) if x > 3e-10 else Fraction(0) for x in lam]
+        for t in range(1, self.p + 1):
+            want = Fraction(1, self.T) if self.p == self.T else Fraction(int(t == self.p))
+            total = sum(int(self.a[k][t - 1]) * num[k] for k in range(len(num)) if self.a[k][t - 1])
+            miss = want * SCALE - total
+            up, down = self.names.index(("F", t, 0)), self.names.index(("F", 0, t))
+            if miss > 0:
+                num[up] += miss
+            else:
+                num[down] -= miss
+        S = sum(float(x) / SCALE * A for x, A in zip(num, self.A) if x) - self.C
+        return status, num, float(sum(x * Fraction(b) for x, b in zip(num, self.b))) / SCALE, np.linalg.eigvalsh(S)[0]
+
+    def lower(self, eps, tol, cut):
+        """Vectors w, g and values f of an instance, rounded to multiples of 2^-40."""
+        rows = self.candidates()
+        while True:
+            status, _, gram, f = self.solve(0.0, eps, tol, rows)
+            missed = self.short(gram, f, 0.9 * eps, rows)
+            if not missed:
+                break
+            rows = sorted(rows + missed)
+        if self.theorem == 1:  # the iterates have to be independent for Jensen's inequality to be attained
+            gram[: self.T, : self.T] += eps / 4 * np.eye(self.T)
+        lam, U = np.linalg.eigh(gram)
+        keep = lam > cut
+        B = (U[:, keep] * np.sqrt(lam[keep])).T  # columns are vectors
+        Q, _ = np.linalg.qr(B)
+        B = Q.T @ B
+        B = np.round(B * SCALE) / SCALE
+        f = np.round(f * SCALE) / SCALE
+        worst = max(float(np.sum(A * (B.T @ B)) + a @ f - b) for A, a, b in zip(self.A, self.a, self.b))
+        return status, B, f, worst
+
+    def average(self, B, f):
+        """A slope at the average, and F there, for the classes without a smoothness constant."""
+        W, T = B[:, : self.T], self.T
+        m = W.mean(axis=1)
+        X = np.vstack([(W - m[:, None]).T, -m[None, :]])
+        r = np.append(f, 0) - self.mu / 2 * np.sum(np.vstack([(W - m[:, None]).T, -m[None, :]]) ** 2, axis=1)
+        # smallest slope with <slope, w_t - m> = r_t - v for all t, v the mean of r; slack at w_*
+        v = r[:T].mean()
+        rhs = r - v
+        slope = np.linalg.lstsq(X[:T], rhs[:T], rcond=1e-13)[0]
+        if X[T] @ slope > rhs[T]:
+            slope = np.linalg.lstsq(X, rhs, rcond=1e-13)[0]
+        slope = np.round(slope * SCALE) / SCALE
+        return slope, float((r - X @ slope).min())
+
+
+def ip(x, y):
+    return (np.outer(x, y) + np.outer(y, x)) / 2
+
+
+def certificate(theorem, T, k2, l, target=1e-6, verbose=True):
+    p = Problem(theorem, T, None if k2 is None else float(Fraction(k2)), None if l is None else float(Fraction(l)))
+    start = time.time()
+    for delta in (4e-9 / T, 1.5e-8 / T, 6e-8 / T, 3e-7 / T):
+        status, num, upper, least = p.upper(delta, 1e-10)
+        if least > delta / 4:
+            break
+    for eps in (4e-9, 1e-8, 3e-8, 1e-7):
+        s2, B, f, violation = p.lower(eps, 1e-10, eps / 50)
+        if violation < -eps / 100:
+            break
+    W, G = B[:, : p.T], B[:, p.T:]
+    out = {"theorem": theorem, "T": T}
+    if k2 is not None:
+        out["k2"] = k2
+    if l is not None:
+        out["l"] = l
+    out["upper"] = {}
+    for (kind, *index), x in zip(p.names, num):
+        if x:
+            n = x.numerator if x.denominator == 1 else str(x)
+            out["upper"].setdefault(kind, []).append([*index, n])
+    ints = lambda v: [int(round(x * SCALE)) for x in v]
+    low = {"w": [ints(W[:, t]) for t in range(T)], "g": [ints(G[:, t]) for t in range(G.shape[1])], "f": ints(f)}
+    if l is None:
+        slope, value = p.average(B, f)
+        low["g"].append(ints(slope))
+    else:
+        value = f[-1]
+    out["lower"] = low
+    if verbose:
+        print(f"theorem{theorem} T={T} k2={k2} l={l}: {value:.9f} <= worst <= {upper:.9f} gap {upper-value:.2e} least {least:.1e}/{delta:.1e} violation {violation:.1e}/{eps:.0e}"
+              f" d={B.shape[0]} slope {np.linalg.norm(slope) if l is None else 0:.3g} {status} {s2} {time.time()-start:.1f}s {len(json.dumps(out))} bytes", flush=True)
+    return out, upper - value
+
+
+# What is solved: Theorem 2 at c = D/G and sqrt(2) D/G over T and over c at T = 10, Theorem 1 over T, Theorem 3 at two smoothness constants, Theorem 4 at two
+# condition numbers.
+ROWS = [(1, None, None, T) for T in (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 30)]
+ROWS += [(2, k2, None, T) for k2 in ("1", "2") for T in (1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 16, 20, 24, 30)]
+ROWS += [(2, k2, None, 10) for k2 in ("1/16", "1/4", "9/16", "25/16", "169/100", "9/4", "3", "4", "9", "16")]
+ROWS += [(3, "1", l, T) for l in ("4", "16") for T in (2, 3, 4, 6, 8, 10, 12, 16)]
+ROWS += [(3, "9/4", "16", T) for T in (2, 3, 4, 5, 6, 8, 10, 12, 16)]
+ROWS += [(4, None, l, T) for l in ("2", "10") for T in (2, 3, 4, 6, 8, 10, 12, 16)]
+
+
+def name(theorem, k2, l, T):
+    text = f"theorem{theorem}"
+    for key, value in (("k2", k2), ("l", l)):
+        if value is not None:
+            text += f"-{key}-{value.replace('/', 'over')}"
+    return f"{text}-t{T}.json"
+
+
+if __name__ == "__main__":
+    folder, prefix = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else ""
+    for theorem, k2, l, T in sorted(ROWS, key=lambda r: r[3]):
+        path = os.path.join(folder, name(theorem, k2, l, T))
+        if os.path.basename(path).startswith(prefix) and not os.path.exists(path):
+            try:
+                out, gap = certificate(theorem, T, k2, l)
+            except Exception as e:  # the next problem may still be solved
+                print(path, "not solved:", e, flush=True)
+                continue
+            if not gap < 1e-6:
+                print(path, "not kept: gap", gap, flush=True)
+                continue
+            with open(path + ".part", "w") as f:
+                json.dump(out, f, separators=(",", ":"))
+            os.rename(path + ".part", path)
