@@ -11,13 +11,12 @@ import (
 
 	"tqn/nets/bench"
 	"tqn/nets/network"
-	"tqn/nets/xla"
 	"tqn/reports"
 )
 
 func newBenchCommand(e *env) *cobra.Command {
 	o := bench.Options{}
-	var layers, peers bool
+	var layers, peers, cells bool
 	var engine *engineChoice
 	var only []string
 	rounds, steps := 5, 3
@@ -27,7 +26,7 @@ func newBenchCommand(e *env) *cobra.Command {
 		Long: `bench measures a training step (forward, backward, Adam with the method's rule) on random images of CIFAR's size (resnet18:
 ImageNet's). gflops counts the direct algorithm's arithmetic: 2 x multiply-adds, forward plus both gradients, whatever
 algorithm ran. --layers prints where the time goes. --peers alternates with PyTorch in the same run; TQN_PYTHON
-names an interpreter that has it. With --engine pjrt PyTorch runs on the same kind of device through torch.compile, channels last.`,
+names an interpreter that has it. With --precision bf16 PyTorch runs under autocast, compiled or not, whichever is faster. With --engine pjrt PyTorch runs on the same kind of device through torch.compile, channels last.`,
 		Example: `  tqn bench --net vgg9 --batch 128 --json
   tqn bench --net resnet56 --layers
   TQN_PYTHON=~/venv/bin/python tqn bench --peers`,
@@ -37,10 +36,10 @@ names an interpreter that has it. With --engine pjrt PyTorch runs on the same ki
 				return err
 			}
 			o.Precision = engine.products()
-			o.Peer = bench.PeerDevice{Platform: engine.platform(), TF32: engine.precision == string(xla.TF32)}
+			o.Peer = bench.PeerDevice{Platform: engine.platform(), Precision: engine.precision}
 			switch {
 			case peers:
-				return e.benchPeers(o, only, rounds, steps)
+				return e.benchPeers(o, cells, only, rounds, steps)
 			case o.Net == "":
 				return errors.New("bench: --net is missing")
 			case layers:
@@ -70,6 +69,7 @@ names an interpreter that has it. With --engine pjrt PyTorch runs on the same ki
 	f.Float64Var(&o.Width, "width", 1, "factor on the number of channels")
 	f.BoolVar(&layers, "layers", false, "print the time of every layer")
 	f.BoolVar(&peers, "peers", false, "compare with PyTorch")
+	f.BoolVar(&cells, "cells", false, "with --peers: the narrow nets and small batches of the presets quick and laptop, not whole nets")
 	f.StringSliceVar(&only, "only", nil, "with --peers: these cases; default all of vgg9, vgg9-quarter, vgg-bc, resnet56, wrn56-2")
 	f.IntVar(&rounds, "rounds", rounds, "with --peers: rounds of PyTorch and tqn in turn")
 	f.IntVar(&steps, "steps", steps, "with --peers: timed steps a round")
@@ -77,11 +77,15 @@ names an interpreter that has it. With --engine pjrt PyTorch runs on the same ki
 }
 
 // benchPeers prints the comparison with PyTorch, or one line where it is absent: that is no failure of ours.
-func (e *env) benchPeers(o bench.Options, only []string, rounds, steps int) error {
+func (e *env) benchPeers(o bench.Options, cells bool, only []string, rounds, steps int) error {
 	var results []bench.PeerReport
 	table := reports.Table{Header: []string{"net", "batch", "threads", "tqn images/s", "PyTorch images/s", "ratio", "lowest", "highest"}}
 	known := map[string]bool{}
-	for _, c := range bench.PeerCases() {
+	cases := bench.PeerCases()
+	if cells {
+		cases = bench.PeerCells()
+	}
+	for _, c := range cases {
 		known[c.Name] = true
 		if len(only) > 0 && !slices.Contains(only, c.Name) {
 			continue

@@ -57,7 +57,7 @@ func TestMissingPeerIsSaid(t *testing.T) {
 	o := Options{Net: "vgg9", Method: "adam", Batch: 2, Width: 0.0625}
 	for _, python := range []string{"/no/such/python", "false"} {
 		t.Setenv("TQN_PYTHON", python)
-		if _, err := Peers(PeerCase{"vgg9-quarter", "vgg9", 0.0625}, o, 1, 1); !errors.Is(err, ErrNoPeer) || !strings.Contains(err.Error(), "TQN_PYTHON") {
+		if _, err := Peers(PeerCase{Name: "vgg9-quarter", Net: "vgg9", Width: 0.0625}, o, 1, 1); !errors.Is(err, ErrNoPeer) || !strings.Contains(err.Error(), "TQN_PYTHON") {
 			t.Errorf("TQN_PYTHON=%s: error %v", python, err)
 		}
 	}
@@ -65,9 +65,16 @@ func TestMissingPeerIsSaid(t *testing.T) {
 
 // PyTorch runs where the plug-in does, or not at all.
 func TestPeerDevice(t *testing.T) {
-	for platform, want := range map[string]string{"": "[cpu 0 0]", "cpu": "[cpu 1 0]", "cuda": "[cuda 1 0]", "rocm": "[cuda 1 0]"} {
-		if got, err := (PeerDevice{Platform: platform}).arguments(); err != nil || fmt.Sprint(got) != want {
-			t.Errorf("platform %q: %v, %v, want %s", platform, got, err, want)
+	for _, c := range []struct{ platform, precision, arguments, modes string }{
+		{"", "", "[cpu f32]", "[channels_last contiguous]"},
+		{"", "bf16", "[cpu bf16]", "[channels_last channels_last+compiled]"},
+		{"cpu", "f32", "[cpu f32]", "[channels_last+compiled]"},
+		{"cuda", "tf32", "[cuda tf32]", "[channels_last+compiled]"},
+		{"rocm", "bf16", "[cuda bf16]", "[channels_last+compiled]"},
+	} {
+		d := PeerDevice{Platform: c.platform, Precision: c.precision}
+		if got, err := d.arguments(); err != nil || fmt.Sprint(got) != c.arguments || fmt.Sprint(d.modes()) != c.modes {
+			t.Errorf("%+v: %v, %v, %v", c, got, d.modes(), err)
 		}
 	}
 	if _, err := (PeerDevice{Platform: "tpu"}).arguments(); !errors.Is(err, ErrNoPeer) {
@@ -85,8 +92,8 @@ func TestPeersHaveOurParameters(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.close()
-	for _, c := range PeerCases() {
-		m, err := network.NewModel(network.Spec{Net: c.Net, Input: network.Shape{H: 32, W: 32, C: 3}, Classes: 10, Width: c.Width})
+	for _, c := range append(PeerCases(), PeerCells()...) {
+		m, err := network.NewModel(network.Spec{Net: c.Net, Input: network.Shape{H: 32, W: 32, C: 3}, Classes: 10, Width: c.Width, Depth: c.Depth})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,24 +23,41 @@ var ErrNoPeer = errors.New("PyTorch is not available")
 
 // PeerCase is a network both sides run, by the name the peer script has for it.
 type PeerCase struct {
-	Name  string
-	Net   string
-	Width float64
+	Name         string
+	Net          string
+	Width, Depth float64
+	Batch        int // 0: that of the options
 }
 
 // PeerCases are the networks compared at batch 128.
 func PeerCases() []PeerCase {
 	return []PeerCase{
-		{"vgg9", "vgg9", 1},
-		{"vgg9-quarter", "vgg9", 0.25},
-		{"vgg-bc", "vgg-bc", 1},
-		{"resnet56", "resnet56", 1},
-		{"wrn56-2", "wrn56-2", 1},
+		{Name: "vgg9", Net: "vgg9", Width: 1},
+		{Name: "vgg9-quarter", Net: "vgg9", Width: 0.25},
+		{Name: "vgg-bc", Net: "vgg-bc", Width: 1},
+		{Name: "resnet56", Net: "resnet56", Width: 1},
+		{Name: "wrn56-2", Net: "wrn56-2", Width: 1},
 	}
 }
 
-// PeerReport compares one network's training step. A round times PyTorch in both layouts and us, in turn; the ratio of a
-// round is PyTorch's better layout's median step over our median step.
+// PeerCells are the steps that the presets quick and laptop really take on CIFAR's images: narrow and shallow nets, small batches.
+func PeerCells() []PeerCase {
+	var cells []PeerCase
+	for _, c := range []PeerCase{
+		{Name: "vgg9-quarter", Net: "vgg9", Width: 0.25, Depth: 1},
+		{Name: "vgg-bc-eighth", Net: "vgg-bc", Width: 0.125, Depth: 1},
+		{Name: "resnet8-half", Net: "resnet56", Width: 0.5, Depth: 1. / 9},
+		{Name: "wrn8-half", Net: "wrn56-2", Width: 0.5, Depth: 1. / 9},
+	} {
+		for _, c.Batch = range []int{8, 16, 64} {
+			cells = append(cells, c)
+		}
+	}
+	return cells
+}
+
+// PeerReport compares one network's training step. A round times PyTorch in its modes and us, in turn; the ratio of a
+// round is PyTorch's best mode's median step over our median step.
 type PeerReport struct {
 	Case            string    `json:"case"`
 	Batch           int       `json:"batch"`
@@ -48,7 +65,7 @@ type PeerReport struct {
 	Method          string    `json:"method"` // of ours; PyTorch trains float weights
 	Kernel          string    `json:"kernel"`
 	Peer            string    `json:"peer"`   // with its version
-	Layout          string    `json:"layout"` // that was best in most rounds
+	Layout          string    `json:"layout"` // and +compiled where torch.compile ran: the mode that was best in most rounds
 	ImagesPerSecond float64   `json:"images_per_second"`
 	PeerPerSecond   float64   `json:"peer_images_per_second"`
 	Ratio           float64   `json:"ratio"` // median over rounds; above 1 we are faster
@@ -63,23 +80,32 @@ type PeerReport struct {
 
 // PeerDevice is where PyTorch runs, and how: the zero value is the CPU without a compiler.
 type PeerDevice struct {
-	Platform string // of the PJRT plug-in, "" for the CPU's engine
-	TF32     bool   // allowed
+	Platform  string // of the PJRT plug-in, "" for the CPU's engine
+	Precision string // of products: f32, the default, tf32 or bf16
 }
 
-// arguments are torch_peer.py's last three.
+// modes are the ways in which PyTorch runs, of which the best counts. At float32 on a CPU torch.compile has not been faster.
+func (d PeerDevice) modes() []string {
+	switch {
+	case d.Platform != "":
+		return []string{"channels_last+compiled"}
+	case d.Precision == "bf16":
+		return []string{"channels_last", "channels_last+compiled"}
+	}
+	return []string{"channels_last", "contiguous"}
+}
+
+// arguments are torch_peer.py's last two.
 func (d PeerDevice) arguments() ([]string, error) {
-	flag := func(on bool) string {
-		if on {
-			return "1"
-		}
-		return "0"
+	precision := d.Precision
+	if precision == "" {
+		precision = "f32"
 	}
 	device := map[string]string{"": "cpu", "cpu": "cpu", "cuda": "cuda", "rocm": "cuda"}[d.Platform] // PyTorch calls both cuda
 	if device == "" {
 		return nil, fmt.Errorf("bench: %w: not for platform %s", ErrNoPeer, d.Platform)
 	}
-	return []string{device, flag(d.Platform != ""), flag(d.TF32)}, nil
+	return []string{device, precision}, nil
 }
 
 // peer is a running torch_peer.py.
@@ -154,17 +180,22 @@ func (p *peer) receive(v any) error {
 	return json.Unmarshal(line, v)
 }
 
-// time asks for n times of a step, each the mean of so many.
-func (p *peer) time(layout string, steps, n int) ([]time.Duration, error) {
-	if _, err := fmt.Fprintf(p.in, "%s %d %d\n", layout, steps, n); err != nil {
+// time asks for n times of a step, each the mean of so many. Without times and without error the mode does not run there.
+func (p *peer) time(mode string, steps, n int) ([]time.Duration, error) {
+	if _, err := fmt.Fprintf(p.in, "%s %d %d\n", mode, steps, n); err != nil {
 		return nil, fmt.Errorf("bench: PyTorch: %w", err)
 	}
 	var answer struct {
 		Seconds []float64
+		Error   string
 		RSS     int64 `json:"peak_rss_bytes"`
 	}
-	if err := p.receive(&answer); err != nil || len(answer.Seconds) != n {
-		return nil, fmt.Errorf("bench: PyTorch answered %d of %d steps: %v", len(answer.Seconds), n, err)
+	err := p.receive(&answer)
+	if err == nil && answer.Error != "" && strings.Contains(mode, "+compiled") {
+		return nil, nil
+	}
+	if err != nil || len(answer.Seconds) != n {
+		return nil, fmt.Errorf("bench: PyTorch answered %d of %d steps: %v%s", len(answer.Seconds), n, err, answer.Error)
 	}
 	p.rss = answer.RSS
 	var times []time.Duration
@@ -182,7 +213,10 @@ func (p *peer) close() {
 
 // Peers compares one case over rounds, each of steps timed steps a side (after one to warm up).
 func Peers(c PeerCase, o Options, rounds, steps int) (PeerReport, error) {
-	o.Net, o.Width = c.Net, c.Width
+	o.Net, o.Width, o.Depth = c.Net, c.Width, c.Depth
+	if c.Batch > 0 {
+		o.Batch = c.Batch
+	}
 	ours, err := New(o)
 	if err != nil {
 		return PeerReport{}, err
@@ -194,19 +228,25 @@ func Peers(c PeerCase, o Options, rounds, steps int) (PeerReport, error) {
 	}
 	defer p.close()
 	r := PeerReport{Case: c.Name, Batch: o.Batch, Threads: ours.Threads, Method: o.Method, Kernel: ours.Kernel, Peer: "PyTorch " + p.version}
-	layouts, each := []string{"channels_last", "contiguous"}, 1
+	modes, each := o.Peer.modes(), 1
 	if o.Peer.Platform != "" {
 		r.Peer += ", torch.compile, " + p.device
-		layouts, each = layouts[:1], blockSteps
+		each = blockSteps
+	}
+	if o.Peer.Precision != "" {
+		r.Peer += ", " + o.Peer.Precision
 	}
 	var we, they []time.Duration
 	wins := map[string]int{}
 	for round := range rounds {
 		best, layout := time.Duration(0), ""
-		for _, l := range layouts {
+		for _, l := range modes {
 			times, err := p.time(l, each, steps+1) // the first pays for a change of layout
 			if err != nil {
 				return r, err
+			}
+			if times == nil {
+				continue
 			}
 			m := median(times[1:])
 			if layout == "" || m < best {
@@ -215,6 +255,9 @@ func Peers(c PeerCase, o Options, rounds, steps int) (PeerReport, error) {
 			if round == 0 && o.Peer.Platform != "" {
 				r.PeerCompile = compileSeconds(times[0], m)
 			}
+		}
+		if layout == "" {
+			return r, fmt.Errorf("bench: PyTorch runs in none of %s", strings.Join(modes, ", "))
 		}
 		wins[layout]++
 		// OpenMP's threads spin for a while after their last work (0.2 s by Intel's default): not on our time.
@@ -230,9 +273,10 @@ func Peers(c PeerCase, o Options, rounds, steps int) (PeerReport, error) {
 		we, they = append(we, m), append(they, best)
 		r.Rounds = append(r.Rounds, best.Seconds()/m.Seconds())
 	}
-	r.Layout = "channels_last"
-	if wins["contiguous"] > wins["channels_last"] {
-		r.Layout = "contiguous"
+	for _, mode := range modes {
+		if r.Layout == "" || wins[mode] > wins[r.Layout] {
+			r.Layout = mode
+		}
 	}
 	sorted := slices.Sorted(slices.Values(r.Rounds))
 	r.Lowest, r.Ratio, r.Highest = sorted[0], sorted[len(sorted)/2], sorted[len(sorted)-1]

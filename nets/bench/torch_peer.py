@@ -1,10 +1,10 @@
 """Training steps of the paper's nets in PyTorch, one request at a time, for `tqn bench --peers`.
 
-Started as:  python3 torch_peer.py NET BATCH THREADS DEVICE COMPILED TF32   (NET "all" only counts parameters; THREADS 0 is PyTorch's choice;
-DEVICE is cpu or cuda; COMPILED 1 uses torch.compile; TF32 1 allows products of 10 bits)
-Prints one JSON line {"version", "device", "parameters"} (parameters by net) when ready, then for every line "LAYOUT STEPS TIMES" on stdin (LAYOUT is
-channels_last or contiguous) one line with the seconds of a step, TIMES of them, each the mean of STEPS between two waits for the
-device, as a JSON list. Ends with stdin.
+Started as:  python3 torch_peer.py NET BATCH THREADS DEVICE PRECISION   (NET "all" only counts parameters; THREADS 0 is PyTorch's choice;
+DEVICE is cpu or cuda; PRECISION is f32, tf32 (products of 10 bits) or bf16 (autocast))
+Prints one JSON line {"version", "device", "parameters"} (parameters by net) when ready, then for every line "MODE STEPS TIMES" on stdin (MODE is
+channels_last or contiguous, with +compiled behind it for torch.compile) one line with the seconds of a step, TIMES of them, each the mean of STEPS between two waits for the
+device, as a JSON list, or with "error" where the mode does not run here (torch.compile wants a C++ compiler). Ends with stdin.
 The nets are those of nets/model.go: batch norm after every convolution and hidden linear layer, option-A shortcuts.
 """
 import json
@@ -53,10 +53,12 @@ class Block(nn.Module):
         return torch.relu_(x + y)
 
 
-def resnet56(widen=1):
-    layers, i = conv_bn_relu(3, 16), 16
-    for stride, o in ((1, 16 * widen), (2, 32 * widen), (2, 64 * widen)):
-        for k in range(9):
+def resnet(widen=1, blocks=9, width=1.0):
+    i = int(16 * width)
+    w = i * widen
+    layers = conv_bn_relu(3, i)
+    for stride, o in ((1, w), (2, 2 * w), (2, 4 * w)):
+        for k in range(blocks):
             layers.append(Block(i, o, stride if k == 0 else 1))
             i = o
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(i, 10))
@@ -67,47 +69,68 @@ NETS = {
     "vgg9": lambda: vgg(*VGG9),
     "vgg9-quarter": lambda: vgg(*VGG9, width=0.25),
     "vgg-bc": lambda: vgg(((128, 2), (256, 2), (512, 2)), (1024, 1024)),
-    "resnet56": resnet56,
-    "wrn56-2": lambda: resnet56(2),
+    "resnet56": resnet,
+    "wrn56-2": lambda: resnet(2),
+    "vgg-bc-eighth": lambda: vgg(((16, 2), (32, 2), (64, 2)), (128, 128)),
+    "resnet8-half": lambda: resnet(1, 1, 0.5),
+    "wrn8-half": lambda: resnet(2, 1, 0.5),
 }
 LAYOUTS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
 
 
 def main():
-    net, batch, threads, device, compiled, tf32 = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5] == "1", sys.argv[6] == "1"
+    net, batch, threads, device, precision = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]
     if threads:
         torch.set_num_threads(threads)
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     torch.backends.cudnn.benchmark = True
     made = {}
 
-    def build(layout):
+    def build(mode):
+        layout, _, compiled = mode.partition("+")
         model = NETS[net]().to(device, memory_format=LAYOUTS[layout])
         x = torch.randn(batch, 3, 32, 32, device=device).contiguous(memory_format=LAYOUTS[layout])
-        optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+        try:
+            optimizer = torch.optim.Adam(model.parameters(), lr=0.01, fused=True)
+        except (RuntimeError, TypeError):  # older than fused Adam on this device
+            optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
         return torch.compile(model) if compiled else model, optimizer, x, torch.randint(0, 10, (batch,), device=device)
+
+    def step(model, optimizer, x, y):
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16"):
+            out = model(x)
+        F.cross_entropy(out.float(), y).backward()
+        optimizer.step()
 
     def wait():
         if device == "cuda":
             torch.cuda.synchronize()
 
+    def measure(steps, repeats, *args):
+        times = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            for _ in range(steps):
+                step(*args)
+            wait()
+            times.append((time.perf_counter() - start) / steps)
+        return times
+
     parameters = {n: sum(p.numel() for p in NETS[n]().parameters()) for n in (NETS if net == "all" else [net])}
     print(json.dumps({"version": torch.__version__, "device": torch.cuda.get_device_name() if device == "cuda" else device, "parameters": parameters}), flush=True)
     for line in sys.stdin:
-        layout, steps, repeats = line.split()
-        if layout not in made:
-            made.clear()  # one layout's memory at a time
-            made[layout] = build(layout)
-        model, optimizer, x, y = made[layout]
-        times = []
-        for _ in range(int(repeats)):
-            start = time.perf_counter()
-            for _ in range(int(steps)):
-                optimizer.zero_grad(set_to_none=True)
-                F.cross_entropy(model(x), y).backward()
-                optimizer.step()
-            wait()
-            times.append((time.perf_counter() - start) / int(steps))
+        mode, steps, repeats = line.split()
+        try:
+            if mode not in made:
+                for other in [m for m in made if "+" not in m]:  # one mode's memory at a time, but for what took a minute to compile
+                    del made[other]
+                made[mode] = build(mode)
+            model, optimizer, x, y = made[mode]
+            times = measure(int(steps), int(repeats), model, optimizer, x, y)
+        except Exception as e:  # a mode that does not run here is no mode of this machine's
+            print(json.dumps({"seconds": [], "error": f"{type(e).__name__}: {e}".splitlines()[0]}), flush=True)
+            continue
         rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         print(json.dumps({"seconds": times, "peak_rss_bytes": rss}), flush=True)
 
