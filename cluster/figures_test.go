@@ -14,10 +14,10 @@ func TestFigureCells(t *testing.T) {
 		choice Choice
 		want   []string // ID, batch and weight decay
 	}{
-		{"paper", Choice{}, []string{"resnet56.bc-b1024.1 1024 0", "resnet56.sr-b256.1 256 0", "resnet56.sr-b512.1 512 0", "vgg-bc.bc-wd1e-5.1 128 1e-05"}},
-		{"quick", Choice{Columns: []string{"vgg9"}}, []string{"vgg9.bc-b128.1 128 0", "vgg9.sr-b32.1 32 0", "vgg9.sr-b64.1 64 0", "vgg9.bc-wd1e-5.1 16 1e-05"}},
-		{"quick", Choice{Columns: []string{"vgg9"}, Methods: []string{"bc"}}, []string{"vgg9.bc-b128.1 128 0", "vgg9.bc-wd1e-5.1 16 1e-05"}},
-		{"quick", Choice{Columns: []string{"wrn56-2"}}, []string{"wrn56-2.bc-b32.1 32 0", "wrn56-2.sr-b16.1 16 0", "wrn56-2.bc-wd1e-5.1 8 1e-05"}}, // ratio 4: the second SR is Big SR
+		{"paper", Choice{}, []string{"resnet56.bc-b1024.1 1024 0", "resnet56.sr-b256.1 256 0", "resnet56.sr-b512.1 512 0", "vgg-bc.bc-wd1e-5.1 128 1e-05", "vgg-bc.bc-slow.1 128 0"}},
+		{"quick", Choice{Columns: []string{"vgg9"}}, []string{"vgg9.bc-b128.1 128 0", "vgg9.sr-b32.1 32 0", "vgg9.sr-b64.1 64 0", "vgg9.bc-wd1e-5.1 16 1e-05", "vgg9.bc-slow.1 16 0"}},
+		{"quick", Choice{Columns: []string{"vgg9"}, Methods: []string{"bc"}}, []string{"vgg9.bc-b128.1 128 0", "vgg9.bc-wd1e-5.1 16 1e-05", "vgg9.bc-slow.1 16 0"}},
+		{"quick", Choice{Columns: []string{"wrn56-2"}}, []string{"wrn56-2.bc-b32.1 32 0", "wrn56-2.sr-b16.1 16 0", "wrn56-2.bc-wd1e-5.1 8 1e-05", "wrn56-2.bc-slow.1 8 0"}}, // ratio 4: the second SR is Big SR
 		{"quick", Choice{Columns: []string{"vgg-bc"}, Seeds: 2, Methods: []string{"adam"}}, nil},
 		{"quick", Choice{Columns: []string{"vgg-bc"}, Seeds: 2, Methods: []string{"sr"}}, []string{"vgg-bc.sr-b32.1 32 0", "vgg-bc.sr-b32.2 32 0", "vgg-bc.sr-b64.1 64 0", "vgg-bc.sr-b64.2 64 0"}},
 	} {
@@ -39,6 +39,11 @@ func TestFigureCells(t *testing.T) {
 		for i, column := range table.Columns {
 			if !slices.Equal(column.Scaled, p.Columns[i].Scaled) {
 				t.Errorf("%s %+v: scaled %q, without figures %q", c.preset, c.choice, p.Columns[i].Scaled, column.Scaled)
+			}
+		}
+		for _, cell := range p.Cells[n:] {
+			if like := p.Cells[1].Config; c.preset == "paper" && cell.Variant == "slow" && (cell.Config.Epochs != 500 || !slices.Equal(cell.Config.Drops, []int{256, 381}) || cell.Config.LearningRate != 0.003 || like.LearningRate != 0.01) {
+				t.Errorf("Appendix H.3's 500 epochs at 0.003: %+v", cell.Config)
 			}
 		}
 		var got []string

@@ -200,7 +200,7 @@ func (j *judge) appendix() {
 		"", never("a run does not record the size of its gradients"))
 	j.say("large-rate-as-good", "Appendix H.3", "We experiment with a larger learning rate (0.01) and find it converges to the same performance within 160 epochs, comparing with 500 epochs in the original paper.",
 		"BC's test errors at the learning rate 0.01 and, in 500/160 as many epochs, at 0.003 cannot be told apart", func(c TrainedColumn) []Finding {
-			bc, slow := c.of("bc"), c.find(func(t Trained) bool { return t.Method == "bc" && t.Runs[0].Config.LearningRate == 0.003 })
+			bc, slow := c.of("bc"), c.find(func(t Trained) bool { return t.Method == "bc" && t.Runs[0].Config.LearningRate == cluster.SlowRate })
 			if bc == nil || slow == nil {
 				return notRun("no finished runs of BC-ADAM at both learning rates")
 			}

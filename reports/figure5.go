@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"tqn/cluster"
 	"tqn/nets"
 )
 
@@ -13,7 +14,7 @@ import (
 func (c *table1Column) batchEntries() []*table1Entry {
 	var all []*table1Entry
 	add := func(e *table1Entry) {
-		if e != nil && len(e.runs) > 0 && e.runs[0].Config.WeightDecay == 0 {
+		if e != nil && len(e.runs) > 0 && e.runs[0].Config.WeightDecay == 0 && e.runs[0].Config.LearningRate != cluster.SlowRate {
 			all = append(all, e)
 		}
 	}

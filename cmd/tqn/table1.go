@@ -74,7 +74,8 @@ what is in DIR. Presets:
 --columns and --methods choose a part of the table, such as one net; the columns are
   vgg9 vgg-bc resnet56 wrn56-2 (CIFAR-10 in the paper), resnet56-c100 (CIFAR-100), resnet18 (ImageNet)
 The report has Figures 4 to 7 from the table's runs; --figures adds the runs that Figure 5 (BC at the big batch, SR at batches
-between) and Figure 7 (BC with weight decay) need, in columns resnet56 and vgg-bc or else the first.
+between), Figure 7 (BC with weight decay) and Appendix H.3 (BC at the learning rate 0.003 for 500 epochs in place of 160) need, in
+columns resnet56 and vgg-bc or else the first.
 plan, run, collect and status do the parts, on one machine or on a cluster (docs/cluster.md).`,
 		Example: `  tqn table1 --preset smoke --out /tmp/smoke
   tqn table1 --columns vgg9 --figures --out vgg9
@@ -121,7 +122,7 @@ func (f *table1Flags) planFlags(c *cobra.Command) {
 	c.Flags().StringVar(&f.preset, "preset", "quick", "size: "+strings.Join(cluster.Presets(), ", "))
 	c.Flags().StringSliceVar(&f.columns, "columns", nil, "only these columns, of "+strings.Join(columnIDs(), ", "))
 	c.Flags().StringSliceVar(&f.methods, "methods", nil, "only these methods, of "+strings.Join(methodNames(), ", "))
-	c.Flags().BoolVar(&f.figures, "figures", false, "also the runs that only Figures 5 and 7 need: BC at the big batch and with weight decay 1e-5, SR at batches between")
+	c.Flags().BoolVar(&f.figures, "figures", false, "also the runs that only Figures 5 and 7 and Appendix H.3 need: BC at the big batch, with weight decay 1e-5 and at the learning rate 0.003, SR at batches between")
 	c.Flags().IntVar(&f.seeds, "seeds", 0, "runs of each method with seeds of their own; 0 is the preset's number")
 	c.Flags().Uint64Var(&f.seed, "seed", 1, "the first seed")
 	c.Flags().StringVar(&f.dir, "dir", "", "folder of the data sets' files (default: where tqn data fetch puts them)")

@@ -267,6 +267,7 @@ func TestStepOfEveryNetAndMethod(t *testing.T) {
 				h := hyper(6, rule)
 				if rule == quantize.BC {
 					h.WeightDecay = 1e-2
+					h.Unclipped, h.FanScale = i%2 == 1, i > 1
 				}
 				for _, w := range checkStep(t, engine(t, model(t, spec), h), 3) {
 					t.Error(w)
