@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -43,9 +42,12 @@ func RunCell(ctx context.Context, dir string, plan *Plan, index int, train Train
 	}
 	cell := plan.Cells[index]
 	where.Dir = cell.Dir(dir)
-	if _, err := cell.result(dir); err == nil {
+	switch _, err := cell.result(dir); {
+	case err == nil:
 		return ExitDone, nil
-	} else if !errors.Is(err, os.ErrNotExist) {
+	case errors.Is(err, runfolder.ErrStorage):
+		return ExitRetry, err
+	case !errors.Is(err, os.ErrNotExist):
 		return ExitPermanent, err
 	}
 	if err := os.MkdirAll(where.Dir, 0o755); err != nil {
@@ -84,46 +86,45 @@ func RunCell(ctx context.Context, dir string, plan *Plan, index int, train Train
 	return code, err
 }
 
-// maxResult bounds result.json: an epoch of ResNet-56 takes 8 KiB.
-const maxResult = 64 << 20
-
 // result reads a finished cell's result.json. It is os.ErrNotExist where the cell
-// is not finished.
+// is not finished, and runfolder.ErrStorage where the file cannot be read.
 func (c Cell) result(dir string) (nets.Result, error) {
-	var r nets.Result
-	path := filepath.Join(c.Dir(dir), "result.json")
-	if err := readJSON(path, maxResult, &r); err != nil {
-		return r, err
+	r, err := nets.ReadResult(c.Dir(dir))
+	if err != nil {
+		return r, fmt.Errorf("cluster: cell %s: %w", c.ID, err)
 	}
 	if r.ConfigHash != c.ConfigHash {
-		return r, fmt.Errorf("cluster: %s: the result of another config (hash %.12q, want %.12s)", path, r.ConfigHash, c.ConfigHash)
+		return r, fmt.Errorf("cluster: cell %s: %s holds the result of another config (hash %.12q, want %.12s)", c.ID, c.Dir(dir), r.ConfigHash, c.ConfigHash)
 	}
 	return r, nil
 }
 
 func (c Cell) failure(dir string) (Failure, error) {
 	var f Failure
-	err := readJSON(filepath.Join(c.Dir(dir), "failure.json"), 1<<20, &f)
-	return f, err
+	path := filepath.Join(c.Dir(dir), "failure.json")
+	b, err := runfolder.ReadFile(path, maxFailure)
+	if err != nil {
+		return f, fmt.Errorf("cluster: %w", err)
+	}
+	if f, err = parseFailure(b); err != nil {
+		return f, fmt.Errorf("cluster: %s: %w", path, err)
+	}
+	return f, nil
 }
 
-func readJSON(path string, limit int64, v any) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("cluster: %w", err)
+// maxFailure bounds failure.json.
+const maxFailure = 1 << 20
+
+// parseFailure decodes a failure.json.
+func parseFailure(b []byte) (Failure, error) {
+	var f Failure
+	if err := json.Unmarshal(b, &f); err != nil {
+		return Failure{}, err
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return fmt.Errorf("cluster: %w", err)
+	if f.Attempts < 1 || f.Error == "" {
+		return Failure{}, fmt.Errorf("%d attempts that failed with error %q; want 1 or more and an error", f.Attempts, f.Error)
 	}
-	if int64(len(b)) > limit {
-		return fmt.Errorf("cluster: %s: more than %d bytes", path, limit)
-	}
-	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("cluster: %s: %w", path, err)
-	}
-	return nil
+	return f, nil
 }
 
 // IndexFrom returns the cell's index from the flag (negative: not given) or from
@@ -193,6 +194,10 @@ func (c Cell) state(dir string) CellState {
 	r, err := c.result(dir)
 	if err == nil {
 		s.State, s.Epoch, s.Result, s.TestError = Finished, c.Config.Epochs, &r, &r.TestError
+		return s
+	}
+	if errors.Is(err, runfolder.ErrStorage) {
+		s.State, s.Why = Retrying, err.Error() // it may be finished: who cannot read cannot say
 		return s
 	}
 	if !errors.Is(err, os.ErrNotExist) {

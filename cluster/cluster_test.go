@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"tqn/nets/network"
 	"tqn/nets"
 	"tqn/runfolder"
 )
@@ -114,13 +115,51 @@ func fakeTrain(behaviour string) Train {
 			_ = self.Kill()
 			time.Sleep(time.Minute)
 		}
-		r := nets.Result{Config: c, ConfigHash: c.Hash(), TestImages: 200, TestError: 10}
+		r := wholeResult(c)
 		out, err := json.Marshal(r)
 		if err != nil {
 			return r, err
 		}
 		return r, runfolder.WriteFile(filepath.Join(w.Dir, "result.json"), out)
 	}
+}
+
+// wholeResult is a result of that configuration whose parts agree: a test error of 10 % in every epoch, no sign changed.
+func wholeResult(c nets.Config) nets.Result {
+	shape, err := c.Shape()
+	if err != nil {
+		panic(err)
+	}
+	m, err := c.PublishedModel()
+	if err != nil {
+		panic(err)
+	}
+	r := nets.Result{Config: c, ConfigHash: c.Hash(), DataChecksum: "sha256:0", Kernel: "generic", TrainImages: shape.Train, TestImages: shape.Test,
+		TestError: 10, BestError: 10, WeightHash: strings.Repeat("0", 64), WeightBytes: 1}
+	if c.TrainImages > 0 {
+		r.TrainImages = c.TrainImages
+	}
+	if c.TestImages > 0 {
+		r.TestImages = c.TestImages
+	}
+	if c.Method != "adam" {
+		r.PackedBytes = 1
+	}
+	r.Steps = uint64(c.Epochs * (r.TrainImages / c.Batch))
+	for epoch := 1; epoch <= c.Epochs; epoch++ {
+		e := nets.Epoch{Epoch: epoch, Alpha: c.Alpha(epoch), TestError: 10}
+		for _, p := range m.Params() {
+			if p.Role == network.ConvWeight || p.Role == network.LinearWeight {
+				probe := nets.Probe{Layer: p.Layer, Weights: p.Len()}
+				if epoch%c.ChangeEvery == 0 {
+					probe.Window = new(float64)
+				}
+				e.Layers = append(e.Layers, probe)
+			}
+		}
+		r.Epochs = append(r.Epochs, e)
+	}
+	return r
 }
 
 // testPlan has n cells of the smallest column.
@@ -366,7 +405,13 @@ func TestCollectSaysWhatIsMissingAndWhy(t *testing.T) {
 	}
 	write(2, "config.json", "{}")
 	write(2, "metrics.jsonl", "{\"epoch\":1}\n{\"epo") // the second line is cut short
-	write(3, "result.json", "{\"config_hash\":\"of another run\"}")
+	other := p.Cells[3].Config
+	other.Seed += 100
+	b, err := json.Marshal(wholeResult(other))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(3, "result.json", string(b))
 	write(4, "result.json", "{cut")
 	want := []struct {
 		state State

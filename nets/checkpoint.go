@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"tqn/nets/network"
@@ -27,6 +28,7 @@ import (
 //	32 bytes  SHA-256 of all before
 type checkpoint struct {
 	checkpointHeader
+	path    string // where it was read; empty if it is new
 	tensors map[string][]float32
 	signs   map[string][]byte
 }
@@ -148,15 +150,20 @@ func (c *checkpoint) fits(config Config, checksum string, m network.Model) error
 	return nil
 }
 
-// saveCheckpoint makes c the newest checkpoint and the newest so far the older one. A crash at any point leaves at least
-// one whole checkpoint under one of the two names, if there was one before.
+// saveCheckpoint makes c the newest checkpoint, and the newest so far the older one if it is whole: a damaged one never takes
+// the place of a good one. Whatever fails, and wherever a crash comes, a whole checkpoint that was there before is still
+// there under one of the two names.
 func saveCheckpoint(files runfolder.FileSystem, dir string, c *checkpoint) error {
 	newest, older := filepath.Join(dir, checkpointName), filepath.Join(dir, checkpointOlder)
+	whole, err := wholeCheckpoint(newest)
+	if err != nil {
+		return err // what cannot be read may be whole, and is not overwritten
+	}
 	temporary, err := runfolder.WriteTemporary(files, newest, c.write)
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(newest); err == nil {
+	if whole {
 		if err := files.Rename(newest, older); err != nil {
 			files.Remove(temporary)
 			return runfolder.StorageError(err)
@@ -172,24 +179,75 @@ func saveCheckpoint(files runfolder.FileSystem, dir string, c *checkpoint) error
 	return nil
 }
 
+// wholeCheckpoint reports whether a file is there whose checksum is right. The error says why it could not be read.
+func wholeCheckpoint(path string) (bool, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, runfolder.StorageError(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return false, runfolder.StorageError(err)
+	}
+	if !info.Mode().IsRegular() {
+		return false, fmt.Errorf("nets: checkpoint: %s is no regular file (%v)", path, info.Mode())
+	}
+	sum, last := sha256.New(), make([]byte, sha256.Size)
+	if info.Size() < int64(len(last)) {
+		return false, nil
+	}
+	if _, err := io.CopyN(sum, f, info.Size()-int64(len(last))); err != nil {
+		return false, runfolder.StorageError(err)
+	}
+	if _, err := io.ReadFull(f, last); err != nil {
+		return false, runfolder.StorageError(err)
+	}
+	return bytes.Equal(sum.Sum(nil), last), nil
+}
+
+// damagedError says that a checkpoint was read and is not whole.
+type damagedError struct{ err error }
+
+func (e *damagedError) Error() string { return "damaged: " + e.err.Error() }
+func (e *damagedError) Unwrap() error { return e.err }
+
+// readCheckpoint reads one file. Its error is a *damagedError if the file was read and is not a whole checkpoint,
+// fs.ErrNotExist if there is none, and else says why it could not be read.
+func readCheckpoint(path string) (*checkpoint, error) {
+	b, err := runfolder.ReadFile(path, math.MaxInt64)
+	if err != nil {
+		return nil, fmt.Errorf("nets: checkpoint: %w", err)
+	}
+	c, err := parseCheckpoint(b)
+	if err != nil {
+		return nil, &damagedError{err}
+	}
+	c.path = path
+	return c, nil
+}
+
 // loadCheckpoint returns the newest whole checkpoint, or nil if the folder has none. Damaged ones are reported to warn and
-// left where they are. A whole one that does not fit is an error: going on would overwrite another run.
+// left where they are. One that cannot be read is an error, and so is a whole one that does not fit: going on would
+// overwrite it.
 func loadCheckpoint(dir string, fits func(*checkpoint) error, warn func(string)) (*checkpoint, error) {
 	damaged := 0
 	for _, name := range []string{checkpointName, checkpointOlder} {
 		path := filepath.Join(dir, name)
-		b, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
+		c, err := readCheckpoint(path)
+		var damage *damagedError
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			continue
-		}
-		var c *checkpoint
-		if err == nil {
-			c, err = parseCheckpoint(b)
-		}
-		if err != nil {
+		case errors.As(err, &damage):
 			damaged++
 			warn(fmt.Sprintf("%s cannot be used: %v", path, err))
 			continue
+		case err != nil:
+			return nil, err
 		}
 		if err := fits(c); err != nil {
 			return nil, fmt.Errorf("nets: %s: %w", path, err)

@@ -1,10 +1,13 @@
 package nets
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"path/filepath"
 
+	"tqn/nets/dataset"
 	"tqn/nets/kernel"
 	"tqn/nets/network"
 	"tqn/runfolder"
@@ -63,35 +66,65 @@ func Eval(dir string, o EvalOptions) (EvalResult, error) {
 		return EvalResult{}, err
 	}
 	r := EvalResult{Data: set.Title, Kernel: engine.Kernel()}
-	switch o.Weights {
-	case "", "checkpoint":
-		r.Weights = filepath.Join(dir, checkpointName)
-		warn := o.Warn
-		if warn == nil {
-			warn = func(string) {}
-		}
-		c, err := loadCheckpoint(dir, func(c *checkpoint) error { return c.fits(config, set.Checksum, model) }, warn)
-		if err != nil {
-			return r, err
-		}
-		if c == nil {
-			return r, fmt.Errorf("nets: %s has no usable checkpoint", dir)
-		}
-		for _, t := range engine.Tensors() {
-			engine.Set(t.Name, c.tensors[t.Name])
-		}
-	case "full", "packed":
-		r.Weights = filepath.Join(dir, map[string]string{"full": weightsName, "packed": packedName}[o.Weights])
-		b, err := runfolder.ReadFile(r.Weights, math.MaxInt64)
-		if err != nil {
-			return r, fmt.Errorf("nets: %w", err)
-		}
-		if err := loadWeights(engine, b); err != nil {
-			return r, fmt.Errorf("%s: %w", r.Weights, err)
-		}
-	default:
-		return r, fmt.Errorf("nets: weights %q; want checkpoint, full or packed", o.Weights)
+	if r.Weights, err = loadState(engine, dir, config, set, o); err != nil {
+		return r, err
 	}
 	r.Loss, err = EvaluateOn(engine, set, h.Batch)
 	return r, err
+}
+
+// loadState sets an engine to the weights that the options ask for and returns the file that they were read from.
+func loadState(engine network.Engine, dir string, config Config, set *dataset.Set, o EvalOptions) (path string, err error) {
+	switch o.Weights {
+	case "", "checkpoint":
+		return loadStateFromCheckpoint(engine, dir, config, set, o.Warn)
+	case "full", "packed":
+		path = filepath.Join(dir, map[string]string{"full": weightsName, "packed": packedName}[o.Weights])
+	default:
+		return "", fmt.Errorf("nets: weights %q; want checkpoint, full or packed", o.Weights)
+	}
+	b, err := runfolder.ReadFile(path, math.MaxInt64)
+	if err != nil {
+		return path, fmt.Errorf("nets: %w", err)
+	}
+	hash, err := loadWeights(engine, b)
+	if err != nil {
+		return path, fmt.Errorf("%s: %w", path, err)
+	}
+	result, err := ReadResult(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return path, fmt.Errorf("nets: %s: there is no result.json beside it, whose hash would vouch for it: the run is not finished; evaluate its checkpoint", path)
+	case err != nil:
+		return path, err
+	case result.ConfigHash != config.Hash():
+		return path, fmt.Errorf("nets: %s: result.json belongs to another configuration than config.json", dir)
+	case result.DataChecksum != set.Checksum:
+		return path, fmt.Errorf("nets: %s: trained on other data (%s, now %s)", dir, result.DataChecksum, set.Checksum)
+	case result.WeightHash != hash:
+		return path, fmt.Errorf("nets: %s: SHA-256 %.12s, but result.json says %.12s: these are not the run's weights", path, hash, result.WeightHash)
+	}
+	return path, nil
+}
+
+func loadStateFromCheckpoint(engine network.Engine, dir string, config Config, set *dataset.Set, warn func(string)) (path string, err error) {
+	if warn == nil {
+		warn = func(string) {}
+	}
+	c, err := loadCheckpoint(dir, func(c *checkpoint) error { return c.fits(config, set.Checksum, engine.Model()) }, warn)
+	if err != nil {
+		return "", err
+	}
+	if c == nil {
+		return "", fmt.Errorf("nets: %s has no usable checkpoint", dir)
+	}
+	for _, t := range engine.Tensors() {
+		for i, v := range c.tensors[t.Name] {
+			if x := float64(v); math.IsNaN(x) || math.IsInf(x, 0) {
+				return c.path, fmt.Errorf("nets: %s: tensor %q: value %d is %v; want finite numbers", c.path, t.Name, i, v)
+			}
+		}
+		engine.Set(t.Name, c.tensors[t.Name])
+	}
+	return c.path, nil
 }

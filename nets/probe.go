@@ -18,15 +18,23 @@ type probes struct {
 
 func newProbes(m network.Model, config Config, method Method) *probes {
 	p := &probes{every: config.ChangeEvery, initial: map[string][]byte{}, window: map[string][]byte{}, previous: map[string][]byte{}}
-	for _, param := range m.Params() {
-		if param.Role != network.ConvWeight && param.Role != network.LinearWeight {
-			continue
-		}
-		p.params = append(p.params, param)
+	p.params = probed(m)
+	for _, param := range p.params {
 		signs := signsOf(config.start(method).Values(param))
 		p.initial[param.Name], p.window[param.Name], p.previous[param.Name] = signs, signs, signs
 	}
 	return p
+}
+
+// probed are the tensors that probes watch: convolution and linear weights.
+func probed(m network.Model) []network.Param {
+	var ps []network.Param
+	for _, p := range m.Params() {
+		if p.Role == network.ConvWeight || p.Role == network.LinearWeight {
+			ps = append(ps, p)
+		}
+	}
+	return ps
 }
 
 // measure probes the weights at the end of an epoch counted from 1 and remembers their signs.

@@ -1,12 +1,11 @@
 package nets
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"reflect"
 	"tqn/runfolder"
 )
 
@@ -28,11 +27,15 @@ func ReadRun(dir string) (Run, error) {
 	if r.Config, err = ParseConfig(b); err != nil {
 		return r, fmt.Errorf("%s/config.json: %w", dir, err)
 	}
-	if r.Epochs, err = ReadMetrics(dir); err != nil {
+	if r.Epochs, err = ReadMetrics(dir, r.Config); err != nil {
 		return r, err
 	}
 	result, err := ReadResult(dir)
 	switch {
+	case err == nil && result.ConfigHash != r.Config.Hash():
+		return r, fmt.Errorf("nets: %s: result.json belongs to another configuration than config.json", dir)
+	case err == nil && !sameEpochs(result.Epochs, r.Epochs):
+		return r, fmt.Errorf("nets: %s: result.json and metrics.jsonl tell different epochs", dir)
 	case err == nil:
 		r.Result = &result
 	case !errors.Is(err, fs.ErrNotExist):
@@ -41,29 +44,16 @@ func ReadRun(dir string) (Run, error) {
 	return r, nil
 }
 
-// ReadMetrics reads metrics.jsonl; a run that has not finished an epoch has no lines.
-func ReadMetrics(dir string) ([]Epoch, error) {
-	path := filepath.Join(dir, "metrics.jsonl")
-	b, err := runfolder.ReadFile(path, runfolder.MaxText)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+// sameEpochs compares the epochs of a result with those of the metrics, which have times besides.
+func sameEpochs(result, metrics []Epoch) bool {
+	if len(result) != len(metrics) {
+		return false
 	}
-	if err != nil {
-		return nil, fmt.Errorf("nets: %w", err)
+	for i, m := range metrics {
+		m.Seconds, m.ImagesPerSecond = 0, 0
+		if !reflect.DeepEqual(m, result[i]) {
+			return false
+		}
 	}
-	var epochs []Epoch
-	for number, line := range bytes.Split(bytes.TrimSuffix(b, []byte("\n")), []byte("\n")) {
-		if len(line) == 0 {
-			continue
-		}
-		var e Epoch
-		if err := json.Unmarshal(line, &e); err != nil {
-			return nil, fmt.Errorf("nets: %s: line %d: %w", path, number+1, err)
-		}
-		if e.Epoch != len(epochs)+1 {
-			return nil, fmt.Errorf("nets: %s: line %d: epoch %d, want %d", path, number+1, e.Epoch, len(epochs)+1)
-		}
-		epochs = append(epochs, e)
-	}
-	return epochs, nil
+	return true
 }

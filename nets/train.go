@@ -3,14 +3,11 @@ package nets
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"runtime"
 	"time"
@@ -18,13 +15,12 @@ import (
 	"tqn/nets/dataset"
 	"tqn/nets/kernel"
 	"tqn/nets/network"
-	"tqn/nets/safetensors"
 	"tqn/quantize"
 	"tqn/runfolder"
 )
 
-// Where says where and how a run is carried out. Nothing in it changes a byte of result.json, except a precision or an
-// engine whose rounding differs.
+// Where says where and how a run is carried out. Nothing in it changes a byte of result.json, except a precision, an engine
+// or a kernel whose rounding differs.
 type Where struct {
 	Dir     string // the run folder, created if missing; a run found there is continued
 	DataDir string // where the data set's files are; empty: the data set's default folders
@@ -38,6 +34,9 @@ type Where struct {
 	// CheckpointEvery is the time between checkpoints inside an epoch; one is also written after every epoch and on
 	// interruption. 0 is a minute.
 	CheckpointEvery time.Duration
+
+	// KernelChange lets a run go on with a kernel that rounds otherwise than the one it was begun with ([ErrOtherKernel]).
+	KernelChange bool
 
 	Progress func(Progress)       // called after every step, may be nil
 	Warn     func(message string) // called for what a user should know (a damaged checkpoint), may be nil
@@ -57,53 +56,6 @@ type Progress struct {
 	Remaining       time.Duration
 }
 
-// Result is a finished run: result.json. It holds no times and no paths.
-type Result struct {
-	Config       Config  `json:"config"`
-	ConfigHash   string  `json:"config_hash"`
-	DataTitle    string  `json:"data_title"`
-	DataChecksum string  `json:"data_checksum"`
-	Kernel       string  `json:"kernel"` // sums of products depend on it in their rounding
-	TrainImages  int     `json:"train_images"`
-	TestImages   int     `json:"test_images"`
-	Steps        uint64  `json:"steps"`
-	TestError    float64 `json:"test_error"`      // percent, after the last epoch
-	TestLoss     float64 `json:"test_loss"`       // nats
-	TrainError   float64 `json:"train_error"`     // percent, over the last epoch's batches, as they were trained
-	TrainLoss    float64 `json:"train_loss"`      // nats
-	BestError    float64 `json:"best_test_error"` // percent, smallest over epochs: for information, never a selection
-	Epochs       []Epoch `json:"epochs"`
-	WeightHash   string  `json:"weight_hash"`  // SHA-256 of weights.safetensors
-	WeightBytes  int     `json:"weight_bytes"` // size of weights.safetensors
-	PackedBytes  int     `json:"packed_bytes"` // size of weights.packed.safetensors; 0 for adam
-}
-
-// Epoch is a line of metrics.jsonl (there with times) and an element of result.json (there without).
-type Epoch struct {
-	Epoch           int     `json:"epoch"` // from 1
-	Alpha           float64 `json:"alpha"` // learning rate
-	TrainLoss       float64 `json:"train_loss"`
-	TrainError      float64 `json:"train_error"` // percent, over the epoch's batches, as they were trained
-	TestLoss        float64 `json:"test_loss"`
-	TestError       float64 `json:"test_error"`        // percent
-	Layers          []Probe `json:"layers"`            // convolutions and linear layers, in order
-	Seconds         float64 `json:"seconds,omitempty"` // training and evaluation
-	ImagesPerSecond float64 `json:"images_per_second,omitempty"`
-}
-
-// Probe is what Section 6 observes of one layer's weights at the end of an epoch.
-type Probe struct {
-	Layer    string   `json:"layer"`
-	Weights  int      `json:"weights"`
-	Changed  float64  `json:"changed"`                  // percent of signs that differ from the initial ones (Figures 4, 5b)
-	Window   *float64 `json:"changed_window,omitempty"` // percent that differ from ChangeEvery epochs before, every ChangeEvery epochs (Figure 5c)
-	Flips    float64  `json:"flips"`                    // percent that differ from the epoch before
-	Distance float64  `json:"distance"`                 // mean |wb - wr|, wb the sign of wr (Figure 7); 0 for r and sr
-}
-
-// Role says what the weights are for: convolution weights or linear weights.
-func (p Probe) Role() network.Role { return network.RoleOf(p.Layer + ".weight") }
-
 // Manifest is manifest.json: the circumstances of a run, which are not part of its result.
 type Manifest struct {
 	Kernel  string   `json:"kernel"`
@@ -118,10 +70,10 @@ type Manifest struct {
 var ErrInterrupted = errors.New("interrupted; run the same command again to continue")
 
 // Retryable reports whether a failed Train may succeed when the same call is made again: it was interrupted, another
-// process held the folder, or the folder's file system failed. Everything else (a wrong configuration, missing or damaged data,
+// process held the folder, the folder's file system failed, or another machine has the kernel that the run was begun with. Everything else (a wrong configuration, missing or damaged data,
 // numbers that are not finite) will fail again.
 func Retryable(err error) bool {
-	return errors.Is(err, ErrInterrupted) || errors.Is(err, runfolder.ErrLocked) || errors.Is(err, runfolder.ErrStorage)
+	return errors.Is(err, ErrInterrupted) || errors.Is(err, runfolder.ErrLocked) || errors.Is(err, runfolder.ErrStorage) || errors.Is(err, ErrOtherKernel)
 }
 
 // ErrNotResident is what a BlockEngine's LoadSet wraps when it cannot hold a data set: Train then uses Step.
@@ -171,51 +123,66 @@ func Train(ctx context.Context, config Config, where Where) (Result, error) {
 	if where.CheckpointEvery <= 0 {
 		where.CheckpointEvery = time.Minute
 	}
-	if err := os.MkdirAll(where.Dir, 0o755); err != nil {
-		return Result{}, runfolder.StorageError(err)
-	}
-	unlock, err := runfolder.Lock(where.Dir)
+	folder, err := runfolder.Claim(where.Dir)
 	if err != nil {
 		return Result{}, err
 	}
-	defer unlock()
-	if err := claim(config, where); err != nil {
-		return Result{}, err
-	}
-	if result, done, err := finished(config, where.Dir); done || err != nil {
-		return result, err
-	}
-	t, err := prepare(config, where)
+	t, result, err := begin(config, where)
 	if err != nil {
+		folder.Abandon()
 		return Result{}, err
+	}
+	defer folder.Release()
+	if t == nil {
+		return result, nil
 	}
 	defer t.close()
 	return t.run(ctx)
 }
 
-// claim writes config.json, or compares it with the one that is there.
-func claim(config Config, where Where) error {
+// begin makes all checks and then writes config.json, which is what claims the folder for this run: a command that fails
+// before leaves the folder as it was. t is nil if the run is finished.
+func begin(config Config, where Where) (t *training, result Result, err error) {
 	path := filepath.Join(where.Dir, "config.json")
-	b, err := runfolder.ReadFile(path, runfolder.MaxText)
-	if errors.Is(err, fs.ErrNotExist) {
-		text, err := json.MarshalIndent(config, "", "  ")
-		if err != nil {
-			return fmt.Errorf("nets: config: %w", err)
-		}
-		return runfolder.WriteBytes(where.files, path, append(text, '\n'))
+	claimed, err := sameRun(config, where.Dir, path)
+	if err != nil {
+		return nil, Result{}, err
+	}
+	if result, done, err := finished(config, where.Dir); done || err != nil {
+		return nil, result, err
+	}
+	if t, err = prepare(config, where); err != nil || claimed {
+		return t, Result{}, err
+	}
+	text, err := json.MarshalIndent(config, "", "  ")
+	if err == nil {
+		err = runfolder.WriteBytes(where.files, path, append(text, '\n'))
 	}
 	if err != nil {
-		return runfolder.StorageError(err)
+		t.close()
+		return nil, Result{}, err
+	}
+	return t, Result{}, nil
+}
+
+// sameRun reports whether the folder holds this run. It is an error if it holds another.
+func sameRun(config Config, dir, path string) (bool, error) {
+	b, err := runfolder.ReadFile(path, runfolder.MaxText)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("nets: %w", err)
 	}
 	there, err := ParseConfig(b)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return false, fmt.Errorf("%s: %w", path, err)
 	}
 	if there.Hash() != config.Hash() {
-		return fmt.Errorf("nets: %s holds another run (%s); choose another folder, or the same settings: %s",
-			where.Dir, there, there.differences(config))
+		return false, fmt.Errorf("nets: %s holds another run (%s); choose another folder, or the same settings: %s",
+			dir, there, there.differences(config))
 	}
-	return nil
+	return true, nil
 }
 
 // finished returns the result of a run that is done.
@@ -231,20 +198,6 @@ func finished(config Config, dir string) (Result, bool, error) {
 		return Result{}, false, fmt.Errorf("nets: %s/result.json belongs to another configuration", dir)
 	}
 	return r, true, nil
-}
-
-// ReadResult reads a finished run's result.json. An unfinished run has none: the error wraps fs.ErrNotExist.
-func ReadResult(dir string) (Result, error) {
-	path := filepath.Join(dir, "result.json")
-	b, err := runfolder.ReadFile(path, runfolder.MaxText)
-	if err != nil {
-		return Result{}, fmt.Errorf("nets: %w", err)
-	}
-	var r Result
-	if err := json.Unmarshal(b, &r); err != nil {
-		return Result{}, fmt.Errorf("nets: %s: %w", path, err)
-	}
-	return r, nil
 }
 
 // training is a run in progress.
@@ -263,6 +216,8 @@ type training struct {
 	step         uint64
 	loss         network.Loss // of the current epoch so far
 	history      []Epoch
+	kernels      string // all that the run has used, see [joinKernels]
+	kept         string // what the newest checkpoint holds, for messages; empty: there is none
 
 	seconds float64   // of the current epoch, before this process
 	started time.Time // of the current epoch, or of this process if later
@@ -309,15 +264,20 @@ func prepare(config Config, where Where) (*training, error) {
 	}
 	if c == nil {
 		config.start(method).Set(t.engine)
+		t.kernels = t.engine.Kernel()
 		return t, nil
 	}
 	for _, ts := range t.engine.Tensors() {
 		t.engine.Set(ts.Name, c.tensors[ts.Name])
 	}
-	if c.Kernel != t.engine.Kernel() {
-		where.Warn(fmt.Sprintf("%s was begun with kernel %s and goes on with %s: their sums round differently, so the result is neither's alone",
-			where.Dir, c.Kernel, t.engine.Kernel()))
+	if t.kernels, err = joinKernels(c.Kernel, t.engine.Kernel(), where.KernelChange); err != nil {
+		t.close()
+		return nil, fmt.Errorf("nets: %s: %w", where.Dir, err)
 	}
+	if t.kernels != c.Kernel {
+		where.Warn(fmt.Sprintf("%s was begun with kernel %s and goes on with %s; its result will name %s", where.Dir, c.Kernel, t.engine.Kernel(), t.kernels))
+	}
+	t.kept = fmt.Sprintf("%s keeps epoch %d, batch %d", c.path, c.Epoch+1, c.Index)
 	t.epoch, t.index, t.step, t.loss, t.history, t.seconds = c.Epoch, c.Index, c.Step, c.Loss, c.History, c.Seconds
 	return t, nil
 }
@@ -493,7 +453,10 @@ func (t *training) named(err error) error {
 		if n.Step == 0 {
 			n.Step = t.step
 		}
-		return fmt.Errorf("%w (epoch %d); the last good checkpoint is kept in %s", err, t.epoch+1, t.where.Dir)
+		if t.kept == "" {
+			return fmt.Errorf("%w (epoch %d); there is no checkpoint yet", err, t.epoch+1)
+		}
+		return fmt.Errorf("%w (epoch %d); the checkpoint %s", err, t.epoch+1, t.kept)
 	}
 	return err
 }
@@ -513,7 +476,7 @@ func (t *training) endEpoch(alpha float64, test network.Loss) {
 // save writes a checkpoint.
 func (t *training) save() error {
 	c := &checkpoint{tensors: map[string][]float32{}, signs: map[string][]byte{}, checkpointHeader: checkpointHeader{
-		ConfigHash: t.config.Hash(), DataChecksum: t.set.Checksum, Kernel: t.engine.Kernel(), Epoch: t.epoch, Index: t.index, Step: t.step, Loss: t.loss,
+		ConfigHash: t.config.Hash(), DataChecksum: t.set.Checksum, Kernel: t.kernels, Epoch: t.epoch, Index: t.index, Step: t.step, Loss: t.loss,
 		Seconds: t.seconds + time.Since(t.started).Seconds(), History: t.history, Tensors: t.engine.Tensors()}}
 	for _, ts := range c.Tensors {
 		v := make([]float32, ts.Len())
@@ -522,7 +485,11 @@ func (t *training) save() error {
 	}
 	t.probes.save(c)
 	t.saved = time.Now()
-	return saveCheckpoint(t.where.files, t.where.Dir, c)
+	if err := saveCheckpoint(t.where.files, t.where.Dir, c); err != nil {
+		return err
+	}
+	t.kept = fmt.Sprintf("%s keeps epoch %d, batch %d", filepath.Join(t.where.Dir, checkpointName), c.Epoch+1, c.Index)
+	return nil
 }
 
 // writeMetrics writes metrics.jsonl whole: it is small, and so it never disagrees with the checkpoint for long.
@@ -541,27 +508,25 @@ func (t *training) writeMetrics() error {
 func (t *training) finish() (Result, error) {
 	full, packed, metadata, packedMetadata := weightFiles(t.engine, t.config)
 	r := Result{Config: t.config, ConfigHash: t.config.Hash(), DataTitle: t.set.Title, DataChecksum: t.set.Checksum,
-		Kernel: t.engine.Kernel(), TrainImages: t.set.Train.Len(), TestImages: t.set.Test.Len(), Steps: t.step}
-	var b bytes.Buffer
-	if err := safetensors.Write(&b, full, metadata); err != nil {
-		return r, fmt.Errorf("nets: weights: %w", err)
+		Kernel: t.kernels, TrainImages: t.set.Train.Len(), TestImages: t.set.Test.Len(), Steps: t.step}
+	b, err := encoded(full, metadata)
+	if err != nil {
+		return r, err
 	}
-	sum := sha256.Sum256(b.Bytes())
-	r.WeightHash, r.WeightBytes = hex.EncodeToString(sum[:]), b.Len()
-	if err := runfolder.WriteBytes(t.where.files, filepath.Join(t.where.Dir, weightsName), b.Bytes()); err != nil {
+	r.WeightHash, r.WeightBytes = sha256Hex(b), len(b)
+	if err := runfolder.WriteBytes(t.where.files, filepath.Join(t.where.Dir, weightsName), b); err != nil {
 		return r, err
 	}
 	if packed != nil {
-		b.Reset()
-		if err := safetensors.Write(&b, packed, packedMetadata); err != nil {
-			return r, fmt.Errorf("nets: weights: %w", err)
+		if b, err = encoded(packed, packedMetadata); err != nil {
+			return r, err
 		}
-		r.PackedBytes = b.Len()
-		if err := runfolder.WriteBytes(t.where.files, filepath.Join(t.where.Dir, packedName), b.Bytes()); err != nil {
+		r.PackedBytes = len(b)
+		if err := runfolder.WriteBytes(t.where.files, filepath.Join(t.where.Dir, packedName), b); err != nil {
 			return r, err
 		}
 	}
-	manifest := Manifest{Kernel: t.engine.Kernel(), Threads: t.where.Threads, Go: runtime.Version(),
+	manifest := Manifest{Kernel: t.kernels, Threads: t.where.Threads, Go: runtime.Version(),
 		System: runtime.GOOS + "/" + runtime.GOARCH, Sources: t.set.Sources}
 	if manifest.Threads == 0 {
 		manifest.Threads = runtime.GOMAXPROCS(0)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -41,7 +42,8 @@ func (Disk) SyncDir(dir string) error {
 	return d.Sync()
 }
 
-// ErrStorage is what an error is (errors.Is) that the file system gave: a full disk, a permission, a failing device. The same call may succeed later.
+// ErrStorage is what every error is (errors.Is) that the file system gave: a full disk, a permission, a failing device. The
+// same call may succeed later. A file that does not exist is fs.ErrNotExist and not this.
 var ErrStorage = errors.New("the file system failed")
 
 // storageError marks the error inside as the file system's.
@@ -54,25 +56,28 @@ func (e *storageError) Is(target error) bool { return target == ErrStorage }
 // StorageError marks an error as a failure of the file system: errors.Is(it, ErrStorage).
 func StorageError(err error) error { return &storageError{err} }
 
-// ErrLocked is what Train wraps when another process works on the run folder.
+// ErrLocked is what [Claim] wraps when another process works in the folder.
 var ErrLocked = errors.New("another process is working on this run folder")
+
+// lockName is the file in a folder that its lock is taken on.
+const lockName = "lock"
 
 // WriteTemporary writes a file's whole content under a temporary name beside it and makes it durable. Only the holder of
 // the folder's lock writes, so the name needs no randomness, and a file left by a crash is overwritten.
-func WriteTemporary(fs FileSystem, path string, content func(io.Writer) error) (temporary string, err error) {
+func WriteTemporary(files FileSystem, path string, content func(io.Writer) error) (temporary string, err error) {
 	temporary = path + ".tmp"
-	return temporary, writeDurable(fs, temporary, content)
+	return temporary, writeDurable(files, temporary, content)
 }
 
 // writeDurable writes a file and makes it durable; it leaves no file when it fails.
-func writeDurable(fs FileSystem, temporary string, content func(io.Writer) error) (err error) {
-	f, err := fs.Create(temporary)
+func writeDurable(files FileSystem, temporary string, content func(io.Writer) error) (err error) {
+	f, err := files.Create(temporary)
 	if err != nil {
 		return StorageError(err)
 	}
 	defer func() {
 		if err != nil {
-			fs.Remove(temporary) // makes room; if it fails too, the next writer overwrites it
+			files.Remove(temporary) // makes room; if it fails too, the next writer overwrites it
 			err = StorageError(err)
 		}
 	}()
@@ -88,21 +93,21 @@ func writeDurable(fs FileSystem, temporary string, content func(io.Writer) error
 }
 
 // WriteAtomic replaces a file: a reader, or a restart after a crash at any point, sees the old content or the new.
-func WriteAtomic(fs FileSystem, path string, content func(io.Writer) error) error {
-	temporary, err := WriteTemporary(fs, path, content)
+func WriteAtomic(files FileSystem, path string, content func(io.Writer) error) error {
+	temporary, err := WriteTemporary(files, path, content)
 	if err != nil {
 		return err
 	}
-	return moveInto(fs, temporary, path)
+	return moveInto(files, temporary, path)
 }
 
 // moveInto gives a written file its name, durably.
-func moveInto(fs FileSystem, temporary, path string) error {
-	if err := fs.Rename(temporary, path); err != nil {
-		fs.Remove(temporary)
+func moveInto(files FileSystem, temporary, path string) error {
+	if err := files.Rename(temporary, path); err != nil {
+		files.Remove(temporary)
 		return StorageError(err)
 	}
-	if err := fs.SyncDir(filepath.Dir(path)); err != nil {
+	if err := files.SyncDir(filepath.Dir(path)); err != nil {
 		return StorageError(err)
 	}
 	return nil
@@ -125,8 +130,9 @@ func WriteFile(path string, data []byte) error {
 	return moveInto(Disk{}, temporary, path)
 }
 
-func WriteBytes(fs FileSystem, path string, b []byte) error {
-	return WriteAtomic(fs, path, func(w io.Writer) error {
+// WriteBytes is [WriteAtomic] of bytes.
+func WriteBytes(files FileSystem, path string, b []byte) error {
+	return WriteAtomic(files, path, func(w io.Writer) error {
 		_, err := w.Write(b)
 		return err
 	})
@@ -135,14 +141,27 @@ func WriteBytes(fs FileSystem, path string, b []byte) error {
 // MaxText bounds the configuration and result files that are read whole.
 const MaxText = 256 << 20
 
-// ReadFile reads a file of at most limit bytes.
+// ReadFile reads a file of at most limit bytes. Its error is fs.ErrNotExist where there is no file, [ErrStorage] where the
+// file system does not give it out, and neither where what is there is no regular file or too large.
 func ReadFile(path string, limit int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, err
+		return nil, unreadable(err)
 	}
 	if !info.Mode().IsRegular() || info.Size() > limit {
 		return nil, fmt.Errorf("%s: want a regular file of at most %d bytes, not %v of %d", path, limit, info.Mode(), info.Size())
 	}
-	return os.ReadFile(path)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	return b, nil
+}
+
+// unreadable marks an error of reading as the file system's, unless there is nothing to read.
+func unreadable(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return StorageError(err)
 }

@@ -5,39 +5,58 @@ package runfolder
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 )
 
-// Lock takes the run folder's lock and returns the function that gives it back. The operating system gives it back when
-// the process ends, however it ends, so a lock is never stale.
-func Lock(dir string) (unlock func(), err error) {
-	path := filepath.Join(dir, "lock")
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		return nil, StorageError(err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		defer f.Close()
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, StorageError(fmt.Errorf("lock %s: %w", path, err))
+// lock takes the folder's lock and returns the function that gives it back; made says that the lock file is new. The
+// operating system gives the lock back when the process ends, however it ends, so a lock is never stale.
+func lock(dir string) (unlock func(), made bool, err error) {
+	path := filepath.Join(dir, lockName)
+	for {
+		_, err := os.Lstat(path)
+		made = errors.Is(err, fs.ErrNotExist)
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+		if err != nil {
+			return nil, false, StorageError(err)
 		}
-		holder := make([]byte, 64)
-		n, _ := f.Read(holder)
-		return nil, fmt.Errorf("runfolder: %s: %w (%s)", dir, ErrLocked, strings.TrimSpace(string(holder[:n])))
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+			defer f.Close()
+			if !errors.Is(err, syscall.EWOULDBLOCK) {
+				return nil, false, StorageError(fmt.Errorf("lock %s: %w", path, err))
+			}
+			holder := make([]byte, 64)
+			n, _ := f.Read(holder)
+			return nil, false, fmt.Errorf("runfolder: %s: %w (%s)", dir, ErrLocked, strings.TrimSpace(string(holder[:n])))
+		}
+		if !sameFile(f, path) { // whoever held it before has taken the file away: this lock would keep nobody out
+			f.Close()
+			continue
+		}
+		host, _ := os.Hostname()
+		f.Truncate(0)
+		f.WriteAt(fmt.Appendf(nil, "process %d on %s\n", os.Getpid(), host), 0) // for the message above only
+		return func() { f.Close() }, made, nil
 	}
-	host, _ := os.Hostname()
-	f.Truncate(0)
-	f.WriteAt(fmt.Appendf(nil, "process %d on %s\n", os.Getpid(), host), 0) // for the message above only
-	return func() { f.Close() }, nil
+}
+
+// sameFile reports whether an open file is still the one that the path names.
+func sameFile(f *os.File, path string) bool {
+	a, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	b, err := os.Lstat(path)
+	return err == nil && os.SameFile(a, b)
 }
 
 // Holder reports whether a process holds a run folder's lock, and which, as it has signed. It takes the lock, shared, for a
 // moment: a run that starts in that moment fails with [ErrLocked].
 func Holder(dir string) (holder string, held bool) {
-	f, err := os.Open(filepath.Join(dir, "lock"))
+	f, err := os.Open(filepath.Join(dir, lockName))
 	if err != nil {
 		return "", false
 	}

@@ -122,6 +122,7 @@ not been interrupted.`,
 	cmd.Flags().StringVar(&where.Dir, "out", "", "run folder")
 	cmd.Flags().IntVar(&where.Threads, "threads", 0, "worker threads; 0 is all CPUs; the result does not depend on it")
 	cmd.Flags().DurationVar(&where.CheckpointEvery, "checkpoint-every", time.Minute, "time between checkpoints within an epoch")
+	cmd.Flags().BoolVar(&where.KernelChange, "kernel-change", false, "go on with a kernel whose sums round otherwise than those of the kernel that the run was begun with; the result names both")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the layer table and train nothing")
 	return cmd
 }

@@ -5,6 +5,8 @@ package safetensors
 
 import (
 	"bufio"
+	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -58,7 +60,9 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	return out.Flush()
 }
 
-// Parse decodes a file with F32 and U8 tensors. What it allocates is bounded by len(b).
+// Parse decodes a file with F32 and U8 tensors. It is strict where a lenient reader would hand out wrong numbers: the
+// tensors cover every byte of the data once, no name or key appears twice, and a tensor's entry has its three keys and no
+// other. What it allocates is bounded by len(b).
 func Parse(b []byte) (map[string]Tensor, map[string]string, error) {
 	if len(b) < 8 {
 		return nil, nil, fmt.Errorf("safetensors: %d bytes are too few", len(b))
@@ -67,50 +71,153 @@ func Parse(b []byte) (map[string]Tensor, map[string]string, error) {
 	if n > uint64(len(b)-8) || n > maxSafeHeader {
 		return nil, nil, fmt.Errorf("safetensors: offset 0: header of %d bytes in a file of %d", n, len(b))
 	}
-	var raw map[string]json.RawMessage
-	if err := json.Unmarshal(b[8:8+n], &raw); err != nil {
+	raw, err := object(b[8 : 8+n])
+	if err != nil {
 		return nil, nil, fmt.Errorf("safetensors: offset 8: header: %w", err)
 	}
-	data, tensors, metadata := b[8+n:], map[string]Tensor{}, map[string]string{}
-	covered := 0
-	for _, name := range slices.Sorted(maps.Keys(raw)) {
-		if name == "__metadata__" {
-			if err := json.Unmarshal(raw[name], &metadata); err != nil {
-				return nil, nil, fmt.Errorf("safetensors: offset 8: metadata: %w", err)
-			}
-			continue
+	metadata := map[string]string{}
+	if m, ok := raw["__metadata__"]; ok {
+		if metadata, err = stringsOf(m); err != nil {
+			return nil, nil, fmt.Errorf("safetensors: offset 8: metadata: %w", err)
 		}
-		var h safeHeader
-		if err := json.Unmarshal(raw[name], &h); err != nil {
-			return nil, nil, fmt.Errorf("safetensors: offset 8: tensor %q: %w", name, err)
-		}
-		from, to := h.Offsets[0], h.Offsets[1]
-		if from < 0 || to < from || to > len(data) {
-			return nil, nil, fmt.Errorf("safetensors: tensor %q: data offsets %v outside the %d bytes of data", name, h.Offsets, len(data))
-		}
-		each := map[string]int{"F32": 4, "U8": 1}[h.DType]
-		if each == 0 {
-			return nil, nil, fmt.Errorf("safetensors: tensor %q: type %q; want F32 or U8", name, h.DType)
-		}
-		size, err := Size(h.Shape, each, to-from)
-		if err != nil || size != to-from {
-			return nil, nil, fmt.Errorf("safetensors: tensor %q: shape %v of %s in %d bytes", name, h.Shape, h.DType, to-from)
-		}
-		if covered += size; covered > len(data) {
-			return nil, nil, errors.New("safetensors: tensors overlap")
-		}
-		s := Tensor{Name: name, DType: h.DType, Shape: h.Shape}
-		if each == 4 {
-			s.F32 = Floats(data[from:to])
-		} else {
-			s.U8 = slices.Clone(data[from:to])
-		}
-		tensors[name] = s
+		delete(raw, "__metadata__")
 	}
-	if covered != len(data) {
-		return nil, nil, fmt.Errorf("safetensors: the tensors cover %d of %d bytes of data", covered, len(data))
+	data, tensors := b[8+n:], map[string]Tensor{}
+	var spans []span
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
+		t, at, err := tensorAt(raw[name], data)
+		if err != nil {
+			return nil, nil, fmt.Errorf("safetensors: tensor %q: %w", name, err)
+		}
+		t.Name = name
+		tensors[name] = t
+		spans = append(spans, span{name, at[0], at[1]})
+	}
+	if err := tile(spans, len(data)); err != nil {
+		return nil, nil, fmt.Errorf("safetensors: %w", err)
 	}
 	return tensors, metadata, nil
+}
+
+// tensorAt decodes one entry of the header and copies its tensor out of the data.
+func tensorAt(entry json.RawMessage, data []byte) (t Tensor, at [2]int, err error) {
+	fields, err := object(entry)
+	if err != nil {
+		return t, at, err
+	}
+	var offsets []int
+	for key, into := range map[string]any{"dtype": &t.DType, "shape": &t.Shape, "data_offsets": &offsets} {
+		if _, ok := fields[key]; !ok || string(fields[key]) == "null" {
+			return t, at, fmt.Errorf("no %s", key)
+		}
+		if err := json.Unmarshal(fields[key], into); err != nil {
+			return t, at, fmt.Errorf("%s: %w", key, err)
+		}
+		delete(fields, key)
+	}
+	for key := range fields {
+		return t, at, fmt.Errorf("unknown key %q; want dtype, shape and data_offsets", key)
+	}
+	if len(offsets) != 2 {
+		return t, at, fmt.Errorf("data offsets %v; want where it begins and where it ends", offsets)
+	}
+	at = [2]int(offsets)
+	if at[0] < 0 || at[1] < at[0] || at[1] > len(data) {
+		return t, at, fmt.Errorf("data offsets %v outside the %d bytes of data", at, len(data))
+	}
+	each := map[string]int{"F32": 4, "U8": 1}[t.DType]
+	if each == 0 {
+		return t, at, fmt.Errorf("type %q; want F32 or U8", t.DType)
+	}
+	if size, err := Size(t.Shape, each, at[1]-at[0]); err != nil || size != at[1]-at[0] {
+		return t, at, fmt.Errorf("shape %v of %s in %d bytes", t.Shape, t.DType, at[1]-at[0])
+	}
+	if each == 4 {
+		t.F32 = Floats(data[at[0]:at[1]])
+	} else {
+		t.U8 = slices.Clone(data[at[0]:at[1]])
+	}
+	return t, at, nil
+}
+
+// span is where a tensor lies in the data.
+type span struct {
+	name     string
+	from, to int
+}
+
+// tile checks that every byte of the data belongs to exactly one tensor.
+func tile(spans []span, size int) error {
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to)) })
+	end, last := 0, "the header"
+	for _, s := range spans {
+		switch {
+		case s.from < end:
+			return fmt.Errorf("tensors overlap: %q begins at %d, where %q has not ended", s.name, s.from, last)
+		case s.from > end:
+			return fmt.Errorf("bytes %d to %d of the data, between %q and %q, belong to no tensor", end, s.from, last, s.name)
+		}
+		end, last = s.to, s.name
+	}
+	if end != size {
+		return fmt.Errorf("bytes %d to %d of the data, behind %q, belong to no tensor", end, size, last)
+	}
+	return nil
+}
+
+// object decodes a JSON object whose keys are all different.
+func object(b []byte) (map[string]json.RawMessage, error) {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	open, err := dec.Token()
+	if err != nil {
+		return nil, err
+	}
+	if open != json.Delim('{') {
+		return nil, fmt.Errorf("%v where an object should begin", open)
+	}
+	fields := map[string]json.RawMessage{}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		name := key.(string) // the decoder takes nothing else for a key
+		if _, ok := fields[name]; ok {
+			return nil, fmt.Errorf("%q appears twice", name)
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return nil, err
+		}
+		fields[name] = value
+	}
+	if _, err := dec.Token(); err != nil { // the closing brace
+		return nil, err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, errors.New("something follows the object")
+	}
+	return fields, nil
+}
+
+// stringsOf decodes an object of strings.
+func stringsOf(b []byte) (map[string]string, error) {
+	fields, err := object(b)
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]string{}
+	for key, value := range fields {
+		var s *string
+		if err := json.Unmarshal(value, &s); err != nil {
+			return nil, fmt.Errorf("%q: %w", key, err)
+		}
+		if s == nil {
+			return nil, fmt.Errorf("%q is null; want a string", key)
+		}
+		values[key] = *s
+	}
+	return values, nil
 }
 
 // WriteFloats writes values little-endian; errors stay in w.
@@ -144,6 +251,7 @@ func Size(shape []int, each, available int) (int, error) {
 	return size, nil
 }
 
+// Floats decodes little-endian values.
 func Floats(b []byte) []float32 {
 	v := make([]float32, len(b)/4)
 	for i := range v {

@@ -1,0 +1,41 @@
+package nets
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tqn/dispatch"
+)
+
+// ErrOtherKernel is what Train wraps when the run was begun with another kernel than this process has: their sums of
+// products round differently, so that the result would be neither's alone. [Where.KernelChange] allows it.
+var ErrOtherKernel = errors.New("begun with another kernel")
+
+// roundsLike reports whether two kernels give the same bits. avx2 and avx512 do: they add the same products in the same
+// order, eight or sixteen sums at a time, each with fused multiply-adds. All others differ.
+func roundsLike(a, b string) bool {
+	vectors := []string{dispatch.AVX2, dispatch.AVX512}
+	return a == b || slices.Contains(vectors, a) && slices.Contains(vectors, b)
+}
+
+// kernelSeparator joins the kernels of a run that has used several, in the order in which they first took part:
+// "generic+avx512".
+const kernelSeparator = "+"
+
+// joinKernels adds a kernel to those that a run has used so far. It is an error if it rounds otherwise than one of them, unless that
+// is allowed.
+func joinKernels(so, kernel string, allowed bool) (string, error) {
+	used := strings.Split(so, kernelSeparator)
+	if slices.Contains(used, kernel) || so == kernel {
+		return so, nil
+	}
+	for _, u := range used {
+		if !allowed && !roundsLike(u, kernel) {
+			return so, fmt.Errorf("%w (%s) than this process has (%s): their sums round differently; set %s=%s if this machine has it, or allow it with tqn train --kernel-change, and the result will name both",
+				ErrOtherKernel, so, kernel, dispatch.Variable, used[len(used)-1])
+		}
+	}
+	return so + kernelSeparator + kernel, nil
+}
