@@ -18,8 +18,8 @@ import (
 	"testing"
 	"time"
 
-	"tqn/nets/network"
 	"tqn/nets"
+	"tqn/nets/network"
 	"tqn/runfolder"
 )
 
