@@ -27,7 +27,7 @@ var arrows = map[string][]string{
 	"nets/network":     {"quantize", "nets/kernel"},
 	"nets/safetensors": {},
 	"runfolder":        {},
-	"nets":             {"quantize", "nets/kernel", "nets/dataset", "nets/network", "nets/safetensors", "runfolder"},
+	"nets":             {"quantize", "nets/kernel", "nets/dataset", "nets/network", "nets/safetensors", "runfolder", "dispatch"},
 	"pjrt":             {},
 	"nets/bench":       {"quantize", "nets", "nets/dataset", "nets/kernel", "nets/network"},
 	"nets/xla":         {"quantize", "nets", "nets/dataset", "nets/kernel", "nets/network", "pjrt"},
