@@ -57,7 +57,7 @@ var onlyIn = map[string]string{
 // results, formulas and names, nothing that simulates or solves.
 var plain = map[string][]string{
 	"toy": {"Result", "Figure2Row", "Default", "Start", "SensitivityAlpha", "Figure3Eps", "Objective", "Basin"},
-	"referee": {"Verification", "Paper", "Result", "Claim", "Figure", "Panel", "Series", "Role", "QuantizedWeights", "Law", "Errata",
+	"referee": {"Verification", "Paper", "Result", "Claim", "Figure", "Panel", "Series", "Role", "QuantizedWeights", "Law", "Errata", "WorstCase",
 		"Sentence", "Finding", "Against", "Word", "Holds", "Violated", "Undecided", "NotRun", "TooSmall", "SectionError",
 		"StudyRun", "StudyResult", "StudyEpoch",
 		"Of", "Under", "Unexpected", "IsControl",

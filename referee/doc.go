@@ -32,5 +32,6 @@
 // Measurements are numbered. The number is the place of a record among the others
 // and decides which random numbers a sampled one draws; so a new measurement takes a
 // free number ([Plan.From]) and changes nothing that exists. Taken are 0 to 129 by
-// Section 4, 1000 to 1999 by the counterexamples and 2000 to 2299 by Theorems 5 and 6.
+// Section 4, 1000 to 1999 by the counterexamples 2000 to 2299 by Theorems 5 and 6, and
+// 3000 to 3799 by the worst cases of Theorems 1 to 4.
 package referee

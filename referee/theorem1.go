@@ -10,7 +10,7 @@ func theorem1() Result {
 	return Result{
 		Statement: statement("theorem1"),
 		Meaning:   "SR on a strongly convex function converges at the rate of SGD down to a floor proportional to Delta.",
-		Claims:    append([]Claim{{Name: "theorem1", Says: "E F(wbar_T) - F* of SR is at most the bound"}}, linesOfSR("theorem1")...),
+		Claims:    append(append([]Claim{{Name: "theorem1", Says: "E F(wbar_T) - F* of SR is at most the bound"}}, linesOfSR("theorem1")...), worstClaim("theorem1")),
 		Plan:      planTheorem1,
 		Figure:    func(seed uint64) (Figure, error) { return srFigure("theorem1", seed) },
 		Caption:   srCaption,
@@ -37,4 +37,5 @@ func planTheorem1(p *Plan) {
 	far, err := convex.NewInstance(tight, 1, []float64{1}, strong(tight), 2000)
 	p.fail(err)
 	p.proofControls("theorem1", far)
+	p.worstCases("theorem1", 3000)
 }

@@ -20,7 +20,8 @@ func theorem2() Result {
 		Claims: append(claims,
 			Claim{Name: "theorem2.step-sum", Says: "sum_{t<=T} 1/sqrt(t) <= sqrt(T+1), which the proofs of Theorems 2 and 3 use; derived: <= 2 sqrt(T) - 1", False: false_[:1]},
 			Claim{Name: "theorem2.counterexample", Says: "the statement as printed, on the smallest instances found that refute it", False: false_},
-			Claim{Name: "theorem2.repaired", Says: "the derived bound on these instances"}),
+			Claim{Name: "theorem2.repaired", Says: "the derived bound on these instances"},
+			worstClaim("theorem2", false_...)),
 		Plan:    planTheorem2,
 		Figure:  func(seed uint64) (Figure, error) { return srFigure("theorem2", seed) },
 		Caption: srCaption,
@@ -28,6 +29,7 @@ func theorem2() Result {
 }
 
 func planTheorem2(p *Plan) {
+	p.worstCases("theorem2", 3200)
 	tight := convex.Tight(1, 1, 1, 0)
 	printed := violated(bounds.Printed, bounds.Appendix)
 	p.From(69)

@@ -14,6 +14,7 @@ func theorem3() Result {
 			{Name: "theorem3.counterexample", Says: "the statement as printed, on the smallest instance found that refutes it",
 				False: []Reading{{bounds.Printed, bounds.Stochastic}, {bounds.Printed, bounds.Nearest}}},
 			{Name: "theorem3.repaired", Says: "the derived bound on this instance"},
+			worstClaim("theorem3", Reading{bounds.Printed, bounds.Stochastic}),
 		},
 		Plan:    planTheorem3,
 		Figure:  func(seed uint64) (Figure, error) { return bcFigure("theorem3", seed) },
@@ -22,6 +23,7 @@ func theorem3() Result {
 }
 
 func planTheorem3(p *Plan) {
+	p.worstCases("theorem3", 3400)
 	p.From(103)
 	for _, r := range []struct {
 		rule quantize.Rule

@@ -15,6 +15,7 @@ func theorem4() Result {
 				False: []Reading{{bounds.Printed, bounds.Stochastic}, {bounds.Printed, bounds.Nearest}}},
 			{Name: "theorem4.counterexample", Says: "the statement as printed, on the smallest instance found that refutes it", False: []Reading{{bounds.Printed, bounds.Stochastic}}},
 			{Name: "theorem4.repaired", Says: "the derived bound on this instance"},
+			worstClaim("theorem4"),
 		},
 		Plan:    planTheorem4,
 		Figure:  func(seed uint64) (Figure, error) { return bcFigure("theorem4", seed) },
@@ -23,6 +24,7 @@ func theorem4() Result {
 }
 
 func planTheorem4(p *Plan) {
+	p.worstCases("theorem4", 3600)
 	p.From(109)
 	cubic4 := convex.NewHalfCubic(-1, 1, 1, 2, spread(4, -0.3, 0.3), 0.3)
 	for _, in := range []convex.Instance{

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"runtime"
 	"slices"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"tqn/bounds"
 	"tqn/evidence"
@@ -76,13 +79,44 @@ var Cases = sync.OnceValues(func() ([]Case, error) {
 		return nil, err
 	}
 	cases := make([]Case, len(all))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, c := range all {
-		if cases[i], err = c.Check(); err != nil {
-			return nil, err
-		}
+		group.Go(func() (err error) {
+			cases[i], err = c.Check()
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
 	return cases, nil
 })
+
+// Problems are the problems of the committed certificates in the order of [Cases], without the proofs.
+var Problems = sync.OnceValues(func() ([]Problem, error) {
+	all, err := certificates()
+	if err != nil {
+		return nil, err
+	}
+	problems := make([]Problem, len(all))
+	for i, c := range all {
+		problems[i] = c.Problem
+	}
+	return problems, nil
+})
+
+// Row names everything of a problem but T, as in the names of the certificates: "theorem2-k2-9/4", "theorem3-k2-1-l-16".
+func (p Problem) Row() string {
+	text := p.Claim()
+	if p.K2 != nil {
+		text += "-k2-" + p.K2.RatString()
+	}
+	if p.L != nil {
+		text += "-l-" + p.L.RatString()
+	}
+	return text
+}
 
 // K is k = c G/D, or 0 for Theorems 1 and 4.
 func (p Problem) K() float64 {

@@ -28,6 +28,7 @@ type verifyOptions struct {
 	drop         []string
 	model        string
 	errata       string
+	worstCases   string
 	ridge, half  float64
 	deltas       []float64
 	t            int
@@ -65,6 +66,16 @@ texts are named with --categorical or left out with --drop; missing values are r
 				}
 				return reports.WriteErrata(o.errata, numbers)
 			}
+			if o.worstCases != "" {
+				if cmd.Flags().NFlag() > 1 {
+					return errors.New("--worst-cases writes the page on worst cases and nothing else: no other flag has an effect with it")
+				}
+				rows, err := referee.WorstCases()
+				if err != nil {
+					return err
+				}
+				return reports.WriteWorstCases(o.worstCases, rows)
+			}
 			return e.verify(cmd.Context(), o)
 		},
 	}
@@ -73,6 +84,7 @@ texts are named with --categorical or left out with --drop; missing values are r
 	f.Uint64Var(&o.seed, "seed", 1, "seed of the gradient samples and the stochastic rounding")
 	f.StringVar(&o.out, "out", "", "folder for the report: verify.md and its figures")
 	f.StringVar(&o.errata, "errata", "", "write the list of errata with its counterexamples to this file, and nothing else")
+	f.StringVar(&o.worstCases, "worst-cases", "", "check every certificate of a worst case and write the page about them to this file, and nothing else")
 	f.StringVar(&o.data, "data", "", "CSV file with a header: verify on a regression on it instead of the built-in instances")
 	f.StringVar(&o.target, "target", "", "the column of --data to predict")
 	f.StringArrayVar(&o.categorical, "categorical", nil, "a column of --data whose texts name categories (yes and no, cities): it becomes columns of 0 and 1; may be repeated")

@@ -1,0 +1,154 @@
+package referee
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"tqn/bounds"
+	"tqn/evidence"
+	"tqn/worst"
+)
+
+// refuted says from which T on the worst case exceeds the printed bound and the bound of the appendix, among the committed certificates; 0: never. It is
+// written down and not computed, so that a certificate which says otherwise is found.
+type refuted struct{ printed, appendix int }
+
+// refutedFrom is by worst.Problem.Row; a row that is not here is nowhere refuted.
+var refutedFrom = map[string]refuted{
+	"theorem2-k2-9/20":        {0, 16},
+	"theorem2-k2-49/100":      {0, 10},
+	"theorem2-k2-9/16":        {0, 6},
+	"theorem2-k2-81/100":      {0, 3},
+	"theorem2-k2-1":           {0, 3},
+	"theorem2-k2-25/16":       {0, 10},
+	"theorem2-k2-169/100":     {0, 10},
+	"theorem2-k2-2":           {12, 3},
+	"theorem2-k2-9/4":         {10, 10},
+	"theorem2-k2-3":           {10, 10},
+	"theorem2-k2-49/16":       {7, 7},
+	"theorem2-k2-4":           {7, 7},
+	"theorem2-k2-9/2":         {6, 6},
+	"theorem2-k2-9":           {10, 10},
+	"theorem2-k2-16":          {0, 10},
+	"theorem3-k2-9/4-l-16":    {5, 0},
+	"theorem3-k2-25/16-l-100": {3, 0},
+}
+
+// at is the verdict that is expected of a form.
+func (r refuted) at(f bounds.Form, t int) evidence.Verdict {
+	from := map[bounds.Form]int{bounds.Printed: r.printed, bounds.Appendix: r.appendix}[f]
+	if from > 0 && t >= from {
+		return evidence.Violated
+	}
+	return evidence.Holds
+}
+
+// worstClaim is the claim that a theorem's decay bounds the worst case.
+func worstClaim(claim string, false_ ...Reading) Claim {
+	return Claim{Name: claim + ".worst-case", False: false_,
+		Says: "as Delta -> 0 and without gradient noise, the largest F(wbar_T) - F* over all functions and all W, enclosed by a checked certificate and an instance, is at most the bound"}
+}
+
+// worstCases measures it: of each row of certificates T = 3, the largest T, and where a bound is first exceeded. The certificates are all checked whichever are
+// shown.
+func (p *Plan) worstCases(claim string, number int) {
+	problems, err := worst.Problems()
+	p.fail(err)
+	p.From(number)
+	for i, problem := range problems {
+		last := i+1 == len(problems) || problems[i+1].Row() != problem.Row()
+		r := refutedFrom[problem.Row()]
+		if problem.Claim() != claim || !last && !slices.Contains([]int{3, r.printed, r.appendix}, problem.T) {
+			continue
+		}
+		p.worstCase(problem, i, "", 1, func(f bounds.Form) evidence.Verdict { return r.at(f, problem.T) })
+	}
+	i := slices.IndexFunc(problems, func(q worst.Problem) bool { return q.Claim() == claim && q.T == 2 })
+	if i < 0 {
+		p.fail(fmt.Errorf("no certificate of %s with T = 2", claim))
+		return
+	}
+	p.worstCase(problems[i], i, controlMark+"half the bound: ", 0.5, func(bounds.Form) evidence.Verdict { return evidence.Violated })
+}
+
+// worstCase adds the certificate with the given index against every form times scale; a control only against the derived one.
+func (p *Plan) worstCase(problem worst.Problem, index int, mark string, scale float64, expected func(bounds.Form) evidence.Verdict) {
+	claim := problem.Claim()
+	p.add(Measurement{Claim: claim + ".worst-case", Measure: func(ctx context.Context, _ Draw) ([]evidence.Record, error) {
+		cases, err := worst.Cases()
+		if err != nil {
+			return nil, err
+		}
+		var records []evidence.Record
+		for _, f := range worstForms(claim) {
+			if mark != "" && f != bounds.Derived {
+				continue
+			}
+			bound, err := problem.Bound(f)
+			if err != nil {
+				return nil, err
+			}
+			records = append(records, judged(claim+".worst-case", bounds.Stochastic, mark+problem.Name(), cases[index].Result(), target{f, scale * bound, expected(f)}))
+		}
+		return records, ctx.Err()
+	}})
+}
+
+// worstForms are the forms whose decay the worst cases are compared with.
+func worstForms(claim string) []bounds.Form {
+	var forms []bounds.Form
+	for _, f := range []bounds.Form{bounds.Printed, bounds.Appendix, bounds.Derived, bounds.Sharp} {
+		if slices.Contains(statement(claim).Forms, f) {
+			forms = append(forms, f)
+		}
+	}
+	return forms
+}
+
+// WorstCase is a line of docs/worst-cases.md.
+type WorstCase struct {
+	Row                                 string // worst.Problem.Row
+	T, Dim, Weights                     int
+	K, L                                float64
+	Lower, Upper                        float64
+	Printed, Appendix, Derived, Sharp   float64 // Appendix is 0 where there is none
+	PrintedIsRefuted, AppendixIsRefuted bool
+}
+
+// WorstCases checks all certificates and sets every worst case beside the bounds, row by row.
+func WorstCases() ([][]WorstCase, error) {
+	cases, err := worst.Cases()
+	if err != nil {
+		return nil, err
+	}
+	var rows [][]WorstCase
+	for i, c := range cases {
+		w := WorstCase{Row: c.Row(), T: c.T, Dim: c.Dim, Weights: c.Weights, K: c.K(), L: c.LFloat(), Lower: c.Lower, Upper: c.Upper}
+		for _, f := range worstForms(c.Claim()) {
+			bound, err := c.Bound(f)
+			if err != nil {
+				return nil, err
+			}
+			verdict := c.Result().AtMost(bound)
+			if verdict == evidence.Undecided && (f == bounds.Printed || f == bounds.Appendix) {
+				return nil, fmt.Errorf("referee: %s: the enclosure does not decide the %s bound %v", c.Name(), f, bound)
+			}
+			switch f {
+			case bounds.Printed:
+				w.Printed, w.PrintedIsRefuted = bound, verdict == evidence.Violated
+			case bounds.Appendix:
+				w.Appendix, w.AppendixIsRefuted = bound, verdict == evidence.Violated
+			case bounds.Derived:
+				w.Derived = bound
+			case bounds.Sharp:
+				w.Sharp = bound
+			}
+		}
+		if i == 0 || cases[i-1].Row() != c.Row() {
+			rows = append(rows, nil)
+		}
+		rows[len(rows)-1] = append(rows[len(rows)-1], w)
+	}
+	return rows, nil
+}
