@@ -1,6 +1,7 @@
 package referee
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -200,6 +201,9 @@ func TestUnclippedDistances(t *testing.T) {
 	for _, id := range []string{"decay-distance", "decay-towards-1"} {
 		if v := s[id].Verdict(); v != Undecided || !strings.Contains(fmt.Sprint(s[id].Findings), "no bound") {
 			t.Errorf("%s: %s: %+v", id, v, s[id].Findings)
+		}
+		if _, err := json.Marshal(s[id]); err != nil { // infinite ends of an interval
+			t.Error(err)
 		}
 	}
 }

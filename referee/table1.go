@@ -173,6 +173,9 @@ func (j *judge) say(id, place, quote, asks string, ask func(TrainedColumn) []Fin
 	for _, c := range j.columns {
 		for _, f := range ask(c) {
 			f.Column, f.Scaled = c.ID, len(c.Scaled) > 0
+			if math.IsInf(f.Lower, 0) || math.IsInf(f.Upper, 0) { // no interval; JSON has no word for infinity
+				f.Lower, f.Upper = 0, 0
+			}
 			if j.tooSmall && f.Verdict != NotRun {
 				f.Verdict = TooSmall
 			}

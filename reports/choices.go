@@ -127,6 +127,16 @@ func (c *Choices) answer(p func(string, ...any)) {
 	}
 	p("After 5,000 updates already the sentence is violated from: %s. It still holds from: %s. It is undecided from: %s. Not run: %s.", list(words[referee.Violated]), list(words[referee.Holds]), list(words[referee.Undecided]), list(words[referee.NotRun]))
 	p("")
+	nearest := choiceCurve{}
+	for _, l := range c.long() {
+		if l.run.Steps >= paperUpdates && strings.HasPrefix(l.name, "BC") && !strings.Contains(l.name, "0.003") && (nearest.name == "" || most(l.run) < most(nearest.run)) {
+			nearest = l
+		}
+	}
+	if nearest.name != "" {
+		p("Nearest to it at the paper's learning rate is %s, with %.1f %% and a mean distance |wb - wr| of %.2f at the end. Distances above 1 are possible only without the clip; the vertical axis of Figure 7(c) runs to 2.5.", nearest.name, most(nearest.run), lastOf(nearest.run).Distance)
+		p("")
+	}
 	p("Where each start comes from: `he` is that of the residual networks the paper follows, `torch7` that of the library it uses, `glorot` Lasagne's, `uniform` that of the original BinaryConnect on CIFAR-10 (its H = 1), which also has *BinaryConnect's step lengths* (its `W_LR_scale = \"Glorot\"`), and `rademacher` is what Appendix H.3 says of SR and R.")
 	p("")
 	for _, r := range c.Paper {

@@ -18,10 +18,10 @@ var lessons = []struct{ says, better, worse string }{
 	{"Rounding at random beats rounding to nearest", "sr", "r"},
 }
 
-// meaning is the report's first paragraph: what the table says, lesson by lesson.
-func (t *Table1) meaning() string {
+// Meaning is the report's first paragraph: what the table says, lesson by lesson.
+func (t *Table1) Meaning() string {
 	if t.Plan.Preset == "smoke" {
-		return "**These runs show that the program works from data to report. They are too small to judge anything the paper says.**"
+		return "These runs show that the program works from data to report. They are too small to judge anything the paper says."
 	}
 	var said []string
 	for _, l := range lessons {
@@ -29,7 +29,20 @@ func (t *Table1) meaning() string {
 		i := slices.IndexFunc(t.Sentences, func(s referee.Sentence) bool { return s.ID == id })
 		said = append(said, fmt.Sprintf("%s (%s < %s): %s.", l.says, methodTitle(l.better), methodTitle(l.worse), t.words(t.Sentences[i].Findings, l.better, l.worse)))
 	}
-	return "**" + strings.Join(said, " ") + "**"
+	return strings.Join(said, " ")
+}
+
+// late says why runs of few updates show SR above R, where this table's do.
+func (t *Table1) late() string {
+	for i := range t.columns {
+		c := &t.columns[i]
+		sr, r := c.entry("sr", ""), c.entry("r", "")
+		if c.exact() || sr == nil || r == nil || sr.mean < r.mean {
+			continue
+		}
+		return fmt.Sprintf("In runs as short as %s's (%d updates of SR) SR-ADAM is not yet better than R-ADAM: at the paper's protocol that order comes only after the drops of the learning rate, and last of all comparisons (docs/choices.md shows from which update on).", c.ID, sr.runs[0].Steps)
+	}
+	return ""
 }
 
 // words says how often each word was found: "holds in 4 columns, undecided in vgg9"; of a single column also the errors.

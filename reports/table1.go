@@ -237,8 +237,12 @@ func (t *Table1) Markdown() string {
 	p("# Table 1, preset %s", t.Plan.Preset)
 	p("")
 	if len(t.Sentences) > 0 {
-		p("%s", t.meaning())
+		p("**%s**", t.Meaning())
 		p("")
+		if late := t.late(); late != "" {
+			p("%s", late)
+			p("")
+		}
 	}
 	p("%s. %d of %d runs are finished.", sentence(t.Plan.About), finished, len(t.States))
 	p("")

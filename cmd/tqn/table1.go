@@ -609,6 +609,22 @@ type table1ClaimJSON struct {
 	Verdict    string  `json:"verdict"`
 }
 
+// table1Document is the JSON of a table's cells, with what package referee says of them.
+func table1Document(plan *cluster.Plan, states []cluster.CellState, sentences []referee.Sentence, against []referee.Against) table1JSON {
+	doc := table1JSON{Sentences: sentences, Against: against, Preset: plan.Preset, Hash: plan.Hash, Cells: states, Claims: []table1ClaimJSON{}}
+	for _, s := range sentences {
+		pair, ok := strings.CutPrefix(s.ID, "table1.")
+		if !ok {
+			continue
+		}
+		better, worse, _ := strings.Cut(pair, "<")
+		for _, f := range s.Findings {
+			doc.Claims = append(doc.Claims, table1ClaimJSON{f.Column, better, worse, f.Value, f.Lower, f.Upper, string(f.Verdict)})
+		}
+	}
+	return doc
+}
+
 // table1Collect writes the report and prints its table.
 func (e *env) table1Collect(plan *cluster.Plan, f *table1Flags, wall time.Duration, command string) error {
 	states := cluster.Collect(f.out, plan)
@@ -624,20 +640,10 @@ func (e *env) table1Collect(plan *cluster.Plan, f *table1Flags, wall time.Durati
 		return err
 	}
 	if e.json {
-		doc := table1JSON{Sentences: t.Sentences, Against: t.Against, Preset: plan.Preset, Hash: plan.Hash, Cells: states, Claims: []table1ClaimJSON{}}
-		for _, s := range t.Sentences {
-			pair, ok := strings.CutPrefix(s.ID, "table1.")
-			if !ok {
-				continue
-			}
-			better, worse, _ := strings.Cut(pair, "<")
-			for _, f := range s.Findings {
-				doc.Claims = append(doc.Claims, table1ClaimJSON{f.Column, better, worse, f.Value, f.Lower, f.Upper, string(f.Verdict)})
-			}
-		}
-		return e.printJSON(doc)
+		return e.printJSON(table1Document(plan, states, t.Sentences, t.Against))
 	}
 	fmt.Fprint(e.stdout, t.Summary().Text())
+	fmt.Fprintln(e.stdout, t.Meaning())
 	if left := len(cluster.Unfinished(states)); left > 0 {
 		fmt.Fprintf(e.stdout, "%d of %d cells are missing; the report says why\n", left, len(states))
 	}
@@ -667,7 +673,8 @@ func newTable1StatusCommand(e *env) *cobra.Command {
 			states := cluster.Collect(f.out, plan)
 			cluster.MarkRunning(f.out, plan, states)
 			if e.json {
-				return e.printJSON(table1JSON{Preset: plan.Preset, Hash: plan.Hash, Cells: states, Claims: []table1ClaimJSON{}})
+				sentences, against := referee.Section6(plan, states)
+				return e.printJSON(table1Document(plan, states, sentences, against))
 			}
 			table := reports.Table{Header: []string{"index", "cell", "state", "epoch", "test error", "why"}}
 			counts := map[cluster.State]int{}
