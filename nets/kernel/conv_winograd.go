@@ -285,6 +285,13 @@ type winogradGrad struct {
 	parts  int
 	floats int // of a part's sums
 	whole  int // floats of dy's image set into whole tiles
+	behind int // bytes of scratch before the transformed tiles of a group, which the gradient of the input uses before them
+
+	// together: all images are transformed first, to u and v, and each position's sums are then made at once, whole. That is less traffic where sums are
+	// large and tiles few.
+	together bool
+	u, v     []float32
+	su, sv   int
 
 	dx           []float32
 	xNorm, yNorm *BatchNorm
@@ -292,6 +299,7 @@ type winogradGrad struct {
 	dw, x, dy                     []float32
 	n                             int
 	partFunc, addPart, filterPart func(part, worker int)
+	groupPart, positionPart       func(part, worker int)
 }
 
 func newWinogradGrad(ws *Workers, s ConvShape, back *winogradPass) *winogradGrad {
@@ -304,8 +312,20 @@ func newWinogradGrad(ws *Workers, s ConvShape, back *winogradPass) *winogradGrad
 	if !g.exact() {
 		g.whole = 16 * g.winogradShape.tiles() * g.k
 	}
+	all := s.N * g.winogradShape.tiles()
+	transformed := winogradTile * (winogradStride(all, g.c) + winogradStride(all, g.k))
+	// Floats through memory: each part's sums are cleared, read and written by each group, and added up; transformed tiles are written and read once.
+	// The factor stands for what of the sums a cache holds.
+	groups := (s.N + g.group - 1) / g.group
+	apart := g.floats * (g.parts + 2*groups + 3*(g.parts-1))
+	g.together = 5*(2*transformed+g.floats) < 3*apart && transformed <= 24<<20
+	if g.together {
+		g.parts = 1
+		g.group = min(back.group, s.N)
+		ws.reserve(0, (g.floats+transformed)*4+256)
+	}
 	g.reserve(nil)
-	g.partFunc, g.addPart, g.filterPart = g.part, g.add, g.filter
+	g.partFunc, g.addPart, g.filterPart, g.groupPart, g.positionPart = g.part, g.add, g.filter, g.transformGroup, g.position
 	return g
 }
 
@@ -313,8 +333,11 @@ func newWinogradGrad(ws *Workers, s ConvShape, back *winogradPass) *winogradGrad
 func (g *winogradGrad) reserve(tiles *amxPass) {
 	n := g.group * g.winogradShape.tiles()
 	own := winogradTile*(winogradStride(n, g.c)+winogradStride(n, g.k)) + 64
-	floats := g.h*g.w*(g.c+g.group*g.k) + g.whole + g.temporary() + max(own, g.back.scratch(g.group)) + 256
-	g.ws.reserve(tiles.bytes()+floats*4, g.parts*g.floats*4+64*g.parts)
+	g.behind = tiles.bytes()
+	for _, floats := range []int{g.h * g.w * g.c, g.temporary(), g.whole, g.group * g.h * g.w * g.k} {
+		g.behind += roundUp(floats*4, 64)
+	}
+	g.ws.reserve(g.behind+(max(own, g.back.scratch(g.group))+64)*4, g.parts*g.floats*4+64*g.parts)
 }
 
 func (g *winogradGrad) partial(part int) []float32 {
@@ -327,10 +350,57 @@ func (g *winogradGrad) run(dw, x []float32, n int) {
 	if g.tiles != nil && g.dx != nil {
 		g.tiles.clearPadding()
 	}
-	g.ws.Do(g.parts, g.partFunc)
-	g.ws.Do(winogradTile, g.addPart)
+	if g.together {
+		g.runTogether()
+	} else {
+		g.ws.Do(g.parts, g.partFunc)
+		g.ws.Do(winogradTile, g.addPart)
+	}
 	g.ws.Do(g.c/16, g.filterPart)
 	g.dw, g.x = nil, nil
+}
+
+func (g *winogradGrad) runTogether() {
+	tiles := g.n * g.winogradShape.tiles()
+	g.su, g.sv = winogradStride(tiles, g.c), winogradStride(tiles, g.k)
+	shared := g.ws.shared
+	take[float32](&shared, g.floats)
+	g.u, g.v = take[float32](&shared, winogradTile*g.su), take[float32](&shared, winogradTile*g.sv)
+	g.ws.Do(g.togetherGroups(), g.groupPart)
+	g.ws.Do(winogradTile, g.positionPart)
+	g.u, g.v = nil, nil
+}
+
+// togetherGroups is the number of groups in which images are transformed: any number, since no sum depends on it.
+func (g *winogradGrad) togetherGroups() int {
+	each := min(g.group, (g.n+g.ws.threads-1)/g.ws.threads)
+	return (g.n + each - 1) / each
+}
+
+func (g *winogradGrad) transformGroup(group, worker int) {
+	from, to := span(g.n, 1, group, g.togetherGroups())
+	at := from * g.winogradShape.tiles()
+	g.transforms(g.u[at*g.c:], g.su, g.v[at*g.k:], g.sv, from, to, g.ws.scratch[worker])
+}
+
+// positionPanel is the number of tiles whose products are added in one go: a block of channels of their v stays in the first-level cache.
+const positionPanel = 128
+
+// position makes the sums of a position.
+func (g *winogradGrad) position(xi, _ int) {
+	tiles, sums := g.n*g.winogradShape.tiles(), g.partial(0)
+	for from := 0; from < tiles; from += positionPanel {
+		g.multiply(sums, g.u[from*g.c:], g.su, g.v[from*g.k:], g.sv, xi, min(positionPanel, tiles-from), min(from, 1))
+	}
+}
+
+// multiply adds products of n tiles to a position's sums, or with accumulate 0 sets them.
+func (g *winogradGrad) multiply(sums, u []float32, su int, v []float32, sv, xi, n, accumulate int) {
+	a := directArgs{astride: 4, astep: g.c * 4, segs: 1, n: n, bstep: g.k * 4, cstride: g.k * 4, accumulate: accumulate, blocks: g.rp / g.tile.m}
+	for block := range g.k / g.tile.k {
+		a.a, a.b, a.c = &u[xi*su], &v[xi*sv+block*g.tile.k], &sums[xi*g.rp*g.k+block*g.tile.k]
+		a.run(g.tile)
+	}
 }
 
 func (g *winogradGrad) part(part, worker int) {
@@ -344,7 +414,20 @@ func (g *winogradGrad) part(part, worker int) {
 
 // images adds what a group of images gives.
 func (g *winogradGrad) images(sums []float32, from, to, worker int) {
-	impl, scratch := g.ws.impl, g.ws.scratch[worker]
+	scratch := g.ws.scratch[worker]
+	tiles := (to - from) * g.winogradShape.tiles()
+	su, sv := winogradStride(tiles, g.c), winogradStride(tiles, g.k)
+	at := scratch[g.behind:]
+	u, v := take[float32](&at, winogradTile*su), take[float32](&at, winogradTile*sv)
+	g.transforms(u, su, v, sv, from, to, scratch)
+	for xi := range winogradTile {
+		g.multiply(sums, u, su, v, sv, xi, tiles, 1)
+	}
+}
+
+// transforms writes the transformed tiles of images and of their dy, each position's su and sv floats behind the last, and computes dx on the way.
+func (g *winogradGrad) transforms(u []float32, su int, v []float32, sv, from, to int, scratch []byte) {
+	impl := g.ws.impl
 	forTiles := take[byte](&scratch, g.tiles.bytes())
 	in, out := g.h*g.w*g.c, g.h*g.w*g.k
 	z, temp := take[float32](&scratch, in), take[float32](&scratch, g.temporary())
@@ -373,9 +456,6 @@ func (g *winogradGrad) images(sums []float32, from, to, worker int) {
 	default:
 		g.back.convolve(g.dx[from*in:to*in], to-from, scratch, func(img int) []float32 { return dy[img*out:][:out] }, done)
 	}
-	tiles := (to - from) * g.winogradShape.tiles()
-	su, sv := winogradStride(tiles, g.c), winogradStride(tiles, g.k)
-	u, v := take[float32](&scratch, winogradTile*su), take[float32](&scratch, winogradTile*sv)
 	for img := from; img < to; img++ {
 		x := g.x[img*in:][:in]
 		if g.xNorm != nil {
@@ -397,13 +477,6 @@ func (g *winogradGrad) images(sums []float32, from, to, worker int) {
 				dst: &v[((img-from)*g.winogradShape.tiles()+row*g.tw)*g.k], dstrow: 6 * sv * 4, dstcolumn: sv * 4, dstnext: g.k * 4,
 				temp: &temp[0], tiles: g.tw, bytes: g.k * 4, points: &winogradPoints[0]}
 			a.gradient(impl)
-		}
-	}
-	a := directArgs{astride: 4, astep: g.c * 4, segs: 1, n: tiles, bstep: g.k * 4, cstride: g.k * 4, accumulate: 1, blocks: g.rp / g.tile.m}
-	for xi := range winogradTile {
-		for block := range g.k / g.tile.k {
-			a.a, a.b, a.c = &u[xi*su], &v[xi*sv+block*g.tile.k], &sums[xi*g.rp*g.k+block*g.tile.k]
-			a.run(g.tile)
 		}
 	}
 }

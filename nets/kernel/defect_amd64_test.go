@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 )
 
 // TestPlantedDefects breaks the fast convolutions and demands that the comparison with float64 sees it.
 func TestPlantedDefects(t *testing.T) {
 	s := ConvShape{N: 3, H: 8, W: 9, C: 16, K: 32, Side: 3, Stride: 1}
-	tiled := ConvShape{N: 2, H: 16, W: 17, C: 32, K: 32, Side: 3, Stride: 1} // where mixed takes tiles
+	tiled := ConvShape{N: 2, H: 16, W: 17, C: 32, K: 32, Side: 3, Stride: 1}  // where mixed takes tiles
+	parted := ConvShape{N: 8, H: 16, W: 16, C: 16, K: 16, Side: 3, Stride: 1} // where the weights' gradient is made in parts
 	four := func(s ConvShape, name string, binary bool, op string, spoil func(*Conv)) bool {
 		c := newErrorCase(s, "normal", binary)
 		i := map[string]int{"y": 0, "dx": 1, "dw": 2}[op]
@@ -57,6 +59,15 @@ func TestPlantedDefects(t *testing.T) {
 		{"the edge is not zero", "avx512", false, "dw", func(c *Conv) { c.algo.(*winogradConv).weights.zeros[20] = 1 }},
 		{"only the first part's sums count", "avx512", false, "dw", func(c *Conv) { c.algo.(*winogradConv).weights.addPart = func(int, int) {} }},
 		{"only the first part's sums count", "avx2", false, "dw", func(c *Conv) { c.algo.(*winogradConv).weights.addPart = func(int, int) {} }},
+		{"a position's sums are left over from before", "avx512", false, "dw", func(c *Conv) {
+			g := c.algo.(*winogradConv).weights
+			position := g.positionPart
+			g.positionPart = func(xi, worker int) {
+				if xi != 7 {
+					position(xi, worker)
+				}
+			}
+		}},
 		{"a binary weight's sign is flipped", "mixed", true, "dx", func(c *Conv) { c.algo.(*mixedConv).backTiles.packed[5] ^= 0x8000 }},
 		{"a binary weight's sign is flipped", "mixed", true, "y", func(c *Conv) { c.algo.(*mixedConv).forwTiles.packed[5] ^= 0x8000 }},
 		{"real weights are taken for binary", "mixed", false, "y", func(c *Conv) {
@@ -69,8 +80,11 @@ func TestPlantedDefects(t *testing.T) {
 			for _, name := range Implementations() {
 				if name == d.name {
 					shape := s
-					if name == "mixed" {
+					switch {
+					case name == "mixed":
 						shape = tiled
+					case strings.HasPrefix(d.what, "only the first part"):
+						shape = parted
 					}
 					if !four(shape, d.name, d.binary, d.op, d.spoil) {
 						t.Error("not noticed")
