@@ -305,8 +305,16 @@ func TestPlanIsImmutable(t *testing.T) {
 	if err := p.Save(dir); err != nil {
 		t.Errorf("the same plan again: %v", err)
 	}
-	if err := testPlan(t, "", 2).Save(dir); !errors.Is(err, ErrPlan) {
+	// Another plan is refused, and the refusal says what differs.
+	if err := testPlan(t, "", 2).Save(dir); !errors.Is(err, ErrPlan) || !strings.Contains(err.Error(), "is there alone") {
 		t.Errorf("another plan: %v", err)
+	}
+	changed := testPlan(t, "", 3)
+	changed.Cells[1].Config.Batch++
+	changed.Hash = "another"
+	want := fmt.Sprintf("cell %s: batch is %d there, %d here", changed.Cells[1].ID, changed.Cells[1].Config.Batch-1, changed.Cells[1].Config.Batch)
+	if err := changed.Save(dir); !errors.Is(err, ErrPlan) || !strings.Contains(err.Error(), want) {
+		t.Errorf("a changed batch: %v, want %q", err, want)
 	}
 	path := filepath.Join(dir, "plan.json")
 	b, err := os.ReadFile(path)

@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -63,5 +65,30 @@ func TestFigureCells(t *testing.T) {
 		if read, err := LoadPlan(dir); err != nil || read.Hash != p.Hash || len(read.Cells) != len(p.Cells) {
 			t.Errorf("%s %+v: read again: %v", c.preset, c.choice, err)
 		}
+	}
+}
+
+// The cells of Table 1 run before those that only figures need, however costly these are.
+func TestTheTableRunsBeforeFigures(t *testing.T) {
+	plan, err := NewPlan("smoke", Choice{Figures: true, Seeds: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var order []Cell
+	pool := Pool{Jobs: 1, InProcess: func(_ context.Context, c Cell, _ io.Writer) (int, error) {
+		order = append(order, c)
+		return ExitDone, nil
+	}}
+	_ = pool.Run(context.Background(), t.TempDir(), plan.Cells) // the cells write nothing
+	extras, before := 0, false
+	for _, c := range order {
+		if c.Variant != "" {
+			extras++
+		} else if extras > 0 {
+			before = true
+		}
+	}
+	if extras == 0 || extras == len(order) || before {
+		t.Errorf("%d of %d cells are for figures; one of the table came after one of them: %v", extras, len(order), before)
 	}
 }

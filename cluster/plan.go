@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"tqn/nets"
 	"tqn/runfolder"
@@ -144,8 +145,8 @@ func (p *Plan) Save(dir string) error {
 	case err == nil && old.Hash == p.Hash:
 		return nil
 	case err == nil:
-		return fmt.Errorf("cluster: %s: %w: it holds the plan of preset %s, hash %.12s, not of %s, hash %.12s; use another folder",
-			dir, ErrPlan, old.Preset, old.Hash, p.Preset, p.Hash)
+		return fmt.Errorf("cluster: %s: %w: the plan in this folder is another one: %s; use another folder, or the flags that it was made with",
+			dir, ErrPlan, old.differences(p))
 	case !errors.Is(err, os.ErrNotExist):
 		return err
 	}
@@ -154,6 +155,42 @@ func (p *Plan) Save(dir string) error {
 		return fmt.Errorf("cluster: %w", err)
 	}
 	return runfolder.WriteFile(filepath.Join(dir, "plan.json"), append(b, '\n'))
+}
+
+// differences says in which preset, cells and settings another plan differs, at most a handful of them.
+func (p *Plan) differences(other *Plan) string {
+	const most = 5
+	var out []string
+	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	if p.Preset != other.Preset {
+		say("the preset is %s there, %s here", p.Preset, other.Preset)
+	}
+	here := map[string]Cell{}
+	for _, c := range other.Cells {
+		here[c.ID] = c
+	}
+	for _, c := range p.Cells {
+		d, ok := here[c.ID]
+		delete(here, c.ID)
+		switch {
+		case !ok:
+			say("cell %s is there alone", c.ID)
+		case c.Config.Differences(d.Config) != "":
+			say("cell %s: %s", c.ID, c.Config.Differences(d.Config))
+		}
+	}
+	for _, c := range other.Cells {
+		if _, ok := here[c.ID]; ok {
+			say("cell %s is here alone", c.ID)
+		}
+	}
+	if len(out) == 0 {
+		say("its columns or its text differ, hash %.12s there, %.12s here", p.Hash, other.Hash)
+	}
+	if n := len(out); n > most {
+		out = append(out[:most], fmt.Sprintf("and %d more", n-most))
+	}
+	return strings.Join(out, "; ")
 }
 
 // Dir is the folder of a cell.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +45,7 @@ type Pool struct {
 // errTooLarge is why a cell was never started.
 var errTooLarge = errors.New("needs more memory than there is")
 
-// Run runs the cells, the costliest first, and returns when all have ended. The
+// Run runs the cells, the table's own before those of figures and the costliest first, and returns when all have ended. The
 // error joins those of the cells that did not finish. When ctx ends, processes
 // get SIGTERM, write their checkpoints, and Run returns ctx's error.
 func (p *Pool) Run(ctx context.Context, dir string, cells []Cell) error {
@@ -74,15 +75,16 @@ func (p *Pool) Run(ctx context.Context, dir string, cells []Cell) error {
 		}
 		queue = append(queue, job{cell: c, cost: cost})
 	}
-	// Costliest first, so that the last to end is a short one.
-	slices.SortStableFunc(queue, func(a, b job) int {
-		switch {
-		case a.cost.MultAdds > b.cost.MultAdds:
-			return -1
-		case a.cost.MultAdds < b.cost.MultAdds:
+	// The table's own cells before those that only figures need, so that a run which is stopped early has a table; among
+	// each, the costliest first, so that the last to end is a short one.
+	extra := func(c Cell) int {
+		if c.Variant != "" {
 			return 1
 		}
 		return 0
+	}
+	slices.SortStableFunc(queue, func(a, b job) int {
+		return cmp.Or(extra(a.cell)-extra(b.cell), cmp.Compare(b.cost.MultAdds, a.cost.MultAdds))
 	})
 	type end struct {
 		job  job

@@ -47,8 +47,8 @@ func (c Config) String() string {
 	return s
 }
 
-// differences names the fields in which two Configs differ.
-func (c Config) differences(d Config) string {
+// Differences names the fields in which two Configs differ.
+func (c Config) Differences(d Config) string {
 	var out []string
 	there, here := c.fields(), d.fields()
 	names := map[string]bool{} // a field may be missing on either side

@@ -180,7 +180,7 @@ func sameRun(config Config, dir, path string) (bool, error) {
 	}
 	if there.Hash() != config.Hash() {
 		return false, fmt.Errorf("nets: %s holds another run (%s); choose another folder, or the same settings: %s",
-			dir, there, there.differences(config))
+			dir, there, there.Differences(config))
 	}
 	return true, nil
 }

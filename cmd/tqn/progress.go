@@ -41,8 +41,8 @@ func (e *env) newProgress(name string, total, done int64) *progress {
 			progressbar.OptionSetDescription(name),
 			progressbar.OptionSetWidth(20),
 			progressbar.OptionThrottle(200*time.Millisecond),
-			progressbar.OptionShowCount(),
-			progressbar.OptionSetPredictTime(true),
+			progressbar.OptionSetPredictTime(false), // it would count a resumed run's earlier part; left() does not
+			progressbar.OptionSetElapsedTime(false),
 			progressbar.OptionClearOnFinish(),
 		)
 		_ = p.bar.Set64(done)
@@ -57,17 +57,18 @@ func (p *progress) set(done int64, note string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done, p.note = done, note
+	now := time.Now()
+	left := timeLeft(now.Sub(p.started), done-p.first, p.total-done)
 	if p.bar != nil {
-		p.bar.Describe(p.name + " " + note)
+		p.bar.Describe(fmt.Sprintf("%s, %s left %s", p.name, left, note))
 		_ = p.bar.Set64(done)
 		return
 	}
-	now := time.Now()
 	if now.Sub(p.printed) < lineEvery {
 		return
 	}
 	p.printed = now
-	fmt.Fprintf(p.plain, "%s: %d/%d, %s left %s\n", p.name, done, p.total, timeLeft(now.Sub(p.started), done-p.first, p.total-done), note)
+	fmt.Fprintf(p.plain, "%s: %d %%, %s left %s\n", p.name, int64(100*float64(done)/float64(max(1, p.total))), left, note)
 }
 
 // timeLeft is what is left of the time at the pace so far.

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -431,7 +430,7 @@ func (e *env) table1Pool(ctx context.Context, plan *cluster.Plan, f *table1Flags
 		}
 		return n
 	}
-	bar := e.newProgress("table1 "+plan.Preset+", million multiply-adds", total, done(states))
+	bar := e.newProgress("table1 "+plan.Preset, total, done(states))
 	defer bar.finish()
 	var mu sync.Mutex
 	running := map[string]bool{}
@@ -473,15 +472,17 @@ func (e *env) table1Pool(ctx context.Context, plan *cluster.Plan, f *table1Flags
 				return
 			case <-tick.C:
 			}
-			n := done(cluster.Collect(f.out, plan))
+			states := cluster.Collect(f.out, plan)
+			n := done(states)
 			mu.Lock()
 			var names []string
-			for id := range running {
-				names = append(names, id)
+			for _, s := range states {
+				if running[s.ID] {
+					names = append(names, fmt.Sprintf("%s at epoch %d of %d", s.ID, s.Epoch+1, plan.Cells[s.Index].Config.Epochs))
+				}
 			}
-			note := fmt.Sprintf("(%d of %d cells", finished, len(plan.Cells))
+			note := fmt.Sprintf("(%d of %d cells finished", finished, len(plan.Cells))
 			mu.Unlock()
-			slices.Sort(names)
 			bar.set(n, note+"; "+strings.Join(names, ", ")+")")
 		}
 	})

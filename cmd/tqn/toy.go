@@ -162,7 +162,7 @@ func (e *env) ownProblem(ctx context.Context, own ownFlags, o toy.Options, out s
 		return err
 	}
 	if out != "" {
-		command := shellCommand("tqn", "toy", "--objective", own.objective, "--noise", noise.String(), "--delta", fmt.Sprint(o.Delta),
+		command := cluster.CommandLine("tqn", "toy", "--objective", own.objective, "--noise", noise.String(), "--delta", fmt.Sprint(o.Delta),
 			"--box="+commaSeparated(own.box), "--alphas", commaSeparated(alphas), "--out", out)
 		if err := reports.Own(out, r, reports.Manifest{Command: command, WallTime: time.Since(started)}, formats...); err != nil {
 			return err

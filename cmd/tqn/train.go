@@ -138,8 +138,8 @@ func (e *env) train(cmd *cobra.Command, config nets.Config, where nets.Where) er
 		if bar == nil {
 			bar = e.newProgress(config.Net+" "+config.Method, int64(p.Steps), int64(p.Resumed))
 		}
-		bar.set(int64(p.Step), fmt.Sprintf("(epoch %d/%d, loss %.3f, error %.1f%%, %.0f images/s, %s left)",
-			p.Epoch, p.Epochs, p.Loss, p.Error, p.ImagesPerSecond, p.Remaining.Round(time.Second)))
+		bar.set(int64(p.Step), fmt.Sprintf("(epoch %d/%d, loss %.3f, error %.1f%%, %.0f images/s)",
+			p.Epoch, p.Epochs, p.Loss, p.Error, p.ImagesPerSecond))
 	}
 	r, err := nets.Train(cmd.Context(), config, where)
 	if bar != nil {
