@@ -1,6 +1,7 @@
 package markov
 
 import (
+	"context"
 	"fmt"
 	"math"
 )
@@ -34,10 +35,17 @@ const maxSteps = 1 << 62
 //
 // Steps is the exact integer while it is below about 1e13; the distances carry a
 // relative error of some 1e-14, so that of a larger M the leading 13 digits count.
+// Below eps = 1e-3 the powers of P - 1 pi are carried instead (deviation), with a
+// bound on their error that decides the integer, down to SmallestEps.
 //
-// It is ErrReducible or ErrPeriodic if the chain does not converge, and an error
-// for more than 2048 states: see MixingBounds.
+// It is ErrReducible or ErrPeriodic if the chain does not converge, ErrUndecided if
+// the error of the distances leaves more than one integer, and an error for more
+// than 2048 states: see MixingBounds.
 func (c *Chain) MixingTime(eps float64) (Mixing, error) {
+	return c.mixingTime(context.Background(), eps)
+}
+
+func (c *Chain) mixingTime(ctx context.Context, eps float64) (Mixing, error) {
 	if err := c.mixes(eps); err != nil {
 		return Mixing{}, err
 	}
@@ -46,11 +54,11 @@ func (c *Chain) MixingTime(eps float64) (Mixing, error) {
 			return Mixing{}, fmt.Errorf("%w: period %d", ErrPeriodic, class.Period)
 		}
 	}
-	pi, err := c.Stationary()
+	law, err := c.Certified(ctx)
 	if err != nil {
 		return Mixing{}, err
 	}
-	m, err := c.power().mixing(pi, eps, maxSteps)
+	m, err := c.power().mixing(ctx, law, eps, maxSteps)
 	m.Scaled = c.alpha * float64(m.Steps)
 	return m, err
 }
@@ -67,14 +75,14 @@ func (c *Chain) ContinuousMixingTime(eps float64) (Mixing, error) {
 	if err := c.mixes(eps); err != nil {
 		return Mixing{}, err
 	}
-	pi, err := c.Stationary()
+	law, err := c.Certified(context.Background())
 	if err != nil {
 		return Mixing{}, err
 	}
 	// A power of two over the largest exit rate, so that the scale of the rates
 	// does not matter.
 	tau := math.Ldexp(1/maxOf(c.exit), -20)
-	coarse, err := c.exponential(tau).doubling(pi, eps)
+	coarse, err := c.exponential(tau).doubling(law, eps)
 	if err != nil {
 		return Mixing{}, err
 	}
@@ -91,7 +99,7 @@ func (c *Chain) ContinuousMixingTime(eps float64) (Mixing, error) {
 			tau *= 2
 		}
 	}
-	m, err := fine.mixing(pi, eps, maxSteps)
+	m, err := fine.mixing(context.Background(), law, eps, maxSteps)
 	m.Scaled = tau * float64(m.Steps)
 	return m, err
 }
@@ -123,10 +131,15 @@ func (c *Chain) exponential(tau float64) *power {
 }
 
 // doubling returns the smallest k with distance(a^(2^k)) <= eps.
-func (a *power) doubling(pi []float64, eps float64) (int, error) {
+func (a *power) doubling(law CertifiedLaw, eps float64) (int, error) {
 	current, next := a, newPower(a.n)
 	for k := range 1100 {
-		if current.distance(pi) <= eps {
+		if current.distance(law.Law) <= max(eps, mixedEnough) {
+			v := current.deviates(law.Law, law.ErrorBound, 0, 0)
+			for v.distance() > eps {
+				v = v.times(v)
+				k++
+			}
 			return k, nil
 		}
 		current.times(current, next)
@@ -139,8 +152,8 @@ func (a *power) doubling(pi []float64, eps float64) (int, error) {
 }
 
 func (c *Chain) mixes(eps float64) error {
-	if !(eps > 0 && eps < 1) {
-		return fmt.Errorf("markov: eps is %g; want a number between 0 and 1", eps)
+	if err := checkEps(eps); err != nil {
+		return err
 	}
 	if c.n > mixingLimit {
 		return fmt.Errorf("markov: the exact mixing time of %d states needs some 60 dense matrices; %d states is the limit, MixingBounds has none", c.n, mixingLimit)
@@ -216,7 +229,11 @@ func (a *power) distance(pi []float64) float64 {
 }
 
 // mixing finds the smallest k with distance(a^k) <= eps.
-func (a *power) mixing(pi []float64, eps float64, limit uint64) (Mixing, error) {
+func (a *power) mixing(ctx context.Context, law CertifiedLaw, eps float64, limit uint64) (Mixing, error) {
+	pi := law.Law
+	if eps < smallEps {
+		return a.smallMixing(ctx, law, eps, limit)
+	}
 	m := Mixing{Eps: eps}
 	identity := newPower(a.n)
 	for x := range a.n {
@@ -232,6 +249,9 @@ func (a *power) mixing(pi []float64, eps float64, limit uint64) (Mixing, error) 
 		if steps >= limit {
 			return m, fmt.Errorf("%w: eps = %g, more than %d steps", ErrTooSlow, eps, limit)
 		}
+		if err := ctx.Err(); err != nil {
+			return m, err
+		}
 		next := newPower(a.n)
 		last := powers[len(powers)-1]
 		last.times(last, next)
@@ -245,6 +265,9 @@ func (a *power) mixing(pi []float64, eps float64, limit uint64) (Mixing, error) 
 	after := powers[len(powers)-1].distance(pi)
 	spare := newPower(a.n)
 	for i := len(powers) - 2; i >= 0; i-- {
+		if err := ctx.Err(); err != nil {
+			return m, err
+		}
 		if n == 0 {
 			copy(trial.p, powers[i].p)
 		} else {
