@@ -1,90 +1,169 @@
 package markov
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"math"
 )
 
 // Analysis is everything `tqn chain` prints. A nil pointer or slice means that the
-// number does not exist: no single stationary law, a chain that never mixes.
+// number does not exist (no single stationary law, a chain that never mixes) or
+// is not known to a proven error; Notes say which.
 type Analysis struct {
-	States           int       `json:"states"`
-	Stationary       []float64 `json:"stationary"`
-	Gap              *float64  `json:"gap"`
-	RelaxationTime   *float64  `json:"relaxation_time"`
-	MixingTime       *uint64   `json:"mixing_time"`
-	MixingTimeScaled *float64  `json:"mixing_time_scaled"` // alpha times the mixing time
-	Reversible       *bool     `json:"reversible"`
-	Kemeny           *float64  `json:"kemeny"`
-	Irreducible      bool      `json:"irreducible"`
-	Aperiodic        bool      `json:"aperiodic"`
-
-	Classes     []Class       `json:"-"`
-	Laws        []ExtremeLaw  `json:"-"` // one a closed class
-	Mixing      Mixing        `json:"-"`
-	Bounds      *MixingBounds `json:"-"` // for chains too large for the exact mixing time
-	Conductance *Conductance  `json:"-"`
-	Notes       []string      `json:"-"` // why a number is missing
+	States     int       `json:"states"`
+	Labels     []string  `json:"labels,omitempty"` // names of the states where the file gave them
+	Stationary []float64 `json:"stationary"`
+	// ErrorBound bounds the relative error of every entry of Stationary (CertifiedLaw).
+	ErrorBound       *float64 `json:"error_bound"`
+	Gap              *float64 `json:"gap"`
+	GapError         *float64 `json:"gap_error"` // bound on |Gap - gap|
+	RelaxationTime   *float64 `json:"relaxation_time"`
+	MixingTime       *uint64  `json:"mixing_time"`
+	MixingTimeScaled *float64 `json:"mixing_time_scaled"` // alpha times the mixing time
+	Reversible       *bool    `json:"reversible"`
+	Kemeny           *float64 `json:"kemeny"`
+	Irreducible      bool     `json:"irreducible"`
+	Aperiodic        bool     `json:"aperiodic"`
+	Conductance      *float64 `json:"conductance"`
+	// ConductanceExact is false where Conductance is an upper bound.
+	ConductanceExact *bool         `json:"conductance_exact"`
+	Classes          []ClassLaw    `json:"classes"`
+	Absorption       []Absorbed    `json:"absorption"` // one a transient state
+	AbsorptionError  *float64      `json:"absorption_error_bound"`
+	Notes            []string      `json:"notes"` // why a number is missing
+	Mixing           Mixing        `json:"-"`
+	Bounds           *MixingBounds `json:"mixing_bounds,omitempty"` // for chains too large for the exact mixing time
 }
 
-// Analyse computes what exists of a chain; eps belongs to the mixing time. Spectral
-// quantities of a chain with transient states are those of its closed class
-// where they differ in nothing but the transient states' own eigenvalues; they
-// are left out instead.
+// ClassLaw is a communicating class with the stationary law that lives on it.
+type ClassLaw struct {
+	States []int `json:"states"`
+	Closed bool  `json:"closed"`
+	Period int   `json:"period"`
+	// Law holds the probabilities of States, nil for a class that is left in the end;
+	// ErrorBound bounds the relative error of each.
+	Law        []float64 `json:"law"`
+	ErrorBound *float64  `json:"error_bound"`
+}
+
+// Analyse is AnalyseContext without an end.
 func (c *Chain) Analyse(eps float64) (Analysis, error) {
-	a := Analysis{States: c.n, Classes: c.Classes(), Aperiodic: true}
-	closed := 0
-	for _, class := range a.Classes {
+	return c.AnalyseContext(context.Background(), eps)
+}
+
+// AnalyseContext computes what exists of a chain; eps belongs to the mixing time.
+// Spectral quantities of a chain with transient states are left out. Where a law
+// has no certificate the error is ErrUncertified and the analysis holds the rest.
+func (c *Chain) AnalyseContext(ctx context.Context, eps float64) (Analysis, error) {
+	a := Analysis{States: c.n, Aperiodic: true, Notes: []string{}}
+	if err := checkEps(eps); err != nil {
+		return a, err
+	}
+	closed, err := a.laws(ctx, c)
+	if err != nil {
+		return a, err
+	}
+	if !a.Irreducible {
+		a.absorb(ctx, c)
+	}
+	if closed > 1 {
+		a.Notes = append(a.Notes, "several closed classes: the stationary laws are the mixtures of one law a class, and where the chain ends depends on its start")
+		return a, ctx.Err()
+	}
+	reversible := c.reversible(a.Stationary)
+	a.Reversible = &reversible
+	if err := a.spectrum(ctx, c); err != nil {
+		return a, err
+	}
+	return a, a.mixing(ctx, c, eps)
+}
+
+// laws fills in the classes and their laws, and returns the number of closed classes.
+func (a *Analysis) laws(ctx context.Context, c *Chain) (closed int, err error) {
+	classes := c.Classes()
+	a.Irreducible = len(classes) == 1
+	a.Classes = make([]ClassLaw, len(classes))
+	var only ClassLaw
+	for i, class := range classes {
+		a.Classes[i] = ClassLaw{States: class.States, Closed: class.Closed, Period: class.Period}
 		if class.Closed {
 			closed++
 			a.Aperiodic = a.Aperiodic && class.Period == 1
 		}
 	}
-	a.Irreducible = len(a.Classes) == 1
-	var err error
-	if a.Laws, err = c.StationaryLaws(); err != nil {
-		return a, err
-	}
-	if closed > 1 {
-		a.Notes = append(a.Notes, "several closed classes: the stationary laws are the mixtures of one law a class, and where the chain ends depends on its start")
-		return a, nil
-	}
-	a.Stationary = a.Laws[0].Law
-	reversible := c.reversible(a.Stationary)
-	a.Reversible = &reversible
-	if a.Irreducible && c.n <= denseLimit {
-		if v, err := c.expectedVisits(); c.n > 1 && err == nil {
-			gap, err := c.gap(v)
-			if err != nil {
-				return a, err
-			}
-			if !a.Aperiodic {
-				gap = 0 // an eigenvalue of modulus one besides 1: exact, from the graph
-			}
-			kemeny := c.kemeny(v)
-			a.Gap, a.Kemeny = &gap, &kemeny
-			if relaxation := 1 / gap; !math.IsInf(relaxation, 0) {
-				a.RelaxationTime = &relaxation
-			} else {
-				a.Notes = append(a.Notes, "the spectral gap is zero: no relaxation time")
-			}
-		} else if err != nil {
-			a.Notes = append(a.Notes, err.Error())
+	for i, class := range classes {
+		if !class.Closed {
+			continue
 		}
-		if c.n > 1 {
-			if phi, err := c.Conductance(); err == nil {
-				a.Conductance = &phi
-			}
+		if i&1023 == 0 && ctx.Err() != nil {
+			return closed, ctx.Err()
 		}
-	} else if !a.Irreducible {
+		law, err := c.classLaw(ctx, class)
+		if err != nil {
+			return closed, err
+		}
+		a.Classes[i].Law, a.Classes[i].ErrorBound = law.Law, &law.ErrorBound
+		only = a.Classes[i]
+	}
+	if closed == 1 {
+		a.Stationary, a.ErrorBound = spread(only.Law, Class{States: only.States}, c.n), only.ErrorBound
+	}
+	return closed, nil
+}
+
+// spectrum fills in gap, Kemeny's constant and conductance.
+func (a *Analysis) spectrum(ctx context.Context, c *Chain) error {
+	switch {
+	case !a.Irreducible:
 		a.Notes = append(a.Notes, "transient states: no gap, relaxation time or Kemeny constant")
-	} else {
+		return nil
+	case c.n > denseLimit:
 		a.Notes = append(a.Notes, "too many states for the spectrum")
+		return nil
+	case c.n == 1:
+		return nil
 	}
-	a.Mixing, err = c.MixingTime(eps)
+	v, err := c.expectedVisits(ctx)
+	if err != nil {
+		a.Notes = append(a.Notes, err.Error())
+		return ctx.Err()
+	}
+	kemeny := c.kemeny(v)
+	a.Kemeny = &kemeny
+	gap := SpectralGap{}
+	if a.Aperiodic { // if not, an eigenvalue of modulus one besides 1: exact, from the graph
+		gap, err = c.gap(ctx, v)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		a.Notes = append(a.Notes, "no gap or relaxation time: "+err.Error())
+	case gap.Value == 0 || math.IsInf(1/gap.Value, 0):
+		a.Gap, a.GapError = &gap.Value, &gap.Error
+		a.Notes = append(a.Notes, "the spectral gap is zero: no relaxation time")
+	default:
+		relaxation := 1 / gap.Value
+		a.Gap, a.GapError, a.RelaxationTime = &gap.Value, &gap.Error, &relaxation
+	}
+	if phi, err := c.conductance(a.Stationary); err == nil {
+		a.Conductance, a.ConductanceExact = &phi.Value, &phi.Exact
+	}
+	return ctx.Err()
+}
+
+// mixing fills in the mixing time or why there is none.
+func (a *Analysis) mixing(ctx context.Context, c *Chain, eps float64) (err error) {
+	a.Mixing, err = c.mixingTime(ctx, eps)
 	switch {
 	case err == nil:
 		a.MixingTime, a.MixingTimeScaled = &a.Mixing.Steps, &a.Mixing.Scaled
+		if a.Mixing.Steps > 1e12 {
+			a.Notes = append(a.Notes, "of a mixing time above 1e12 steps the leading 12 digits are right")
+		}
+	case ctx.Err() != nil:
+		return ctx.Err()
 	case errors.Is(err, ErrPeriodic):
 		a.Notes = append(a.Notes, "periodic: the chain never mixes")
 	case errors.Is(err, ErrTooSlow):
@@ -95,12 +174,15 @@ func (c *Chain) Analyse(eps float64) (Analysis, error) {
 	case c.n > mixingLimit && a.Irreducible && eps < 0.5:
 		b, err := c.MixingBounds(a.Stationary, eps, 1000)
 		if err != nil {
-			return a, err
+			a.Notes = append(a.Notes, fmt.Sprintf("too many states for the exact mixing time, and no bounds: %v", err))
+			return nil
 		}
 		a.Bounds = &b
 		a.Notes = append(a.Notes, "too many states for the exact mixing time: bounds instead")
+	case c.n > mixingLimit:
+		a.Notes = append(a.Notes, "too many states for the exact mixing time")
 	default:
-		return a, err
+		return err
 	}
-	return a, nil
+	return nil
 }

@@ -1,6 +1,9 @@
 package markov
 
-import "math/bits"
+import (
+	"context"
+	"math/bits"
+)
 
 // Occupation returns the expected fraction of the times 1..steps spent in each
 // state from the given start, (1/steps) sum_t P^t(start, .), steps >= 1. Up to 512
@@ -77,7 +80,7 @@ func (c *Chain) power() *power {
 // 1 pi). Successive states are dependent: Pearson's chi-square for independent
 // draws does not apply to a histogram of iterates, this covariance does.
 func (c *Chain) OccupationCovariance() ([]float64, error) {
-	v, err := c.expectedVisits()
+	v, err := c.expectedVisits(context.Background())
 	if err != nil {
 		return nil, err
 	}

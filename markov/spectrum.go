@@ -1,10 +1,9 @@
 package markov
 
 import (
+	"context"
 	"fmt"
 	"math"
-
-	"gonum.org/v1/gonum/mat"
 )
 
 // visits is the matrix of expected visits of an irreducible chain before it
@@ -12,6 +11,8 @@ import (
 type visits struct {
 	n  int
 	pi []float64
+	// accuracy bounds the relative error of every entry of time, and of pi.
+	accuracy float64
 	// time[x*n+y] is the expected time in y, started at x, before the chain of
 	// rates (alpha = 1) reaches the state ref; row and column ref are zero.
 	time []float64
@@ -24,7 +25,7 @@ type visits struct {
 // and the inverse is entrywise accurate (A. Alfa, J. Xue, Q. Ye, Math. Comp. 71
 // (2002) 217-236). The likeliest state keeps the entries as small as they can
 // be, so that little cancels when they are centred.
-func (c *Chain) expectedVisits() (visits, error) {
+func (c *Chain) expectedVisits(ctx context.Context) (visits, error) {
 	n := c.n
 	if n > denseLimit {
 		return visits{}, fmt.Errorf("markov: the spectrum of %d states needs dense matrices; %d states is the limit", n, denseLimit)
@@ -32,11 +33,12 @@ func (c *Chain) expectedVisits() (visits, error) {
 	if !c.Irreducible() {
 		return visits{}, fmt.Errorf("%w or transient states: the spectrum is computed for irreducible chains", ErrReducible)
 	}
-	pi, err := c.stationary()
+	law, err := c.solve(ctx)
 	if err != nil {
 		return visits{}, err
 	}
-	v := visits{n: n, pi: pi}
+	pi := law.Law
+	v := visits{n: n, pi: pi, accuracy: max(law.ErrorBound, errorBound(denseRoundings(n)+2*denseDepth(n)))}
 	for x, p := range pi {
 		if p > pi[v.ref] {
 			v.ref = x
@@ -146,102 +148,10 @@ func (v visits) deviation() []float64 {
 	return h
 }
 
-// Gap returns the absolute spectral gap 1 - max{|lambda| : lambda != 1} of an
-// irreducible chain, to about 1e-12 of itself where the slowest mode is slow
-// because it is nearly decoupled, whatever alpha is. It is zero for a periodic
-// chain (as far as the eigenvalue -1 shows: to 1e-14).
-//
-// The eigenvalues of -Q that are near zero are the large ones of its group
-// inverse, which has them to a small relative error; an eigenvalue solver applied
-// to P or to Q has them only to 1e-16 of the largest. Reversible chains are
-// symmetrised first.
-func (c *Chain) Gap() (float64, error) {
-	if c.n == 1 {
-		return 1, nil
-	}
-	v, err := c.expectedVisits()
-	if err != nil {
-		return 0, err
-	}
-	return c.gap(v)
-}
-
-func (c *Chain) gap(v visits) (float64, error) {
-	slow, err := c.eigenvalues(v.deviation(), v.pi)
-	if err != nil {
-		return 0, err
-	}
-	gap := math.Inf(1)
-	largest := 0.0
-	for _, t := range slow {
-		largest = max(largest, cabs(t))
-	}
-	for _, t := range slow {
-		if a := cabs(t); a > 1e-6*largest {
-			gap = min(gap, c.gapOf(complex(real(t)/a/a, -imag(t)/a/a)))
-		}
-	}
-	// Modes that are not slow can still be far from mixing if P has eigenvalues
-	// near -1 or elsewhere on the circle: possible only if some state holds with
-	// less than 1/2 (Gershgorin).
-	if top := maxOf(c.exit); c.alpha*top > 0.5 {
-		q := c.denseRates()
-		for x := range c.n {
-			q[x*c.n+x] = -c.exit[x]
-		}
-		fast, err := c.eigenvalues(q, v.pi)
-		if err != nil {
-			return 0, err
-		}
-		for _, m := range fast {
-			if cabs(m) > 1e-4*top {
-				gap = min(gap, c.gapOf(-m))
-			}
-		}
-	}
-	return max(0, gap), nil
-}
-
 // gapOf returns 1 - |1 - alpha*mu| without subtracting from one.
 func (c *Chain) gapOf(mu complex128) float64 {
 	re, im := c.alpha*real(mu), c.alpha*imag(mu)
 	return (2*re - re*re - im*im) / (1 + math.Hypot(1-re, im))
-}
-
-func cabs(z complex128) float64 { return math.Hypot(real(z), imag(z)) }
-
-// eigenvalues returns those of a matrix a, symmetric after scaling with sqrt(pi)
-// if the chain is reversible. It overwrites a.
-func (c *Chain) eigenvalues(a []float64, pi []float64) ([]complex128, error) {
-	n := c.n
-	positive := true
-	for _, p := range pi {
-		positive = positive && p > 1e-290
-	}
-	if positive && c.reversible(pi) {
-		s := mat.NewSymDense(n, nil)
-		for x := range n {
-			for y := x; y < n; y++ {
-				r := math.Sqrt(pi[x] / pi[y])
-				s.SetSym(x, y, (a[x*n+y]*r+a[y*n+x]/r)/2)
-			}
-		}
-		var e mat.EigenSym
-		if !e.Factorize(s, false) {
-			return nil, fmt.Errorf("markov: the symmetric eigenvalue solver did not converge")
-		}
-		values := e.Values(nil)
-		out := make([]complex128, n)
-		for i, v := range values {
-			out[i] = complex(v, 0)
-		}
-		return out, nil
-	}
-	var e mat.Eigen
-	if !e.Factorize(mat.NewDense(n, n, a), mat.EigenNone) {
-		return nil, fmt.Errorf("markov: the eigenvalue solver did not converge")
-	}
-	return e.Values(nil), nil
 }
 
 // RelaxationTime returns 1/Gap, in steps.
@@ -258,7 +168,7 @@ func (c *Chain) Kemeny() (float64, error) {
 	if c.n == 1 {
 		return 0, nil
 	}
-	v, err := c.expectedVisits()
+	v, err := c.expectedVisits(context.Background())
 	if err != nil {
 		return 0, err
 	}

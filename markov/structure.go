@@ -1,6 +1,7 @@
 package markov
 
 import (
+	"context"
 	"fmt"
 	"math"
 )
@@ -58,6 +59,10 @@ func (c *Chain) Conductance() (Conductance, error) {
 	if err != nil {
 		return Conductance{}, err
 	}
+	return c.conductance(pi)
+}
+
+func (c *Chain) conductance(pi []float64) (Conductance, error) {
 	order := make([]int, c.n)
 	for x := range order {
 		order[x] = x
@@ -183,7 +188,7 @@ func (c *Chain) allSets(pi []float64) Conductance {
 // slowMode returns an approximate right eigenvector of the slowest mode: a few
 // steps of the power method with the group inverse.
 func (c *Chain) slowMode(pi []float64) ([]float64, error) {
-	v, err := c.expectedVisits()
+	v, err := c.expectedVisits(context.Background())
 	if err != nil {
 		return nil, err
 	}

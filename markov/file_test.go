@@ -8,16 +8,16 @@ import (
 
 func TestReadErrorsNameTheirPlace(t *testing.T) {
 	for text, want := range map[string]string{
-		"0.5,0.5\n0.3,0.6\n":         "markov: f: row 1 sums to 0.9, not to 1",
+		"0.5,0.5\n0.3,0.6\n":         "markov: f:2: row 1 sums to 0.9, not to 1",
 		"0.5,0.5\n":                  "markov: f: 1 rows of 2 entries; want a square matrix",
 		"# c\n\n0.5,0.5\n1\n":        "markov: f:4: row 1 has 1 entries, row 0 has 2",
 		"0.5,x\n0,1\n":               `markov: f:1: row 0, column 1: "x" is not a number`,
-		"1.5,-0.5\n0,1\n":            "markov: f: row 0, column 0 is 1.5; a probability lies in [0, 1]",
-		"NaN,0.5\n0,1\n":             "markov: f: row 0, column 0 is NaN; a probability lies in [0, 1]",
+		"1.5,-0.5\n0,1\n":            "markov: f:1: row 0, column 0 is 1.5; a probability lies in [0, 1]",
+		"NaN,0.5\n0,1\n":             "markov: f:1: row 0, column 0 is NaN; a probability lies in [0, 1]",
 		"":                           "markov: f: no rows; want a square matrix of probabilities",
-		"0.5,0.500001\n0.5,0.5\n":    "markov: f: row 0 sums to 1.000001, not to 1",
+		"0.5,0.500001\n0.5,0.5\n":    "markov: f:1: row 0 sums to 1.000001, not to 1; --normalise divides each row by its sum",
 		"0.5,0.5\n0.25,0.25,0.5\n":   "markov: f:2: row 1 has 3 entries, row 0 has 2",
-		"0.5,0.5\r\n0.2,0.2999999\n": "markov: f: row 1 sums to 0.4999999, not to 1",
+		"0.5,0.5\r\n0.2,0.2999999\n": "markov: f:2: row 1 sums to 0.4999999, not to 1",
 	} {
 		if _, err := ReadMatrix(strings.NewReader(text), "f"); err == nil || err.Error() != want {
 			t.Errorf("%q: %v, want %q", text, err, want)
