@@ -40,7 +40,11 @@ func TestChainJSON(t *testing.T) {
   "reversible": true,
   "kemeny": 66666666666666660,
   "irreducible": true,
-  "aperiodic": true
+  "aperiodic": true,
+  "conductance": 1e-17,
+  "conductance_exact": true,
+  "absorption": null,
+  "absorption_error_bound": null
 }
 `
 	var got, expected map[string]any
@@ -64,8 +68,29 @@ func TestChainJSON(t *testing.T) {
 			t.Errorf("%s = %v, want %v", key, g, w)
 		}
 	}
-	if len(got) != len(expected) {
-		t.Errorf("%d keys, want %d: %s", len(got), len(expected), out)
+	var also struct {
+		ErrorBound float64 `json:"error_bound"`
+		GapError   float64 `json:"gap_error"`
+		Notes      []string
+		Classes    []struct {
+			States     []int
+			Closed     bool
+			Period     int
+			Law        []float64
+			ErrorBound float64 `json:"error_bound"`
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &also); err != nil {
+		t.Fatal(err)
+	}
+	if !(also.ErrorBound > 0 && also.ErrorBound < 1e-14) || !(also.GapError > 0 && also.GapError < 1e-28) {
+		t.Errorf("error bounds %g and %g", also.ErrorBound, also.GapError)
+	}
+	if len(also.Classes) != 1 || len(also.Classes[0].Law) != 3 || also.Classes[0].Period != 1 || !also.Classes[0].Closed || len(also.Notes) != 1 {
+		t.Errorf("classes %+v, notes %q", also.Classes, also.Notes)
+	}
+	if more := len(got) - len(expected); more != 4 { // the ones just looked at
+		t.Errorf("%d keys beyond the expected ones, want 4: %s", more, out)
 	}
 	if !strings.Contains(out, "[\n    0.333333333333333") {
 		t.Errorf("stationary law in %s", out)
@@ -95,7 +120,7 @@ func TestChainReducible(t *testing.T) {
 
 func TestChainRefusesBadInput(t *testing.T) {
 	for file, want := range map[string]string{
-		"0.5,0.5\n0.3,0.6\n": "tqn: markov: FILE: row 1 sums to 0.9, not to 1\n",
+		"0.5,0.5\n0.3,0.6\n": "tqn: markov: FILE:2: row 1 sums to 0.9, not to 1\n",
 		"0.5,a\n0.3,0.7\n":   "tqn: markov: FILE:1: row 0, column 1: \"a\" is not a number\n",
 	} {
 		if code, out, errs := chainCommand(t, file, ""); code != exitUsage || out != "" || errs != want {
@@ -105,7 +130,7 @@ func TestChainRefusesBadInput(t *testing.T) {
 	if code, _, errs := chainCommand(t, "1\n", "--eps 2"); code != exitUsage || !strings.Contains(errs, "eps is 2") {
 		t.Errorf("exit %d: %s", code, errs)
 	}
-	if code, _, errs := chainCommand(t, "1\n", "--format xml"); code != exitUsage || !strings.Contains(errs, `--format is "xml"`) {
+	if code, _, errs := chainCommand(t, "1\n", "--format xml"); code != exitUsage || !strings.Contains(errs, `the format is "xml"`) {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 }
