@@ -63,7 +63,7 @@ func (c *Chain) expectedVisits(ctx context.Context) (visits, error) {
 			q[x*n], q[x*n+v.ref] = q[x*n+v.ref], q[x*n]
 		}
 	}
-	if _, ok := gth(q, n); !ok {
+	if _, tiny, ok := gthScaled(q, n); !ok || tiny && !(c.joined(pi) && c.flow(pi) > 1e-20) {
 		return visits{}, errRange
 	}
 	// After gth: q(i,k) above the diagonal is the factor with which i takes over
@@ -235,7 +235,7 @@ func (c *Chain) HittingTimes(target ...int) ([]float64, error) {
 			q[(i+1)*m+index[y]] += vals[j]
 		}
 	}
-	if _, ok := gth(q, m); !ok {
+	if _, _, ok := gthScaled(q, m); !ok {
 		return nil, errRange
 	}
 	b := make([]float64, m)

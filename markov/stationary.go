@@ -187,10 +187,7 @@ const joinedFlow = 1e-240
 // give T <= n m / f. For fewer than 1e14 operations and n m < 1e15 the sum is below
 // 1e-308 * 1e14 * 1e15 * 1e240 = 1e-39.
 func (c *Chain) joined(pi []float64) bool {
-	total := 0.0
-	for x, e := range c.exit {
-		total += pi[x] * e
-	}
+	total := c.flow(pi)
 	sets := newSets(c.n)
 	count := c.n
 	for x := range c.n {
@@ -202,6 +199,15 @@ func (c *Chain) joined(pi []float64) bool {
 		}
 	}
 	return count == 1
+}
+
+// flow returns the number of moves in a unit of time.
+func (c *Chain) flow(pi []float64) float64 {
+	total := 0.0
+	for x, e := range c.exit {
+		total += pi[x] * e
+	}
+	return total
 }
 
 // sets is a partition of states into sets that are joined (union-find).
