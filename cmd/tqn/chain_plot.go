@@ -3,13 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"gonum.org/v1/plot/vg/draw"
 
 	"tqn/markov"
 	"tqn/reports"
@@ -33,32 +30,18 @@ func plotChain(ctx context.Context, c *markov.Chain, a markov.Analysis, name str
 	if err != nil {
 		return err
 	}
-	f := reports.NewFigure(2)
-	p := f.Panel("Stationary law", "state", "probability")
-	states := make([]float64, a.States)
-	for x := range states {
-		states[x] = float64(x)
-	}
-	if a.States <= 100 {
-		p.Points("", reports.Palette[0], draw.CircleGlyph{}, states, a.Stationary)
-	} else {
-		p.Line("", reports.Palette[0], states, a.Stationary)
-	}
-	p.Y.Min = 0
-	decay, err := c.Decay(ctx, a.Stationary, 1e-6)
-	if err == nil {
-		q := f.Panel("Distance from it, worst start", "steps (powers of 10)", "total variation (powers of 10)")
-		var xs, ys []float64
-		for _, d := range decay {
-			if d.Distance > 0 {
-				xs, ys = append(xs, math.Log10(float64(d.Steps))), append(ys, math.Log10(d.Distance))
-			}
-		}
-		q.Line("", reports.Palette[0], xs, ys)
-		q.Points("", reports.Palette[0], draw.CircleGlyph{}, xs, ys)
-	} else if ctx.Err() != nil {
+	decay, decayErr := c.Decay(ctx, a.Stationary, 1e-6)
+	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if decayErr != nil {
+		decay = nil // too many states: only the law is drawn
+	}
+	var steps, distances []float64
+	for _, d := range decay {
+		steps, distances = append(steps, float64(d.Steps)), append(distances, d.Distance)
+	}
+	f := reports.ChainFigure(a.Stationary, steps, distances)
 	data, err := f.Encode(format)
 	if err != nil {
 		return err
