@@ -11,10 +11,17 @@ import (
 	"tqn/nets/network"
 )
 
-// OpenData opens the data set of a Config, from dir or, if that is empty, from the data set's default folders.
-func OpenData(c Config, dir string) (*dataset.Set, error) {
-	return dataset.Open(c.Data, dataset.Options{Dir: dir, TrainImages: c.TrainImages, TestImages: c.TestImages,
-		Classes: c.Classes, Size: c.Size})
+// OpenData opens the data set of a Config, from dir or, if that is empty, from the data set's default folders. With
+// skipCorrupt, pictures that cannot be decoded are left out. warn gets what is odd about the set; it may be nil.
+func OpenData(c Config, dir string, skipCorrupt bool, warn func(string)) (*dataset.Set, error) {
+	set, err := dataset.Open(c.Data, dataset.Options{Dir: dir, TrainImages: c.TrainImages, TestImages: c.TestImages,
+		Classes: c.Classes, Size: c.Size, SkipCorrupt: skipCorrupt})
+	if err == nil && warn != nil {
+		for _, w := range set.Warnings {
+			warn(w)
+		}
+	}
+	return set, err
 }
 
 // Shape is the shape of the Config's data set as published, without its files.

@@ -17,8 +17,10 @@ import (
 type EvalOptions struct {
 	Weights string // checkpoint, full or packed; empty is checkpoint
 	DataDir string // where the data set's files are; empty: its default folders
-	Threads int    // 0: GOMAXPROCS
-	Warn    func(string)
+	// SkipCorrupt leaves out pictures that cannot be decoded, as the run did.
+	SkipCorrupt bool
+	Threads     int // 0: GOMAXPROCS
+	Warn        func(string)
 }
 
 // EvalResult is the test split's loss.
@@ -42,7 +44,7 @@ func Eval(dir string, o EvalOptions) (EvalResult, error) {
 	if err != nil {
 		return EvalResult{}, fmt.Errorf("%s/config.json: %w", dir, err)
 	}
-	set, err := OpenData(config, o.DataDir)
+	set, err := OpenData(config, o.DataDir, o.SkipCorrupt, o.Warn)
 	if err != nil {
 		return EvalResult{}, err
 	}

@@ -24,7 +24,9 @@ import (
 type Where struct {
 	Dir     string // the run folder, created if missing; a run found there is continued
 	DataDir string // where the data set's files are; empty: the data set's default folders
-	Threads int    // 0: GOMAXPROCS
+	// SkipCorrupt leaves out pictures that cannot be decoded. A run goes on only with the pictures that it began with.
+	SkipCorrupt bool
+	Threads     int // 0: GOMAXPROCS
 
 	Precision kernel.Precision // of the products of the CPU's own engine; Kernel in result.json names it
 
@@ -228,7 +230,7 @@ type training struct {
 func prepare(config Config, where Where) (*training, error) {
 	open := where.open
 	if open == nil {
-		open = func(c Config) (*dataset.Set, error) { return OpenData(c, where.DataDir) }
+		open = func(c Config) (*dataset.Set, error) { return OpenData(c, where.DataDir, where.SkipCorrupt, where.Warn) }
 	}
 	set, err := open(config)
 	if err != nil {

@@ -46,6 +46,7 @@ with --weights full or packed the files weights.safetensors and weights.packed.s
 		},
 	}
 	cmd.Flags().StringVar(&o.Weights, "weights", "checkpoint", "which weights: checkpoint, full or packed")
+	cmd.Flags().BoolVar(&o.SkipCorrupt, "skip-corrupt", false, "leave out the pictures of an image tree that cannot be decoded, with a warning that counts them")
 	cmd.Flags().StringVar(&o.DataDir, "dir", "", "folder of the data set's files")
 	cmd.Flags().IntVar(&o.Threads, "threads", 0, "worker threads; 0 is all CPUs")
 	return cmd

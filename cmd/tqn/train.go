@@ -118,6 +118,7 @@ not been interrupted.`,
 	configFlags(cmd, &config)
 	unstatedFlags(cmd, &unstated)
 	engine = engineFlags(cmd)
+	cmd.Flags().BoolVar(&where.SkipCorrupt, "skip-corrupt", false, "leave out the pictures of an image tree that cannot be decoded, with a warning that counts them")
 	cmd.Flags().StringVar(&where.DataDir, "dir", "", "folder of the data set's files; default: where tqn data fetch puts them")
 	cmd.Flags().StringVar(&where.Dir, "out", "", "run folder")
 	cmd.Flags().IntVar(&where.Threads, "threads", 0, "worker threads; 0 is all CPUs; the result does not depend on it")

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"errors"
@@ -23,7 +24,7 @@ const (
 // that is a link or a device, or whose path leaves the archive, condemns the
 // whole archive, as does a wanted file that appears twice.
 func readArchive(name string, want map[string]int64) (map[string][]byte, error) {
-	f, err := os.Open(name)
+	f, err := openPlain(name)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +34,7 @@ func readArchive(name string, want map[string]int64) (map[string][]byte, error) 
 
 func readTarGz(name string, r io.Reader, want map[string]int64) (map[string][]byte, error) {
 	compressed := &counter{r: r}
-	z, err := gzip.NewReader(compressed)
+	z, err := newGunzip(compressed)
 	if err != nil {
 		return nil, fileError(name, compressed.n, "not a gzip file: %w", noEOF(err))
 	}
@@ -92,6 +93,68 @@ func readTarGz(name string, r io.Reader, want map[string]int64) (map[string][]by
 		return nil, fileError(name, plain.n, "more than %d bytes after the archive's end", maxSkipped)
 	}
 	return files, nil
+}
+
+// gunzip reads gzip members one after the other, and the zeros with which tapes and
+// some tools pad the last one, as the program gzip does. Anything else after a
+// member is an error.
+type gunzip struct {
+	r *bufio.Reader
+	z *gzip.Reader
+}
+
+func newGunzip(r io.Reader) (*gunzip, error) {
+	g := &gunzip{r: bufio.NewReader(r)}
+	var err error
+	if g.z, err = gzip.NewReader(g.r); err != nil {
+		return nil, err
+	}
+	g.z.Multistream(false)
+	return g, nil
+}
+
+func (g *gunzip) Read(p []byte) (int, error) {
+	for {
+		n, err := g.z.Read(p)
+		if !errors.Is(err, io.EOF) {
+			return n, err
+		}
+		if n > 0 {
+			return n, nil // what comes after this member is for the next call
+		}
+		for {
+			b, err := g.r.ReadByte()
+			if err != nil {
+				return 0, err // io.EOF: the end
+			}
+			if b != 0 {
+				break
+			}
+		}
+		if err := g.r.UnreadByte(); err != nil {
+			return 0, err
+		}
+		if magic, err := g.r.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
+			return 0, errors.New("after the end of the compressed data there is something that is neither compressed data nor zeros")
+		}
+		if err := g.z.Reset(g.r); err != nil {
+			return 0, err
+		}
+		g.z.Multistream(false)
+	}
+}
+
+// openPlain opens a plain file. A FIFO would keep the program waiting for a writer,
+// and a device may never end.
+func openPlain(name string) (*os.File, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fileError(name, -1, "not a plain file")
+	}
+	return os.Open(name)
 }
 
 // local reports whether an entry's path stays below the folder it is unpacked in.

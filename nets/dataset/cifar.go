@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -88,7 +89,7 @@ var cifar100 = &cifarLayout{
 func openCIFAR(l *cifarLayout, o Options) (*Set, error) {
 	dirs := searchDirs(l.name, o.Dir)
 	for _, dir := range dirs {
-		set, err := l.openIn(dir)
+		set, err := l.openIn(dir, o)
 		if err == nil || !errors.Is(err, ErrMissing) {
 			return set, err
 		}
@@ -98,15 +99,16 @@ func openCIFAR(l *cifarLayout, o Options) (*Set, error) {
 	return nil, missing(l.name, dirs, want)
 }
 
-func (l *cifarLayout) openIn(dir string) (*Set, error) {
+func (l *cifarLayout) openIn(dir string, o Options) (*Set, error) {
 	for _, form := range []struct {
 		files *cifarFiles
 		parse func(name string, data []byte, images int) (*memory, error)
 		limit func(images int) int64
 	}{
 		{&l.binary, l.parseBinary, func(n int) int64 { return int64(n) * int64(l.labelBytes+cifarPixels) }},
-		// A python file adds labels and file names to the pixels: 1 KiB an image is far more.
-		{&l.python, l.parsePickle, func(n int) int64 { return int64(n) * (cifarPixels + 1024) }},
+		// A python file adds labels and file names to the pixels: 1 KiB an image is far more. Python 3 writes a
+		// byte as a text below protocol 3: in up to two bytes, or six (\u0000) at protocol 0.
+		{&l.python, l.parsePickle, func(n int) int64 { return int64(n) * (6*cifarPixels + 1024) }},
 	} {
 		open, err := form.files.find(dir, form.limit)
 		if err != nil {
@@ -143,7 +145,7 @@ func (l *cifarLayout) openIn(dir string) (*Set, error) {
 		return set, nil
 	}
 	if isDir(filepath.Join(dir, "train")) {
-		return l.openPictures(dir)
+		return l.openPictures(dir, o.SkipCorrupt)
 	}
 	return nil, ErrMissing
 }
@@ -195,7 +197,7 @@ func (f *cifarFiles) find(dir string, limit func(images int) int64) (opener, err
 
 // readFile reads a file whose length must not exceed limit.
 func readFile(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := openPlain(path)
 	if err != nil {
 		return nil, err
 	}
@@ -261,18 +263,17 @@ func (l *cifarLayout) parsePickle(name string, data []byte, images int) (*memory
 	if a.dtype != "u1" || a.fortran || len(a.shape) != 2 || a.shape[0] != int64(images) || a.shape[1] != cifarPixels || len(a.data) != images*cifarPixels {
 		return nil, fileError(name, -1, "\"data\" is an array of %q, shape %v, %d bytes; want uint8 (%d, %d) in C order", a.dtype, a.shape, len(a.data), images, cifarPixels)
 	}
-	labels, ok := d.get(l.labelKey).(*pickleList)
+	labels, ok := pickleNumbers(d.get(l.labelKey))
 	if !ok {
-		return nil, fileError(name, -1, "the dictionary's %q is a %s, want a list", l.labelKey, pickleKind(d.get(l.labelKey)))
+		return nil, fileError(name, -1, "the dictionary's %q is a %s, want a list or an array of integers", l.labelKey, pickleKind(d.get(l.labelKey)))
 	}
-	if len(labels.items) != images {
-		return nil, fileError(name, -1, "%d labels for %d images", len(labels.items), images)
+	if len(labels) != images {
+		return nil, fileError(name, -1, "%d labels for %d images", len(labels), images)
 	}
 	m := &memory{pixels: make([]uint8, images*cifarPixels), labels: make([]uint16, images), size: cifarPixels}
-	for i, item := range labels.items {
-		label, ok := item.(int64)
-		if !ok || label < 0 || label >= int64(len(l.classes)) {
-			return nil, fileError(name, -1, "label %v of image %d, want an integer from 0 to %d", item, i, len(l.classes)-1)
+	for i, label := range labels {
+		if label < 0 || label >= int64(len(l.classes)) {
+			return nil, fileError(name, -1, "label %d of image %d, want an integer from 0 to %d", label, i, len(l.classes)-1)
 		}
 		m.labels[i] = uint16(label)
 		interleave(m.pixels[i*cifarPixels:][:cifarPixels], a.data[i*cifarPixels:])
@@ -302,8 +303,8 @@ func joined(parts []*memory) *memory {
 
 // openPictures reads train/CLASS/*.png and test/CLASS/*.png of 32x32 into
 // memory. The folders are named as the classes are, or number as many.
-func (l *cifarLayout) openPictures(dir string) (*Set, error) {
-	train, test, classes, err := scanTree(dir)
+func (l *cifarLayout) openPictures(dir string, skipCorrupt bool) (*Set, error) {
+	train, test, classes, err := scanTree(dir, skipCorrupt)
 	if err != nil {
 		return nil, err
 	}
@@ -351,6 +352,7 @@ func (l *cifarLayout) openPictures(dir string) (*Set, error) {
 	}
 	set.Train, set.Test = halves[0], halves[1]
 	set.Sources = []string{train.root, test.root}
+	set.Warnings = slices.Concat(train.warnings, test.warnings)
 	return set, nil
 }
 

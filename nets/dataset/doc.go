@@ -5,7 +5,7 @@
 // # Sets
 //
 //	name           classes  pixels   source
-//	cifar10             10  32x32x3  binary or python files, folder or .tar.gz, or a folder tree of PNG
+//	cifar10             10  32x32x3  binary or python files (pickle protocols 0 to 5), folder or .tar.gz, or a folder tree of PNG
 //	cifar100           100  32x32x3  the same
 //	imagenet           any  224x224x3  folder tree of JPEG: train/<class>/*, val/<class>/*
 //	fashion-mnist       10  32x32x1  IDX files, compressed by gzip or not; 28x28 padded by 2 zero pixels
@@ -20,7 +20,16 @@
 // format promises, every label against the number of classes, every picture
 // header against the expected size. The error names the file and the offset.
 // Only the compressed pixel data of an image tree is decoded later, on demand;
-// [Verify] decodes that too.
+// [Verify] decodes that too, and so does Options.SkipCorrupt, which leaves out
+// what cannot be decoded. Pictures are taken as they are stored: EXIF's orientation is ignored,
+// as torchvision's ImageFolder does. Files and folders that macOS and Windows leave beside
+// pictures (._*, __MACOSX, .DS_Store, Thumbs.db) are skipped.
+//
+// Memory: a binary or IDX file takes its promised size, whatever it expands to; a
+// pickle three times its length and 256 bytes for each of at most 2^20 values; the
+// files of an archive together at most what the format promises for each; the decoders
+// of pictures, all together, 32 bytes for each of 10^8 pixels. Data files must be
+// plain files.
 //
 // # Loading
 //

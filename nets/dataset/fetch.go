@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"bufio"
-	"compress/gzip"
 	"context"
 	"crypto/md5" // the checksums that the sets' authors publish; against damage, not against malice
 	"crypto/sha256"
@@ -15,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,6 +27,8 @@ type RemoteFile struct {
 	// uncompressed contents, for files that are distributed compressed in more than
 	// one way; either may be empty.
 	MD5, Plain string
+	// Size in bytes, 0 where it is not known: then maxDownload bounds what is written.
+	Size int64
 }
 
 // remote lists what [Fetch] downloads: for CIFAR the archives, which [Open] reads
@@ -36,28 +38,30 @@ var remote = map[string][]RemoteFile{
 		Name: "cifar-10-binary.tar.gz",
 		URL:  "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
 		MD5:  "c32a1d4ab5d03f1284b67883e8d87530",
+		Size: 170_052_171,
 	}},
 	"cifar100": {{
 		Name: "cifar-100-python.tar.gz",
 		URL:  "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
 		MD5:  "eb9058c3a382ffc7106e4002c42a8d85",
+		Size: 169_001_437,
 	}},
 	"fashion-mnist": {
-		fashionFile("train-images-idx3-ubyte", "8d4fb7e6c68d591d4c3dfef9ec88bf0d", "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
-		fashionFile("train-labels-idx1-ubyte", "25c81989df183df01b3e8a0aad5dffbe", "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
-		fashionFile("t10k-images-idx3-ubyte", "bef4ecab320f06d8554ea6380940ec79", "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
-		fashionFile("t10k-labels-idx1-ubyte", "bb300cfdad3c16e7a12a480ee83cd310", "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+		fashionFile("train-images-idx3-ubyte", "8d4fb7e6c68d591d4c3dfef9ec88bf0d", "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888", 26_421_880),
+		fashionFile("train-labels-idx1-ubyte", "25c81989df183df01b3e8a0aad5dffbe", "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9", 29_515),
+		fashionFile("t10k-images-idx3-ubyte", "bef4ecab320f06d8554ea6380940ec79", "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b", 4_422_102),
+		fashionFile("t10k-labels-idx1-ubyte", "bb300cfdad3c16e7a12a480ee83cd310", "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34", 5_148),
 	},
 }
 
 // fashionFile names a file at the address in the README of
 // github.com/zalandoresearch/fashion-mnist, with the MD5 given there. Debian
 // compresses the same contents anew, so the contents have a checksum too.
-func fashionFile(base, md5, plain string) RemoteFile {
+func fashionFile(base, md5, plain string, size int64) RemoteFile {
 	return RemoteFile{
 		Name: base + ".gz",
 		URL:  "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/" + base + ".gz",
-		MD5:  md5, Plain: plain,
+		MD5:  md5, Plain: plain, Size: size,
 	}
 }
 
@@ -94,22 +98,35 @@ type Progress func(file string, done, total int64)
 // maxDownload bounds what is written to disk: the largest file has 170 MB.
 const maxDownload = 1 << 30
 
+// A download of which nothing has come for stallTime is broken off and continued,
+// at most maxStalls times without a byte in between.
+const (
+	stallTime = time.Minute
+	maxStalls = 3
+)
+
+var errStalled = errors.New("nothing came any more")
+
 // Fetch downloads the files into dir, skipping those that are there and right. A
 // download lies at NAME.part until its checksum is found right; an interrupted
 // one is continued there at the next call.
 func Fetch(ctx context.Context, client *http.Client, files []RemoteFile, dir string, progress Progress) error {
+	return fetchAll(ctx, client, files, dir, progress, stallTime)
+}
+
+func fetchAll(ctx context.Context, client *http.Client, files []RemoteFile, dir string, progress Progress, stall time.Duration) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("dataset: %w", err)
 	}
 	for _, f := range files {
-		if err := fetch(ctx, client, f, dir, progress); err != nil {
+		if err := fetch(ctx, client, f, dir, progress, stall); err != nil {
 			return fmt.Errorf("dataset: %s: %w", f.Name, err)
 		}
 	}
 	return nil
 }
 
-func fetch(ctx context.Context, client *http.Client, f RemoteFile, dir string, progress Progress) error {
+func fetch(ctx context.Context, client *http.Client, f RemoteFile, dir string, progress Progress, stall time.Duration) error {
 	path := filepath.Join(dir, f.Name)
 	if exists(path) {
 		err := f.check(path)
@@ -124,7 +141,7 @@ func fetch(ctx context.Context, client *http.Client, f RemoteFile, dir string, p
 	part := path + ".part"
 	// Twice: a continued file may be continued wrongly, then it is begun anew.
 	for attempt := 0; ; attempt++ {
-		resumed, err := download(ctx, client, f, part, progress)
+		resumed, err := downloadPatiently(ctx, client, f, part, progress, stall)
 		if err != nil {
 			return err
 		}
@@ -145,9 +162,64 @@ func fetch(ctx context.Context, client *http.Client, f RemoteFile, dir string, p
 	return syncDir(dir)
 }
 
+// downloadPatiently continues a download that stalls or breaks off.
+func downloadPatiently(ctx context.Context, client *http.Client, f RemoteFile, part string, progress Progress, stall time.Duration) (resumed bool, err error) {
+	before := int64(-1)
+	for stalls := 0; ; stalls++ {
+		resumed, err = download(ctx, client, f, part, progress, stall)
+		if !errors.Is(err, errStalled) && !errors.Is(err, io.ErrUnexpectedEOF) || ctx.Err() != nil {
+			return resumed, err
+		}
+		have := int64(0)
+		if info, serr := os.Stat(part); serr == nil {
+			have = info.Size()
+		}
+		if have > before {
+			before, stalls = have, 0
+		}
+		if stalls >= maxStalls {
+			return resumed, fmt.Errorf("%w: %w", ErrOffline, err)
+		}
+	}
+}
+
+// openPart opens what there is of a download. A link is refused: what it leads to would
+// be overwritten. A file longer than the published one is removed.
+func openPart(part string, limit int64) (*os.File, error) {
+	switch info, err := os.Lstat(part); {
+	case errors.Is(err, os.ErrNotExist):
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is a link or a special file: remove it", part)
+	case info.Size() > limit:
+		if err := os.Remove(part); err != nil {
+			return nil, err
+		}
+	}
+	return os.OpenFile(part, os.O_CREATE|os.O_RDWR|noFollow, 0o644)
+}
+
+// limit is the number of bytes that may be written.
+func (f RemoteFile) limit() int64 {
+	if f.Size > 0 {
+		return f.Size
+	}
+	return maxDownload
+}
+
 // download writes the file to part, from where part ends if the server can.
-func download(ctx context.Context, client *http.Client, f RemoteFile, part string, progress Progress) (resumed bool, err error) {
-	out, err := os.OpenFile(part, os.O_CREATE|os.O_RDWR, 0o644)
+func download(ctx context.Context, client *http.Client, f RemoteFile, part string, progress Progress, stall time.Duration) (resumed bool, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watch := time.AfterFunc(stall, func() { cancel(errStalled) })
+	defer watch.Stop()
+	defer func() {
+		if err != nil && errors.Is(context.Cause(ctx), errStalled) {
+			err = fmt.Errorf("%w for %s: %w", errStalled, stall, err)
+		}
+	}()
+	out, err := openPart(part, f.limit())
 	if err != nil {
 		return false, err
 	}
@@ -199,13 +271,16 @@ func download(ctx context.Context, client *http.Client, f RemoteFile, part strin
 	if resp.ContentLength >= 0 {
 		total = have + resp.ContentLength
 	}
-	w := &meter{w: out, file: f.Name, done: have, total: total, progress: progress}
-	n, err := io.Copy(w, io.LimitReader(resp.Body, maxDownload-have+1))
+	w := &meter{w: out, file: f.Name, done: have, total: total, progress: progress, alive: func() { watch.Reset(stall) }}
+	n, err := io.Copy(w, io.LimitReader(resp.Body, f.limit()-have+1))
 	if err != nil {
 		return resumed, fmt.Errorf("after %d bytes: %w; run it again to go on from there", have+n, err)
 	}
-	if have+n > maxDownload {
-		return resumed, fmt.Errorf("%s sends more than %d bytes", f.URL, maxDownload)
+	if have+n > f.limit() {
+		if err := os.Remove(part); err != nil {
+			return resumed, err
+		}
+		return resumed, fmt.Errorf("%s sends more than the %d bytes of the published file", f.URL, f.limit())
 	}
 	return resumed, out.Sync()
 }
@@ -217,9 +292,11 @@ type meter struct {
 	done, total int64
 	progress    Progress
 	last        time.Time
+	alive       func() // called for every piece that comes
 }
 
 func (m *meter) Write(p []byte) (int, error) {
+	m.alive()
 	n, err := m.w.Write(p)
 	m.done += int64(n)
 	if now := time.Now(); m.progress != nil && (m.done == m.total || now.Sub(m.last) > time.Second/10) {
@@ -248,7 +325,7 @@ func (f RemoteFile) check(path string) error {
 }
 
 func fileHash(path string, h hash.Hash) (string, error) {
-	f, err := os.Open(path)
+	f, err := openPlain(path)
 	if err != nil {
 		return "", err
 	}
@@ -261,7 +338,7 @@ func fileHash(path string, h hash.Hash) (string, error) {
 
 // plainHash is the SHA-256 of a file's contents after gzip.
 func plainHash(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := openPlain(path)
 	if err != nil {
 		return "", err
 	}
@@ -270,7 +347,7 @@ func plainHash(path string) (string, error) {
 	h := sha256.New()
 	var src io.Reader = r
 	if magic, _ := r.Peek(2); len(magic) == 2 && magic[0] == 0x1f && magic[1] == 0x8b {
-		if src, err = gzip.NewReader(r); err != nil {
+		if src, err = newGunzip(r); err != nil {
 			return "", err
 		}
 	}
@@ -322,7 +399,7 @@ func Verify(name string, o Options) (*Verification, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Verification{Name: name, Sources: set.Sources, Train: set.Train.Len(), Test: set.Test.Len(), Classes: len(set.Classes), Checksum: set.Checksum}
+	v := &Verification{Name: name, Problems: slices.Clone(set.Warnings), Sources: set.Sources, Train: set.Train.Len(), Test: set.Test.Len(), Classes: len(set.Classes), Checksum: set.Checksum}
 	if want, ok := official[name]; ok {
 		v.Known = true
 		if v.Official = set.Checksum == want; !v.Official {
@@ -354,7 +431,7 @@ func Verify(name string, o Options) (*Verification, error) {
 		}
 	}
 	if !v.Known && len(checked) > 0 {
-		v.Known, v.Official = true, len(v.Problems) == 0
+		v.Known, v.Official = true, len(v.Problems) == len(set.Warnings)
 	}
 	// Sets in memory have been decoded by Open; image trees only now.
 	for _, split := range []Split{set.Train, set.Test} {

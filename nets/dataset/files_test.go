@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // tiny is the layout of CIFAR-10 with four images a file.
@@ -114,6 +115,26 @@ func TestCIFARPickles(t *testing.T) {
 			checkTiny(t, m)
 		})
 	}
+	// At every protocol, and with labels as numpy keeps them.
+	names, err := filepath.Glob("testdata/*.pickle")
+	if err != nil || len(names) < 20 {
+		t.Fatalf("%d pickles: %v", len(names), err)
+	}
+	for _, name := range names {
+		if base := filepath.Base(name); !strings.HasPrefix(base, "python3-text-") && !strings.HasPrefix(base, "labels-") {
+			continue
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := tiny().parsePickle(name, data, 4)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		checkTiny(t, m)
+	}
 	data, err := os.ReadFile("testdata/cifar100-protocol4.pickle")
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +170,7 @@ func TestCIFARLayoutsAgree(t *testing.T) {
 	}
 	var first string
 	for form, dir := range dirs {
-		set, err := l.openIn(dir)
+		set, err := l.openIn(dir, Options{})
 		if err != nil {
 			t.Errorf("%s: %v", form, err)
 			continue
@@ -244,12 +265,12 @@ func TestCIFARRefusesBadFiles(t *testing.T) {
 		write(t, filepath.Join(dir, base), good)
 	}
 	write(t, filepath.Join(dir, "data_batch_4.bin"), good[:100])
-	_, err = l.openIn(dir)
+	_, err = l.openIn(dir, Options{})
 	wantFileError(t, err, 100, "data_batch_4.bin")
 	if err := os.Remove(filepath.Join(dir, "data_batch_4.bin")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = l.openIn(dir); !errors.Is(err, os.ErrNotExist) {
+	if _, err = l.openIn(dir, Options{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing batch: %v", err)
 	}
 }
@@ -397,6 +418,64 @@ func TestNoAllocationBeyondTheFile(t *testing.T) {
 	}
 }
 
+// Files that expand, or that hold nothing but small values, take bounded memory.
+func TestBombsTakeBoundedMemory(t *testing.T) {
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	z.Write(idxBytes(nil, 100, 28, 28))
+	io.CopyN(z, zeros{}, 200<<20) // a header of 78,400 values, then 200 MB
+	z.Close()
+	many := map[string][]byte{}
+	for name, piece := range map[string]string{"marks": "(", "empty lists": "]", "empty tuples": ")", "tuples of marks": "(t", "memo": "]\x94"} {
+		many[name] = bytes.Repeat([]byte(piece), 30<<20/len(piece))
+	}
+	many["a line"] = append([]byte("c"), bytes.Repeat([]byte("x"), 30<<20)...)
+	for name, data := range many {
+		before := allocated()
+		if _, err := unpickle("f", data); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+		if used := allocated() - before; used > 256*maxValues {
+			t.Errorf("%s: %d MiB allocated for a pickle of 30 MiB", name, used>>20)
+		}
+	}
+	before := allocated()
+	r, err := newGunzip(&zipped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readIDX("f", r, 3); err == nil {
+		t.Error("data after the end is accepted")
+	}
+	if used := allocated() - before; used > 4<<20 {
+		t.Errorf("%d MiB allocated for a file that expands to 200 MiB where 78 kB are right", used>>20)
+	}
+}
+
+// Decoders that run in parallel share a number of pixels: one waits while the others have them.
+func TestDecodersInParallelTakeTurns(t *testing.T) {
+	data := pictureFile(t, 100, 50, color.White, false)
+	if !decoding.TryAcquire(atOnce - 4999) {
+		t.Fatal("pixels are in use")
+	}
+	done := make(chan error, 1)
+	go func() { _, err := decodePicture("f", data); done <- err }()
+	select {
+	case <-done:
+		t.Error("a picture of 5000 pixels was decoded where 4999 were left")
+	case <-time.After(100 * time.Millisecond):
+	}
+	decoding.Release(atOnce - 4999)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if !decoding.TryAcquire(atOnce) {
+		t.Error("a decoder gave nothing back")
+	} else {
+		decoding.Release(atOnce)
+	}
+}
+
 func allocated() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
@@ -523,6 +602,167 @@ func TestImageNetTree(t *testing.T) {
 		t.Errorf("%d images of 6", half.Train.Len())
 	} else if got := read(t, half, LoaderOptions{Train: true, Batch: 6, Seed: 1, Augment: half.Augment}, 1); len(got) != 1 {
 		t.Error("no batch of a limited tree")
+	}
+}
+
+// What macOS and Windows leave beside pictures is no picture, and no class.
+func TestImageNetTreeSkipsWhatIsNoPicture(t *testing.T) {
+	dir := imagenetTree(t)
+	want := openSet(t, "imagenet", Options{Dir: dir, Size: 32}).Checksum
+	for _, name := range []string{"train/n01/._a.JPEG", "val/n02/._d.JPEG", "train/__MACOSX/n01/._a.JPEG", "val/__MACOSX/._n01", "train/.ipynb_checkpoints/x.png", "train/n01/Thumbs.db",
+		"train/n01/.DS_Store", "train/._n01", "train/n02/desktop.ini"} {
+		write(t, filepath.Join(dir, filepath.FromSlash(name)), []byte("\x00\x05\x16\x07 resource fork"))
+	}
+	set := openSet(t, "imagenet", Options{Dir: dir, Size: 32})
+	if set.Checksum != want || len(set.Warnings) > 0 {
+		t.Errorf("another set: %d + %d images, %d classes, warnings %q", set.Train.Len(), set.Test.Len(), len(set.Classes), set.Warnings)
+	}
+	// Pictures of other kinds are not passed over in silence.
+	write(t, filepath.Join(dir, "train", "n01", "e.webp"), []byte("RIFF"))
+	if set := openSet(t, "imagenet", Options{Dir: dir, Size: 32}); len(set.Warnings) != 1 || !strings.Contains(set.Warnings[0], "e.webp is the first") {
+		t.Errorf("warnings %q", set.Warnings)
+	}
+}
+
+// A class that the test half lacks is reported, and other names of that half are found.
+func TestImageNetTreeReportsMissingClasses(t *testing.T) {
+	dir := imagenetTree(t)
+	if err := os.RemoveAll(filepath.Join(dir, "val", "n02")); err != nil {
+		t.Fatal(err)
+	}
+	v, err := Verify("imagenet", Options{Dir: dir})
+	if err != nil || len(v.Problems) != 1 || !strings.Contains(v.Problems[0], "has no folder n02: 1 of the 3 classes") {
+		t.Errorf("problems %q, %v", v.Problems, err)
+	}
+	for _, name := range []string{"validation", "valid", "test"} {
+		dir := imagenetTree(t)
+		if err := os.Rename(filepath.Join(dir, "val"), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		if set := openSet(t, "imagenet", Options{Dir: dir, Size: 32}); set.Test.Len() != 3 {
+			t.Errorf("%s: %d test images", name, set.Test.Len())
+		}
+	}
+}
+
+// With SkipCorrupt the set is what it would be without the corrupt pictures.
+func TestCorruptPicturesAreLeftOut(t *testing.T) {
+	dir := imagenetTree(t)
+	want := openSet(t, "imagenet", Options{Dir: dir, Size: 32}).Checksum
+	damaged := pictureFile(t, 60, 40, color.White, true)
+	write(t, filepath.Join(dir, "train", "n02", "aa.JPEG"), damaged[:len(damaged)-len(damaged)/8])
+	write(t, filepath.Join(dir, "train", "n03", "zero.png"), nil)
+	write(t, filepath.Join(dir, "val", "n01", "text.jpg"), []byte("<html>not found</html>"))
+	if _, err := Open("imagenet", Options{Dir: dir}); err == nil {
+		t.Error("without the option they are accepted")
+	}
+	set := openSet(t, "imagenet", Options{Dir: dir, Size: 32, SkipCorrupt: true})
+	if set.Checksum != want || len(set.Warnings) != 2 || !strings.Contains(set.Warnings[0], "2 of 11 pictures are corrupt") || !strings.Contains(set.Warnings[1], "1 of 4 pictures are corrupt") {
+		t.Errorf("%d + %d images, warnings %q", set.Train.Len(), set.Test.Len(), set.Warnings)
+	}
+	for _, name := range []string{"a.JPEG", "b.JPEG", "c.png"} {
+		write(t, filepath.Join(dir, "train", "n01", name), damaged[:50])
+	}
+	if _, err := Open("imagenet", Options{Dir: dir, SkipCorrupt: true}); err == nil || !strings.Contains(err.Error(), "every picture is corrupt") {
+		t.Errorf("a class of which nothing is left: %v", err)
+	}
+}
+
+// EXIF's orientation is ignored: the pixels are those that are stored.
+func TestEXIFOrientationIsIgnored(t *testing.T) {
+	plain := pictureFile(t, 8, 4, color.RGBA{9, 99, 199, 255}, true)
+	exif := append([]byte("Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01"), 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0) // orientation 6: turned by 90 degrees
+	segment := append([]byte{0xff, 0xe1, 0, byte(len(exif) + 2)}, exif...)
+	turned := slices.Concat(plain[:2], segment, plain[2:])
+	p, err := decodePicture("f", turned)
+	if err != nil || p.Rect.Dx() != 8 || p.Rect.Dy() != 4 {
+		t.Errorf("%v, %v", p.Rect, err)
+	}
+}
+
+// Programs lay the sets out in folders of their own.
+func TestLayoutsOfOtherPrograms(t *testing.T) {
+	for name, subs := range layouts {
+		for _, sub := range subs {
+			dir := t.TempDir()
+			below := filepath.Join(dir, filepath.FromSlash(sub))
+			switch name {
+			case "imagenet":
+				if err := os.CopyFS(below, os.DirFS(imagenetTree(t))); err != nil {
+					t.Fatal(err)
+				}
+			case "fashion-mnist":
+				for _, half := range []string{"train", "t10k"} {
+					write(t, filepath.Join(below, half+"-images-idx3-ubyte"), idxBytes(make([]byte, 784), 1, 28, 28))
+					write(t, filepath.Join(below, half+"-labels-idx1-ubyte"), idxBytes([]byte{3}, 1))
+				}
+			default: // found, though cut short
+				write(t, filepath.Join(below, map[string]string{"cifar10": "cifar-10-batches-py/data_batch_1", "cifar100": "cifar-100-python/train"}[name]), []byte("x"))
+				_, err := Open(name, Options{Dir: dir})
+				wantFileError(t, err, -1, sub)
+				continue
+			}
+			if _, err := Open(name, Options{Dir: dir}); err != nil {
+				t.Errorf("%s in %s: %v", name, sub, err)
+			}
+		}
+	}
+}
+
+// A data file that is a FIFO would never be opened; it is refused at once.
+func TestDataFilesArePlainFiles(t *testing.T) {
+	if _, err := os.Stat("/dev/zero"); err != nil {
+		t.Skip("this system has no /dev/zero")
+	}
+	for set, name := range map[string]string{"fashion-mnist": "train-images-idx3-ubyte", "cifar10": "cifar-10-binary.tar.gz", "cifar100": "cifar-100-binary.tar.gz", "imagenet": "train/n01/x.png"} {
+		dir := imagenetTree(t)
+		if set != "imagenet" {
+			dir = t.TempDir()
+		}
+		if err := os.Symlink("/dev/zero", filepath.Join(dir, filepath.FromSlash(name))); err != nil {
+			t.Skip("this system makes no links")
+		}
+		_, err := Open(set, Options{Dir: dir})
+		wantFileError(t, err, -1, "not a plain file")
+	}
+}
+
+// As gzip does, zeros and further members after the compressed data are taken, and nothing else.
+func TestPaddingAfterGzip(t *testing.T) {
+	packed := func(data []byte) []byte {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		z.Write(data)
+		z.Close()
+		return b.Bytes()
+	}
+	whole := idxBytes([]byte{1, 2, 3}, 3)
+	for name, c := range map[string]struct {
+		data  []byte
+		words string
+	}{
+		"as it is":             {packed(whole), ""},
+		"zeros":                {append(packed(whole), make([]byte, 10000)...), ""},
+		"two members":          {slices.Concat(packed(whole[:5]), packed(whole[5:])), ""},
+		"zeros between":        {slices.Concat(packed(whole[:5]), make([]byte, 512), packed(whole[5:]), []byte{0}), ""},
+		"garbage":              {append(packed(whole), "garbage"...), "neither compressed data nor zeros"},
+		"zeros, then garbage":  {append(packed(whole), 0, 0, 7), "neither compressed data nor zeros"},
+		"half a second member": {append(packed(whole), packed(whole)[:8]...), "the file ends here"},
+		"cut short":            {packed(whole)[:len(packed(whole))-3], "the file ends here"},
+	} {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "x.gz"), c.data)
+		a, _, err := readIDXFile(dir, "x", 1)
+		switch {
+		case c.words == "" && (err != nil || !bytes.Equal(a.data, []byte{1, 2, 3})):
+			t.Errorf("%s: %v", name, err)
+		case c.words != "" && (err == nil || !strings.Contains(err.Error(), c.words)):
+			t.Errorf("%s: %v, want %q", name, err, c.words)
+		}
+	}
+	good := tarGz(t, map[string][]byte{"set/data": make([]byte, 100)})
+	if _, err := readTarGz("f", bytes.NewReader(append(good, make([]byte, 9000)...)), map[string]int64{"data": 100}); err != nil {
+		t.Errorf("an archive with padding: %v", err)
 	}
 }
 

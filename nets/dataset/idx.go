@@ -3,7 +3,6 @@ package dataset
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -69,10 +68,10 @@ func noEOF(err error) error {
 // readIDXFile opens dir/base or dir/base.gz.
 func readIDXFile(dir, base string, dims int) (*idxArray, string, error) {
 	path := filepath.Join(dir, base)
-	f, err := os.Open(path)
+	f, err := openPlain(path)
 	if errors.Is(err, os.ErrNotExist) {
 		path += ".gz"
-		f, err = os.Open(path)
+		f, err = openPlain(path)
 	}
 	if err != nil {
 		return nil, path, err
@@ -80,7 +79,7 @@ func readIDXFile(dir, base string, dims int) (*idxArray, string, error) {
 	defer f.Close()
 	r := bufio.NewReader(f)
 	if magic, _ := r.Peek(2); len(magic) == 2 && magic[0] == 0x1f && magic[1] == 0x8b {
-		z, err := gzip.NewReader(r)
+		z, err := newGunzip(r)
 		if err != nil {
 			return nil, path, fileError(path, 0, "%w", err)
 		}

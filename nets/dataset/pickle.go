@@ -5,20 +5,23 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
-// unpickle reads the part of Python's pickle format (protocols 0 to 5, binary
-// opcodes; Lib/pickletools.py in CPython) that a batch of CIFAR is written in:
-// dictionaries, lists, tuples, strings, integers and numpy arrays. It runs
-// nothing: of the callables a pickle may name only those that build a numpy
-// array are known, and any other is an error.
+// maxValues bounds the values that a pickle may make: CIFAR-100's training file has
+// about 400,000.
+const maxValues = 1 << 20
+
+// unpickle reads the part of Python's pickle format (protocols 0 to 5; Lib/pickletools.py
+// in CPython) that a batch of CIFAR is written in: dictionaries, lists, tuples, strings,
+// integers and numpy arrays. It runs nothing: of the callables a pickle may name only those
+// that build a numpy array are known, and any other is an error.
 //
-// Strings and array contents are slices of data, not copies, and every opcode
-// consumes at least one byte and pushes at most one value, so memory is bounded
-// by a constant times the length of data. (A Python 2 string written through
-// _codecs.encode is decoded once per opcode that says so; such a call consumes
-// its operands, and the sum of the results is capped at the length of data.)
+// Strings and array contents are slices of data, but for those that Python 3 writes at
+// protocols 0 to 2: as a text, decoded at most once for each byte of data. With at most
+// maxValues values, memory is at most three times the length of data and 256 bytes for
+// each value.
 func unpickle(name string, data []byte) (any, error) {
 	p := &unpickler{name: name, data: data}
 	return p.run()
@@ -86,6 +89,7 @@ type unpickler struct {
 	stack   []any
 	memo    map[uint32]any
 	encoded int // bytes made by _codecs.encode so far
+	values  int // pushed so far
 }
 
 func (p *unpickler) errorf(format string, args ...any) error {
@@ -101,8 +105,8 @@ func (p *unpickler) take(n uint64) ([]byte, error) {
 	return b, nil
 }
 
-// number reads an unsigned little-endian integer of n bytes.
-func (p *unpickler) number(n int) (uint64, error) {
+// unsigned reads an unsigned little-endian integer of n bytes.
+func (p *unpickler) unsigned(n int) (uint64, error) {
 	b, err := p.take(uint64(n))
 	if err != nil {
 		return 0, err
@@ -114,7 +118,7 @@ func (p *unpickler) number(n int) (uint64, error) {
 
 // sized reads a length of n bytes and then as many bytes.
 func (p *unpickler) sized(n int) ([]byte, error) {
-	size, err := p.number(n)
+	size, err := p.unsigned(n)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +136,13 @@ func (p *unpickler) line() (string, error) {
 	return "", p.errorf("a line without an end")
 }
 
-func (p *unpickler) push(v any) { p.stack = append(p.stack, v) }
+func (p *unpickler) push(v any) error {
+	if p.values++; p.values > maxValues {
+		return p.errorf("more than %d values: a batch of images has fewer", maxValues)
+	}
+	p.stack = append(p.stack, v)
+	return nil
+}
 
 func (p *unpickler) pop() (any, error) {
 	if len(p.stack) == 0 {
@@ -161,7 +171,7 @@ func (p *unpickler) popMark() ([]any, error) {
 func (p *unpickler) top() (any, error) {
 	v, err := p.pop()
 	if err == nil {
-		p.push(v)
+		p.stack = append(p.stack, v) // back
 	}
 	return v, err
 }
@@ -186,201 +196,292 @@ func (p *unpickler) run() (any, error) {
 
 // step executes one opcode; names as in pickletools.
 func (p *unpickler) step(op byte) error {
+	for _, family := range []func(byte) (bool, error){p.number, p.text, p.container, p.remember, p.callable} {
+		if known, err := family(op); known || err != nil {
+			return err
+		}
+	}
 	var err error
-	var n uint64
-	var b []byte
 	switch op {
 	case 0x80: // PROTO
-		if n, err = p.number(1); err == nil && n > 5 {
+		var n uint64
+		if n, err = p.unsigned(1); err == nil && n > 5 {
 			err = p.errorf("protocol %d, at most 5 is known", n)
 		}
 	case 0x95: // FRAME
 		_, err = p.take(8)
-	case '(': // MARK
-		p.push(pickleMark{})
-	case '}': // EMPTY_DICT
-		p.push(&pickleDict{})
-	case ']': // EMPTY_LIST
-		p.push(&pickleList{})
-	case ')': // EMPTY_TUPLE
-		p.push(pickleTuple{})
 	case 'N': // NONE
-		p.push(nil)
+		err = p.push(nil)
 	case 0x88, 0x89: // NEWTRUE, NEWFALSE
-		p.push(op == 0x88)
+		err = p.push(op == 0x88)
 	case '0': // POP
 		if len(p.stack) == 0 {
 			return p.errorf("the stack is empty")
 		}
 		p.stack = p.stack[:len(p.stack)-1]
+	default:
+		err = p.errorf("opcode %#02x is not one that a batch of images uses", op)
+	}
+	return err
+}
 
-	case 'K', 'M': // BININT1, BININT2
-		if n, err = p.number(map[byte]int{'K': 1, 'M': 2}[op]); err == nil {
-			p.push(int64(n))
+// number executes the opcodes that push a number.
+func (p *unpickler) number(op byte) (known bool, err error) {
+	switch op {
+	case 'K', 'M', 'J': // BININT1, BININT2, BININT
+		n, err := p.unsigned(map[byte]int{'K': 1, 'M': 2, 'J': 4}[op])
+		if err != nil {
+			return true, err
 		}
-	case 'J': // BININT
-		if n, err = p.number(4); err == nil {
-			p.push(int64(int32(n)))
+		v := int64(n)
+		if op == 'J' {
+			v = int64(int32(n))
 		}
-	case 0x8a: // LONG1: little-endian two's complement
-		if b, err = p.sized(1); err == nil {
-			if len(b) > 8 {
-				return p.errorf("an integer of %d bytes", len(b))
-			}
-			v := int64(0)
-			for i := len(b) - 1; i >= 0; i-- {
-				v = v<<8 | int64(b[i])
-			}
-			if k := len(b); k > 0 && k < 8 && b[k-1]&0x80 != 0 {
-				v -= 1 << (8 * k)
-			}
-			p.push(v)
+		return true, p.push(v)
+	case 0x8a: // LONG1
+		b, err := p.sized(1)
+		if err != nil {
+			return true, err
 		}
-	case 'I': // INT
-		var s string
-		if s, err = p.line(); err == nil {
-			v, bad := strconv.ParseInt(s, 10, 64)
-			if bad != nil {
-				return p.errorf("integer %.20q", s)
-			}
-			p.push(v)
+		if len(b) > 8 {
+			return true, p.errorf("an integer of %d bytes", len(b))
 		}
+		return true, p.push(signed(b))
+	case 'I', 'L': // INT, LONG: decimal digits, LONG's with an L behind; 00 and 01 are the truth values
+		s, err := p.line()
+		if err != nil {
+			return true, err
+		}
+		if op == 'I' && (s == "00" || s == "01") {
+			return true, p.push(s == "01")
+		}
+		if op == 'L' {
+			s = strings.TrimSuffix(s, "L")
+		}
+		v, bad := strconv.ParseInt(s, 10, 64)
+		if bad != nil {
+			return true, p.errorf("integer %.20q", s)
+		}
+		return true, p.push(v)
 	case 'G': // BINFLOAT
-		if b, err = p.take(8); err == nil {
-			p.push(math.Float64frombits(binary.BigEndian.Uint64(b)))
+		b, err := p.take(8)
+		if err != nil {
+			return true, err
 		}
+		return true, p.push(math.Float64frombits(binary.BigEndian.Uint64(b)))
+	}
+	return false, nil
+}
 
+// signed is a little-endian two's complement integer of at most 8 bytes.
+func signed(b []byte) int64 {
+	v := int64(0)
+	for i := len(b) - 1; i >= 0; i-- {
+		v = v<<8 | int64(b[i])
+	}
+	if k := len(b); k > 0 && k < 8 && b[k-1]&0x80 != 0 {
+		v -= 1 << (8 * k)
+	}
+	return v
+}
+
+// text executes the opcodes that push a string or bytes.
+func (p *unpickler) text(op byte) (known bool, err error) {
+	size, utf := 0, false
+	switch op {
 	case 'U', 'C': // SHORT_BINSTRING, SHORT_BINBYTES
-		if b, err = p.sized(1); err == nil {
-			p.push(b)
-		}
+		size = 1
 	case 'T', 'B': // BINSTRING, BINBYTES
-		if b, err = p.sized(4); err == nil {
-			p.push(b)
-		}
+		size = 4
 	case 0x8e, 0x96: // BINBYTES8, BYTEARRAY8
-		if b, err = p.sized(8); err == nil {
-			p.push(b)
+		size = 8
+	case 0x8c: // SHORT_BINUNICODE
+		size, utf = 1, true
+	case 'X': // BINUNICODE
+		size, utf = 4, true
+	case 0x8d: // BINUNICODE8
+		size, utf = 8, true
+	case 'V': // UNICODE
+		s, err := p.line()
+		if err != nil {
+			return true, err
 		}
-	case 0x8c, 'X', 0x8d: // SHORT_BINUNICODE, BINUNICODE, BINUNICODE8
-		if b, err = p.sized(map[byte]int{0x8c: 1, 'X': 4, 0x8d: 8}[op]); err == nil {
-			if !utf8.Valid(b) {
-				return p.errorf("a text that is not UTF-8")
-			}
-			p.push(string(b))
+		if s, err = p.unescape(s); err != nil {
+			return true, err
 		}
+		return true, p.push(s)
+	default:
+		return false, nil
+	}
+	b, err := p.sized(size)
+	switch {
+	case err != nil:
+		return true, err
+	case !utf:
+		return true, p.push(b)
+	case !utf8.Valid(b):
+		return true, p.errorf("a text that is not UTF-8")
+	}
+	return true, p.push(string(b))
+}
 
-	case 'q': // BINPUT
-		if n, err = p.number(1); err == nil {
-			err = p.put(uint32(n))
+// unescape decodes Python's raw-unicode-escape, in which protocol 0 writes texts: a
+// byte is a Latin-1 character, but for \uXXXX and \UXXXXXXXX.
+func (p *unpickler) unescape(s string) (string, error) {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		digits := 0
+		if s[i] == '\\' && i+1 < len(s) {
+			digits = map[byte]int{'u': 4, 'U': 8}[s[i+1]]
 		}
-	case 'r': // LONG_BINPUT
-		if n, err = p.number(4); err == nil {
-			err = p.put(uint32(n))
+		if digits == 0 {
+			b.WriteRune(rune(s[i]))
+			continue
 		}
-	case 0x94: // MEMOIZE
-		err = p.put(uint32(len(p.memo)))
-	case 'h', 'j': // BINGET, LONG_BINGET
-		if n, err = p.number(map[byte]int{'h': 1, 'j': 4}[op]); err == nil {
-			v, ok := p.memo[uint32(n)]
-			if !ok {
-				return p.errorf("memo %d is not set", n)
-			}
-			p.push(v)
+		if i+2+digits > len(s) {
+			return "", p.errorf("an escape that is cut short")
 		}
+		r, err := strconv.ParseUint(s[i+2:i+2+digits], 16, 32)
+		if err != nil || r > utf8.MaxRune {
+			return "", p.errorf("escape %.10q", s[i:i+2+digits])
+		}
+		b.WriteRune(rune(r))
+		i += 1 + digits
+	}
+	return b.String(), nil
+}
 
+// container executes the opcodes that make and fill dictionaries, lists and tuples.
+func (p *unpickler) container(op byte) (known bool, err error) {
+	switch op {
+	case '(': // MARK
+		return true, p.push(pickleMark{})
+	case '}': // EMPTY_DICT
+		return true, p.push(&pickleDict{})
+	case ']': // EMPTY_LIST
+		return true, p.push(&pickleList{})
+	case ')': // EMPTY_TUPLE
+		return true, p.push(pickleTuple{})
 	case 0x85, 0x86, 0x87: // TUPLE1, TUPLE2, TUPLE3
-		k := int(op - 0x84)
-		t := make(pickleTuple, k)
-		for i := k - 1; i >= 0; i-- {
+		t := make(pickleTuple, int(op-0x84))
+		for i := len(t) - 1; i >= 0; i-- {
 			if t[i], err = p.pop(); err != nil {
-				return err
+				return true, err
 			}
 		}
-		p.push(t)
-	case 't': // TUPLE
+		return true, p.push(t)
+	case 't', 'l', 'd', 'e', 'u': // TUPLE, LIST, DICT, APPENDS, SETITEMS: of what lies above the mark
 		items, err := p.popMark()
 		if err != nil {
-			return err
+			return true, err
 		}
-		p.push(pickleTuple(items))
+		switch op {
+		case 't':
+			return true, p.push(pickleTuple(items))
+		case 'l':
+			return true, p.push(&pickleList{items})
+		case 'e':
+			return true, p.extend(items)
+		case 'd':
+			if err := p.push(&pickleDict{}); err != nil {
+				return true, err
+			}
+		}
+		return true, p.set(items)
 	case 'a': // APPEND
 		v, err := p.pop()
 		if err != nil {
-			return err
+			return true, err
 		}
-		return p.extend([]any{v})
-	case 'e': // APPENDS
-		items, err := p.popMark()
-		if err != nil {
-			return err
-		}
-		return p.extend(items)
+		return true, p.extend([]any{v})
 	case 's': // SETITEM
 		v, err := p.pop()
 		if err != nil {
-			return err
+			return true, err
 		}
 		k, err := p.pop()
 		if err != nil {
-			return err
+			return true, err
 		}
-		return p.set([]any{k, v})
-	case 'u': // SETITEMS
-		items, err := p.popMark()
-		if err != nil {
-			return err
-		}
-		return p.set(items)
+		return true, p.set([]any{k, v})
+	}
+	return false, nil
+}
 
+// remember executes the opcodes of the memo.
+func (p *unpickler) remember(op byte) (known bool, err error) {
+	var i uint64
+	switch op {
+	case 'q', 'h': // BINPUT, BINGET
+		i, err = p.unsigned(1)
+	case 'r', 'j': // LONG_BINPUT, LONG_BINGET
+		i, err = p.unsigned(4)
+	case 0x94: // MEMOIZE
+		i = uint64(len(p.memo))
+	case 'p', 'g': // PUT, GET
+		var s string
+		if s, err = p.line(); err == nil {
+			var bad error
+			if i, bad = strconv.ParseUint(s, 10, 32); bad != nil {
+				err = p.errorf("memo %.20q", s)
+			}
+		}
+	default:
+		return false, nil
+	}
+	if err != nil {
+		return true, err
+	}
+	if op != 'h' && op != 'j' && op != 'g' {
+		return true, p.put(uint32(i))
+	}
+	v, ok := p.memo[uint32(i)]
+	if !ok {
+		return true, p.errorf("memo %d is not set", i)
+	}
+	return true, p.push(v)
+}
+
+// callable executes the opcodes that name, call and build.
+func (p *unpickler) callable(op byte) (known bool, err error) {
+	var f pickleFunc
+	switch op {
 	case 'c': // GLOBAL
-		var f pickleFunc
 		if f.module, err = p.line(); err != nil {
-			return err
+			return true, err
 		}
 		if f.name, err = p.line(); err != nil {
-			return err
+			return true, err
 		}
-		return p.global(f)
-	case 0x93: // STACK_GLOBAL
-		name, err := p.pop()
-		if err != nil {
-			return err
-		}
-		module, err := p.pop()
-		if err != nil {
-			return err
-		}
-		m, ok1 := module.(string)
-		s, ok2 := name.(string)
-		if !ok1 || !ok2 {
-			return p.errorf("a callable whose name is not a text")
-		}
-		return p.global(pickleFunc{m, s})
-	case 'R': // REDUCE
-		args, err := p.pop()
-		if err != nil {
-			return err
-		}
-		f, err := p.pop()
-		if err != nil {
-			return err
-		}
-		return p.call(f, args)
-	case 'b': // BUILD
-		state, err := p.pop()
-		if err != nil {
-			return err
-		}
-		v, err := p.top()
-		if err != nil {
-			return err
-		}
-		return p.build(v, state)
+		return true, p.global(f)
+	case 0x93, 'R', 'b': // STACK_GLOBAL, REDUCE, BUILD: of the two values on top
 	default:
-		return p.errorf("opcode %#02x is not one that a batch of images uses", op)
+		return false, nil
 	}
-	return err
+	second, err := p.pop()
+	if err != nil {
+		return true, err
+	}
+	first, err := p.pop()
+	if err != nil {
+		return true, err
+	}
+	switch op {
+	case 'R':
+		return true, p.call(first, second)
+	case 'b':
+		if err := p.build(first, second); err != nil {
+			return true, err
+		}
+		return true, p.push(first)
+	}
+	var ok1, ok2 bool
+	f.module, ok1 = first.(string)
+	f.name, ok2 = second.(string)
+	if !ok1 || !ok2 {
+		return true, p.errorf("a callable whose name is not a text")
+	}
+	return true, p.global(f)
 }
 
 func (p *unpickler) put(i uint32) error {
@@ -425,15 +526,31 @@ func numpyCore(module, sub string) bool {
 	return module == "numpy.core."+sub || module == "numpy._core."+sub
 }
 
+// integers are the little-endian numbers in data, if the type is one of integers.
+func (t *pickleType) integers(data []byte) ([]int64, bool) {
+	size, ok := map[string]int{"i1": 1, "i2": 2, "i4": 4, "i8": 8, "u1": 1, "u2": 2, "u4": 4}[t.code]
+	if !ok || len(data)%size != 0 {
+		return nil, false
+	}
+	v := make([]int64, len(data)/size)
+	for i := range v {
+		b := data[i*size:][:size]
+		if v[i] = signed(b); t.code[0] == 'u' && v[i] < 0 {
+			v[i] += 1 << (8 * size)
+		}
+	}
+	return v, true
+}
+
 func (p *unpickler) global(f pickleFunc) error {
 	switch {
 	case numpyCore(f.module, "multiarray") && f.name == "_reconstruct",
+		numpyCore(f.module, "multiarray") && f.name == "scalar",
 		numpyCore(f.module, "numeric") && f.name == "_frombuffer",
 		f.module == "numpy" && (f.name == "ndarray" || f.name == "dtype"),
 		f.module == "_codecs" && f.name == "encode",
 		(f.module == "__builtin__" || f.module == "builtins") && f.name == "bytes":
-		p.push(f)
-		return nil
+		return p.push(f)
 	}
 	return p.errorf("the file asks to run %s.%s; only numpy arrays are read", f.module, f.name)
 }
@@ -446,33 +563,37 @@ func (p *unpickler) call(f, args any) error {
 	}
 	switch {
 	case fn.name == "_reconstruct":
-		p.push(&pickleArray{})
-		return nil
+		return p.push(&pickleArray{})
 	case fn.name == "dtype" && len(t) >= 1:
 		code, ok := pickleText(t[0])
 		if ok {
-			p.push(&pickleType{code})
-			return nil
+			return p.push(&pickleType{code})
 		}
 	case fn.name == "bytes" && len(t) == 0:
-		p.push([]byte(nil))
-		return nil
+		return p.push([]byte(nil))
 	case fn.name == "encode" && len(t) == 2:
 		s, ok := t[0].(string)
 		enc, ok2 := pickleText(t[1])
 		if ok && ok2 && enc == "latin1" {
-			if p.encoded += len(s); p.encoded > len(p.data) {
+			if p.encoded += utf8.RuneCountInString(s); p.encoded > len(p.data) {
 				return p.errorf("more text is encoded than the file holds")
 			}
-			b := make([]byte, 0, len(s))
+			b := make([]byte, 0, utf8.RuneCountInString(s))
 			for _, r := range s {
 				if r > 255 {
 					return p.errorf("character %q is not Latin-1", r)
 				}
 				b = append(b, byte(r))
 			}
-			p.push(b)
-			return nil
+			return p.push(b)
+		}
+	case fn.name == "scalar" && len(t) == 2:
+		dtype, ok1 := t[0].(*pickleType)
+		data, ok2 := t[1].([]byte)
+		if ok1 && ok2 {
+			if v, ok := dtype.integers(data); ok && len(v) == 1 {
+				return p.push(v[0])
+			}
 		}
 	case fn.name == "_frombuffer" && len(t) == 4:
 		a := &pickleArray{}
@@ -482,8 +603,7 @@ func (p *unpickler) call(f, args any) error {
 		order, ok4 := pickleText(t[3])
 		if ok1 && ok2 && ok3 && ok4 {
 			a.data, a.dtype, a.shape, a.fortran = data, dtype.code, shape, order == "F"
-			p.push(a)
-			return nil
+			return p.push(a)
 		}
 	}
 	return p.errorf("%s.%s is called with arguments that make no array", fn.module, fn.name)
@@ -553,4 +673,32 @@ func pickleShape(v any) ([]int64, bool) {
 		}
 	}
 	return shape, true
+}
+
+// pickleNumbers are the integers of a list, a tuple or a numpy array of one dimension.
+func pickleNumbers(v any) ([]int64, bool) {
+	var items []any
+	switch v := v.(type) {
+	case *pickleList:
+		items = v.items
+	case pickleTuple:
+		items = v
+	case *pickleArray:
+		if len(v.shape) != 1 {
+			return nil, false
+		}
+		n, ok := (&pickleType{v.dtype}).integers(v.data)
+		return n, ok && int64(len(n)) == v.shape[0]
+	default:
+		return nil, false
+	}
+	n := make([]int64, len(items))
+	for i, item := range items {
+		k, ok := item.(int64)
+		if !ok {
+			return nil, false
+		}
+		n[i] = k
+	}
+	return n, true
 }

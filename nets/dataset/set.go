@@ -35,6 +35,10 @@ type Set struct {
 
 	Sources []string // the files read, for the manifest
 
+	// Warnings say what is odd about an image tree, though it can be used: a class that
+	// the test half lacks, files of other kinds, pictures that were left out.
+	Warnings []string
+
 	statsOnce sync.Once
 	stats     Statistics
 	statsErr  error
@@ -82,6 +86,10 @@ type Options struct {
 
 	// Seed of the textures; other sets ignore it.
 	Seed uint64
+
+	// SkipCorrupt leaves out the pictures of an image tree that cannot be decoded, with a
+	// warning that counts them. Every picture is then decoded when the set is opened.
+	SkipCorrupt bool
 }
 
 // Names lists the sets [Open] knows.
@@ -343,10 +351,24 @@ func missing(name string, dirs []string, want string) error {
 	return fmt.Errorf("%w: found no %s in %s.%s", ErrMissing, want, strings.Join(dirs, " or "), hint)
 }
 
+// layouts are the folders below the one that is given in which other programs keep a set:
+// Keras 3 (cifar-10-batches-py-target), torchvision (FashionMNIST/raw; its folders for CIFAR are the
+// official ones), and Kaggle's ImageNet.
+var layouts = map[string][]string{
+	"cifar10":       {"cifar-10-batches-py-target"},
+	"cifar100":      {"cifar-100-python-target"},
+	"fashion-mnist": {"FashionMNIST/raw", "raw"},
+	"imagenet":      {"ILSVRC/Data/CLS-LOC"},
+}
+
 // searchDirs is where to look: the given folder, or the default ones.
 func searchDirs(name, dir string) []string {
 	if dir != "" {
-		return []string{dir, filepath.Join(dir, name)}
+		dirs := []string{dir, filepath.Join(dir, name)}
+		for _, sub := range layouts[name] {
+			dirs = append(dirs, filepath.Join(dir, filepath.FromSlash(sub)))
+		}
+		return dirs
 	}
 	return DefaultDirs(name)
 }

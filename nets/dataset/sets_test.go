@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -338,11 +339,20 @@ func TestFetchResumesAndVerifies(t *testing.T) {
 	final := filepath.Join(dir, "set.tar.gz")
 	files := remoteFile(s.URL, data)
 	ctx := context.Background()
-	if err := Fetch(ctx, s.Client(), files, dir, nil); err == nil || !strings.Contains(err.Error(), "run it again") {
+	// The first reply breaks off; the process is stopped before it asks again.
+	ctx2, stop := context.WithCancel(ctx)
+	if err := Fetch(ctx2, s.Client(), files, dir, func(string, int64, int64) { stop() }); err == nil || !strings.Contains(err.Error(), "run it again") {
 		t.Fatalf("a broken connection: %v", err)
 	}
 	if exists(final) {
 		t.Fatal("a partial file lies under the final name")
+	}
+	if info, err := os.Stat(final + ".part"); err != nil || info.Size() == 0 {
+		t.Fatalf("nothing is kept: %v", err)
+	}
+	sent.Store(0)
+	if info, err := os.Stat(final + ".part"); err == nil {
+		sent.Store(info.Size())
 	}
 	var last int64
 	if err := Fetch(ctx, s.Client(), files, dir, func(_ string, done, total int64) {
@@ -384,6 +394,89 @@ func TestFetchBeginsAnewAfterAWrongPart(t *testing.T) {
 	write(t, filepath.Join(dir, "set.tar.gz.part"), bytes.Repeat([]byte("x"), len(data)+5))
 	if err := Fetch(context.Background(), s.Client(), remoteFile(s.URL, data), dir, nil); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A server that falls silent, or breaks off, is asked again for the rest.
+func TestFetchContinuesAStalledDownload(t *testing.T) {
+	data := bytes.Repeat([]byte("0123456789abcdef"), 1<<12)
+	for name, silent := range map[string]bool{"silent": true, "broken off": false} {
+		t.Run(name, func(t *testing.T) {
+			var calls atomic.Int64
+			end := make(chan struct{})
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if calls.Add(1) > 2 {
+					http.ServeContent(w, r, "file", mtime, bytes.NewReader(data))
+					return
+				}
+				from := 0
+				fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from)
+				w.Header().Set("Content-Length", fmt.Sprint(len(data)-from))
+				if from > 0 {
+					w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, len(data)-1, len(data)))
+					w.WriteHeader(http.StatusPartialContent)
+				}
+				w.Write(data[from : from+20000])
+				w.(http.Flusher).Flush()
+				if silent {
+					select {
+					case <-r.Context().Done():
+					case <-end:
+					}
+				}
+			}))
+			defer s.Close()
+			defer close(end)
+			dir := t.TempDir()
+			if err := fetchAll(context.Background(), s.Client(), remoteFile(s.URL, data), dir, nil, 200*time.Millisecond); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := os.ReadFile(filepath.Join(dir, "set.tar.gz")); err != nil || !bytes.Equal(got, data) || calls.Load() != 3 {
+				t.Errorf("%d calls, %v", calls.Load(), err)
+			}
+		})
+	}
+	// One that never sends a byte is given up.
+	end := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-r.Context().Done():
+		case <-end:
+		}
+	}))
+	defer s.Close()
+	defer close(end)
+	if err := fetchAll(context.Background(), s.Client(), remoteFile(s.URL, data), t.TempDir(), nil, 50*time.Millisecond); !errors.Is(err, ErrOffline) || !strings.Contains(err.Error(), "nothing came any more") {
+		t.Errorf("a silent server: %v", err)
+	}
+}
+
+// A .part file follows no link and does not stay where it is longer than the published file.
+func TestPartFilesAreHarmless(t *testing.T) {
+	data := bytes.Repeat([]byte("abc"), 5000)
+	s, _ := server(t, append(slices.Clone(data), "too much"...), 0)
+	files := remoteFile(s.URL, data)
+	files[0].Size = int64(len(data))
+	dir := t.TempDir()
+	part := filepath.Join(dir, "set.tar.gz.part")
+	if err := Fetch(context.Background(), s.Client(), files, dir, nil); err == nil || !strings.Contains(err.Error(), "sends more than the 15000 bytes") || exists(part) {
+		t.Errorf("a server that sends too much: %v; the part file stays: %v", err, exists(part))
+	}
+	good, _ := server(t, data, 0)
+	files[0].URL = good.URL + "/file"
+	write(t, part, bytes.Repeat([]byte("x"), len(data)+1))
+	if err := Fetch(context.Background(), good.Client(), files, dir, nil); err != nil {
+		t.Errorf("a part that is too long: %v", err)
+	}
+	dir = t.TempDir()
+	mine := filepath.Join(t.TempDir(), "mine")
+	write(t, mine, []byte("mine"))
+	if err := os.Symlink(mine, filepath.Join(dir, "set.tar.gz.part")); err != nil {
+		t.Skip("this system makes no links")
+	}
+	err := Fetch(context.Background(), good.Client(), files, dir, nil)
+	if got, _ := os.ReadFile(mine); err == nil || !strings.Contains(err.Error(), "is a link") || string(got) != "mine" {
+		t.Errorf("a link: %v; the file that it leads to holds %.10q", err, got)
 	}
 }
 

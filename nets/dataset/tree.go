@@ -3,6 +3,7 @@ package dataset
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	stddraw "image/draw"
@@ -18,13 +19,16 @@ import (
 
 	"golang.org/x/image/draw"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 )
 
-// tree is a folder of pictures, one subfolder a class, decoded on demand.
+// tree is a folder of pictures, one subfolder a class, decoded on demand. Pictures are
+// taken as they are stored: EXIF's orientation is ignored, as torchvision's ImageFolder does.
 type tree struct {
-	root  string
-	files []treeFile
-	crop  int // side of the square that Image gives
+	root     string
+	files    []treeFile
+	crop     int // side of the square that Image gives
+	warnings []string
 }
 
 type treeFile struct {
@@ -107,10 +111,17 @@ func (p *picture) scaledCrop(dst []uint8, crop int, short, fx, fy float64, mirro
 // maxFile bounds a picture's file: ImageNet's largest has 15 MB.
 const maxFile = 256 << 20
 
+// atOnce bounds the pixels that are being decoded at any time, by all goroutines
+// together, and so the memory that pictures take: a decoder's planes and coefficients, and
+// the copy in RGBA, are less than 32 bytes a pixel. ImageNet's largest picture has fewer than 90 million.
+const atOnce = 100_000_000
+
+var decoding = semaphore.NewWeighted(atOnce)
+
 // maxPixels returns how many pixels a file of that size can honestly hold. A
 // JPEG spends at least one bit on each 8x8 block (512 pixels a byte), and
 // deflate in a PNG expands at most 1032 times.
-func maxPixels(size int64) int64 { return min(1<<16+1032*size, 1<<28) }
+func maxPixels(size int64) int64 { return min(1<<16+1032*size, atOnce) }
 
 // checkHeader reads a picture's header and refuses one that claims more pixels
 // than its size allows.
@@ -136,9 +147,15 @@ func (t *tree) picture(i int) (*picture, error) {
 }
 
 func decodePicture(name string, data []byte) (*picture, error) {
-	if _, err := checkHeader(name, bytes.NewReader(data), int64(len(data))); err != nil {
+	c, err := checkHeader(name, bytes.NewReader(data), int64(len(data)))
+	if err != nil {
 		return nil, err
 	}
+	pixels := int64(c.Width) * int64(c.Height)
+	if err := decoding.Acquire(context.Background(), pixels); err != nil {
+		return nil, err
+	}
+	defer decoding.Release(pixels)
 	r := &counter{r: bytes.NewReader(data)}
 	img, _, err := image.Decode(r)
 	if err != nil {
@@ -170,17 +187,18 @@ func parallel(n int, f func(i int) error) error {
 	return g.Wait()
 }
 
-// scanTree lists dir/train/CLASS/* and dir/val/CLASS/* (or dir/test). The
+// testFolders are the names that the test half goes by: ImageNet's, Keras's, others'.
+var testFolders = []string{"val", "validation", "valid", "test"}
+
+// scanTree lists dir/train/CLASS/* and dir/val/CLASS/* (or another of testFolders). The
 // classes are the folders of train in alphabetical order.
-func scanTree(dir string) (train, test *tree, classes []string, err error) {
+func scanTree(dir string, skipCorrupt bool) (train, test *tree, classes []string, err error) {
 	trainRoot := filepath.Join(dir, "train")
-	testRoot := filepath.Join(dir, "val")
-	if !isDir(testRoot) {
-		testRoot = filepath.Join(dir, "test")
-	}
-	if !isDir(testRoot) {
+	i := slices.IndexFunc(testFolders, func(name string) bool { return isDir(filepath.Join(dir, name)) })
+	if i < 0 {
 		return nil, nil, nil, fmt.Errorf("%s: there is a folder train, but neither val nor test beside it", dir)
 	}
+	testRoot := filepath.Join(dir, testFolders[i])
 	if classes, err = folders(trainRoot); err != nil {
 		return nil, nil, nil, err
 	}
@@ -199,13 +217,21 @@ func scanTree(dir string) (train, test *tree, classes []string, err error) {
 	if len(tests) == 0 {
 		return nil, nil, nil, fmt.Errorf("%s: no class folders; sort the pictures into %s/CLASS/ as in train", testRoot, filepath.Base(testRoot))
 	}
-	if train, err = listTree(trainRoot, classes, classes); err != nil {
+	if train, err = listTree(trainRoot, classes, classes, skipCorrupt); err != nil {
 		return nil, nil, nil, err
 	}
-	test, err = listTree(testRoot, classes, tests)
-	return train, test, classes, err
+	if test, err = listTree(testRoot, classes, tests, skipCorrupt); err != nil {
+		return nil, nil, nil, err
+	}
+	if lacking := len(classes) - len(tests); lacking > 0 {
+		first := slices.IndexFunc(classes, func(c string) bool { return !slices.Contains(tests, c) })
+		test.warnings = append(test.warnings, fmt.Sprintf("%s has no folder %s: %d of the %d classes of %s are not tested", testRoot, classes[first], lacking, len(classes), trainRoot))
+	}
+	return train, test, classes, nil
 }
 
+// folders are the names of the class folders in dir. Hidden ones, and those in which macOS
+// keeps resource forks, are none.
 func folders(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -213,16 +239,18 @@ func folders(dir string) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), ".") && isDir(filepath.Join(dir, e.Name())) {
+		if !strings.HasPrefix(e.Name(), ".") && e.Name() != "__MACOSX" && isDir(filepath.Join(dir, e.Name())) {
 			names = append(names, e.Name())
 		}
 	}
 	return names, nil // sorted by os.ReadDir
 }
 
-// listTree lists the pictures of those class folders and checks every header.
-func listTree(root string, classes, present []string) (*tree, error) {
+// listTree lists the pictures of those class folders and checks every header, or, to leave out
+// the corrupt ones, decodes every picture.
+func listTree(root string, classes, present []string, skipCorrupt bool) (*tree, error) {
 	t := &tree{root: root}
+	others, another := 0, ""
 	for _, class := range present {
 		dir := filepath.Join(root, class)
 		entries, err := os.ReadDir(dir)
@@ -232,32 +260,88 @@ func listTree(root string, classes, present []string) (*tree, error) {
 		label := uint16(slices.Index(classes, class))
 		before := len(t.files)
 		for _, e := range entries {
-			switch strings.ToLower(filepath.Ext(e.Name())) {
+			switch name := e.Name(); strings.ToLower(filepath.Ext(name)) {
 			case ".jpg", ".jpeg", ".png":
-				t.files = append(t.files, treeFile{name: class + "/" + e.Name(), label: label})
+				if !strings.HasPrefix(name, "._") { // AppleDouble: a resource fork under the picture's name
+					t.files = append(t.files, treeFile{name: class + "/" + name, label: label})
+				}
+			case ".db", ".ini", ".ds_store", ".txt", ".xml", ".csv", ".json": // thumbnails and notes
+			default:
+				if !strings.HasPrefix(name, ".") {
+					if others++; others == 1 {
+						another = filepath.Join(dir, name)
+					}
+				}
 			}
 		}
 		if len(t.files) == before {
 			return nil, fmt.Errorf("%s: no .jpg, .jpeg or .png file", dir)
 		}
 	}
-	return t, parallel(len(t.files), func(i int) error {
-		f, err := os.Open(t.path(i))
-		if err != nil {
-			return err
+	if others > 0 {
+		t.warnings = append(t.warnings, fmt.Sprintf("%d files are neither .jpg, .jpeg nor .png and are left out: %s is the first", others, another))
+	}
+	if !skipCorrupt {
+		return t, parallel(len(t.files), t.header)
+	}
+	return t, t.dropCorrupt(classes)
+}
+
+// header checks the header of picture i and notes its file's size.
+func (t *tree) header(i int) error {
+	f, err := openPlain(t.path(i))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	t.files[i].size = info.Size()
+	_, err = checkHeader(t.path(i), f, info.Size())
+	return err
+}
+
+// dropCorrupt decodes every picture and leaves out those that cannot be. A folder that cannot be
+// read is an error all the same, and so is a class of which nothing is left.
+func (t *tree) dropCorrupt(classes []string) error {
+	corrupt := make([]error, len(t.files))
+	err := parallel(len(t.files), func(i int) error {
+		err := t.header(i)
+		if err == nil {
+			_, err = t.picture(i)
 		}
-		defer f.Close()
-		info, err := f.Stat()
-		if err != nil {
-			return err
+		var bad *FileError
+		if errors.As(err, &bad) {
+			corrupt[i], err = bad, nil
 		}
-		if !info.Mode().IsRegular() {
-			return fileError(t.path(i), -1, "not a plain file")
-		}
-		t.files[i].size = info.Size()
-		_, err = checkHeader(t.path(i), f, info.Size())
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	var kept []treeFile
+	var first error
+	left := make([]int, len(classes))
+	for i, f := range t.files {
+		if corrupt[i] == nil {
+			kept = append(kept, f)
+			left[f.label]++
+		} else if first == nil {
+			first = corrupt[i]
+		}
+	}
+	for _, f := range t.files {
+		if left[f.label] == 0 {
+			return fmt.Errorf("%s: every picture is corrupt: %w", filepath.Join(t.root, classes[f.label]), first)
+		}
+	}
+	if n := len(t.files) - len(kept); n > 0 {
+		t.warnings = append(t.warnings, fmt.Sprintf("%s: %d of %d pictures are corrupt and left out: %v is the first", t.root, n, len(t.files), first))
+	}
+	t.files = kept
+	return nil
 }
 
 // ImageNet's statistics as every implementation since fb.resnet.torch (Torch7,
@@ -280,7 +364,7 @@ func openTree(o Options) (*Set, error) {
 		if !isDir(filepath.Join(dir, "train")) {
 			continue
 		}
-		train, test, classes, err := scanTree(dir)
+		train, test, classes, err := scanTree(dir, o.SkipCorrupt)
 		if err != nil {
 			return nil, err
 		}
@@ -290,6 +374,7 @@ func openTree(o Options) (*Set, error) {
 			set.Title = fmt.Sprintf("ImageNet-style tree of %d classes", len(classes))
 		}
 		set.Sources = []string{train.root, test.root}
+		set.Warnings = slices.Concat(train.warnings, test.warnings)
 		return set, nil
 	}
 	return nil, missing("imagenet", dirs, "train/CLASS/*.JPEG; ImageNet is had on request from image-net.org, then --dir names the folder that holds train and val")

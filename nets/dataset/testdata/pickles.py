@@ -22,3 +22,11 @@ assert (pickle.loads(o,encoding='bytes')[b'data']==d).all()
 m = np.arange(6, dtype=np.uint8).reshape(2, 3)
 for proto in (2, 4, 5):
     pickle.dump({b'labels': [6, 9], b'data': m}, open('mini-protocol%d.pickle' % proto, 'wb'), protocol=proto)
+
+# What Python 3 writes at every protocol, and labels as numpy keeps them.
+for proto in range(6):
+    pickle.dump({'batch_label': 'testing batch 1 of 1', 'labels': [6, 9, 9, 4], 'data': d, 'filenames': ['\u00e9\\n.png', 'b.png', 'c.png', 'd.png']}, open('python3-text-protocol%d.pickle' % proto, 'wb'), protocol=proto)
+for kind, labels in dict(tuple=(6, 9, 9, 4), int64=np.array([6, 9, 9, 4]), uint8=np.array([6, 9, 9, 4], dtype=np.uint8), scalars=[np.int64(x) for x in (6, 9, 9, 4)]).items():
+    for proto in (0, 2, 5):
+        pickle.dump({'labels': labels, 'data': d[:, :]}, open('labels-%s-protocol%d.pickle' % (kind, proto), 'wb'), protocol=proto)
+pickle.dump({b'labels': [6, 9], b'data': m}, open('mini-protocol0.pickle', 'wb'), protocol=0)
