@@ -32,6 +32,15 @@ func TestChoicesPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// What the page says of the walk in words.
+	for _, start := range page.Starts {
+		if w := page.Walks[start+" @ 0.01"]; w <= 20 {
+			t.Errorf("%s: the walk at 0.01 changes %.1f %%, the page says more than 20", start, w)
+		}
+	}
+	if u, r := page.Walks["uniform @ 0.003"], page.Walks["rademacher @ 0.003"]; u > 22 || r > 20 {
+		t.Errorf("at 0.003 the walk changes %.1f %% from uniform and %.1f %% from rademacher, the page says near or below 20", u, r)
+	}
 	committed, err := os.ReadFile("../../docs/choices.md")
 	if err != nil {
 		t.Fatal(err)
