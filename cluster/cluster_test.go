@@ -769,3 +769,50 @@ func TestCommandLinesAreReadBackByTheShell(t *testing.T) {
 		t.Errorf("plain words are quoted: %s", got)
 	}
 }
+
+// FuzzFailure: nothing panics, and a failure that is believed has failed at least once with an error.
+func FuzzFailure(f *testing.F) {
+	f.Add([]byte(`{"permanent":true,"attempts":2,"error":"layer conv_1: gradient is NaN"}`))
+	f.Add([]byte(`{"attempts":-1}`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if failure, err := parseFailure(b); err == nil && (failure.Attempts < 1 || failure.Error == "") {
+			t.Fatalf("%+v", failure)
+		}
+	})
+}
+
+// A result that nobody wrote, and one that nobody can read: the first fails for good, the second may be tried again, and is
+// never taken for a cell that is not begun.
+func TestResultsThatCannotBeBelievedOrRead(t *testing.T) {
+	dir := t.TempDir()
+	p := testPlan(t, dir, 3)
+	for i, change := range []func(*nets.Result){
+		func(r *nets.Result) { r.Epochs = r.Epochs[:0] },
+		func(r *nets.Result) { r.TestError = 20 },
+	} {
+		r := wholeResult(p.Cells[i].Config)
+		change(&r)
+		b, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := runfolder.WriteFile(filepath.Join(p.Cells[i].Dir(dir), "result.json"), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	unreadable := filepath.Join(p.Cells[2].Dir(dir), "result.json")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(unreadable), 0o755), os.Symlink("result.json", unreadable)); err != nil { // a link to itself
+		t.Fatal(err)
+	}
+	states := Collect(dir, p)
+	for i, want := range []State{Failed, Failed, Retrying} {
+		if s := states[i]; s.State != want || !strings.Contains(s.Why, "result.json") || s.Result != nil {
+			t.Errorf("cell %d: %s (%s), want %s", i, s.State, s.Why, want)
+		}
+		code, err := RunCell(context.Background(), dir, p, i, fakeTrain("done"), nets.Where{})
+		if want := []int{ExitPermanent, ExitPermanent, ExitRetry}[i]; code != want || err == nil {
+			t.Errorf("cell %d: exit %d (%v), want %d", i, code, err, want)
+		}
+	}
+}

@@ -212,7 +212,7 @@ func wholeCheckpoint(path string) (bool, error) {
 // damagedError says that a checkpoint was read and is not whole.
 type damagedError struct{ err error }
 
-func (e *damagedError) Error() string { return "damaged: " + e.err.Error() }
+func (e *damagedError) Error() string { return e.err.Error() }
 func (e *damagedError) Unwrap() error { return e.err }
 
 // readCheckpoint reads one file. Its error is a *damagedError if the file was read and is not a whole checkpoint,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"math"
 	"slices"
 	"testing"
 
@@ -101,4 +102,64 @@ func TestSignsRoundTrip(t *testing.T) {
 			t.Errorf("%d signs: %v became %v", n, w, back)
 		}
 	}
+}
+
+// FuzzResult: nothing panics, and what is believed has a configuration that resolves, all its epochs, and says the same after
+// another round.
+func FuzzResult(f *testing.F) {
+	c := Config{Net: "vgg9", Method: "r", Data: "textures", Classes: 3, Size: 8, Width: 1. / 16, Depth: 0.5, Epochs: 1, Batch: 8, TrainImages: 8, TestImages: 8, Seed: 3}
+	c, err := c.Resolve()
+	if err != nil {
+		f.Fatal(err)
+	}
+	r, err := Train(f.Context(), c, Where{Dir: f.TempDir()})
+	if err != nil {
+		f.Fatal(err)
+	}
+	whole, err := json.Marshal(r)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Add([]byte(`{"config":{"net":"vgg9","method":"sr","data":"textures"},"epochs":[]}`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := ParseResult(b)
+		if err != nil {
+			return
+		}
+		if len(r.Epochs) != r.Config.Epochs || r.Epochs[len(r.Epochs)-1].TestError != r.TestError {
+			t.Fatalf("believed: %+v", r)
+		}
+		again, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ParseResult(again); err != nil {
+			t.Fatalf("%s is not believed again: %v", again, err)
+		}
+	})
+}
+
+// FuzzMetrics: nothing panics, and epochs come out numbered and finite.
+func FuzzMetrics(f *testing.F) {
+	c, err := Config{Net: "vgg9", Method: "sr", Data: "embedded", Epochs: 4}.Resolve()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(`{"epoch":1,"alpha":0.01,"train_loss":2.3,"train_error":50,"test_loss":2,"test_error":25,"layers":[{"layer":"conv_1","weights":4,"changed":50,"changed_window":0,"flips":25,"distance":0}]}` + "\n" +
+		`{"epoch":2,"alpha":0.01,"train_loss":2.3,"train_error":50,"test_loss":2,"test_error":25,"layers":[{"layer":"conv_1","weights":4,"changed":50,"changed_window":0,"flips":25,"distance":0}]}` + "\n"))
+	f.Add([]byte(`{"epoch":1,"alpha":1e-400,"layers":null}`))
+	f.Add([]byte("\n\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		epochs, err := ParseMetrics(b, c)
+		if err != nil {
+			return
+		}
+		for i, e := range epochs {
+			if e.Epoch != i+1 || !(e.TestLoss <= math.MaxFloat64) || !(e.TestError >= 0 && e.TestError <= 100) {
+				t.Fatalf("%+v", e)
+			}
+		}
+	})
 }
