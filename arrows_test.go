@@ -62,7 +62,7 @@ var plain = map[string][]string{
 		"StudyRun", "StudyResult", "StudyEpoch",
 		"Of", "Under", "Unexpected", "IsControl",
 		"SR", "SRMean", "SGD", "BCStochastic", "BCNearest", "ReadStochastic", "ReadNearest",
-		"PrintedBound", "AppendixBound", "DerivedBound", "DerivedNearest", "SharpBound"},
+		"PrintedBound", "AppendixBound", "DerivedBound", "DerivedNearest", "SharpBound", "WorstRole"},
 }
 
 // badNames are package names that say nothing.

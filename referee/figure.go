@@ -47,6 +47,7 @@ const (
 	DerivedBound   Role = "derived bound"
 	DerivedNearest Role = "derived bound for Q_d"
 	SharpBound     Role = "sharp bound"
+	WorstRole      Role = "worst case" // the largest value over a whole class of functions
 )
 
 // boundRole is the role of a bound's line.

@@ -12,8 +12,8 @@ func theorem1() Result {
 		Meaning:   "SR on a strongly convex function converges at the rate of SGD down to a floor proportional to Delta.",
 		Claims:    append(append([]Claim{{Name: "theorem1", Says: "E F(wbar_T) - F* of SR is at most the bound"}}, linesOfSR("theorem1")...), worstClaim("theorem1")),
 		Plan:      planTheorem1,
-		Figure:    func(seed uint64) (Figure, error) { return srFigure("theorem1", seed) },
-		Caption:   srCaption,
+		Figure:    func(seed uint64) (Figure, error) { return withWorstCases("theorem1", seed, srFigure) },
+		Caption:   srCaption + worstCaption,
 	}
 }
 

@@ -23,8 +23,8 @@ func theorem2() Result {
 			Claim{Name: "theorem2.repaired", Says: "the derived bound on these instances"},
 			worstClaim("theorem2", false_...)),
 		Plan:    planTheorem2,
-		Figure:  func(seed uint64) (Figure, error) { return srFigure("theorem2", seed) },
-		Caption: srCaption,
+		Figure:  func(seed uint64) (Figure, error) { return withWorstCases("theorem2", seed, srFigure) },
+		Caption: srCaption + worstCaption,
 	}
 }
 

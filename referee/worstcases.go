@@ -152,3 +152,77 @@ func WorstCases() ([][]WorstCase, error) {
 	}
 	return rows, nil
 }
+
+// worstCaption goes with the panels of a picture that show worst cases.
+const worstCaption = " Below: the largest gap over all functions of the theorem's class and all W as Delta -> 0, without noise, divided by the derived bound; each mark lies between a checked certificate and an instance that are less than 1e-6 apart " +
+	"(docs/worst-cases.md). A bound below a mark is false."
+
+// worstRows are the rows that are drawn against T.
+var worstRows = map[string]string{"theorem1": "theorem1", "theorem2": "theorem2-k2-2", "theorem3": "theorem3-k2-9/4-l-16", "theorem4": "theorem4-l-10"}
+
+// withWorstCases adds the panels of a claim's worst cases to its picture: against T, and for Theorem 2 against c at T = 10.
+func withWorstCases(claim string, seed uint64, picture func(string, uint64) (Figure, error)) (Figure, error) {
+	f, err := picture(claim, seed)
+	if err != nil {
+		return Figure{}, err
+	}
+	rows, err := WorstCases()
+	if err != nil {
+		return Figure{}, err
+	}
+	var overC []WorstCase
+	for _, row := range rows {
+		if row[0].Row == worstRows[claim] {
+			f.worst("Worst case, "+row[0].title(), "T", row, func(c WorstCase) float64 { return float64(c.T) })
+		}
+		for _, c := range row {
+			if claim == "theorem2" && c.Row[:len(claim)] == claim && c.T == 10 {
+				overC = append(overC, c)
+			}
+		}
+	}
+	if overC != nil {
+		f.worst("Worst case at T = 10", "c G/D", overC, func(c WorstCase) float64 { return c.K })
+	}
+	return f, nil
+}
+
+// title says which constants a row has.
+func (c WorstCase) title() string {
+	switch {
+	case c.K > 0 && c.L > 0:
+		return fmt.Sprintf("c = %.4g D/G, L = %.4g G/D", c.K, c.L)
+	case c.K > 0:
+		return fmt.Sprintf("c = %.4g D/G", c.K)
+	case c.L > 0:
+		return fmt.Sprintf("L = %.4g mu", c.L)
+	}
+	return "any strongly convex F"
+}
+
+// worst adds a panel: the worst cases as marks, the bounds as lines, all divided by the derived bound, beside which they are told apart.
+func (f *Figure) worst(title, x string, cases []WorstCase, at func(WorstCase) float64) {
+	p := f.panel(title, x, "gap / derived bound")
+	series := func(value func(WorstCase) float64) (xs, ys []float64) {
+		for _, c := range cases {
+			xs, ys = append(xs, at(c)), append(ys, value(c)/c.Derived)
+		}
+		return xs, ys
+	}
+	xs, ys := series(func(c WorstCase) float64 { return (c.Lower + c.Upper) / 2 })
+	p.points("worst case", WorstRole, xs, ys)
+	for _, b := range []struct {
+		name  string
+		form  bounds.Form
+		value func(WorstCase) float64
+	}{
+		{"printed bound", bounds.Printed, func(c WorstCase) float64 { return c.Printed }},
+		{"appendix bound", bounds.Appendix, func(c WorstCase) float64 { return c.Appendix }},
+		{"derived bound", bounds.Derived, func(c WorstCase) float64 { return c.Derived }},
+		{"sharp bound", bounds.Sharp, func(c WorstCase) float64 { return c.Sharp }},
+	} {
+		if xs, ys := series(b.value); ys[0] > 0 {
+			p.line(b.name, boundRole(b.form, bounds.Stochastic), xs, ys)
+		}
+	}
+}

@@ -399,6 +399,7 @@ var roleLooks = map[referee.Role]looks{
 	referee.DerivedBound:   {colour: Palette[2], dashes: boundDashes},
 	referee.DerivedNearest: {colour: Palette[7], dashes: boundDashes},
 	referee.SharpBound:     {colour: Palette[3], dashes: boundDots},
+	referee.WorstRole:      {colour: Palette[0], glyph: draw.BoxGlyph{}},
 }
 
 // drawn is a figure of package referee: its panels one above the other.
