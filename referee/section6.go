@@ -115,7 +115,7 @@ func (j *judge) exploration() {
 		})
 	j.say("random-is-50", "Section 6", "(in a binary model, randomly re-assigning weights would result in 50% change)",
 		"the expected share of fair signs that differ from given ones is 1/2: arithmetic", func(c TrainedColumn) []Finding {
-			return []Finding{{What: "expected share of signs drawn anew", Value: 50, Lower: 50, Upper: 50, Unit: "percent", Exact: true, Verdict: Holds}}
+			return []Finding{{What: "expected share of signs drawn anew: 50 %", Value: 50, Lower: 50, Upper: 50, Exact: true, Verdict: Holds}}
 		})
 	j.say("bc-at-most-20", "Section 6", "The BC method never changes more than 20% of the weights (Fig 4(b)), indicating that it stays near a local minimizer and explores less.",
 		fmt.Sprintf("BC's share is at most %d %% after every epoch", bcMost), func(c TrainedColumn) []Finding {
@@ -239,7 +239,7 @@ func (j *judge) appendix() {
 		}))
 	j.say("sr-cannot-decay", "Appendix H.4", "Weight decay cannot \"decay\" the weight of SR as the norm of wb is the same for all binarized networks.",
 		"every binary weight is -1 or +1, whose square is 1: arithmetic", func(TrainedColumn) []Finding {
-			return []Finding{{What: "mean |wb - wr| of SR", Exact: true, Verdict: Holds}}
+			return []Finding{{What: "mean |wb - wr| of SR: 0", Exact: true, Verdict: Holds}}
 		})
 }
 

@@ -335,12 +335,11 @@ func (t *Table1) unstated() string {
 }
 
 func unstatedOf(c nets.Config) string {
-	said := []string{"BC's real weights start from the law `" + c.Init + "`"}
-	if c.Clipped() {
-		said = append(said, "and are kept in [-1, 1]")
-	} else {
-		said = append(said, "and are not clipped")
+	clip := "are kept in [-1, 1]"
+	if !c.Clipped() {
+		clip = "are not clipped"
 	}
+	said := []string{fmt.Sprintf("BC's real weights start from the law `%s` and %s", c.Init, clip)}
 	if c.LearningRateScale != "" {
 		said = append(said, "their steps are scaled as in "+c.LearningRateScale)
 	}

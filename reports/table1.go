@@ -246,12 +246,13 @@ func (t *Table1) Markdown() string {
 	}
 	p("%s. %d of %d runs are finished.", sentence(t.Plan.About), finished, len(t.States))
 	p("")
+	t.protocol(p)
+	t.theorem5(p)
+	p("## Table 1")
+	p("")
 	p("Top-1 test error in percent after the last epoch: ours; the paper's.")
 	p("")
 	p("%s", t.Table().Markdown())
-
-	t.protocol(p)
-	t.theorem5(p)
 	if len(t.Sentences) > 0 {
 		t.sentences(p)
 		t.ordering(p)
