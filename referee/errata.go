@@ -3,6 +3,7 @@ package referee
 import (
 	"context"
 	"math"
+	"strings"
 
 	"tqn/bounds"
 	"tqn/convex"
@@ -18,6 +19,7 @@ type Errata struct {
 	Growth2        []convex.Counterexample
 	Growth3        []convex.Counterexample
 	Open2          convex.OpenTheorem2
+	General        []convex.Counterexample // Theorem 2 on a general convex W
 	Threshold      convex.Counterexample // Corollary 1 with Q_d at T = 1e5
 	Sharp          map[string]float64    // sharp bound on each witness
 	RootSums       []RootSum
@@ -60,6 +62,9 @@ func NewErrata(ctx context.Context) (*Errata, error) {
 	for _, c := range all {
 		e.Counter[c.Name] = c
 		e.Order = append(e.Order, c.Name)
+		if strings.HasPrefix(c.Name, "theorem2-general") {
+			e.General = append(e.General, c)
+		}
 		claim, err := bounds.Find(c.Claim)
 		if err != nil {
 			return nil, err
@@ -69,7 +74,7 @@ func NewErrata(ctx context.Context) (*Errata, error) {
 			return nil, err
 		}
 		e.Sharp[c.Name] = v.Total()
-		if c.Name != "theorem3-linear" && c.Name != "theorem4-coarse" {
+		if c.Name != "theorem3-linear" && c.Name != "theorem4-coarse" && !strings.HasPrefix(c.Name, "theorem2-general") {
 			e.Margin = max(e.Margin, (c.Measured.Upper-c.Measured.Lower)/c.Measured.Estimate)
 		}
 	}
