@@ -20,8 +20,8 @@ type Errata struct {
 	Growth3        []convex.Counterexample
 	Open2          convex.OpenTheorem2
 	General        []convex.Counterexample // Theorem 2 on a general convex W
-	Threshold      convex.Counterexample // Corollary 1 with Q_d at T = 1e5
-	Sharp          map[string]float64    // sharp bound on each witness
+	Threshold      convex.Counterexample   // Corollary 1 with Q_d at T = 1e5
+	Sharp          map[string]float64      // sharp bound on each witness
 	RootSums       []RootSum
 	Lemma          LemmaErrata
 	Sign           SignErrata
