@@ -6,15 +6,18 @@ import (
 	"tqn/bounds"
 )
 
-// Figure is the series of a picture: panels one above the other, all axes
-// logarithmic, without colours. A value of 0 has no place on such an axis.
+// Figure is the series of a picture, without colours.
 type Figure struct {
-	Panels []*Panel
+	Title      string
+	Conclusion string // what the picture shows, in a sentence with the numbers that show it
+	Columns    int    // panels in a row; 0 is one
+	Panels     []*Panel
 }
 
-// Panel is one pair of axes.
+// Panel is one pair of axes. A value of 0 has no place on a logarithmic one.
 type Panel struct {
 	Title, X, Y string // X and Y say what the axes are
+	LogX, LogY  bool
 	Series      []Series
 }
 
@@ -48,6 +51,7 @@ const (
 	DerivedNearest Role = "derived bound for Q_d"
 	SharpBound     Role = "sharp bound"
 	WorstRole      Role = "worst case" // the largest value over a whole class of functions
+	LimitValue     Role = "limit"      // what something tends to
 )
 
 // boundRole is the role of a bound's line.
@@ -65,8 +69,9 @@ func boundRole(f bounds.Form, r bounds.Rounding) Role {
 	return SharpBound
 }
 
+// panel adds a panel with two logarithmic axes.
 func (f *Figure) panel(title, x, y string) *Panel {
-	p := &Panel{Title: title, X: x, Y: y}
+	p := &Panel{Title: title, X: x, Y: y, LogX: true, LogY: true}
 	f.Panels = append(f.Panels, p)
 	return p
 }

@@ -41,6 +41,7 @@ type Result struct {
 	// Figure computes the series of its picture; nil where there is none.
 	Figure  func(seed uint64) (Figure, error)
 	Caption string // what the picture shows, panel by panel
+	Caveat  string // what the result is easily taken to say and does not; may be empty
 }
 
 // Claim is one thing that is judged.

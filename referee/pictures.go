@@ -1,6 +1,7 @@
 package referee
 
 import (
+	"fmt"
 	"math"
 
 	"tqn/bounds"
@@ -67,6 +68,9 @@ func srFigure(claim string, seed uint64) (Figure, error) {
 	float := meanCurve(in, quantize.Float, seed)
 	p.line("plain SGD: F(wbar_T) - F*", SGD, floats(float.T), float.Average)
 	p.bounds(claim, bounds.Stochastic, "", allForms, ts, func(t float64) bounds.Parameters { return in.Parameters(int(t)) }, bounds.Value.Total)
+	f.Title = statement(claim).Title + ": where training with SR alone ends"
+	f.Conclusion = fmt.Sprintf("After %d steps the gap of SR is %.2g and that of plain SGD %.2g: SR stops at a floor, which grows in proportion to Δ.",
+		in.T, last(tr.Average), last(float.Average))
 
 	p = f.panel("floor against Δ", "Δ", "F − F*")
 	var deltas, tight, late []float64
@@ -161,6 +165,9 @@ func bcFigure(claim string, seed uint64) (Figure, error) {
 	p.bounds(claim, bounds.Stochastic, ", Q_s", []bounds.Form{bounds.Derived}, ts, at, bounds.Value.Total)
 	p.bounds(claim, bounds.Nearest, ", Q_d", []bounds.Form{bounds.Sharp}, ts, at, bounds.Value.Total)
 
+	f.Title = statement(claim).Title + ": where BinaryConnect ends"
+	f.Conclusion = fmt.Sprintf("After %d steps the gap of BC's real weights is %.2g with Q_s and %.2g with Q_d; that of the quantized weights that one deploys is %.2g and %.2g.",
+		in.T, last(qs.Average), last(qd.Average), last(qs.Read), last(qd.Read))
 	p = f.panel("floor against Δ, d = 1", "Δ", "F − F*")
 	if err := p.limitsOfBC(claim, []float64{1. / 32, 1. / 16, 1. / 8, 1. / 4, 1. / 2, 1}, func(x float64) (delta float64, d int) { return x, 1 }); err != nil {
 		return f, err

@@ -147,7 +147,6 @@ func (p *Plan) sr(claim string, in convex.Instance, stated, averaged map[bounds.
 			return v, convex.Roundoff(in, v), nil
 		})
 	}
-	last := func(x []float64) float64 { return x[len(x)-1] }
 	l.claim, l.targets = claim, p.forms(claim, bounds.Stochastic, q, stated)
 	switch small := d == 1 && in.Grid.Len()*in.T <= 20_000; {
 	case track:
@@ -182,6 +181,8 @@ func (p *Plan) sr(claim string, in convex.Instance, stated, averaged map[bounds.
 	sides(".one-step", func(tr *convex.Trace) convex.Sides { return tr.OneStep })
 	sides(".telescoped", func(tr *convex.Trace) convex.Sides { return tr.Summed })
 }
+
+func last(x []float64) float64 { return x[len(x)-1] }
 
 // linesOfSR are the claims that sr judges beside the statement.
 func linesOfSR(claim string) []Claim {
@@ -267,7 +268,7 @@ func (p *Plan) proofControls(claim string, in convex.Instance) {
 			return f(tr), ctx.Err()
 		})
 	}
-	meanGap := func(tr *convex.Trace) float64 { return tr.MeanGap[len(tr.MeanGap)-1] }
+	meanGap := func(tr *convex.Trace) float64 { return last(tr.MeanGap) }
 	half := p.control(claim, "", in, bounds.Stochastic, 0.5)
 	if p.err != nil {
 		return

@@ -9,12 +9,14 @@ import (
 	"tqn/evidence"
 	"tqn/markov"
 	"tqn/quantize"
+	"tqn/toy"
 )
 
 func theorem5() Result {
 	return Result{
 		Statement: statement("theorem5"),
-		Meaning:   "The stationary law of SR does not depend on a small alpha: the chain T_alpha is I + alpha Q up to order alpha^2, so pi_alpha tends to the stationary law of Q. In one dimension and with alpha|g| <= Delta the two chains are equal. The printed down-rate has the wrong sign.",
+		Meaning:   "However small the learning rate alpha, SR does not become greedy: its stationary law pi_alpha tends to a law pi~ that is positive at every grid point and does not depend on alpha. BinaryConnect's law concentrates on minimisers instead. The printed rate of moves down has the wrong sign.",
+		Caveat:    "Positive is not the same as not concentrated: pi~ is positive everywhere and still puts nearly all of its mass on a minimiser where the gradient noise is small (errata, item 10). What the theorem says is that alpha has no say in it; the noise has.",
 		Claims: []Claim{
 			{Name: "theorem5", Says: "the total variation of pi_alpha and pi~ tends to 0 with alpha"},
 			{Name: "theorem5.positive", Says: "pi~ is positive at every grid point"},
@@ -24,7 +26,9 @@ func theorem5() Result {
 			{Name: "theorem5.entries", Says: "every entry of T_alpha - T~_alpha is at most (4d^2-2d) C1 alpha^2/Delta^2"},
 			{Name: "theorem5.down-rate", Says: "the rate of moves down is not negative", False: []Reading{{bounds.Printed, bounds.Stochastic}}},
 		},
-		Plan: planTheorem5,
+		Plan:    planTheorem5,
+		Figure:  theorem5Figure,
+		Caption: "The objective (8) of Section 5.1 on the grid of step 1/2 in [-3, 8], gradient noise of standard deviation 4. SR: exact stationary laws. BC: the law of the quantized weights by Ulam's method. First three panels: the laws at three learning rates on the same axes; the global minimiser lies at w = 5. Last: how widely the laws explore, as their entropy.",
 	}
 }
 
@@ -369,4 +373,43 @@ func noiseless() (float64, error) {
 		}
 	}
 	return zero, nil
+}
+
+// theorem5Figure sets SR's stationary law beside BinaryConnect's while alpha falls.
+func theorem5Figure(seed uint64) (Figure, error) {
+	f := Figure{Title: "Theorem 5: SR's law does not depend on a small learning rate, BC's does", Columns: 2}
+	problem, err := toy.NewProblem(toy.Default.Delta, toy.Default.Noise)
+	if err != nil {
+		return f, err
+	}
+	alphas := []float64{0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001}
+	var entropySR, entropyBC []float64
+	for _, alpha := range alphas {
+		c, err := problem.SR().Chain(alpha)
+		if err != nil {
+			return f, err
+		}
+		sr, err := c.Stationary()
+		if err != nil {
+			return f, err
+		}
+		bc, err := problem.BCRow(alpha, 0, seed)
+		if err != nil {
+			return f, err
+		}
+		entropySR, entropyBC = append(entropySR, toy.Entropy(sr)), append(entropyBC, bc.Entropy)
+		if alpha == 0.1 || alpha == 0.01 || alpha == 0.001 {
+			p := f.panel(fmt.Sprintf("stationary laws, α = %g", alpha), "weight w", "probability")
+			p.LogX, p.LogY = false, false
+			p.line("SR (exact)", SR, problem.Points(), sr)
+			p.line("BC (Ulam's method)", BCNearest, problem.Points(), bc.Stationary)
+		}
+	}
+	p := f.panel("entropy of the laws", "learning rate α", "nats")
+	p.LogY = false
+	p.line("SR (exact)", SR, alphas, entropySR)
+	p.line("BC (Ulam's method)", BCNearest, alphas, entropyBC)
+	f.Conclusion = fmt.Sprintf("From α = %g to %g SR's entropy goes from %.3f to %.3f nats and BC's from %.3f to %.3f: BC becomes greedy, SR does not.",
+		alphas[0], last(alphas), entropySR[0], last(entropySR), entropyBC[0], last(entropyBC))
+	return f, nil
 }

@@ -8,18 +8,21 @@ import (
 	"tqn/bounds"
 	"tqn/evidence"
 	"tqn/markov"
+	"tqn/toy"
 )
 
 func theorem6() Result {
 	return Result{
 		Statement: statement("theorem6"),
-		Meaning:   "SR mixes in Theta(1/alpha) steps: alpha M_eps tends to the mixing time of the continuous-time chain exp(tQ). The bound is from below, so the lines theorem6.lower compare 1/M_eps with 1/bound.",
+		Meaning:   "A smaller learning rate alpha does not make SR greedier, it only makes it slower: the mixing time M_eps, the steps until the start is forgotten up to eps, grows like t_eps/alpha, where t_eps is the mixing time of a chain in continuous time that does not know alpha.",
 		Claims: []Claim{
 			{Name: "theorem6", Says: "M_eps grows without limit as alpha tends to 0, at least like half of t_eps/alpha"},
 			{Name: "theorem6.constant", Says: "alpha M_eps tends to t_eps, the mixing time of exp(tQ)"},
 			{Name: "theorem6.lower", Says: "M_eps is at least the explicit bound, recorded as 1/M_eps <= 1/bound"},
 		},
-		Plan: planTheorem6,
+		Plan:    planTheorem6,
+		Figure:  theorem6Figure,
+		Caption: "SR on the objective (8) of Section 5.1, grid step 1/2, gradient noise of standard deviation 4, eps = 1/4; every number is exact. Top: alpha M_eps against alpha, of SR's chain T_alpha and of T~_alpha = I + alpha Q, beside their limit t_eps. Bottom: M_eps itself, in steps.",
 	}
 }
 
@@ -144,4 +147,42 @@ func slowest(s markov.SR) (state int, rate float64) {
 		}
 	}
 	return state, rate
+}
+
+// theorem6Figure shows the mixing time of SR against alpha, and alpha times it.
+func theorem6Figure(uint64) (Figure, error) {
+	f := Figure{Title: "Theorem 6: the smaller the learning rate, the slower SR mixes"}
+	problem, err := toy.NewProblem(toy.Default.Delta, toy.Default.Noise)
+	if err != nil {
+		return f, err
+	}
+	alpha0, err := problem.SR().Alpha0()
+	if err != nil {
+		return f, err
+	}
+	var alphas []float64
+	for _, a := range []float64{5e-2, 2e-2, 1e-2, 5e-3, 2e-3, 1e-3, 1e-4, 1e-5, 1e-6} {
+		if a <= alpha0 {
+			alphas = append(alphas, a)
+		}
+	}
+	t, err := markov.Theorem6(problem.SR(), toy.MixingEps, alphas)
+	if err != nil {
+		return f, err
+	}
+	var scaled, exact, steps []float64
+	for _, row := range t.Rows {
+		scaled, exact, steps = append(scaled, row.Scaled), append(exact, row.ExactScaled), append(steps, float64(row.ExactSteps))
+	}
+	ends := []float64{alphas[0], last(alphas)}
+	p := f.panel("mixing time times α", "learning rate α", "α·M(ε)")
+	p.LogY = false
+	p.line("SR's chain T(α)", SR, alphas, exact)
+	p.points("T~(α) = I + αQ", SRMean, alphas, scaled)
+	p.line(fmt.Sprintf("limit t(ε) = %.5g", t.Time), LimitValue, ends, []float64{t.Time, t.Time})
+	p = f.panel("mixing time", "learning rate α", "steps M(ε)")
+	p.line("SR's chain T(α)", SR, alphas, steps)
+	p.line("t(ε)/α", LimitValue, ends, []float64{t.Time / ends[0], t.Time / ends[1]})
+	f.Conclusion = fmt.Sprintf("At α = %g SR forgets its start after %.4g steps, at α = %g after %.4g: α·M tends to %.5g.", ends[0], steps[0], ends[1], last(steps), t.Time)
+	return f, nil
 }
