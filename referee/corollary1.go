@@ -9,7 +9,7 @@ import (
 func corollary1() Result {
 	return Result{
 		Statement: statement("corollary1"),
-		Meaning:   "On quadratics BinaryConnect with stochastic rounding has no floor; with nearest rounding it has one, and the printed bound is false.",
+		Meaning:   "On quadratic functions BinaryConnect with stochastic rounding has no floor: its real weights become as greedy as those of plain SGD. With rounding to nearest it has one, and the printed bound is false.",
 		Claims: []Claim{
 			{Name: "corollary1", Says: "E F(wbar_T) - F* of BC's real weights on a quadratic is at most the bound", False: []Reading{{bounds.Printed, bounds.Nearest}}},
 			{Name: "corollary1.counterexample", Says: "the statement as printed, on the smallest instance found that refutes it", False: []Reading{{bounds.Printed, bounds.Nearest}}},

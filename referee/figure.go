@@ -18,6 +18,7 @@ type Figure struct {
 type Panel struct {
 	Title, X, Y string // X and Y say what the axes are
 	LogX, LogY  bool
+	Range       [2]float64 // of the Y axis; zero: that of the data
 	Series      []Series
 }
 

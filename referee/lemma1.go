@@ -13,7 +13,7 @@ import (
 func lemma1() Result {
 	return Result{
 		Statement: statement("lemma1"),
-		Meaning:   "The error of one stochastic rounding shrinks with the step, because a short step rarely rounds up.",
+		Meaning:   "The error that one stochastic rounding makes shrinks with the length of the step, because a short step is rarely rounded away from where it started.",
 		Claims: []Claim{
 			{Name: "lemma1", Says: "E|r|^2 of one stochastic rounding is at most the bound, at every grid point"},
 			{Name: "lemma1.first", Says: "E|r|^2 <= Delta alpha |g|_1 for every gradient sample, recorded as left/right <= 1"},

@@ -126,26 +126,39 @@ func measure(ctx context.Context, o Options, chosen []Measurement) ([]evidence.R
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(o.Workers)
 	results := make([][]evidence.Record, len(chosen))
-	var done atomic.Int64
+	draws := make([]Draw, len(chosen))
 	for i, m := range chosen {
-		d := Draw{Noise: noise, First: uint32(m.Number) << 20}
+		draws[i] = Draw{Noise: noise, First: uint32(m.Number) << 20}
 		if m.Sampled {
-			d.Alpha = budget.Spend()
+			draws[i].Alpha = budget.Spend()
 		}
-		group.Go(func() error {
-			var err error
-			results[i], err = m.Measure(ctx, d)
-			if n := int(done.Add(1)); o.Progress != nil {
-				o.Progress("verify", n, len(chosen))
-			}
-			return err
-		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
+	// An exact law cannot be interrupted: where ctx ends first, it is left behind.
+	finished := make(chan error, 1)
+	go func() {
+		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(o.Workers)
+		var done atomic.Int64
+		for i, m := range chosen {
+			group.Go(func() error {
+				var err error
+				results[i], err = m.Measure(ctx, draws[i])
+				if n := int(done.Add(1)); o.Progress != nil {
+					o.Progress("verify", n, len(chosen))
+				}
+				return err
+			})
+		}
+		finished <- group.Wait()
+	}()
+	select {
+	case err := <-finished:
+		if err != nil {
+			return nil, err
+		}
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 	return slices.Concat(results...), nil
 }

@@ -73,7 +73,7 @@ func (v Verification) Tally() Tally {
 
 // String is the headline of a run.
 func (t Tally) String() string {
-	s := fmt.Sprintf("%d of %d %s as printed", len(t.False), len(t.Results), plural(len(t.Results), "result is false", "results are false"))
+	s := fmt.Sprintf("%d of %d %s as printed", len(t.False), len(t.Results), plural(len(t.Results), "result", "results")+plural(len(t.False), " is false", " are false"))
 	switch {
 	case len(t.False) == 0:
 		s = fmt.Sprintf("%s on everything measured", plural(len(t.Results), "the one result judged holds", fmt.Sprintf("all %d results hold", len(t.Results))))

@@ -9,7 +9,7 @@ import (
 func theorem1() Result {
 	return Result{
 		Statement: statement("theorem1"),
-		Meaning:   "SR on a strongly convex function converges at the rate of SGD down to a floor proportional to Delta.",
+		Meaning:   "Training with stochastic rounding alone (SR) on a strongly convex function converges as fast as plain SGD, but only down to a floor in proportion to the grid step Delta.",
 		Claims:    append(append([]Claim{{Name: "theorem1", Says: "E F(wbar_T) - F* of SR is at most the bound"}}, linesOfSR("theorem1")...), worstClaim("theorem1")),
 		Plan:      planTheorem1,
 		Figure:    func(seed uint64) (Figure, error) { return withWorstCases("theorem1", seed, srFigure) },

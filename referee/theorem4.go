@@ -9,7 +9,7 @@ import (
 func theorem4() Result {
 	return Result{
 		Statement: statement("theorem4"),
-		Meaning:   "With stochastic rounding, BinaryConnect's floor is of second order in Delta as proved and of fourth order as measured; with nearest rounding the printed floor is false.",
+		Meaning:   "On strongly convex functions BinaryConnect ends much nearer to the minimum than SR: with stochastic rounding at a floor of order Delta^2 as proved, and of order Delta^4 as measured. The printed floor is false, for rounding to nearest and on coarse grids for stochastic rounding.",
 		Claims: []Claim{
 			{Name: "theorem4", Says: "E F(wbar_T) - F* of BC's real weights is at most the bound",
 				False: []Reading{{bounds.Printed, bounds.Stochastic}, {bounds.Printed, bounds.Nearest}}},

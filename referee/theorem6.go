@@ -176,7 +176,7 @@ func theorem6Figure(uint64) (Figure, error) {
 	}
 	ends := []float64{alphas[0], last(alphas)}
 	p := f.panel("mixing time times α", "learning rate α", "α·M(ε)")
-	p.LogY = false
+	p.LogY, p.Range = false, [2]float64{0, 1.2 * t.Time}
 	p.line("SR's chain T(α)", SR, alphas, exact)
 	p.points("T~(α) = I + αQ", SRMean, alphas, scaled)
 	p.line(fmt.Sprintf("limit t(ε) = %.5g", t.Time), LimitValue, ends, []float64{t.Time, t.Time})

@@ -1,6 +1,10 @@
 package reports
 
 import (
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,27 +19,140 @@ func record(claim, instance string, measured, bound float64, expected evidence.V
 	return r
 }
 
-func TestSummaryShowsWhatIsNotAsExpected(t *testing.T) {
+func paper(t *testing.T) referee.Paper {
+	t.Helper()
+	p, err := referee.Find("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// The terminal keeps planted defects apart, calls a counterexample a finding about the paper and shouts only what is
+// not as expected.
+func TestTextOfAVerification(t *testing.T) {
 	records := []evidence.Record{
 		record("lemma1", "a|b", 1, 2, evidence.Holds),
 		record("lemma1", "control: half the bound", 1, 0.5, evidence.Violated),
-		record("theorem1", "c", 3, 2, evidence.Holds),
 		record("theorem5.down-rate", "d", 3, 0, evidence.Violated),
+		record("theorem1", "c", 3, 2, evidence.Holds),
+		record("theorem1", "control: half the bound", 0.1, 0.5, evidence.Violated),
 	}
-	text := Summary(records)
+	v := Verification{Verification: referee.Verification{Paper: paper(t), Records: records}}
+	text := v.Text()
 	for _, want := range []string{
-		"4 verdicts: 1 hold, 3 violated, 0 undecided; 4 exact, 0 sampled; 1 not as expected.", "Not as expected:", "NO (1)", "**violated**", "inf",
+		"false as printed, counterexample", "NOT AS EXPECTED (1 of 1)", "Not as expected:", "NOT CAUGHT", "inf",
+		"1 of 3 results is false as printed, 0 repaired, without a repair in this run: Theorem 1; ONLY 1 of 2 planted defects caught; 2 VERDICTS NOT AS EXPECTED.",
+		"3 verdicts: 3 exact, 0 sampled; 2 not as expected.",
 	} {
 		if !strings.Contains(text, want) {
-			t.Errorf("the summary lacks %q:\n%s", want, text)
+			t.Errorf("the text lacks %q:\n%s", want, text)
 		}
 	}
-	// The control's ratio of 2 is not the claim's.
-	if line := strings.Split(text, "\n")[2]; !strings.Contains(line, "0.5") || !strings.Contains(line, "yes") {
+	// The control's ratio of 2 is not the claim's, and it has no line.
+	if line := strings.Split(text, "\n")[2]; !strings.Contains(line, "0.5") || !strings.Contains(line, "holds") {
 		t.Errorf("lemma1: %q", line)
 	}
-	if text := Summary(records[:2]); strings.Contains(text, "Not as expected") {
-		t.Error("a run that is as expected lists something that is not")
+	v.Records = records[:3]
+	text = v.Text()
+	if strings.Contains(text, "Not as expected") || strings.Contains(text, "NOT") {
+		t.Errorf("a run that is as expected lists something that is not:\n%s", text)
+	}
+	if want := "All 2 results hold on everything measured; the planted defect was caught."; !strings.Contains(text, want) {
+		t.Errorf("the text lacks %q:\n%s", want, text)
+	}
+}
+
+// The headline is counted from the records: a result is false as printed where its statement is violated, repaired where the
+// derived form holds.
+func TestHeadline(t *testing.T) {
+	repaired := record("theorem2.repaired", "x", 1, 2, evidence.Holds)
+	repaired.Form = "derived"
+	records := []evidence.Record{
+		record("theorem1", "a", 1, 2, evidence.Holds), record("theorem2.counterexample", "x", 3, 2, evidence.Violated), repaired,
+		record("theorem2.step-sum", "b", 3, 2, evidence.Violated), record("theorem2", "control: a", 3, 2, evidence.Violated), record("theorem1", "control: b", 3, 2, evidence.Violated),
+	}
+	v := referee.Verification{Paper: paper(t), Records: records}
+	if got, want := v.Tally().String(), "1 of 2 results is false as printed, and repaired; all 2 planted defects caught"; got != want {
+		t.Errorf("headline %q, want %q", got, want)
+	}
+	broken := record("theorem2.repaired", "x", 3, 2, evidence.Holds)
+	broken.Form = "derived"
+	v.Records[2] = broken
+	if got := v.Tally().String(); !strings.Contains(got, "without a repair in this run: Theorem 2") || !strings.Contains(got, "1 VERDICTS NOT AS EXPECTED") {
+		t.Errorf("headline %q of a repair that is violated", got)
+	}
+}
+
+// The pages of a small verification, as they were when somebody last read them.
+func TestPagesOfAVerification(t *testing.T) {
+	sampled := evidence.NewRecord(evidence.Result{Method: evidence.SampledMethod, Estimate: 1.5, Lower: 1.4, Upper: 1.6, Samples: 256, Confidence: 1 - 1e-7}, 2, evidence.Holds)
+	sampled.Claim, sampled.Form, sampled.Rounding, sampled.Instance = "corollary1", "derived", "stochastic", "a regression"
+	nearest := record("corollary1.counterexample", "F(w) = (w - 0.14)^2/2", 3, 2, evidence.Violated)
+	nearest.Rounding = "nearest"
+	v := Verification{
+		Verification: referee.Verification{Paper: paper(t), Seed: 7, Records: []evidence.Record{
+			sampled, nearest, record("corollary1", "control: steps along the gradient: a|b", 3, 2, evidence.Violated), record("theorem5.positive", "d = 1", 0, 0, evidence.Holds),
+		}},
+		Manifest: Manifest{Command: "tqn verify --seed 7 --out DIR", Seed: 7},
+		Again:    func(claim string) string { return "tqn verify --claim " + claim + " --data 'my file.csv'" },
+	}
+	dir := t.TempDir()
+	if err := v.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"verify.md", "corollary1.md"} {
+		got, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name, withoutMachine(string(got)))
+	}
+}
+
+// withoutMachine leaves out the lines of a manifest that name the machine.
+func withoutMachine(page string) string {
+	var kept []string
+	for line := range strings.Lines(page) {
+		if !slices.ContainsFunc([]string{"- CPU: ", "- Go: ", "- commit: "}, func(p string) bool { return strings.HasPrefix(line, p) }) {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept, "")
+}
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", "verification", name)
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s is not what %s has (go test ./reports -run Pages -update writes it anew):\n%s", name, file, got)
+	}
+}
+
+func TestWholeRun(t *testing.T) {
+	for page, want := range map[string]bool{
+		"- command: `tqn verify --seed 1 --out DIR`\n":                  true,
+		"- command: `tqn verify --claim theorem1 --seed 1 --out DIR`\n": false,
+		"- command: `tqn verify --data a.csv --seed 1`\n":               false,
+		"# Another page\n": false,
+	} {
+		if got := WholeRun([]byte(page)); got != want {
+			t.Errorf("%q: %v", page, got)
+		}
 	}
 }
 
@@ -60,11 +177,7 @@ func TestFiguresOfTheTheorems(t *testing.T) {
 	if testing.Short() {
 		t.Skip("several seconds")
 	}
-	paper, err := referee.Find("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range paper.Results {
+	for _, r := range paper(t).Results {
 		claim := r.Statement.Name
 		if r.Figure == nil || claim == "theorem2" || claim == "theorem3" {
 			continue // drawn by the functions of theorem1 and corollary1
@@ -73,11 +186,14 @@ func TestFiguresOfTheTheorems(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", claim, err)
 		}
+		if data.Title == "" || data.Conclusion == "" {
+			t.Errorf("%s: a picture without title or conclusion", claim)
+		}
 		for i, p := range drawn(data).panels {
 			if p.Title.Text == "" || p.X.Label.Text == "" || p.Y.Label.Text == "" {
 				t.Errorf("%s, panel %d: a title or label is missing", claim, i)
 			}
-			if !(p.X.Min > 0 && p.X.Max > p.X.Min && p.Y.Min > 0 && p.Y.Max > p.Y.Min) {
+			if !((p.X.Min > 0 || !data.Panels[i].LogX) && p.X.Max > p.X.Min && (p.Y.Min > 0 || !data.Panels[i].LogY) && p.Y.Max > p.Y.Min) {
 				t.Errorf("%s, panel %d: axes [%g, %g] x [%g, %g]", claim, i, p.X.Min, p.X.Max, p.Y.Min, p.Y.Max)
 			}
 		}

@@ -56,6 +56,9 @@ func TestVerifyRefusesBadInput(t *testing.T) {
 	for want, args := range map[string][]string{
 		"--claim theorem9: no such claim":         {"--claim", "theorem9"},
 		"--target has no effect without --data":   {"--target", "y"},
+		"--t -1: want at least 1":                 {"--data", good(t), "--target", "y", "--t", "-1"},
+		"--out ":                                  {"--claim", "lemma1", "--out", "/dev/null/nope"},
+		"--formats: ":                             {"--claim", "lemma1", "--formats", "bmp"},
 		"--data wants --target":                   {"--data", file},
 		"bad.csv:3: column 1 (x) is \"two\"":      {"--data", file, "--target", "y"},
 		"bad.csv:1: no column \"z\"":              {"--data", file, "--target", "z"},
@@ -94,7 +97,7 @@ func TestVerifyOnOnesOwnData(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{model + " on " + target, "## Theorem 1", "## Theorem 4", "0 not as expected"} {
+		for _, want := range []string{model + " on " + target, "[Theorem 1](theorem1.md)", "[Theorem 4](theorem4.md)", "0 not as expected"} {
 			if !strings.Contains(string(report), want) {
 				t.Errorf("the report on %s lacks %q", target, want)
 			}
@@ -152,18 +155,89 @@ func TestVerifyWritesAReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"## What is false as printed", "## Negative controls", "## Corollary 1", "![Corollary 1](corollary1.png)", "## Theorem 5", "## How tight",
-		"tqn verify --claim corollary1 --claim theorem5 --seed 1", "error budget of the run is 1e-06",
+		"## What is false as printed", "[Corollary 1](corollary1.md)", "[Theorem 5](theorem5.md)", "[how tight](tightness.md)", "1 of 2 results is false as printed, and repaired; all ",
+		"tqn verify --claim corollary1 --claim theorem5 --seed 1 --out ", "error budget of the run is 1e-06",
 	} {
 		if !strings.Contains(string(report), want) {
 			t.Errorf("the report lacks %q", want)
 		}
 	}
-	if strings.Contains(string(report), "## Theorem 2") {
+	if strings.Contains(string(report), "[Theorem 2]") {
 		t.Error("the report has a theorem that was not asked for")
 	}
-	if info, err := os.Stat(filepath.Join(dir, "corollary1.png")); err != nil || info.Size() < 10_000 {
-		t.Errorf("corollary1.png: %v", err)
+	page, err := os.ReadFile(filepath.Join(dir, "corollary1.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"](corollary1.png)", "## Planted defects", "`tqn verify --claim corollary1 --seed 1 --out "} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("the page of Corollary 1 lacks %q", want)
+		}
+	}
+	for _, name := range []string{"corollary1.png", "corollary1.svg", "theorem5.png"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() < 10_000 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// The printed command is what a shell takes: names with blanks, bars and quotes included.
+func TestTheCommandOfAReportRunsAsPrinted(t *testing.T) {
+	const target = "median 'value'|$x"
+	file := filepath.Join(t.TempDir(), "my houses.csv")
+	text, err := os.ReadFile(good(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, bytes.Replace(text, []byte("x,y,z"), []byte("x,"+target+",z"), 1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if code, _, stderr := tqnVerify(t, "--data", file, "--target", target, "--t", "20", "--delta", "0.5", "--out", dir); code != exitExpected {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	for name, before := range map[string]string{"verify.md": "- command: ", "theorem1.md": "- this page again: "} {
+		page, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, _ := strings.Cut(string(page), before)
+		line, _, _ := strings.Cut(rest, "\n")
+		shell, err := exec.Command("sh", "-c", `tqn() { for w; do printf '%s\n' "$w"; done; }; `+strings.Trim(line, "`")).Output()
+		if err != nil {
+			t.Fatalf("%s: %s: %v", name, line, err)
+		}
+		words := strings.Split(strings.TrimSpace(string(shell)), "\n")
+		again := filepath.Join(t.TempDir(), "again")
+		words[len(words)-1] = again // for DIR
+		if code, _, stderr := tqnVerify(t, words[1:]...); code != exitExpected {
+			t.Errorf("%s: %s: exit code %d, %s", name, line, code, stderr)
+		}
+		if name == "theorem1.md" {
+			if got, err := os.ReadFile(filepath.Join(again, name)); err != nil || !bytes.Contains(got, []byte("## theorem1")) {
+				t.Errorf("the page made again: %v", err)
+			}
+		}
+	}
+}
+
+// A run of some claims, or on other data, leaves the report of a whole run as it is.
+func TestAPartialRunDoesNotReplaceAWholeReport(t *testing.T) {
+	dir := t.TempDir()
+	whole := "# The theory\n\n- command: `tqn verify --seed 1 --out DIR`\n"
+	if err := os.WriteFile(filepath.Join(dir, "verify.md"), []byte(whole), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := tqnVerify(t, "--claim", "lemma1", "--out", dir)
+	aside := filepath.Join(dir, "lemma1", "verify.md")
+	if code != exitExpected || !strings.Contains(stdout, "report: "+aside) {
+		t.Fatalf("exit code %d: %s%s", code, stdout, stderr)
+	}
+	if got, err := os.ReadFile(filepath.Join(dir, "verify.md")); err != nil || string(got) != whole {
+		t.Errorf("the whole report is now %q, %v", got, err)
+	}
+	if _, err := os.Stat(aside); err != nil {
+		t.Error(err)
 	}
 }
 
