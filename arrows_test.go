@@ -53,18 +53,6 @@ var onlyIn = map[string]string{
 	"github.com/leanovate/gopter":       "",
 }
 
-// plain is what package reports may use of a package that can also run an experiment:
-// results, formulas and names, nothing that simulates or solves.
-var plain = map[string][]string{
-	"toy": {"Result", "Figure2Row", "Default", "Start", "SensitivityAlpha", "Figure3Eps", "Objective", "Basin"},
-	"referee": {"Verification", "Paper", "Result", "Claim", "Figure", "Panel", "Series", "Role", "QuantizedWeights", "Law", "Errata", "WorstCase",
-		"Sentence", "Finding", "Against", "Word", "Holds", "Violated", "Undecided", "NotRun", "TooSmall", "SectionError",
-		"StudyRun", "StudyResult", "StudyEpoch",
-		"Of", "Under", "Unexpected", "IsControl",
-		"SR", "SRMean", "SGD", "BCStochastic", "BCNearest", "ReadStochastic", "ReadNearest",
-		"PrintedBound", "AppendixBound", "DerivedBound", "DerivedNearest", "SharpBound", "WorstRole"},
-}
-
 // badNames are package names that say nothing.
 var badNames = []string{"util", "utils", "common", "helpers", "core", "types", "misc", "base"}
 
@@ -143,60 +131,122 @@ func TestEveryArrow(t *testing.T) {
 	}
 }
 
-// experiments lists what a file of package reports uses beyond the plain results.
-func experiments(file *ast.File) (bad []string) {
-	names := map[string]string{} // local name of a package
+// subjects are the packages that run experiments and that package reports may import, for
+// the results and formulas in them.
+var subjects = []string{"toy", "referee"}
+
+// lookups can fail and compute nothing.
+var lookups = []string{"referee.Find"}
+
+// experimentsOf lists the exported functions of a package that may fail or be cancelled,
+// as whatever simulates, solves or searches can and as a formula cannot.
+func experimentsOf(t *testing.T, pkg string) []string {
+	t.Helper()
+	var names []string
+	for _, file := range parsed(t, pkg) {
+		for _, d := range file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || f.Recv != nil || !f.Name.IsExported() {
+				continue
+			}
+			ast.Inspect(f.Type, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.Ident:
+					if n.Name == "error" {
+						names = append(names, pkg+"."+f.Name.Name)
+					}
+				case *ast.SelectorExpr:
+					if n.Sel.Name == "Context" {
+						names = append(names, pkg+"."+f.Name.Name)
+					}
+				}
+				return true
+			})
+		}
+	}
+	return slices.DeleteFunc(names, func(n string) bool { return slices.Contains(lookups, n) })
+}
+
+// parsed are the files of a package, tests aside.
+func parsed(t *testing.T, pkg string) []*ast.File {
+	t.Helper()
+	names, err := filepath.Glob(pkg + "/*.go")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("package %s: no files: %v", pkg, err)
+	}
+	var files []*ast.File
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	return files
+}
+
+// used lists what a file uses of the subjects, and the measurements and pictures of a
+// referee's result that it calls.
+func used(file *ast.File) (names []string) {
+	local := map[string]string{}
 	for _, i := range file.Imports {
 		path := strings.TrimPrefix(strings.Trim(i.Path.Value, `"`), "tqn/")
-		if _, watched := plain[path]; watched {
-			names[path] = path
-			if i.Name != nil {
-				delete(names, path)
-				names[i.Name.Name] = path
-			}
+		if !slices.Contains(subjects, path) {
+			continue
+		}
+		local[path] = path
+		if i.Name != nil {
+			delete(local, path)
+			local[i.Name.Name] = path
 		}
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
-		s, ok := n.(*ast.SelectorExpr)
-		if !ok {
-			return true
-		}
-		if x, ok := s.X.(*ast.Ident); ok && names[x.Name] != "" && !slices.Contains(plain[names[x.Name]], s.Sel.Name) {
-			bad = append(bad, names[x.Name]+"."+s.Sel.Name)
+		switch n := n.(type) {
+		case *ast.SelectorExpr:
+			if x, ok := n.X.(*ast.Ident); ok && local[x.Name] != "" {
+				names = append(names, local[x.Name]+"."+n.Sel.Name)
+			}
+		case *ast.CallExpr:
+			if s, ok := n.Fun.(*ast.SelectorExpr); ok && (s.Sel.Name == "Plan" || s.Sel.Name == "Figure") {
+				names = append(names, "Result."+s.Sel.Name)
+			}
 		}
 		return true
 	})
-	return bad
+	return names
 }
 
 // Reports print what was found out: they call no experiment.
 func TestReportsRunNothing(t *testing.T) {
-	files, err := filepath.Glob("reports/*.go")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no files: %v", err)
+	experiments := []string{"Result.Plan", "Result.Figure"}
+	for _, pkg := range subjects {
+		experiments = append(experiments, experimentsOf(t, pkg)...)
 	}
-	set := token.NewFileSet()
-	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
+	called := func(file *ast.File) (bad []string) {
+		for _, name := range used(file) {
+			if slices.Contains(experiments, name) {
+				bad = append(bad, name)
+			}
 		}
-		file, err := parser.ParseFile(set, name, nil, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, bad := range experiments(file) {
-			t.Errorf("%s uses %s", name, bad)
+		return bad
+	}
+	for _, file := range parsed(t, "reports") {
+		for _, bad := range called(file) {
+			t.Errorf("package reports calls %s, which can fail or be cancelled: an experiment", bad)
 		}
 	}
-	planted, err := parser.ParseFile(set, "planted.go", `package reports
+	planted, err := parser.ParseFile(token.NewFileSet(), "planted.go", `package reports
 import ("tqn/toy"; judge "tqn/referee")
-var _, _ = toy.Run, judge.Run
+func f(r judge.Result) { toy.Run(toy.Default); judge.Run(nil, judge.Options{}); judge.NewErrata(nil); r.Figure(1); toy.Objective(1) }
 `, parser.SkipObjectResolution)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if bad := experiments(planted); len(bad) != 2 {
-		t.Errorf("of two planted experiments %v are seen", bad)
+	if bad := called(planted); len(bad) != 4 {
+		t.Errorf("of four planted experiments these are seen: %v", bad)
 	}
 }
 
