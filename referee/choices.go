@@ -129,7 +129,7 @@ func Study() []StudyRun {
 	return all
 }
 
-// Walks are the shares of [Walk], in percent: of every run of BC by its name, and of every start at the paper's protocol for a learning
+// Walks are the shares of [Walk], in percent: of every run by its name, and of every start at the paper's protocol for a learning
 // rate, as "start @ rate".
 func Walks() (map[string]float64, error) {
 	walks := map[string]float64{}
@@ -140,12 +140,16 @@ func Walks() (map[string]float64, error) {
 	}
 	for _, r := range Study() {
 		c := r.Config
-		if c.Method != "bc" {
-			continue
-		}
 		if err := add(r.Name, c, uint64(c.TrainImages/c.Batch*c.Epochs)); err != nil {
 			return nil, err
 		}
+	}
+	sr, err := nets.Config{Net: "vgg9", Data: "cifar10", Method: "sr"}.Resolve()
+	if err != nil {
+		return nil, err
+	}
+	if err := add("vgg9.sr.1", sr, 50000/128*160); err != nil {
+		return nil, err
 	}
 	for _, s := range Starts() {
 		for _, rate := range []float64{0.01, 0.003, 0.001} {

@@ -10,14 +10,26 @@ import (
 	"tqn/quantize"
 )
 
-// Walk is the share of BC's convolution signs that differ from the start if nothing is learnt: if every weight's gradient is noise,
+// Walk is the share of convolution signs that differ from the start if nothing is learnt: if every weight's gradient is noise,
 // independent from step to step with mean 0.
+//
+// # BC
 //
 // Adam divides a gradient by the root of its mean square, so that a weight's displacement after steps at learning rates a_1, a_2, ...
 // has mean 0 and variance s^2 = sum a_t^2: the first moment only spreads a gradient over later steps. For many steps it is nearly normal.
 // Without the clip a weight that starts at x has the other sign with probability Phi(-|x|/s). With it, the walk is taken as Brownian motion
 // reflected at -1 and 1 (a little too many leave the wall: momentum holds them there for some steps), whose law is a sum over mirror images: the start's images are 4k + x and 4k + 2 - x for all integers k. The
 // share is the mean over the start's law.
+//
+// # SR
+//
+// Adam's first moment is then nearly normal, with (1-beta1)/(1+beta1) of the second moment as its variance, so that the mean of
+// |step|/a is sqrt(2/pi (1-beta1)/(1+beta1)); half of the steps point to the weight's other value, at distance 2, and a weight flips with
+// probability p_t = sqrt(2/pi (1-beta1)/(1+beta1)) a_t/4. After such flips the share is (1 - prod (1-2 p_t))/2.
+//
+// # R
+//
+// A step of length a_t <= 1 never reaches the threshold: the share is 0.
 func Walk(c nets.Config, steps uint64) (float64, error) {
 	m, err := network.NewModel(c.Spec(network.Shape{H: 32, W: 32, C: 3}, 10))
 	if err != nil {
@@ -27,6 +39,17 @@ func Walk(c nets.Config, steps uint64) (float64, error) {
 	for epoch := 1; epoch <= c.Epochs; epoch++ {
 		a := c.Alpha(epoch)
 		variance += a * a * float64(steps) / float64(c.Epochs)
+	}
+	switch c.Method {
+	case "sr", "big-sr":
+		log := 0.0
+		for epoch := 1; epoch <= c.Epochs; epoch++ {
+			p := math.Sqrt(2/math.Pi*(1-network.AdamBeta1)/(1+network.AdamBeta1)) * c.Alpha(epoch) / 4
+			log += math.Log1p(-2*p) * float64(steps) / float64(c.Epochs)
+		}
+		return -math.Expm1(log) / 2, nil
+	case "r":
+		return 0, nil
 	}
 	s := math.Sqrt(variance)
 	sum, all := 0.0, 0.0

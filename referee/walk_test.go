@@ -53,6 +53,42 @@ func TestWalkAgainstSimulation(t *testing.T) {
 	}
 }
 
+// SR's formula against simulated weights: Adam on normal noise, a flip with probability |step|/2 where the step points to the other value.
+func TestWalkOfSRAgainstSimulation(t *testing.T) {
+	const weights, steps, alpha = 2000, 1000, 0.01
+	r := rand.New(rand.NewPCG(1, 2))
+	changed := 0
+	for range weights {
+		w, m, v := 1.0, 0.0, 0.0
+		for n := 1; n <= steps; n++ {
+			g := r.NormFloat64()
+			m, v = 0.9*m+0.1*g, 0.999*v+0.001*g*g
+			step := alpha * m / (1 - math.Pow(0.9, float64(n))) / math.Sqrt(v/(1-math.Pow(0.999, float64(n))))
+			if step*w > 0 && r.Float64() < math.Abs(step)/2 {
+				w = -w
+			}
+		}
+		if w < 0 {
+			changed++
+		}
+	}
+	config, err := nets.Config{Net: "vgg9", Method: "sr", Data: "cifar10", Epochs: 10, LearningRate: alpha, Drops: []int{}}.Resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := Walk(config, steps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := float64(changed) / weights
+	// Six standard deviations, and 0.02 for steps that keep their direction for some time and so seldom flip a weight twice.
+	if allowed := 6*math.Sqrt(want*(1-want)/weights) + 0.02; math.Abs(got-want) > allowed {
+		t.Errorf("simulated %.4f, formula %.4f, allowed %.4f apart", got, want, allowed)
+	} else {
+		t.Logf("simulated %.4f, formula %.4f", got, want)
+	}
+}
+
 // Limits: no steps change nothing, many steps draw every sign anew; the closer to 0 the start, the more signs change.
 func TestWalkLimits(t *testing.T) {
 	share := func(init string, clip bool, rate float64) float64 {

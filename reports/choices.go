@@ -99,18 +99,15 @@ func (c *Choices) atTheEnd(of string) (all []string) {
 	return all
 }
 
-// nearWalk says how far the runs of BC are from the walk.
-func (c *Choices) nearWalk() string {
-	far, n := 0.0, 0
+// nearWalk is how far the study's short runs are from the walk, in percentage points, and how many they are.
+func (c *Choices) nearWalk() (far float64, n int) {
 	for _, r := range c.Study {
-		if s, ok := c.Results[r.Name]; ok && r.Short {
+		s, ok := c.Results[r.Name]
+		if ok && (r.Short || r.Name == "sr-1" || r.Name == "big-sr-1") {
 			far, n = max(far, math.Abs(lastOf(s).Changed-c.Walks[r.Name])), n+1
 		}
 	}
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprintf("In the %d runs of 5,000 updates the share that BC changed is within %.1f points of the walk's: there it measures the start, the learning rate and the number of updates, and says next to nothing of how BC searches.", n, far)
+	return far, n
 }
 
 // answer is the page's first paragraphs.
@@ -158,6 +155,10 @@ func (c *Choices) answer(p func(string, ...any)) {
 			p("SR's \"nearly 40 %%\" is in the same case: at the paper's protocol its share passes 40 %% after %d updates and ends at %.1f %%, where signs drawn anew stand. Both sentences fit a run that makes an order of magnitude fewer updates, or smaller ones, than Section 6 says; that is a guess at what the authors plotted, not a finding.", passes(r, 40), lastOf(r).Changed)
 			p("")
 		}
+	}
+	if far, n := c.nearWalk(); n > 0 {
+		p("What these shares measure: if gradients were noise alone and nothing were learnt, a random walk of Adam's steps would change a share that can be computed, without a free number, from the start, the learning rates and the number of updates. In all %d short runs of BC, SR and Big SR the share that changed is within %.1f points of it. At that length the shares of Figures 4 and 5 say how far a walk gets. They do not show that BC \"stays near a local minimizer and explores less\", as Section 6 infers, nor that a larger batch makes SR greedier: it makes fewer updates.", n, far)
+		p("")
 	}
 	if len(fits) == 0 {
 		p("Therefore the default is still `he`, clipped, with equal steps. No start is compatible with every sentence, so that the sentence does not choose one, and with `he` ADAM and BC start alike and differ in the rule alone. `--init`, `--clip` and `--learning-rate-scale` of `tqn train` and `tqn table1` choose another.")
@@ -221,11 +222,12 @@ func (c *Choices) starts(p func(string, ...any)) {
 		table.Add(row...)
 	}
 	p("%s", table.Markdown())
-	sr, ok := c.Results["sr-1"]
-	if ok {
-		p("Beside them SR changes %.1f %% and ends with a test error of %.2f %%.", lastOf(sr).Changed, lastOf(sr).TestError)
-		p("")
+	for _, m := range []struct{ name, run string }{{"SR", "sr-1"}, {"Big SR, with batch 128", "big-sr-1"}, {"R", "r-1"}} {
+		if r, ok := c.Results[m.run]; ok {
+			p("- %s changes %.1f %% (the walk alone %s %%) and ends with a test error of %.2f %%.", m.name, lastOf(r).Changed, c.walk(m.run), lastOf(r).TestError)
+		}
 	}
+	p("")
 }
 
 // errorOf is the first error in a comparison's words.
@@ -304,7 +306,7 @@ func (c *Choices) updates(p func(string, ...any), folder string) {
 	p("%s", table.Markdown())
 	p("Rows of the paper's protocol are the full VGG-9 with batch 128 (one H200, [table1-paper](results/table1-paper/report.md)); the others are a quarter as wide, with batches of 8 for 62,500 updates and of 16 for 5,000. Shares are looked at after every epoch.")
 	p("")
-	p("Why a start alone does not keep BC below 20 %%: Adam divides a gradient by its size, so that a weight whose gradient is noise walks at random, by the learning rate times the root of the number of updates. The paper's protocol makes 31,980 updates at 0.01 before the first drop, and 0.01 x sqrt(31,980) = %.2f is more than the distance of 1 that the farthest start has to a change of sign. *Walk alone* is the share that would change in a run if nothing were learnt (package referee, `Walk`; its test simulates Adam on noise). For the paper's protocol it is, by start and learning rate:", 0.01*math.Sqrt(31980))
+	p("Why a start alone does not keep BC below 20 %%: Adam divides a gradient by its size, so that a weight whose gradient is noise walks at random, by the learning rate times the root of the number of updates. The paper's protocol makes 31,980 updates at 0.01 before the first drop, and 0.01 x sqrt(31,980) = %.2f is more than the distance of 1 that the farthest start has to a change of sign. *Walk alone* is the share that would change in a run if nothing were learnt (package referee, `Walk`; its tests simulate Adam on noise). SR has such a walk too: a weight flips with probability |step|/2. For the paper's protocol it is, by start and learning rate:", 0.01*math.Sqrt(31980))
 	p("")
 	walks := Table{Header: []string{"start", "0.01 (the paper's)", "0.003 (the original BinaryConnect's)", "0.001"}}
 	for _, start := range c.Starts {
@@ -315,7 +317,7 @@ func (c *Choices) updates(p func(string, ...any), folder string) {
 		walks.Add(row...)
 	}
 	p("%s", walks.Markdown())
-	p("At 0.01 the walk stays above 20 %% from every start, at 0.003 it comes near or below it from `uniform` and `rademacher`. Weights that learn are held by their gradients, so that a run may change less than the walk. %s", c.nearWalk())
+	p("At 0.01 the walk stays above 20 %% from every start, at 0.003 it comes near or below it from `uniform` and `rademacher`. Weights that learn are held by their gradients, so that a long run may change less than the walk.")
 	p("")
 }
 
