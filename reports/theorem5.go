@@ -43,7 +43,11 @@ func (t *Table1) sayFlips(c *table1Column, e *table1Entry) string {
 		if _, scaled := e.flips(); len(scaled) > 0 && scaled[0] > 0 {
 			text += fmt.Sprintf("; %.3g in the first epoch", scaled[0])
 			if ratio := scaled[0] / early; ratio > flipFactor {
-				return text + fmt.Sprintf(". It settles: before any drop its flips have become %.2g times rarer.", ratio)
+				text += fmt.Sprintf(". It settles: before any drop its flips have become %.2g times rarer", ratio)
+				if late > early {
+					text += "; after the drops they fall less than alpha does"
+				}
+				return text + "."
 			}
 		}
 		return text + "."
