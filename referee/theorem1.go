@@ -10,7 +10,7 @@ func theorem1() Result {
 	return Result{
 		Statement: statement("theorem1"),
 		Meaning:   "Training with stochastic rounding alone (SR) on a strongly convex function converges as fast as plain SGD, but only down to a floor in proportion to the grid step Delta.",
-		Claims:    append(append([]Claim{{Name: "theorem1", Says: "E F(wbar_T) - F* of SR is at most the bound"}}, linesOfSR("theorem1")...), worstClaim("theorem1")),
+		Claims:    append(append([]Claim{{Name: "theorem1", Says: "E F(wbar_T) - F* of SR is at most the bound"}}, linesOfSR("theorem1")...), Claim{Name: "theorem1.noise", Says: noiseSays}, worstClaim("theorem1")),
 		Plan:      planTheorem1,
 		Figure:    func(seed uint64) (Figure, error) { return withWorstCases("theorem1", seed, srFigure) },
 		Caption:   srCaption + worstCaption,
@@ -37,5 +37,7 @@ func planTheorem1(p *Plan) {
 	far, err := convex.NewInstance(tight, 1, []float64{1}, strong(tight), 2000)
 	p.fail(err)
 	p.proofControls("theorem1", far)
+	p.From(300)
+	p.noise("theorem1", 0.02)
 	p.worstCases("theorem1", 3000)
 }

@@ -21,6 +21,7 @@ func theorem2() Result {
 			Claim{Name: "theorem2.step-sum", Says: "sum_{t<=T} 1/sqrt(t) <= sqrt(T+1), which the proofs of Theorems 2 and 3 use; derived: <= 2 sqrt(T) - 1", False: false_[:1]},
 			Claim{Name: "theorem2.counterexample", Says: "the statement as printed, on the smallest instances found that refute it", False: false_},
 			Claim{Name: "theorem2.repaired", Says: "the derived bound on these instances"},
+			Claim{Name: "theorem2.noise", Says: noiseSays},
 			worstClaim("theorem2", false_...)),
 		Plan:    planTheorem2,
 		Figure:  func(seed uint64) (Figure, error) { return withWorstCases("theorem2", seed, srFigure) },
@@ -52,6 +53,8 @@ func planTheorem2(p *Plan) {
 	p.fail(err)
 	p.sr("theorem2", beyond, printed, printed)
 	p.exhibits("theorem2")
+	p.From(310)
+	p.noise("theorem2", 0)
 
 	p.From(121)
 	p.halfTheBound("theorem2", p.instance(tight, 1, natural(tight), 10_000))
