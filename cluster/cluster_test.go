@@ -11,8 +11,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -650,17 +652,19 @@ const wantSlurm = `#!/bin/sh
 #SBATCH --mem=701M
 #SBATCH --time=12:00:00
 #SBATCH --requeue
-#SBATCH --open-mode=append
 #SBATCH --signal=B:TERM@120
-#SBATCH --output=/shared/table1/slurm-%a.log
-/usr/local/bin/tqn table1 run --out /shared/table1 --dir '/data/it'\''s here' &
+#SBATCH --output=/dev/null
+index=$((SLURM_ARRAY_TASK_ID + 0))
+# The log is opened here: sbatch takes no name with blanks or quotes.
+exec >>/shared/table1/slurm-$index.log 2>&1 || exit 2
+/usr/local/bin/tqn table1 run --out /shared/table1 --dir '/data/it'\''s here' --index "$index" &
 pid=$!
 trap 'stopped=1; kill -TERM $pid' TERM
 wait $pid; code=$?
 # A trapped signal ends the first wait; the second has the program's own code.
 if [ -n "$stopped" ]; then wait $pid; code=$?; [ $code -gt 128 ] && code=130; fi
 # Try again: temporary failure, interrupted, or killed by a signal (memory).
-if [ $code -eq 75 ] || [ $code -gt 128 ]; then
+if [ $code -eq 75 ] || [ $code -eq 74 ] || [ $code -gt 128 ]; then
   if [ "${SLURM_RESTART_COUNT:-0}" -lt 5 ]; then
     scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}" && exit 0
   fi
@@ -669,17 +673,16 @@ exit $code
 `
 
 func TestSlurmScript(t *testing.T) {
-	got, err := SlurmScript(submission())
+	got, err := SlurmScripts(submission(), DefaultArraySize)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got != wantSlurm {
-		t.Errorf("got\n%s\nwant\n%s", got, wantSlurm)
+	if len(got) != 1 || got[0] != wantSlurm {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n===\n"), wantSlurm)
 	}
 	for name, change := range map[string]func(*Submission){
 		"no cells":        func(s *Submission) { s.Indices = nil },
 		"relative folder": func(s *Submission) { s.Dir = "table1" },
-		"blank in folder": func(s *Submission) { s.Dir = "/a b" },
 		"line break":      func(s *Submission) { s.Args = []string{"a\nrm -rf /"} },
 		"odd limit":       func(s *Submission) { s.Limit = "1 --wrap" },
 		"odd name":        func(s *Submission) { s.Name = "A b" },
@@ -687,8 +690,65 @@ func TestSlurmScript(t *testing.T) {
 	} {
 		s := submission()
 		change(&s)
-		if _, err := SlurmScript(s); err == nil {
+		if _, err := SlurmScripts(s, DefaultArraySize); err == nil {
 			t.Errorf("%s: accepted", name)
+		}
+	}
+	if _, err := SlurmScripts(submission(), 0); err == nil || !strings.Contains(err.Error(), "MaxArraySize") {
+		t.Errorf("a cluster without arrays: %v", err)
+	}
+}
+
+// Every cell is in exactly one array, and no array has an index at or above MaxArraySize.
+func TestSlurmArraysStayBelowTheClustersLimit(t *testing.T) {
+	array := regexp.MustCompile(`#SBATCH --array=([0-9,-]+)(?:%([0-9]+))?\n`)
+	offset := regexp.MustCompile(`SLURM_ARRAY_TASK_ID \+ ([0-9]+)`)
+	for _, c := range []struct{ cells, most, arrays, jobs int }{{1800, 1001, 2, 20}, {1001, 1001, 1, 20}, {1002, 1001, 2, 20}, {10, 3, 4, 2}, {5, 1, 5, 0}} {
+		s := submission()
+		s.Indices, s.Jobs = nil, c.jobs
+		for i := range c.cells {
+			s.Indices = append(s.Indices, i)
+		}
+		scripts, err := SlurmScripts(s, c.most)
+		if err != nil || len(scripts) != c.arrays {
+			t.Fatalf("%d cells, MaxArraySize %d: %d arrays, want %d: %v", c.cells, c.most, len(scripts), c.arrays, err)
+		}
+		seen, atOnce := map[int]int{}, 0
+		for _, script := range scripts {
+			m, o := array.FindStringSubmatch(script), offset.FindStringSubmatch(script)
+			if m == nil || o == nil {
+				t.Fatalf("no array or offset in\n%s", script)
+			}
+			first, _ := strconv.Atoi(o[1])
+			share, _ := strconv.Atoi(m[2])
+			atOnce += share
+			for _, part := range strings.Split(m[1], ",") {
+				lo, hi, isRange := strings.Cut(part, "-")
+				from, _ := strconv.Atoi(lo)
+				to := from
+				if isRange {
+					to, _ = strconv.Atoi(hi)
+				}
+				for k := from; k <= to; k++ {
+					if k >= c.most {
+						t.Fatalf("index %d in an array, MaxArraySize is %d", k, c.most)
+					}
+					seen[first+k]++
+				}
+			}
+		}
+		for i := range c.cells {
+			if seen[i] != 1 {
+				t.Errorf("cell %d is in %d arrays", i, seen[i])
+			}
+		}
+		if len(seen) != c.cells || atOnce != max(c.jobs, min(c.jobs, 1)*c.arrays) {
+			t.Errorf("%d cells of %d, %d at once of %d", len(seen), c.cells, atOnce, c.jobs)
+		}
+	}
+	for config, want := range map[string]int{"MaxArraySize            = 1001\n": 1001, "X=1\nMaxArraySize = 40001\nMaxDBDMsgs = 3": 40001, "MaxArraySize = ?\n": DefaultArraySize, "": DefaultArraySize} {
+		if got := parseArraySize(config); got != want {
+			t.Errorf("%q: %d, want %d", config, got, want)
 		}
 	}
 }

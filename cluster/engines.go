@@ -1,13 +1,17 @@
 package cluster
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
+	"maps"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"sigs.k8s.io/yaml"
 )
 
 // Submission is what both batch engines need to know.
@@ -91,30 +95,77 @@ func CommandLine(words ...string) string {
 	return strings.Join(quoted, " ")
 }
 
-// SlurmScript is the script of a job array for sbatch.
+// DefaultArraySize is Slurm's MaxArraySize where a cluster sets none: the indices of an
+// array's tasks must be below it.
+const DefaultArraySize = 1001
+
+// MaxArraySize asks the cluster that this machine belongs to for the limit on the
+// indices of a job array. It is [DefaultArraySize] where scontrol cannot be run or says nothing.
+func MaxArraySize(ctx context.Context) int {
+	out, err := exec.CommandContext(ctx, "scontrol", "show", "config").Output()
+	if err != nil {
+		return DefaultArraySize
+	}
+	return parseArraySize(string(out))
+}
+
+func parseArraySize(config string) int {
+	for line := range strings.Lines(config) {
+		name, value, _ := strings.Cut(line, "=")
+		if strings.TrimSpace(name) != "MaxArraySize" {
+			continue
+		}
+		if n, err := strconv.Atoi(strings.TrimSpace(value)); err == nil {
+			return n
+		}
+	}
+	return DefaultArraySize
+}
+
+// SlurmScripts are the scripts of job arrays for sbatch, one for each maxArraySize cells of
+// the plan: a task's index in its array is the cell's less the array's first. The Jobs are
+// shared out evenly among the arrays, at least one each.
 //
 // Slurm sends SIGTERM two minutes before the time limit; the script passes it on,
 // tqn writes a checkpoint and exits with 130. On that, on 75, and where a signal
 // killed tqn, the task requeues itself, up to the number of retries; on any other
 // code it ends so.
-func SlurmScript(s Submission) (string, error) {
+func SlurmScripts(s Submission, maxArraySize int) ([]string, error) {
 	if err := s.check(); err != nil {
-		return "", err
+		return nil, err
 	}
 	if !slurmWord.MatchString(s.Limit) || !slurmWord.MatchString(s.Partition) {
-		return "", fmt.Errorf("cluster: time limit %q or partition %q holds characters that Slurm's do not", s.Limit, s.Partition)
+		return nil, fmt.Errorf("cluster: time limit %q or partition %q holds characters that Slurm's do not", s.Limit, s.Partition)
 	}
-	if strings.ContainsAny(s.Dir, " \t\"'\\%") {
-		return "", fmt.Errorf("cluster: folder %q: sbatch takes no blanks, quotes or percent signs in the name of the output file", s.Dir)
+	if maxArraySize < 1 {
+		return nil, fmt.Errorf("cluster: the cluster's MaxArraySize is %d: it runs no job arrays", maxArraySize)
 	}
+	arrays := map[int][]int{} // by the index of the first cell that the array could have
+	for _, i := range s.Indices {
+		first := i / maxArraySize * maxArraySize
+		arrays[first] = append(arrays[first], i-first)
+	}
+	var scripts []string
+	for k, first := range slices.Sorted(maps.Keys(arrays)) {
+		array := ranges(arrays[first])
+		if s.Jobs > 0 {
+			share := s.Jobs / len(arrays)
+			if k < s.Jobs%len(arrays) {
+				share++
+			}
+			array += "%" + strconv.Itoa(max(1, share))
+		}
+		scripts = append(scripts, s.slurmScript(array, first))
+	}
+	return scripts, nil
+}
+
+// slurmScript is the script of the array whose task 0 is the cell with that index.
+func (s *Submission) slurmScript(array string, first int) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("#!/bin/sh")
 	line("#SBATCH --job-name=%s", s.Name)
-	array := ranges(s.Indices)
-	if s.Jobs > 0 {
-		array += "%" + strconv.Itoa(s.Jobs)
-	}
 	line("#SBATCH --array=%s", array)
 	line("#SBATCH --ntasks=1")
 	line("#SBATCH --cpus-per-task=%d", s.CPUs)
@@ -126,25 +177,27 @@ func SlurmScript(s Submission) (string, error) {
 		line("#SBATCH --partition=%s", s.Partition)
 	}
 	line("#SBATCH --requeue")
-	line("#SBATCH --open-mode=append")
 	line("#SBATCH --signal=B:TERM@120")
-	line("#SBATCH --output=%s/slurm-%%a.log", s.Dir)
+	line("#SBATCH --output=/dev/null")
+	line("index=$((SLURM_ARRAY_TASK_ID + %d))", first)
+	line("# The log is opened here: sbatch takes no name with blanks or quotes.")
+	line("exec >>%s/slurm-$index.log 2>&1 || exit %d", CommandLine(s.Dir), ExitUsage)
 	words := []string{s.Program, "table1", "run", "--out", s.Dir}
 	words = append(words, s.Args...)
-	line("%s &", CommandLine(words...))
+	line(`%s --index "$index" &`, CommandLine(words...))
 	line("pid=$!")
 	line("trap 'stopped=1; kill -TERM $pid' TERM")
 	line("wait $pid; code=$?")
 	line("# A trapped signal ends the first wait; the second has the program's own code.")
 	line("if [ -n \"$stopped\" ]; then wait $pid; code=$?; [ $code -gt 128 ] && code=%d; fi", ExitInterrupted)
 	line("# Try again: temporary failure, interrupted, or killed by a signal (memory).")
-	line("if [ $code -eq %d ] || [ $code -gt 128 ]; then", ExitRetry)
+	line("if [ $code -eq %d ] || [ $code -eq %d ] || [ $code -gt 128 ]; then", ExitRetry, exitOutput)
 	line("  if [ \"${SLURM_RESTART_COUNT:-0}\" -lt %d ]; then", s.Retries)
 	line("    scontrol requeue \"${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}\" && exit 0")
 	line("  fi")
 	line("fi")
 	line("exit $code")
-	return b.String(), nil
+	return b.String()
 }
 
 // KubernetesManifest is a ConfigMap that holds the plan and an Indexed Job that
@@ -177,78 +230,67 @@ func KubernetesManifest(s Submission, plan []byte) (string, error) {
 	if parallelism == 0 || parallelism > completions {
 		parallelism = completions
 	}
-	// A JSON string is a YAML string, whatever is in it.
-	q := func(v string) string {
-		b, err := json.Marshal(v)
-		if err != nil {
-			panic("cluster: KubernetesManifest: " + err.Error())
-		}
-		return string(b)
+	config, job := kubernetesObjects(s, string(plan), completions, parallelism)
+	first, err := yaml.Marshal(config)
+	if err != nil {
+		return "", fmt.Errorf("cluster: %w", err)
 	}
-	args := []string{"table1", "run", "--plan", "/plan/plan.json", "--out", s.Dir}
-	args = append(args, s.Args...)
-	for i := range args {
-		args[i] = q(args[i])
+	second, err := yaml.Marshal(job)
+	if err != nil {
+		return "", fmt.Errorf("cluster: %w", err)
 	}
-	mib := (s.Memory + 1<<20 - 1) >> 20
-	return fmt.Sprintf(`apiVersion: v1
-kind: ConfigMap
-metadata:
-  name: %[1]s-plan
-immutable: true
-data:
-  plan.json: %[2]s
----
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: %[1]s
-spec:
-  completionMode: Indexed
-  completions: %[3]d
-  parallelism: %[4]d
-  backoffLimitPerIndex: %[5]d
-  maxFailedIndexes: %[3]d
-  podFailurePolicy:
-    rules:
-    - action: FailIndex
-      onExitCodes:
-        containerName: tqn
-        operator: In
-        values: [%[6]d, %[7]d]
-    - action: Ignore
-      onPodConditions:
-      - type: DisruptionTarget
-        status: "True"
-  template:
-    spec:
-      restartPolicy: Never
-      terminationGracePeriodSeconds: 120
-      containers:
-      - name: tqn
-        image: %[8]s
-        command: [%[9]s]
-        args: [%[10]s]
-        resources:
-          requests:
-            cpu: "%[11]d"
-            memory: %[12]dMi
-          limits:
-            cpu: "%[11]d"
-            memory: %[12]dMi
-        volumeMounts:
-        - name: work
-          mountPath: %[13]s
-        - name: plan
-          mountPath: /plan
-          readOnly: true
-      volumes:
-      - name: work
-        persistentVolumeClaim:
-          claimName: %[14]s
-      - name: plan
-        configMap:
-          name: %[1]s-plan
-`, s.Name, q(string(plan)), completions, parallelism, s.Retries, ExitPermanent, ExitUsage,
-		q(s.Image), q(s.Program), strings.Join(args, ", "), s.CPUs, mib, q(s.Mount), q(s.Claim)), nil
+	return string(first) + "---\n" + string(second), nil
+}
+
+// object is a YAML mapping. k8s.io/api's types would make the program 15 MB larger; a test
+// decodes what is written here strictly into them.
+type object map[string]any
+
+// kubernetesObjects are the ConfigMap and the Job.
+func kubernetesObjects(s Submission, plan string, completions, parallelism int) (config, job object) {
+	config = object{
+		"apiVersion": "v1",
+		"kind":       "ConfigMap",
+		"metadata":   object{"name": s.Name + "-plan"},
+		"immutable":  true,
+		"data":       object{"plan.json": plan},
+	}
+	resources := object{"cpu": strconv.Itoa(s.CPUs), "memory": fmt.Sprintf("%dMi", (s.Memory+1<<20-1)>>20)}
+	pod := object{
+		"restartPolicy":                 "Never",
+		"terminationGracePeriodSeconds": 120,
+		"containers": []object{{
+			"name":      "tqn",
+			"image":     s.Image,
+			"command":   []string{s.Program},
+			"args":      append([]string{"table1", "run", "--plan", "/plan/plan.json", "--out", s.Dir}, s.Args...),
+			"resources": object{"requests": resources, "limits": resources},
+			"volumeMounts": []object{
+				{"name": "work", "mountPath": s.Mount},
+				{"name": "plan", "mountPath": "/plan", "readOnly": true},
+			},
+		}},
+		"volumes": []object{
+			{"name": "work", "persistentVolumeClaim": object{"claimName": s.Claim}},
+			{"name": "plan", "configMap": object{"name": s.Name + "-plan"}},
+		},
+	}
+	job = object{
+		"apiVersion": "batch/v1",
+		"kind":       "Job",
+		"metadata":   object{"name": s.Name},
+		"spec": object{
+			"completionMode":       "Indexed",
+			"completions":          completions,
+			"parallelism":          parallelism,
+			"backoffLimitPerIndex": s.Retries,
+			"maxFailedIndexes":     completions,
+			"podFailurePolicy": object{"rules": []object{
+				{"action": "FailIndex", "onExitCodes": object{"containerName": "tqn", "operator": "In", "values": []int{ExitPermanent, ExitUsage}}},
+				{"action": "Ignore", "onPodConditions": []object{{"type": "DisruptionTarget", "status": "True"}}},
+			}},
+			"template": object{"spec": pod},
+		},
+	}
+	return config, job
 }

@@ -21,7 +21,7 @@ func TestKubernetesManifestDecodesStrictly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts := strings.Split(text, "\n---\n")
+	parts := strings.Split(text, "---\n")
 	if len(parts) != 2 {
 		t.Fatalf("%d documents, want 2", len(parts))
 	}
@@ -83,7 +83,7 @@ func TestKubernetesManifestDecodesStrictly(t *testing.T) {
 	}
 	s := submission()
 	s.Mount = "/shared"
-	if text, err := KubernetesManifest(s, plan); err != nil || !strings.Contains(text, `mountPath: "/shared"`) {
+	if text, err := KubernetesManifest(s, plan); err != nil || !strings.Contains(text, "mountPath: /shared\n") {
 		t.Errorf("a volume above the folder: %v", err)
 	}
 	s.Mount = "/share"

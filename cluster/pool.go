@@ -147,9 +147,15 @@ func (p *Pool) Run(ctx context.Context, dir string, cells []Cell) error {
 	return errors.Join(failed...)
 }
 
-// retryable: a temporary failure, an interruption, or death by a signal (-1), as
+// retryable reports whether a cell that ended with this code is run again: after a temporary
+// failure, output that could not be written (EX_IOERR), an interruption, or death by a signal (-1), as
 // when the kernel runs out of memory.
-func retryable(code int) bool { return code == ExitRetry || code == ExitInterrupted || code < 0 }
+func retryable(code int) bool {
+	return code == ExitRetry || code == exitOutput || code == ExitInterrupted || code < 0
+}
+
+// exitOutput is EX_IOERR of sysexits.h, by which tqn says that it could not print.
+const exitOutput = 74
 
 // runOne runs a cell and waits for it. What it prints is appended to
 // log.txt in the cell's folder.

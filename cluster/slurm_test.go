@@ -73,6 +73,7 @@ JobCompType=jobcomp/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 SchedulerType=sched/builtin
+MaxArraySize=3
 SchedulerParameters=sched_interval=1,defer=0
 KillWait=2
 JobRequeue=1
@@ -167,18 +168,19 @@ func (s *slurm) until(what string, ok func() bool) {
 	s.t.Fatalf("not within two minutes: %s", what)
 }
 
-// TestSlurmEndToEnd submits a job array of four cells: one that finishes; one
+// TestSlurmEndToEnd submits four cells, in two job arrays since the cluster allows three tasks in one, in
+// a folder whose name sbatch would not take: a cell that finishes; one
 // that is told to stop, continues after its requeue and finishes; one whose
-// process is killed and that finishes after its requeue; and one that fails for
-// good and is not repeated.
+// process is killed and that finishes after its requeue; and, in the second array, one that fails
+// for good and is not repeated.
 func TestSlurmEndToEnd(t *testing.T) {
 	s := startSlurm(t)
-	dir := filepath.Join(s.dir, "table1")
+	dir := filepath.Join(s.dir, "my 'table' 1 %a")
 	p := testPlan(t, dir, 4)
 	program := filepath.Join(s.dir, "tqn")
 	script := fmt.Sprintf(`#!/bin/sh
-case $SLURM_ARRAY_TASK_ID in
-0) TQN_CELL=done;; 1) TQN_CELL=slow;; 2) TQN_CELL=die;; 3) TQN_CELL=permanent;;
+case $* in
+*"--index 0") TQN_CELL=done;; *"--index 1") TQN_CELL=slow;; *"--index 2") TQN_CELL=die;; *"--index 3") TQN_CELL=permanent;;
 esac
 export TQN_CELL
 exec %s "$@"
@@ -186,26 +188,46 @@ exec %s "$@"
 	if err := os.WriteFile(program, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	text, err := SlurmScript(Submission{Name: "tqn-test", Indices: Unfinished(Collect(dir, p)), CPUs: 1, Memory: 1 << 20, Limit: "10", Program: program, Dir: dir})
+	for name, value := range map[string]string{"SLURM_CONF": filepath.Join(s.dir, "slurm.conf")} {
+		t.Setenv(name, value)
+	}
+	size := MaxArraySize(t.Context())
+	if size != 3 {
+		t.Fatalf("scontrol says that MaxArraySize is %d, the cluster's is 3", size)
+	}
+	scripts, err := SlurmScripts(Submission{Name: "tqn-test", Indices: Unfinished(Collect(dir, p)), CPUs: 1, Memory: 1 << 20, Limit: "10", Program: program, Dir: dir}, size)
+	if err != nil || len(scripts) != 2 {
+		t.Fatalf("%d arrays, want 2: %v", len(scripts), err)
+	}
+	var jobs []string
+	for _, text := range scripts {
+		// The node has no memory to give out in this test.
+		submit := s.command("sbatch", "--parsable")
+		submit.Stdin = strings.NewReader(strings.Replace(text, "#SBATCH --mem=1M\n", "", 1))
+		out, err := submit.CombinedOutput()
+		if err != nil {
+			t.Fatalf("sbatch: %v\n%s", err, out)
+		}
+		jobs = append(jobs, strings.TrimSpace(string(out)))
+	}
+	// Seen to fail: an array that is larger than the cluster allows.
+	all, err := SlurmScripts(Submission{Name: "tqn-test", Indices: []int{0, 1, 2, 3}, CPUs: 1, Memory: 1 << 20, Program: program, Dir: dir}, DefaultArraySize)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The node has no memory to give out in this test.
-	text = strings.Replace(text, "#SBATCH --mem=1M\n", "", 1)
 	submit := s.command("sbatch", "--parsable")
-	submit.Stdin = strings.NewReader(text)
-	out, err := submit.CombinedOutput()
-	if err != nil {
-		t.Fatalf("sbatch: %v\n%s", err, out)
+	submit.Stdin = strings.NewReader(strings.Replace(all[0], "#SBATCH --mem=1M\n", "", 1))
+	if out, err := submit.CombinedOutput(); err == nil || !strings.Contains(string(out), "Invalid job array") {
+		t.Errorf("one array of four: %v, %s", err, out)
 	}
-	job := strings.TrimSpace(string(out))
+	job := strings.Join(jobs, ",")
 	attempts := func(cell int) int {
 		b, _ := os.ReadFile(filepath.Join(p.Cells[cell].Dir(dir), "attempts"))
 		return bytes.Count(b, []byte("\n"))
 	}
 	s.until("cell 1 runs", func() bool { return attempts(1) == 1 })
 	// What Slurm does before the time limit: the signal goes to the batch script.
-	if out, err := s.command("scancel", "--signal=TERM", "--batch", job+"_1").CombinedOutput(); err != nil {
+	if out, err := s.command("scancel", "--signal=TERM", "--batch", jobs[0]+"_1").CombinedOutput(); err != nil {
 		t.Fatalf("scancel: %v\n%s", err, out)
 	}
 	s.until("the queue is empty", func() bool {

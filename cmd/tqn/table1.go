@@ -501,7 +501,15 @@ func (e *env) table1Submit(ctx context.Context, plan *cluster.Plan, f *table1Fla
 		s.Args = append(s.Args, "--threads", fmt.Sprint(f.threads))
 	}
 	if f.dir != "" {
-		s.Args = append(s.Args, "--dir", f.dir)
+		dir := f.dir
+		if f.engine == "slurm" { // a job may start elsewhere
+			abs, err := filepath.Abs(dir)
+			if err != nil {
+				return err
+			}
+			dir = abs
+		}
+		s.Args = append(s.Args, "--dir", dir)
 	}
 	if f.step.products() != kernel.F32 {
 		s.Args = append(s.Args, "--precision", f.step.precision)
@@ -527,8 +535,6 @@ func (e *env) table1Submit(ctx context.Context, plan *cluster.Plan, f *table1Fla
 			s.Memory = max(s.Memory, cost.Bytes)
 		}
 	}
-	var text string
-	var command []string
 	switch f.engine {
 	case "slurm":
 		if s.Program = f.program; s.Program == "" {
@@ -536,27 +542,56 @@ func (e *env) table1Submit(ctx context.Context, plan *cluster.Plan, f *table1Fla
 				return err
 			}
 		}
-		text, err = cluster.SlurmScript(s)
-		command = []string{"sbatch", "--parsable"}
+		scripts, err := cluster.SlurmScripts(s, cluster.MaxArraySize(ctx))
+		if err != nil {
+			return err
+		}
+		return e.submitArrays(ctx, scripts, f.print)
 	case "kubernetes":
 		if s.Program = f.program; s.Program == "" {
 			s.Program = "/usr/local/bin/tqn"
 		}
-		var b []byte
-		if b, err = json.Marshal(plan); err == nil {
-			text, err = cluster.KubernetesManifest(s, b)
+		b, err := json.Marshal(plan)
+		if err != nil {
+			return err
 		}
-		command = []string{"kubectl", "apply", "-f", "-"}
-	default:
-		return fmt.Errorf("no engine is called %q; there are local, slurm and kubernetes", f.engine)
+		text, err := cluster.KubernetesManifest(s, b)
+		if err != nil {
+			return err
+		}
+		if f.print {
+			_, err := fmt.Fprint(e.stdout, text)
+			return err
+		}
+		return e.feed(ctx, text, "kubectl", "apply", "-f", "-")
 	}
-	if err != nil {
-		return err
+	return fmt.Errorf("no engine is called %q; there are local, slurm and kubernetes", f.engine)
+}
+
+// submitArrays submits the scripts one by one, or prints them: one as it is, for sbatch,
+// several as a script for sh that submits them all.
+func (e *env) submitArrays(ctx context.Context, scripts []string, print bool) error {
+	for k, script := range scripts {
+		var err error
+		switch {
+		case print && len(scripts) == 1:
+			_, err = fmt.Fprint(e.stdout, script)
+		case print:
+			_, err = fmt.Fprintf(e.stdout, "# array %d of %d, because of the cluster's MaxArraySize\nsbatch --parsable <<'END_OF_ARRAY'\n%sEND_OF_ARRAY\n", k+1, len(scripts), script)
+		default:
+			if err = e.feed(ctx, script, "sbatch", "--parsable"); err != nil && k > 0 {
+				err = fmt.Errorf("array %d of %d (the ones before are submitted): %w", k+1, len(scripts), err)
+			}
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if f.print {
-		fmt.Fprint(e.stdout, text)
-		return nil
-	}
+	return nil
+}
+
+// feed runs a program with that text on its standard input.
+func (e *env) feed(ctx context.Context, text string, command ...string) error {
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(text), e.stdout, e.stderr
 	if err := cmd.Run(); err != nil {
