@@ -3,9 +3,13 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
+	"tqn/cluster"
 	"tqn/referee"
 )
 
@@ -67,6 +71,27 @@ func TestChoicesCommands(t *testing.T) {
 		}
 		if report.Config.Hash() != r.Config.Hash() {
 			t.Errorf("%s makes %+v, the study has %+v", line, report.Config, r.Config)
+		}
+	}
+}
+
+// The report's command has the unstated choices, as flags that give them again.
+func TestUnstatedCommand(t *testing.T) {
+	no := false
+	for _, want := range []cluster.Unstated{{}, {Init: "uniform", Clip: &no, LearningRateScale: "binaryconnect", NormEpsilon: 1e-4, NormMomentum: 0.2, Shortcut: "B", LastBatch: "keep"}} {
+		var got cluster.Unstated
+		c := &cobra.Command{}
+		unstatedFlags(c, &got)
+		if err := c.ParseFlags(strings.Fields(unstatedCommand(want))); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%q gives %+v, want %+v", unstatedCommand(want), got, want)
+		}
+	}
+	for line, want := range map[string]string{"--clip=maybe": "want true or false", "--init nowhere": "one of he, glorot, torch7, uniform, rademacher"} {
+		if code, _, stderr := tqn(t, "train --net vgg9 --method bc --dry-run "+line); code != exitUsage || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit %d, %s", line, code, stderr)
 		}
 	}
 }
