@@ -32,6 +32,15 @@ type Errata struct {
 	Theorem5Values []Theorem5Value
 }
 
+// FalseResults is the number of results that have a counterexample.
+func (e *Errata) FalseResults() int {
+	claims := map[string]bool{}
+	for _, c := range e.Counter {
+		claims[c.Claim] = true
+	}
+	return len(claims)
+}
+
 type RootSum struct {
 	T                int
 	Sum, False, True float64
