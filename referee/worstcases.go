@@ -116,6 +116,32 @@ type WorstCase struct {
 	PrintedIsRefuted, AppendixIsRefuted bool
 }
 
+// RoundedWorstCase is a worst case with rounding errors of a given size: an upper bound.
+type RoundedWorstCase struct {
+	Row            string
+	T              int
+	K, Delta       float64 // Delta is sqrt(d) Delta
+	Quiet, Upper   float64 // without and with errors, at most
+	Decay, Derived float64 // the derived bound without and with its floor
+}
+
+// RoundedWorstCases checks the certificates with rounding errors.
+func RoundedWorstCases() ([]RoundedWorstCase, error) {
+	cases, err := worst.RoundedCases()
+	if err != nil {
+		return nil, err
+	}
+	var all []RoundedWorstCase
+	for _, c := range cases {
+		derived, err := c.Bound(bounds.Derived)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, RoundedWorstCase{Row: c.Row(), T: c.T, K: c.K(), Delta: c.Delta(), Quiet: c.Quiet.Upper, Upper: c.Upper, Decay: derived - c.Delta()/2, Derived: derived})
+	}
+	return all, nil
+}
+
 // WorstCases checks all certificates and sets every worst case beside the bounds, row by row.
 func WorstCases() ([][]WorstCase, error) {
 	cases, err := worst.Cases()

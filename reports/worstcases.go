@@ -14,8 +14,8 @@ import (
 var worstCasesTemplate string
 
 // WriteWorstCases writes docs/worst-cases.md, or wherever path says. See [WorstCases].
-func WriteWorstCases(path string, rows [][]referee.WorstCase) error {
-	text, err := WorstCases(rows)
+func WriteWorstCases(path string, rows [][]referee.WorstCase, rounded []referee.RoundedWorstCase) error {
+	text, err := WorstCases(rows, rounded)
 	if err != nil {
 		return err
 	}
@@ -30,14 +30,15 @@ type worstRow struct {
 }
 
 // WorstCases is the page on worst cases. Tables over T come first, then what there is at a single T, as one table over c.
-func WorstCases(rows [][]referee.WorstCase) ([]byte, error) {
+func WorstCases(rows [][]referee.WorstCase, rounded []referee.RoundedWorstCase) ([]byte, error) {
 	data := struct {
-		Rows   map[string][]worstRow // by theorem
-		OverC  []referee.WorstCase   // Theorem 2 at T = 10
-		First  []referee.WorstCase   // the smallest T at which a printed bound is exceeded, row by row
-		Count  int
-		Widest float64 // largest gap of a pair
-	}{Rows: map[string][]worstRow{}}
+		Rows    map[string][]worstRow // by theorem
+		OverC   []referee.WorstCase   // Theorem 2 at T = 10
+		First   []referee.WorstCase   // the smallest T at which a printed bound is exceeded, row by row
+		Count   int
+		Widest  float64 // largest gap of a pair
+		Rounded []referee.RoundedWorstCase
+	}{Rows: map[string][]worstRow{}, Rounded: rounded}
 	for _, row := range rows {
 		c := row[0]
 		theorem, title := c.Row[:len("theorem1")], "F strongly convex"
@@ -74,6 +75,15 @@ func WorstCases(rows [][]referee.WorstCase) ([]byte, error) {
 			return map[string]string{"theorem2": "Theorem 2", "theorem3": "Theorem 3"}[c.Row[:len("theorem1")]]
 		},
 		"ratio": func(a, b float64) string { return fmt.Sprintf("%.3f", a/b) },
+		"steps": func(c referee.RoundedWorstCase) string {
+			if c.K == 0 {
+				return "Theorem 1"
+			}
+			return fmt.Sprintf("Theorem 2, c = %.4g D/G", c.K)
+		},
+		"share": func(c referee.RoundedWorstCase) string {
+			return fmt.Sprintf("%.2f", (c.Upper-c.Quiet)/(c.Derived-c.Decay))
+		},
 		"mark": func(x float64, refuted bool) string {
 			if refuted {
 				return fmt.Sprintf("**%.6f**", x)

@@ -14,7 +14,11 @@ func TestWorstCasesIsUpToDate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := WorstCases(rows)
+	rounded, err := referee.RoundedWorstCases()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := WorstCases(rows, rounded)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,6 +35,7 @@ func Parse(data []byte) (*Certificate, error) {
 		Theorem int                 `json:"theorem"`
 		T       int                 `json:"T"`
 		K2      *string             `json:"k2"`
+		Kappa   *string             `json:"kappa"`
 		L       *string             `json:"l"`
 		Upper   map[string][][]any  `json:"upper"`
 		Lower   map[string]rawTable `json:"lower"`
@@ -50,7 +51,7 @@ func Parse(data []byte) (*Certificate, error) {
 		name string
 		text *string
 		to   **big.Rat
-	}{{"k2", file.K2, &c.K2}, {"l", file.L, &c.L}} {
+	}{{"k2", file.K2, &c.K2}, {"l", file.L, &c.L}, {"kappa", file.Kappa, &c.Kappa}} {
 		if constant.text == nil {
 			continue
 		}
@@ -66,6 +67,12 @@ func Parse(data []byte) (*Certificate, error) {
 	if err := c.readWeights(file.Upper); err != nil {
 		return nil, fmt.Errorf("worst: certificate of %s: %w", c.Name(), err)
 	}
+	if c.Kappa != nil {
+		if file.Lower != nil {
+			return nil, fmt.Errorf("worst: certificate of %s: an instance is given: with rounding errors there is an upper side only", c.Name())
+		}
+		return c, nil
+	}
 	if err := c.readInstance(file.Lower); err != nil {
 		return nil, fmt.Errorf("worst: certificate of %s: %w", c.Name(), err)
 	}
@@ -73,10 +80,10 @@ func Parse(data []byte) (*Certificate, error) {
 }
 
 func (c *Certificate) readWeights(lists map[string][][]any) error {
-	for _, kind := range []string{"F", "G", "D", "N", "S"} {
+	for _, kind := range []string{"F", "G", "D", "N", "S", "R", "O"} {
 		for i, row := range lists[kind] {
 			want := 3
-			if kind == "G" || kind == "S" {
+			if kind == "G" || kind == "S" || kind == "R" {
 				want = 2
 			}
 			if len(row) != want {
@@ -179,8 +186,12 @@ func (c *Certificate) Upper() (*big.Rat, error) {
 	}
 	bound := new(big.Rat)
 	for _, m := range c.multipliers {
-		if m.kind == 'G' || m.kind == 'D' { // the inequalities with 1 on the right
+		switch m.kind {
+		case 'G', 'D': // the inequalities with 1 on the right
 			bound.Add(bound, m.weight)
+		case 'R':
+			right := new(big.Rat).Mul(c.Kappa, c.alpha(m.t).hi)
+			bound.Add(bound, right.Mul(right, m.weight))
 		}
 	}
 	return bound, nil
@@ -203,7 +214,7 @@ func (c *Certificate) matrix() (symmetric, error) {
 		if !ok {
 			return nil, fmt.Errorf("no inequality %c %d %d belongs to this problem", m.kind, m.s, m.t)
 		}
-		if m.weight.Sign() < 0 {
+		if m.weight.Sign() < 0 && !q.equal() {
 			return nil, fmt.Errorf("the weight of inequality %c %d %d is negative", m.kind, m.s, m.t)
 		}
 		f[q.plus].Add(f[q.plus], m.weight)
@@ -253,6 +264,9 @@ func (p Problem) objective() ([]*big.Rat, []product) {
 
 // dimension is the number of free vectors: w_1..w_T, g_1..g_T, and with smoothness g_{T+1} and g_*.
 func (p Problem) dimension() int {
+	if p.Kappa != nil {
+		return 3*p.T - 1
+	}
 	if p.smooth() {
 		return 2*p.T + 2
 	}
@@ -267,6 +281,9 @@ type entry struct {
 
 // basis writes w_0..w_{T+1}, g_0..g_{T+1} in the free vectors: w_0 = 0, w_{T+1} the average; g_0 and g_{T+1} are 0 unless F is smooth.
 func (p Problem) basis() [][]entry {
+	if p.Kappa != nil {
+		return p.roundedBasis()
+	}
 	table := make([][]entry, 2*p.T+4)
 	for t := 1; t <= p.T; t++ {
 		table[p.w(t)] = []entry{{t - 1, whole(1)}}

@@ -11,6 +11,7 @@ type Problem struct {
 	T       int      // averaged iterates, >= 1
 	K2      *big.Rat // (c G/D)^2 > 0 for Theorems 2 and 3, nil for 1 and 4
 	L       *big.Rat // L D/G for Theorem 3, L/mu > 1 for Theorem 4, nil for 1 and 2
+	Kappa   *big.Rat // sqrt(d) Delta in units of D (Theorem 2) or G/mu (Theorem 1) where rounding errors are modelled, else nil
 }
 
 // check refuses what is not one of the four classes.
@@ -28,6 +29,8 @@ func (p Problem) check() error {
 		return fmt.Errorf("k2 = %s: want (c G/D)^2 > 0", p.K2.RatString())
 	case p.L != nil && p.L.Sign() <= 0, p.Theorem == 4 && p.L.Cmp(big.NewRat(1, 1)) <= 0:
 		return fmt.Errorf("l = %s: want L D/G > 0 (Theorem 3) or L/mu > 1 (Theorem 4)", p.L.RatString())
+	case p.Kappa != nil && (p.Theorem > 2 || p.T < 2 || p.Kappa.Sign() <= 0):
+		return fmt.Errorf("kappa = %s: want sqrt(d) Delta > 0, Theorem 1 or 2 and T >= 2", p.Kappa.RatString())
 	}
 	return nil
 }
@@ -63,6 +66,9 @@ func (p Problem) Name() string {
 	case 4:
 		text += fmt.Sprintf(", L = %.4g mu", l)
 	}
+	if p.Kappa != nil {
+		text += ", sqrt(d) Delta = " + p.Kappa.RatString()
+	}
 	return text + fmt.Sprintf(", T = %d", p.T)
 }
 
@@ -77,13 +83,19 @@ func (p Problem) Name() string {
 //	S t    <g_*, w_t> >= 0: w* minimises F over W. Without smoothness g_* = 0 is the weakest choice and stands in the other inequalities.
 type inequality struct {
 	kind        byte
-	s, t        int // kind G and S: t only
+	s, t        int // kinds G, S and R: t only
 	plus, minus int // index of f, 0 for F*
 	bound       int64
 }
 
+// equal reports whether it is an equality, whose weight may have either sign.
+func (q inequality) equal() bool { return q.kind == 'O' }
+
 // inequalities lists all that p allows, in the order of generate/pep.py.
 func (p Problem) inequalities() []inequality {
+	if p.Kappa != nil {
+		return p.roundedInequalities()
+	}
 	var all []inequality
 	points := p.T
 	if p.smooth() {
@@ -132,6 +144,9 @@ func (p Problem) g(t int) int { return p.T + 2 + t }
 
 // products writes the form of an inequality as a sum of inner products of the points and gradients.
 func (p Problem) products(q inequality) []product {
+	if p.Kappa != nil && q.kind != 'F' && q.kind != 'G' {
+		return p.roundedProducts(q)
+	}
 	switch q.kind {
 	case 'G':
 		return []product{{whole(1), p.g(q.t), p.g(q.t)}}

@@ -16,7 +16,7 @@ import (
 	"tqn/evidence"
 )
 
-//go:embed certificates/*.json
+//go:embed certificates/*.json certificates/rounded/*.json
 var files embed.FS
 
 // Case is a worst case that has been proved: Lower <= sup F(wbar_T) - F* <= Upper, in units of G D (Theorems 2, 3) or G^2/mu (1, 4).
@@ -48,9 +48,12 @@ func (c *Certificate) Check() (Case, error) {
 	return Case{Problem: c.Problem, Lower: math.Nextafter(lo, math.Inf(-1)), Upper: math.Nextafter(hi, math.Inf(1)), Dim: c.Dim(), Weights: len(c.multipliers)}, nil
 }
 
-// certificates reads the embedded files, by problem.
-func certificates() ([]*Certificate, error) {
-	names, err := fs.Glob(files, "certificates/*.json")
+// certificates reads the embedded files without rounding errors.
+func certificates() ([]*Certificate, error) { return read("certificates/*.json") }
+
+// read reads embedded files, sorted by problem.
+func read(pattern string) ([]*Certificate, error) {
+	names, err := fs.Glob(files, pattern)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tqn/bounds"
 )
 
 // Every committed certificate is a proof, and its two sides are less than 1e-6 apart.
@@ -240,5 +242,47 @@ func TestParseRefuses(t *testing.T) {
 		if _, err := Parse(json.RawMessage(text)); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+}
+
+// With rounding errors the upper bound is a proof, above the worst case without errors and below the derived bound with its floor; without the
+// inequalities that say how large the errors are, or with one that is said to be smaller, the certificate is refused or proves another number.
+func TestRounding(t *testing.T) {
+	cases, err := RoundedCases()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases {
+		derived, err := c.Bound(bounds.Derived)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !(c.Quiet.Lower < c.Upper && c.Upper < derived) {
+			t.Errorf("%s: %v without errors, at most %v with, derived bound %v: want them in this order", c.Name(), c.Quiet.Lower, c.Upper, derived)
+		}
+	}
+	for _, planted := range []struct {
+		kind byte
+		says string
+	}{{'R', "positive semidefinite"}, {'O', "positive semidefinite"}, {'D', "positive semidefinite"}, {'F', "do not cancel"}} {
+		c := certificate(t, "rounded/theorem2-k2-1-kappa-1over4-t3")
+		for i := range c.multipliers {
+			if c.multipliers[i].kind == planted.kind {
+				c.multipliers[i].weight = new(big.Rat)
+			}
+		}
+		if _, err := c.Upper(); err == nil || !strings.Contains(err.Error(), planted.says) {
+			t.Errorf("without the weights of kind %c: %v", planted.kind, err)
+		}
+	}
+	c := certificate(t, "rounded/theorem2-k2-1-kappa-1over4-t3")
+	for i := range c.multipliers {
+		if c.multipliers[i].kind == 'R' {
+			c.multipliers[i].weight.Neg(c.multipliers[i].weight)
+			break
+		}
+	}
+	if _, err := c.Upper(); err == nil || !strings.Contains(err.Error(), "negative") {
+		t.Errorf("a negative weight of an inequality: %v", err)
 	}
 }

@@ -80,7 +80,11 @@ texts are named with --categorical or left out with --drop; missing values are r
 				if err != nil {
 					return err
 				}
-				return reports.WriteWorstCases(o.worstCases, rows)
+				rounded, err := referee.RoundedWorstCases()
+				if err != nil {
+					return err
+				}
+				return reports.WriteWorstCases(o.worstCases, rows, rounded)
 			}
 			return e.verify(cmd.Context(), o)
 		},

@@ -111,7 +111,8 @@ class Problem:
         for loose in (1, 10, 100):  # an ill-conditioned last step makes cvxopt divide by zero: stop a step earlier
             solvers.options.update(show_progress=False, abstol=tol * loose, reltol=tol * loose, feastol=tol * loose, maxiters=60)
             try:
-                sol = solvers.sdp(matrix(b), Gl=spmatrix(-1.0, range(m), range(m)), hl=matrix(0.0, (m, 1)),
+                signed = [j for j, k in enumerate(rows) if self.names[k][0] != "O"]
+                sol = solvers.sdp(matrix(b), Gl=spmatrix(-1.0, range(len(signed)), signed, (len(signed), m)), hl=matrix(0.0, (len(signed), 1)),
                                   Gs=[spmatrix(V, I, J, (n * n, m))], hs=[matrix(-self.C - delta * np.eye(n))],
                                   A=matrix(a.T), b=matrix(self.c))
                 if sol["status"] == "optimal":
@@ -157,7 +158,7 @@ class Problem:
             rows = sorted(rows + missed)
         lam = np.zeros(len(self.names))
         lam[rows] = x
-        num = [Fraction(max(0, round(x * SCALE))) if x > 3e-10 else Fraction(0) for x in lam]
+        num = [Fraction(round(x * SCALE)) if x > 3e-10 or nm[0] == "O" else Fraction(0) for x, nm in zip(lam, self.names)]
         for t in range(1, self.p + 1):
             want = Fraction(1, self.T) if self.p == self.T else Fraction(int(t == self.p))
             total = sum(int(self.a[k][t - 1]) * num[k] for k in range(len(num)) if self.a[k][t - 1])
@@ -207,6 +208,55 @@ class Problem:
         return slope, float((r - X @ slope).min())
 
 
+class Rounded(Problem):
+    """Theorem 1 or 2 with rounding errors, in expectation: w_{t+1} = y_t + r_t, y_t the projected step, with
+
+        R t     E|r_t|^2 <= kappa alpha_t, Lemma 1 with kappa = sqrt(d) Delta in units of D or of G/mu
+        O t x   E<r_t, x> = 0 for x = w_s, y_s, g_s, s <= t (x = s, T+s, 2T+s): an equality, its multiplier has any sign
+
+    The other inequalities hold for every outcome, hence in expectation; y_t is point T+t in D and N t s. Upper side only.
+    """
+
+    def __init__(self, theorem, T, k2, kappa):
+        self.theorem, self.T, self.k2, self.l = theorem, T, k2, None
+        self.mu = 1.0 if theorem == 1 else 0.0
+        self.alpha = [1 / (t + 1) if theorem == 1 else math.sqrt(k2 / t) for t in range(1, T + 1)]
+        n = 3 * T - 1  # w_1, y_1..y_{T-1}, r_1..r_{T-1}, g_1..g_T
+        e, zero = np.eye(n), np.zeros(n)
+        y, r = [None] + [e[t] for t in range(1, T)], [None] + [e[T - 1 + t] for t in range(1, T)]
+        self.w = w = [zero, e[0]] + [y[t] + r[t] for t in range(1, T)]
+        self.g = g = [zero] + [e[2 * T - 2 + t] for t in range(1, T + 1)]
+        self.n, self.p = n, T
+        self.names, self.A, self.a, self.b = [], [], [], []
+        for s in range(T + 1):
+            for t in range(T + 1):
+                if s != t:
+                    self.add(("F", s, t), self.interpolation(s, t), {s: 1, t: -1}, 0)
+        for t in range(1, T + 1):
+            self.add(("G", t), ip(g[t], g[t]), {}, 1)
+        points = w + y[1:]
+        if theorem == 2:
+            for s in range(2 * T):
+                for t in range(s + 1, 2 * T):
+                    self.add(("D", s, t), ip(points[t] - points[s], points[t] - points[s]), {}, 1)
+        for t in range(1, T):
+            for s in range(2 * T):
+                if s != T + t:
+                    self.add(("N", t, s), ip(w[t] - self.alpha[t - 1] * g[t] - y[t], points[s] - y[t]), {}, 0)
+            self.add(("R", t), ip(r[t], r[t]), {}, kappa * self.alpha[t - 1])
+        for t in range(1, T):
+            for s in range(1, t + 1):
+                for x, v in ((s, w[s]), (T + s, y[s]), (2 * T + s, g[s])):
+                    self.add(("O", t, x), ip(r[t], v), {}, 0)
+        mean = sum(w[1:]) / T
+        self.c, self.C = np.full(T, 1 / T), np.zeros((n, n))
+        for t in range(1, T + 1):
+            self.C -= self.mu / (2 * T) * ip(w[t] - mean, w[t] - mean)
+
+    def candidates(self):
+        return list(range(len(self.names)))
+
+
 def ip(x, y):
     return (np.outer(x, y) + np.outer(y, x)) / 2
 
@@ -247,6 +297,23 @@ def certificate(theorem, T, k2, l, target=1e-6, verbose=True):
     return out, upper - value
 
 
+def rounded(theorem, T, k2, kappa):
+    p = Rounded(theorem, T, None if k2 is None else float(Fraction(k2)), float(Fraction(kappa)))
+    for delta in (4e-9 / T, 1.5e-8 / T, 6e-8 / T):
+        status, num, upper, least = p.upper(delta, 1e-10)
+        if least > delta / 4:
+            break
+    out = {"theorem": theorem, "T": T, "kappa": kappa}
+    if k2 is not None:
+        out["k2"] = k2
+    out["upper"] = {}
+    for (kind, *index), x in zip(p.names, num):
+        if x:
+            out["upper"].setdefault(kind, []).append([*index, x.numerator if x.denominator == 1 else str(x)])
+    print(f"theorem{theorem} T={T} k2={k2} kappa={kappa}: worst <= {upper:.9f} least {least:.1e}/{delta:.1e} {status}", flush=True)
+    return out, 0.0 if least > 0 else 1.0
+
+
 # What is solved: Theorem 2 at c = D/G and sqrt(2) D/G over T and over c at T = 10, Theorem 1 over T, Theorem 3 at two smoothness constants, Theorem 4 at two
 # condition numbers.
 ROWS = [(1, None, None, T) for T in (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 30)]
@@ -259,9 +326,12 @@ ROWS += [(3, "9/4", "16", T) for T in (2, 3, 4, 5, 6, 8, 10, 12, 16)]
 ROWS += [(4, None, l, T) for l in ("2", "10") for T in (2, 3, 4, 6, 8, 10, 12, 16)]
 
 
-def name(theorem, k2, l, T):
+ROUNDED = [(theorem, k2, kappa, T) for theorem, k2 in ((1, None), (2, "1"), (2, "2")) for kappa in ("1/10", "1/4", "1") for T in (2, 3, 4, 6, 8, 10)]
+
+
+def name(theorem, k2, l, T, kappa=None):
     text = f"theorem{theorem}"
-    for key, value in (("k2", k2), ("l", l)):
+    for key, value in (("k2", k2), ("l", l), ("kappa", kappa)):
         if value is not None:
             text += f"-{key}-{value.replace('/', 'over')}"
     return f"{text}-t{T}.json"
@@ -269,6 +339,14 @@ def name(theorem, k2, l, T):
 
 if __name__ == "__main__":
     folder, prefix = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else ""
+    for theorem, k2, kappa, T in sorted(ROUNDED, key=lambda r: r[3]):
+        path = os.path.join(folder, "rounded", name(theorem, k2, None, T, kappa))
+        if os.path.basename(path).startswith(prefix) and not os.path.exists(path):
+            out, failed = rounded(theorem, T, k2, kappa)
+            if not failed:
+                with open(path + ".part", "w") as f:
+                    json.dump(out, f, separators=(",", ":"))
+                os.rename(path + ".part", path)
     for theorem, k2, l, T in sorted(ROWS, key=lambda r: r[3]):
         path = os.path.join(folder, name(theorem, k2, l, T))
         if os.path.basename(path).startswith(prefix) and not os.path.exists(path):
