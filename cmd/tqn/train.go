@@ -11,6 +11,7 @@ import (
 	"tqn/cluster"
 	"tqn/nets"
 	"tqn/nets/dataset"
+	"tqn/nets/kernel"
 	"tqn/nets/network"
 	"tqn/reports"
 )
@@ -77,7 +78,7 @@ func newTrainCommand(e *env) *cobra.Command {
 	var config nets.Config
 	var unstated cluster.Unstated
 	var where nets.Where
-	var dryRun bool
+	var dryRun, plan bool
 	var engine *engineChoice
 	cmd := &cobra.Command{
 		Use:   "train --net NET --method METHOD --data DATA --out DIR",
@@ -100,7 +101,10 @@ not been interrupted.`,
 				return err
 			}
 			if dryRun {
-				return e.dryRun(resolved)
+				return e.dryRun(resolved, plan, where.Threads)
+			}
+			if plan {
+				return errors.New("train: --plan shows what a dry run knows: want --dry-run too")
 			}
 			if where.Dir == "" {
 				return errors.New("train: --out is missing")
@@ -124,6 +128,7 @@ not been interrupted.`,
 	cmd.Flags().IntVar(&where.Threads, "threads", 0, "worker threads; 0 is all CPUs; the result does not depend on it")
 	cmd.Flags().DurationVar(&where.CheckpointEvery, "checkpoint-every", time.Minute, "time between checkpoints within an epoch")
 	cmd.Flags().BoolVar(&where.KernelChange, "kernel-change", false, "go on with a kernel whose sums round otherwise than those of the kernel that the run was begun with; the result names both")
+	cmd.Flags().BoolVar(&plan, "plan", false, "with --dry-run: how the CPU's own engine carries the layers out: which are fused, which buffers are written")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the layer table and train nothing")
 	return cmd
 }
@@ -187,16 +192,33 @@ type dryRunReport struct {
 	Model     network.Model  `json:"model"`
 	Counts    network.Counts `json:"counts"`
 	PeakBytes int64          `json:"peak_bytes_estimate"`
+	Kernel    string         `json:"kernel,omitempty"` // of the plan
+	Plan      *network.Plan  `json:"plan,omitempty"`
 }
 
-func (e *env) dryRun(config nets.Config) error {
+func (e *env) dryRun(config nets.Config, withPlan bool, threads int) error {
 	m, err := config.PublishedModel()
 	if err != nil {
 		return err
 	}
 	counts := m.Counts()
+	report := dryRunReport{Config: config, Model: m, Counts: counts, PeakBytes: network.ModelBytes(m, config.Batch)}
+	if withPlan {
+		workers, err := kernel.NewWorkers(threads, "")
+		if err != nil {
+			return err
+		}
+		defer workers.Close()
+		if report.Plan, err = network.PlanCPU(m, config.Batch, workers, config.NormEpsilon); err != nil {
+			return err
+		}
+		report.Kernel = workers.Implementation()
+	}
 	if e.json {
-		return e.printJSON(dryRunReport{config, m, counts, network.ModelBytes(m, config.Batch)})
+		return e.printJSON(report)
+	}
+	if withPlan {
+		return e.printPlan(config, report)
 	}
 	params := map[string]int{}
 	for _, p := range m.Params() {
@@ -206,14 +228,14 @@ func (e *env) dryRun(config nets.Config) error {
 	}
 	table := reports.Table{Header: []string{"layer", "kernel", "input", "output", "parameters", "multiply-adds", "binarised"}}
 	m.Each(func(l network.Layer) {
-		kernel, binarised := "", ""
+		window, binarised := "", ""
 		if l.Kernel > 0 {
-			kernel = fmt.Sprintf("%dx%d/%d", l.Kernel, l.Kernel, l.Stride)
+			window = fmt.Sprintf("%dx%d/%d", l.Kernel, l.Kernel, l.Stride)
 		}
 		if l.Kind == network.Conv && config.Method != "adam" {
 			binarised = "yes"
 		}
-		table.Add(l.Name, kernel, l.In, l.Out, params[l.Name], l.MultAdds(), binarised)
+		table.Add(l.Name, window, l.In, l.Out, params[l.Name], l.MultAdds(), binarised)
 	})
 	fmt.Fprintf(e.stdout, "%s\n\n%s\n", config, table.Text())
 	fmt.Fprintf(e.stdout, "convolution weights %d (%.4g million), linear weights %d (%.4g million), other parameters %d\n",
@@ -221,4 +243,28 @@ func (e *env) dryRun(config nets.Config) error {
 	fmt.Fprintf(e.stdout, "multiply-adds an image: forward %d, backward %d (direct algorithm)\n", counts.MultAdds, counts.Backward)
 	fmt.Fprintf(e.stdout, "estimated peak memory at batch %d: %.0f MiB without the data\n", config.Batch, float64(network.ModelBytes(m, config.Batch))/(1<<20))
 	return nil
+}
+
+// printPlan writes how the CPU engine carries the model out.
+func (e *env) printPlan(config nets.Config, r dryRunReport) error {
+	table := reports.Table{Header: []string{"stage", "layer", "reads", "adds", "writes", "and also"}}
+	for i, s := range r.Plan.Stages {
+		residual := ""
+		if s.Residual != network.Nothing {
+			residual = network.BufferName(s.Residual)
+		}
+		table.Add(i+1, s.Layer, network.BufferName(s.In), residual, network.BufferName(s.Out), s.Does())
+	}
+	buffers := reports.Table{Header: []string{"buffer", "of layer", "shape of an image", ""}}
+	for i, b := range r.Plan.Buffers {
+		note := ""
+		if b.Unused {
+			note = "not allocated"
+		}
+		buffers.Add(network.BufferName(i), b.Writer, b.Shape, note)
+	}
+	fmt.Fprintf(e.stdout, "%s, kernel %s\n\n%s\n%s\n", config, r.Kernel, table.Text(), buffers.Text())
+	_, err := fmt.Fprintf(e.stdout, "The backward pass runs the stages from last to first. All of them share the gradient buffers %s, of %d values an image.\n"+
+		"activations and gradients at batch %d: %.0f MiB\n", strings.Join(r.Plan.Gradients, ", "), r.Plan.GradientValues, config.Batch, float64(r.Plan.Bytes())/(1<<20))
+	return err
 }

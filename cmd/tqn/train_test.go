@@ -149,3 +149,25 @@ func TestDryRunHasTheDataSetsShape(t *testing.T) {
 		}
 	}
 }
+
+// The plan names every fusion and buffer; the plain kernels have none of the former.
+func TestDryRunShowsThePlan(t *testing.T) {
+	t.Setenv("TQN_KERNEL", "generic")
+	code, out, errs := tqn(t, "train --net resnet56 --depth 0.12 --data embedded --dry-run --plan")
+	if code != exitExpected {
+		t.Fatal(errs)
+	}
+	for _, want := range []string{"kernel generic", "the sum of block_1; relu_", "sums its output for bn_1", "grad, spare, held", "MiB"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	code, out, errs = tqn(t, "train --net vgg9 --data embedded --dry-run --plan --json")
+	var v dryRunReport
+	if err := json.Unmarshal([]byte(out), &v); code != exitExpected || err != nil || v.Plan == nil || v.Kernel != "generic" || len(v.Plan.Stages) < 10 {
+		t.Errorf("exit %d, %v, %+v: %s", code, err, v.Plan, errs)
+	}
+	if code, _, errs := tqn(t, "train --net vgg9 --plan --out "+t.TempDir()); code != exitUsage || !strings.Contains(errs, "--dry-run") {
+		t.Errorf("a plan without a dry run: exit %d, %s", code, errs)
+	}
+}

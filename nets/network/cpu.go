@@ -12,9 +12,9 @@ import (
 // CPU is the [Engine] on nets/kernel. Everything is allocated when it is built; a step allocates nothing. Its results are the same
 // bits for any number of threads.
 //
-// The layer list is compiled once into operations. Batch norm takes the sum and the ReLU behind it in: a convolution
-// writes y, its batch norm z = relu(norm(y) + residual), and both stay for the backward pass, which writes dy over y and
-// needs two buffers besides:
+// A [Plan], made once, says which operation performs which layers. A batch norm also performs the residual addition and the
+// ReLU that follow it: a convolution writes y, its batch norm z = relu(norm(y) + residual), and both stay for the backward
+// pass, which writes dy over y and needs two buffers besides:
 //
 //	grad   the gradient of the current activation; every operation turns its output's into its input's
 //	held   inside a residual block, the gradient of the sum, which the shortcut will take
@@ -75,52 +75,93 @@ func NewCPU(m Model, h Hyper, workers *kernel.Workers) (*CPU, error) {
 		}
 		c.tensors = append(c.tensors, t)
 	}
-	// The gradient buffers hold the largest activation; the input's gradient is never formed.
-	largest := 0
-	m.Each(func(l Layer) { largest = max(largest, l.Out.Len()) })
-	c.grad, c.spare = make([]float32, h.Batch*largest), make([]float32, h.Batch*largest)
-	out, err := c.compile(m.Layers, nil, nil, false)
+	plan, err := PlanCPU(m, h.Batch, workers, h.NormEpsilon)
 	if err != nil {
 		return nil, err
 	}
-	c.logits = out
-	if c.fuse() {
-		c.third = make([]float32, h.Batch*largest)
-	}
+	c.build(plan)
 	return c, nil
 }
 
-// fuse lets convolutions take in the batch norms around them where the kernels can, and reports whether any did.
-//
-// Behind a convolution: the batch norm's backward pass stops at its sums, and the convolution computes dy from them image by
-// image, in cache; y stays as it is. Before a convolution: if a batch norm's output goes nowhere else, it is not written, but
-// computed from y where the convolution reads it, in both passes.
-func (c *CPU) fuse() bool {
-	any := false
-	for i := 1; i < len(c.ops); i++ {
-		norm, isNorm := c.ops[i].(*normOp)
-		conv, behind := c.ops[i-1].(*convOp)
-		if !isNorm || !behind || !conv.conv.FusesBackward() {
-			continue
-		}
-		any = true
-		norm.fused, conv.norm = true, norm
-		if i+1 == len(c.ops) || norm.residual != nil {
-			continue
-		}
-		// An operation between the two would be a second reader of z.
-		if next, ok := c.ops[i+1].(*convOp); ok && next.conv.FusesForward() && &next.x[0] == &norm.z[0] {
-			norm.z = nil
-			next.x, next.xNorm = norm.y, norm.norm
-		}
-		// So would one between the batch norm and its pooling.
-		if next, ok := c.ops[i+1].(*maxPoolOp); ok && norm.norm.FusesPool(next.pool) {
-			norm.norm.SetPool(next.pool)
-			norm.z, norm.pooled, norm.out = nil, next.y, next.l.Out
-			c.ops = slices.Delete(c.ops, i+1, i+2)
+// build allocates the plan's buffers and makes an operation of each of its stages.
+func (c *CPU) build(plan *Plan) {
+	gradient := func() []float32 { return make([]float32, plan.Batch*plan.GradientValues) }
+	c.grad, c.spare = gradient(), gradient()
+	if slices.Contains(plan.Gradients, "third") {
+		c.third = gradient()
+	}
+	buffers := make([][]float32, len(plan.Buffers))
+	for i, b := range plan.Buffers {
+		if !b.Unused {
+			buffers[i] = c.buffer(b.Shape)
 		}
 	}
-	return any
+	at := func(b int) []float32 {
+		if b < 0 {
+			return nil // operations take nil for the batch
+		}
+		return buffers[b]
+	}
+	norms := map[string]*kernel.BatchNorm{}
+	for _, s := range plan.Stages {
+		if s.Kind == BatchNorm {
+			norms[s.Layer] = s.norm
+		}
+	}
+	for i, s := range plan.Stages {
+		switch s.Kind {
+		case Conv:
+			t := c.trained(s.Layer + ".weight")
+			t.conv = s.conv
+			c.ops = append(c.ops, &convOp{c: c, l: s.layer, conv: s.conv, x: at(s.In), y: at(s.Out), dw: t.grad,
+				sums: norms[s.SumsFor].Sums(), xNorm: norms[s.Normalises]})
+		case Linear:
+			t := c.trained(s.Layer + ".weight")
+			op := &linearOp{c: c, l: s.layer, linear: kernel.NewLinear(c.workers, plan.Batch, s.layer.In.Len(), s.layer.Out.C),
+				x: at(s.In), y: at(s.Out), w: t.w, dw: t.grad, normed: s.Normed}
+			if s.layer.Bias {
+				b := c.trained(s.Layer + ".bias")
+				op.bias, op.dbias = b.w, b.grad
+			}
+			c.ops = append(c.ops, op)
+		case BatchNorm:
+			op := c.newNormOp(s, at)
+			if i > 0 {
+				if conv, ok := c.ops[i-1].(*convOp); ok {
+					op.sums = conv.sums
+					if s.FinishedBy != "" {
+						conv.norm = op
+					}
+				}
+			}
+			c.ops = append(c.ops, op)
+		case MaxPool:
+			c.ops = append(c.ops, &maxPoolOp{c: c, l: s.layer, pool: s.pool, x: at(s.In), y: at(s.Out)})
+		case GlobalAvgPool:
+			c.ops = append(c.ops, &avgPoolOp{c: c, l: s.layer, x: at(s.In), y: at(s.Out)})
+		case Subsample:
+			c.ops = append(c.ops, newSubsampleOp(c, s.layer, at(s.In), at(s.Out)))
+		case Join:
+			c.ops = append(c.ops, &joinOp{c, s.layer})
+		case Swap:
+			c.ops = append(c.ops, swapOp{c})
+		}
+		c.logits = at(s.Out) // of the last stage in the end
+	}
+}
+
+func (c *CPU) newNormOp(s Stage, at func(int) []float32) *normOp {
+	gamma, beta := c.trained(s.Layer+".gamma"), c.trained(s.Layer+".beta")
+	op := &normOp{c: c, l: s.layer, norm: s.norm, y: at(s.In), residual: at(s.Residual), out: s.layer.Out, relu: s.ReLU != "",
+		fused: s.FinishedBy != "", gamma: gamma.w, beta: beta.w, dgamma: gamma.grad, dbeta: beta.grad,
+		mean: c.state[s.Layer+".mean"], variance: c.state[s.Layer+".variance"]}
+	if s.Pool != "" {
+		s.norm.SetPool(s.pool)
+		op.pooled, op.out = at(s.Out), s.pooling.Out
+	} else {
+		op.z = at(s.Out)
+	}
+	return op
 }
 
 func (c *CPU) Model() Model      { return c.model }
@@ -286,108 +327,6 @@ func (c *CPU) of(x []float32, s Shape) []float32 {
 		return c.input
 	}
 	return x[:c.n*s.Len()]
-}
-
-// compile appends the operations of layers to c.ops and returns the buffer of the last output. x is the input's buffer, nil
-// for the batch. If residual is not nil, the layers are a block's body: the last batch norm adds it, and applies the
-// ReLU that follows the sum.
-func (c *CPU) compile(layers []Layer, x, residual []float32, reluAfterSum bool) ([]float32, error) {
-	for i := 0; i < len(layers); i++ {
-		l := layers[i]
-		next := func(k Kind) bool { return i+1 < len(layers) && layers[i+1].Kind == k }
-		switch l.Kind {
-		case Conv:
-			if l.Kernel%2 == 0 || l.Pad != l.Kernel/2 || !next(BatchNorm) {
-				return nil, fmt.Errorf("network: NewCPU: %s: want an odd kernel, padding kernel/2 and a batch norm behind it", l.Name)
-			}
-			t := c.trained(l.Name + ".weight")
-			t.conv = kernel.NewConv(c.workers, kernel.ConvShape{N: c.hyper.Batch, H: l.In.H, W: l.In.W, C: l.In.C,
-				K: l.Out.C, Side: l.Kernel, Stride: l.Stride})
-			op := &convOp{c: c, l: l, conv: t.conv, x: x, y: c.buffer(l.Out), dw: t.grad}
-			c.ops = append(c.ops, op)
-			x = op.y
-		case Linear:
-			t := c.trained(l.Name + ".weight")
-			op := &linearOp{c: c, l: l, linear: kernel.NewLinear(c.workers, c.hyper.Batch, l.In.Len(), l.Out.C),
-				x: x, y: c.buffer(l.Out), w: t.w, dw: t.grad, normed: next(BatchNorm)}
-			if l.Bias {
-				b := c.trained(l.Name + ".bias")
-				op.bias, op.dbias = b.w, b.grad
-			}
-			c.ops = append(c.ops, op)
-			x = op.y
-		case BatchNorm:
-			if i == 0 || layers[i-1].Kind != Conv && layers[i-1].Kind != Linear {
-				return nil, fmt.Errorf("network: NewCPU: %s: want a convolution or linear layer before it", l.Name)
-			}
-			gamma, beta := c.trained(l.Name+".gamma"), c.trained(l.Name+".beta")
-			op := &normOp{c: c, l: l, norm: kernel.NewBatchNorm(c.workers, c.hyper.Batch, l.Out.H*l.Out.W, l.Out.C, c.hyper.NormEpsilon),
-				y: x, z: c.buffer(l.Out), out: l.Out, gamma: gamma.w, beta: beta.w, dgamma: gamma.grad, dbeta: beta.grad,
-				mean: c.state[l.Name+".mean"], variance: c.state[l.Name+".variance"]}
-			if conv, ok := c.ops[len(c.ops)-1].(*convOp); ok {
-				conv.sums, op.sums = op.norm.Sums(), op.norm.Sums()
-			}
-			if i == len(layers)-1 && residual != nil {
-				op.residual, op.relu = residual, reluAfterSum
-			} else if next(ReLU) {
-				op.relu = true
-				i++
-			}
-			c.ops = append(c.ops, op)
-			x = op.z
-		case MaxPool:
-			if residual != nil {
-				return nil, fmt.Errorf("network: NewCPU: %s: pooling inside a residual block", l.Name)
-			}
-			op := &maxPoolOp{c: c, l: l, pool: kernel.NewMaxPool(c.workers, l.In.H, l.In.W, l.In.C, l.Kernel, l.Stride, l.Pad), x: x, y: c.buffer(l.Out)}
-			c.ops = append(c.ops, op)
-			x = op.y
-		case GlobalAvgPool:
-			if residual != nil {
-				return nil, fmt.Errorf("network: NewCPU: %s: pooling inside a residual block", l.Name)
-			}
-			op := &avgPoolOp{c: c, l: l, x: x, y: c.buffer(l.Out)}
-			c.ops = append(c.ops, op)
-			x = op.y
-		case Residual:
-			y, err := c.compileBlock(l, x, residual != nil, next(ReLU))
-			if err != nil {
-				return nil, err
-			}
-			if next(ReLU) {
-				i++
-			}
-			x = y
-		default:
-			return nil, fmt.Errorf("network: NewCPU: %s: a %s layer cannot stand here", l.Name, l.Kind)
-		}
-	}
-	return x, nil
-}
-
-// compileBlock compiles a residual block and the ReLU behind it. In the backward pass the body's last batch norm leaves the
-// gradient of the sum in held; when the body is done, the shortcut turns held into a share of the input's gradient.
-func (c *CPU) compileBlock(l Layer, x []float32, nested, relu bool) ([]float32, error) {
-	if x == nil || nested || len(l.Body) < 2 || l.Body[len(l.Body)-1].Kind != BatchNorm {
-		return nil, fmt.Errorf("network: NewCPU: %s: want a body that ends in a batch norm, not first and not inside another block", l.Name)
-	}
-	shortcut := x
-	switch {
-	case len(l.Shortcut) == 0:
-		c.ops = append(c.ops, &joinOp{c, l})
-	case l.Shortcut[0].Kind == Subsample && len(l.Shortcut) == 1:
-		op := newSubsampleOp(c, l.Shortcut[0], x)
-		c.ops = append(c.ops, op)
-		shortcut = op.y
-	default:
-		c.ops = append(c.ops, &joinOp{c, l}, swapOp{c})
-		var err error
-		if shortcut, err = c.compile(l.Shortcut, x, nil, false); err != nil {
-			return nil, err
-		}
-		c.ops = append(c.ops, swapOp{c})
-	}
-	return c.compile(l.Body, x, shortcut, relu)
 }
 
 // convOp: y = conv(x). The batch norm behind it leaves dy in y.
@@ -621,8 +560,8 @@ type subsampleOp struct {
 	copyPart, joinPart func(image, worker int)
 }
 
-func newSubsampleOp(c *CPU, l Layer, x []float32) *subsampleOp {
-	o := &subsampleOp{c: c, l: l, x: x, y: c.buffer(l.Out)} // the appended channels stay zero
+func newSubsampleOp(c *CPU, l Layer, x, y []float32) *subsampleOp {
+	o := &subsampleOp{c: c, l: l, x: x, y: y} // the appended channels stay zero
 	channels := min(l.In.C, l.Out.C)
 	pixels := func(image int, f func(out, in int)) {
 		for i := range l.Out.H {
