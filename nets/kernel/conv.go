@@ -157,8 +157,8 @@ func (c *Conv) ForwardNorm(y, x []float32, norm *BatchNorm, sums *Sums) {
 
 // Backward computes dw and, unless it is nil, dx from the dy that
 // norm.BackwardSums has left to be computed, the same bits as norm.Backward,
-// GradWeights and GradInput, and writes that call's dresidual. xNorm is nil, or what ForwardNorm had as norm; if the next
-// call of xNorm's backward pass has this dx, unchanged, as its dz, it finds its sums made. dx must
+// GradWeights and GradInput, and writes that call's dresidual. xNorm is nil, or what ForwardNorm had as norm; the next
+// call of xNorm's backward pass must have this dx, unchanged, as its dz: it finds its sums made. dx must
 // not overlap any of norm's slices.
 func (c *Conv) Backward(dx, dw, x []float32, xNorm, norm *BatchNorm) {
 	n := c.images("Backward: x", x, c.Inputs())

@@ -91,8 +91,8 @@ type BatchNorm struct {
 	relu                         bool
 	added                        bool // Forward had a residual
 	mask                         mask
-	summed                       *float32 // dz whose sums are made, see startSums
-	summedMask                   mask
+	announced                    *float32 // the dz of the next BackwardSums, whose sums are made; see startSums
+	announcedMask                mask
 	pool                         *MaxPool // see SetPool
 	sumPart, applyPart           func(part, worker int)
 	backSumPart, backApplyPart   func(part, worker int)
@@ -226,7 +226,7 @@ func (b *BatchNorm) start(what string, z, y, gamma, beta, residual []float32, re
 			what, len(z), len(gamma), len(beta), len(residual), want, b.c, b.c, len(y)))
 	}
 	copy(b.beta, beta)
-	b.z, b.y, b.residual, b.relu, b.added, b.summed = z, y, residual, relu, residual != nil, nil
+	b.z, b.y, b.residual, b.relu, b.added, b.announced = z, y, residual, relu, residual != nil, nil
 	return n
 }
 
@@ -316,10 +316,13 @@ func (b *BatchNorm) BackwardSums(dresidual, dgamma, dbeta, dz, z, y, gamma []flo
 		checkLen("BatchNorm.Backward: z", len(z), len(y))
 	}
 	b.z, b.y, b.dz, b.dy, b.dres = z, y, dz, nil, dresidual
-	if b.summed != &dz[0] || b.summedMask != b.mask {
+	switch {
+	case b.announced == nil:
 		b.ws.Do(n, b.backSumPart)
+	case b.announced != &dz[0] || b.announcedMask != b.mask:
+		panic("kernel: BatchNorm.BackwardSums of another gradient than the one that Conv.Backward has made the sums of")
 	}
-	b.summed = nil
+	b.announced = nil
 	for k := range b.c {
 		var sum, dot float64
 		for i := range n {
@@ -333,13 +336,14 @@ func (b *BatchNorm) BackwardSums(dresidual, dgamma, dbeta, dz, z, y, gamma []flo
 }
 
 // startSums announces that sumImage will be called for every image of dz before
-// the next BackwardSums, which then does not read dz and y again. There is no residual.
+// the next BackwardSums, which then does not read dz and y again, and must be of
+// this dz. There is no residual.
 func (b *BatchNorm) startSums(dz []float32) {
 	b.mask = always
 	if b.relu {
 		b.mask = again
 	}
-	b.summed, b.summedMask = &dz[0], b.mask
+	b.announced, b.announcedMask = &dz[0], b.mask
 }
 
 // sumImage makes an image's sums of BackwardSums.
