@@ -132,7 +132,7 @@ func (c *table1Column) srEntries() []*table1Entry {
 
 // explanation is the section of the report.
 func (t *Table1) explanation(p func(string, ...any)) {
-	if len(t.Laws) == 0 {
+	if len(t.Laws) == 0 || t.Plan.Preset == "smoke" {
 		return
 	}
 	p("## Do Sections 5 and 6 agree?")
