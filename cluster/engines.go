@@ -242,7 +242,7 @@ func KubernetesManifest(s Submission, plan []byte) (string, error) {
 	return string(first) + "---\n" + string(second), nil
 }
 
-// object is a YAML mapping. k8s.io/api's types would make the program 15 MB larger; a test
+// object is a YAML mapping. k8s.io/api's types would make the program 10 MB larger; a test
 // decodes what is written here strictly into them.
 type object map[string]any
 
