@@ -27,6 +27,6 @@ bench:
 
 # alternating with PyTorch, QuantEcon, PyDTMC and numpy where $TQN_PYTHON (default python3) has them; every layer against the machine's limit
 bench-peers:
-    go run ./cmd/tqn bench --peers
+    go run ./cmd/tqn bench --peers && go run ./cmd/tqn bench --peers --cells && go run ./cmd/tqn bench --peers --precision bf16
     for net in vgg9 vgg-bc resnet56 wrn56-2; do go run ./cmd/tqn bench --net $net --layers; done
     go run ./markov/bench

@@ -14,7 +14,7 @@ package kernel
 //	dw = G^T [ sum over tiles of (B^T d B) * (A dy A^T) ] G.
 //
 // B, G and A interpolate in the points 0, +-5/8, +-3/2 and infinity; the usual 0, +-1, +-2 have about twice their
-// rounding error (docs/performance.md). Tiles beyond the image's edge count as zero.
+// rounding error (docs/performance-history.md). Tiles beyond the image's edge count as zero.
 //
 // A worker takes a group of images through all steps while their tiles lie in its cache.
 type winogradConv struct {
