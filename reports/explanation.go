@@ -358,5 +358,5 @@ func (t *Table1) saveFlips(dir string) error {
 	if f == nil {
 		return nil
 	}
-	return f.Save(filepath.Join(dir, "flips.png"))
+	return f.Save(filepath.Join(dir, "flips.png"), t.Formats...)
 }

@@ -449,7 +449,7 @@ func (f *Figure) Encode(format string) ([]byte, error) {
 		fpdf.SetDefaultCreationDate(time.Unix(0, 0).UTC())
 		fpdf.SetDefaultModificationDate(time.Unix(0, 0).UTC())
 		fpdf.SetDefaultCatalogSort(true)
-		canvas = vgpdf.New(l.width, l.height)
+		canvas = outlined{vgpdf.New(l.width, l.height)}
 	default:
 		return nil, CheckFormats([]string{format})
 	}

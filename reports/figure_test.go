@@ -19,6 +19,7 @@ import (
 // ten, zeros and NaN on it, and long legends.
 func demo() *Figure {
 	f := NewFigure(2)
+	f.Title, f.Conclusion = "A bold title with α, Δ, χ² and →", "A conclusion with ε ≤ 1 − δ and \"quotes\""
 	for i := range 4 {
 		p := f.Panel("Gap against T", "iterations T", "E[F] - F*")
 		Logarithmic(&p.X)

@@ -29,6 +29,7 @@ type Table1 struct {
 	// Sentences and Against are what package referee says of the cells; without them their sections are left out.
 	Sentences []referee.Sentence
 	Against   []referee.Against
+	Formats   []string // of the pictures, beside PNG
 
 	columns []table1Column
 	steps   map[string]stepRow // by cell, see [Table1.readSteps]
@@ -433,7 +434,7 @@ func (t *Table1) Write(dir string) error {
 		}
 		slices.Sort(names)
 		for _, name := range names {
-			if err := figures[name].Save(filepath.Join(dir, name)); err != nil {
+			if err := figures[name].Save(filepath.Join(dir, name), t.Formats...); err != nil {
 				return err
 			}
 		}
@@ -441,5 +442,26 @@ func (t *Table1) Write(dir string) error {
 	if err := t.saveFlips(dir); err != nil {
 		return err
 	}
-	return runfolder.WriteFile(filepath.Join(dir, "report.md"), []byte(t.Markdown()))
+	if err := runfolder.WriteFile(filepath.Join(dir, "table1.tex"), []byte(t.LaTeX())); err != nil {
+		return err
+	}
+	return writePage(dir, table1Page, t.Markdown())
 }
+
+const table1Page = "report.md"
+
+// LaTeX is Table 1 for a paper: the errors here with the paper's in brackets.
+func (t *Table1) LaTeX() string {
+	table := t.Summary()
+	caption := "Top-1 test error in percent after the last epoch, in brackets that of Li et al. (2017), Table 1; preset " + t.Plan.Preset + "."
+	for i := range t.columns {
+		if !t.columns[i].exact() {
+			caption += " Scaled-down runs: only the order of the methods is comparable."
+			break
+		}
+	}
+	return table.LaTeX(caption, "tab:tqn-"+t.Plan.Preset)
+}
+
+// Tables are the tables of the report as data.
+func (t *Table1) Tables() []NamedTable { return TablesOf(table1Page, []byte(t.Markdown())) }

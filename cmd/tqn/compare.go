@@ -20,6 +20,7 @@ type compareReport struct {
 
 func newCompareCommand(e *env) *cobra.Command {
 	var out string
+	var formats []string
 	cmd := &cobra.Command{
 		Use:   "compare RUN...",
 		Short: "compare runs: table, convergence curves, weight changes",
@@ -28,6 +29,9 @@ convergence.png (6), changes.png (4), batch.png (5) and, of bc runs, distance.pn
 		Example: `  tqn compare runs/vgg9-bc runs/vgg9-sr --out figures`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if err := reports.CheckFormats(formats); err != nil {
+				return fmt.Errorf("--formats: %w", err)
+			}
 			if out != "" {
 				if err := writable(out); err != nil {
 					return err
@@ -57,7 +61,7 @@ convergence.png (6), changes.png (4), batch.png (5) and, of bc runs, distance.pn
 					figures["distance.png"] = reports.DistanceFigure(real)
 				}
 				for name, f := range figures {
-					if err := f.Save(filepath.Join(out, name)); err != nil {
+					if err := f.Save(filepath.Join(out, name), formats...); err != nil {
 						return err
 					}
 				}
@@ -70,9 +74,13 @@ convergence.png (6), changes.png (4), batch.png (5) and, of bc runs, distance.pn
 				return e.printJSON(all)
 			}
 			fmt.Fprintln(e.stdout, reports.CompareTable(runs).Text())
+			if out != "" {
+				fmt.Fprintln(e.stdout, "pictures:", out)
+			}
 			return nil
 		},
 	}
+	formatsFlag(cmd, &formats)
 	cmd.Flags().StringVar(&out, "out", "", "folder for the figures")
 	return cmd
 }

@@ -38,7 +38,8 @@ type table1Flags struct {
 	unstated cluster.Unstated
 
 	out     string
-	dir     string // of the data
+	formats []string // of the pictures
+	dir     string   // of the data
 	jobs    int
 	threads int
 	memory  int64 // MiB; 0: what is available
@@ -86,6 +87,9 @@ plan, run, collect and status do the parts, on one machine or on a cluster (docs
 			if f.out == "" {
 				f.out = "table1-" + f.preset
 			}
+			if err := reports.CheckFormats(f.formats); err != nil {
+				return fmt.Errorf("--formats: %w", err)
+			}
 			started := time.Now()
 			plan, err := e.table1Plan(f)
 			if err != nil {
@@ -113,6 +117,7 @@ plan, run, collect and status do the parts, on one machine or on a cluster (docs
 	f.runFlags(c)
 	f.step = engineFlags(c)
 	c.Flags().StringVar(&f.out, "out", "", "folder of plan, cells and report (default table1-PRESET)")
+	formatsFlag(c, &f.formats)
 	c.AddCommand(newTable1PlanCommand(e), newTable1RunCommand(e), newTable1CollectCommand(e), newTable1StatusCommand(e))
 	return c
 }
@@ -612,12 +617,16 @@ func newTable1CollectCommand(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := reports.CheckFormats(f.formats); err != nil {
+				return fmt.Errorf("--formats: %w", err)
+			}
 			if err := writable(f.out); err != nil {
 				return err
 			}
 			return e.table1Collect(plan, f, 0, "tqn table1 collect")
 		},
 	}
+	formatsFlag(c, &f.formats)
 	c.Flags().StringVar(&f.out, "out", "", "folder of the plan and its cells")
 	markRequired(c, "out")
 	return c
@@ -632,6 +641,8 @@ type table1JSON struct {
 
 	Sentences []referee.Sentence `json:"sentences,omitempty"` // every empirical sentence of the paper, with its findings
 	Against   []referee.Against  `json:"against,omitempty"`   // errors beside the paper's
+
+	Tables []reports.NamedTable `json:"tables,omitempty"` // every table of the report, Figures 4 to 7's too
 }
 
 // table1ClaimJSON is one comparison of the ordering claim; errors in percent.
@@ -672,11 +683,14 @@ func (e *env) table1Collect(plan *cluster.Plan, f *table1Flags, wall time.Durati
 		return err
 	}
 	t.Sentences, t.Against = referee.Section6(plan, states)
+	t.Formats = f.formats
 	if err := t.Write(f.out); err != nil {
 		return err
 	}
 	if e.json {
-		return e.printJSON(table1Document(plan, states, t.Sentences, t.Against))
+		doc := table1Document(plan, states, t.Sentences, t.Against)
+		doc.Tables = t.Tables()
+		return e.printJSON(doc)
 	}
 	fmt.Fprint(e.stdout, t.Summary().Text())
 	fmt.Fprintln(e.stdout, t.Meaning())
