@@ -30,6 +30,20 @@ type Errata struct {
 	Left, Right    float64 // limits of the objective (8) at 3.5
 	Margin         float64 // largest relative width of the exact measurements
 	Theorem5Values []Theorem5Value
+	Batches        []BatchErrata // SR's gap against the batch size
+	ToyDelta       float64
+	Rests          []Rest // where BC with Q_d comes to rest on (8)
+}
+
+// BatchErrata is the mean gap of SR with batches of B beside the bounds.
+type BatchErrata struct {
+	B                 int
+	Gap, Noise, Sharp float64
+}
+
+// Rest is a cell of the grid between whose ends f' changes sign from - to +: BC's real weight with Q_d goes to its middle.
+type Rest struct {
+	Left, Right, Threshold, Value, Least, Share float64
 }
 
 // FalseResults is the number of results that have a counterexample.
@@ -116,6 +130,10 @@ func NewErrata(ctx context.Context) (*Errata, error) {
 	if err := e.section5(); err != nil {
 		return nil, err
 	}
+	if e.Batches, err = batchErrata(); err != nil {
+		return nil, err
+	}
+	e.rests()
 	e.Left, e.Right = toy.Objective(math.Nextafter(3.5, 0)), toy.Objective(3.5)
 	return e, nil
 }
@@ -192,4 +210,24 @@ func (e *Errata) section5() error {
 		e.Theorem5Values = append(e.Theorem5Values, Theorem5Value{row.Alpha, row.MatrixDistance, v.Total()})
 	}
 	return nil
+}
+
+// rests finds the points of rest of BC with Q_d on the objective (8), on a grid over all of its wells. The share follows from the mean gradient, which is 0 at rest:
+// (1-share) f'(left) + share f'(right) = 0.
+func (e *Errata) rests() {
+	const delta = 0.4
+	e.ToyDelta = delta
+	at := func(i int) float64 { return math.Round(10*toy.BoxLo+10*delta*float64(i)) / 10 } // without rounding errors
+	for i := range int((toy.BoxHi - toy.BoxLo) / delta) {
+		a, b := at(i), at(i+1)
+		fa, fb := toy.Gradient(a), toy.Gradient(b)
+		if fa >= 0 || fb <= 0 {
+			continue
+		}
+		r := Rest{Left: a, Right: b, Threshold: (a + b) / 2, Value: toy.Objective((a + b) / 2), Least: math.Inf(1), Share: -fa / (fb - fa)}
+		for i := 0; i <= 1000; i++ {
+			r.Least = min(r.Least, toy.Objective(a+delta*float64(i)/1000))
+		}
+		e.Rests = append(e.Rests, r)
+	}
 }

@@ -67,29 +67,42 @@ func meanGap(in convex.Instance) (float64, error) {
 	return tr.MeanGap[len(tr.MeanGap)-1], nil
 }
 
-// batchPanel adds the gap at a large T against the batch size, beside what is printed, the sharp form and the form noise.
-func batchPanel(f *Figure, claim string, mu float64) error {
-	p := f.panel("gap against the batch size, T = 1000000", "batch size b", "F − F*")
-	var bs, gaps, aware, sharp []float64
+// batchErrata are the mean gaps of SR on [noisyKink] against the batch size, exact, with the forms noise and sharp of Theorem 2.
+func batchErrata() ([]BatchErrata, error) { return batchRows("theorem2", 0) }
+
+func batchRows(claim string, mu float64) ([]BatchErrata, error) {
+	var rows []BatchErrata
 	for _, b := range batches {
 		in, err := noisyKink(b, mu)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		gap, err := meanGap(in)
-		if err != nil {
-			return err
+		row := BatchErrata{B: b}
+		if row.Gap, err = meanGap(in); err != nil {
+			return nil, err
 		}
-		q := noiseParameters(in, 1, b)
-		n, err := statement(claim).Bound(bounds.Noise, bounds.Stochastic, q)
-		if err != nil {
-			return err
+		for f, to := range map[bounds.Form]*float64{bounds.Noise: &row.Noise, bounds.Sharp: &row.Sharp} {
+			v, err := statement(claim).Bound(f, bounds.Stochastic, noiseParameters(in, 1, b))
+			if err != nil {
+				return nil, err
+			}
+			*to = v.Total()
 		}
-		s, err := statement(claim).Bound(bounds.Sharp, bounds.Stochastic, q)
-		if err != nil {
-			return err
-		}
-		bs, gaps, aware, sharp = append(bs, float64(b)), append(gaps, gap), append(aware, n.Total()), append(sharp, s.Total())
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// batchPanel adds the gap at a large T against the batch size, beside the sharp form and the form noise.
+func batchPanel(f *Figure, claim string, mu float64) error {
+	p := f.panel("gap against the batch size, T = 1000000", "batch size b", "F − F*")
+	rows, err := batchRows(claim, mu)
+	if err != nil {
+		return err
+	}
+	var bs, gaps, aware, sharp []float64
+	for _, r := range rows {
+		bs, gaps, aware, sharp = append(bs, float64(r.B)), append(gaps, r.Gap), append(aware, r.Noise), append(sharp, r.Sharp)
 	}
 	p.points("SR: mean of E F(w^t) - F*", SRMean, bs, gaps)
 	p.line("bound: knows the variance (form noise)", DerivedBound, bs, aware)
