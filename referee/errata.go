@@ -218,7 +218,7 @@ func (e *Errata) rests() {
 	const delta = 0.4
 	e.ToyDelta = delta
 	at := func(i int) float64 { return math.Round(10*toy.BoxLo+10*delta*float64(i)) / 10 } // without rounding errors
-	for i := range int((toy.BoxHi - toy.BoxLo) / delta) {
+	for i := range int(math.Floor((toy.BoxHi - toy.BoxLo) / delta)) {
 		a, b := at(i), at(i+1)
 		fa, fb := toy.Gradient(a), toy.Gradient(b)
 		if fa >= 0 || fb <= 0 {
