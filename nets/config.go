@@ -136,8 +136,9 @@ func (c Config) Resolve() (Config, error) {
 	if c.Drops == nil {
 		at := pick(imagenet, [2]float64{30. / 90, 60. / 90}, [2]float64{82. / 160, 122. / 160})
 		for _, f := range at {
-			c.Drops = append(c.Drops, int(math.Round(float64(c.Epochs)*f)))
+			c.Drops = append(c.Drops, max(1, int(math.Round(float64(c.Epochs)*f))))
 		}
+		c.Drops = slices.Compact(c.Drops) // in a run of 3 epochs both fall on the second: the rate drops once
 	}
 	return c, c.check()
 }
@@ -214,7 +215,7 @@ func (c Config) check() error {
 	case c.Augment != "paper" && c.Augment != "none":
 		return bad("augment", c.Augment, `"paper" or "none"`)
 	case !slices.IsSorted(c.Drops) || len(c.Drops) > 0 && c.Drops[0] < 1:
-		return bad("drops", c.Drops, "increasing epochs, counted from 1")
+		return bad("drops", c.Drops, "increasing epochs, counted from 1") // the same twice stands in files of older runs
 	case !c.Clipped() && c.Method != "bc":
 		return bad("clip", false, "true, or method bc: no other method has real weights that a box could hold")
 	case c.LearningRateScale != "" && c.LearningRateScale != "binaryconnect":

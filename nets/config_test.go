@@ -34,3 +34,25 @@ func TestConfigDefaultsAreThePapers(t *testing.T) {
 		t.Errorf("20 epochs: drops %v, alphas %g %g %g", r.Drops, r.Alpha(10), r.Alpha(11), r.Alpha(20))
 	}
 }
+
+// Where the proportions of a short run put both drops on one epoch, the rate falls once.
+func TestDropsFallOnce(t *testing.T) {
+	for epochs, want := range map[int][]float64{1: {0.01}, 2: {0.01, 0.001}, 3: {0.01, 0.01, 0.001}, 4: {0.01, 0.01, 0.001, 0.0001}} {
+		c, err := Config{Net: "vgg9", Method: "sr", Data: "embedded", Epochs: epochs}.Resolve()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, alpha := range want {
+			if got := c.Alpha(i + 1); math.Abs(got/alpha-1) > 1e-12 {
+				t.Errorf("%d epochs, drops %v: rate %g in epoch %d, want %g", epochs, c.Drops, got, i+1, alpha)
+			}
+		}
+	}
+	if c, err := (Config{Net: "resnet18", Method: "sr", Data: "imagenet", Epochs: 1}).Resolve(); err != nil || c.Alpha(1) != 0.01 {
+		t.Errorf("one epoch of imagenet: drops %v (%v)", c.Drops, err)
+	}
+	old := `{"net":"vgg9","method":"sr","data":"embedded","epochs":3,"drops":[2,2]}`
+	if c, err := ParseConfig([]byte(old)); err != nil || len(c.Drops) != 2 {
+		t.Errorf("an older run's file: %v, %v", c.Drops, err)
+	}
+}

@@ -69,7 +69,7 @@ type Manifest struct {
 }
 
 // ErrInterrupted is what Train wraps when its context ended: a checkpoint was written, the same call continues the run.
-var ErrInterrupted = errors.New("interrupted; run the same command again to continue")
+var ErrInterrupted = errors.New("saved; the same command continues")
 
 // Retryable reports whether a failed Train may succeed when the same call is made again: it was interrupted, another
 // process held the folder, the folder's file system failed, or another machine has the kernel that the run was begun with. Everything else (a wrong configuration, missing or damaged data,

@@ -195,7 +195,7 @@ func TestAnInterruptedTrainingSaves(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	_ = cmd.Process.Signal(syscall.SIGHUP)
-	if code := ended(t, cmd, 30*time.Second); code != exitInterrupted || !strings.Contains(stderr.String(), "run the same command again") {
+	if code := ended(t, cmd, 30*time.Second); code != exitInterrupted || !strings.Contains(stderr.String(), "saved; the same command continues") {
 		t.Errorf("exit code %d: %s", code, stderr.String())
 	}
 	if _, err := os.Stat(filepath.Join(dir, "checkpoint")); err != nil {

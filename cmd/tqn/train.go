@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"tqn/cluster"
 	"tqn/nets"
@@ -14,6 +15,7 @@ import (
 	"tqn/nets/kernel"
 	"tqn/nets/network"
 	"tqn/reports"
+	"tqn/runfolder"
 )
 
 // trainReport is what `tqn train --json` prints: the final metrics.
@@ -79,6 +81,8 @@ func newTrainCommand(e *env) *cobra.Command {
 	var unstated cluster.Unstated
 	var where nets.Where
 	var dryRun, plan bool
+	var file string
+	var described []string // the flags that a configuration file stands for
 	var engine *engineChoice
 	cmd := &cobra.Command{
 		Use:   "train --net NET --method METHOD --data DATA --out DIR",
@@ -89,14 +93,11 @@ holds an unfinished run with the same settings, it is continued, and its result.
 not been interrupted.`,
 		Example: `  tqn train --net vgg9 --method bc --data cifar10 --dir ~/cifar10 --out runs/vgg9-bc
   tqn train --net vgg9 --method sr --data embedded --width 0.25 --epochs 20 --out runs/small
+  tqn train --config runs/small/config.json --out runs/again
   tqn train --net resnet56 --data cifar100 --dry-run`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if config.Net == "" {
-				return errors.New("train: --net is missing")
-			}
-			unstated.Set(&config)
-			resolved, err := config.Resolve()
+			resolved, err := resolveTraining(cmd, config, unstated, file, described)
 			if err != nil {
 				return err
 			}
@@ -121,6 +122,8 @@ not been interrupted.`,
 	}
 	configFlags(cmd, &config)
 	unstatedFlags(cmd, &unstated)
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { described = append(described, f.Name) })
+	cmd.Flags().StringVar(&file, "config", "", "take all settings of the run from this file: the config.json that a run writes")
 	engine = engineFlags(cmd)
 	cmd.Flags().BoolVar(&where.SkipCorrupt, "skip-corrupt", false, "leave out the pictures of an image tree that cannot be decoded, with a warning that counts them")
 	cmd.Flags().StringVar(&where.DataDir, "dir", "", "folder of the data set's files; default: where tqn data fetch puts them")
@@ -131,6 +134,31 @@ not been interrupted.`,
 	cmd.Flags().BoolVar(&plan, "plan", false, "with --dry-run: how the CPU's own engine carries the layers out: which are fused, which buffers are written")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the layer table and train nothing")
 	return cmd
+}
+
+// resolveTraining is the configuration that the flags describe or, with --config, the file.
+func resolveTraining(cmd *cobra.Command, config nets.Config, unstated cluster.Unstated, file string, described []string) (nets.Config, error) {
+	if file == "" {
+		if config.Net == "" {
+			return config, errors.New("train: --net is missing")
+		}
+		unstated.Set(&config)
+		return config.Resolve()
+	}
+	for _, name := range described {
+		if cmd.Flags().Changed(name) {
+			return config, fmt.Errorf("train: --config says what --%s would say: give one of them", name)
+		}
+	}
+	b, err := runfolder.ReadFile(file, runfolder.MaxText)
+	if err != nil {
+		return config, fmt.Errorf("train: --config: %w", err)
+	}
+	config, err = nets.ParseConfig(b)
+	if err != nil {
+		return config, fmt.Errorf("%s: %w", file, err)
+	}
+	return config, nil
 }
 
 // train runs or continues a training with progress on stderr.

@@ -171,3 +171,36 @@ func TestDryRunShowsThePlan(t *testing.T) {
 		t.Errorf("a plan without a dry run: exit %d, %s", code, errs)
 	}
 }
+
+// The file that a run writes makes the same run again.
+func TestTrainFromAFile(t *testing.T) {
+	dir := t.TempDir()
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	if code, _, errs := tqn(t, tinyRun+" --method bc --init uniform --drops 1 --out "+a); code != exitExpected {
+		t.Fatal(errs)
+	}
+	file := filepath.Join(a, "config.json")
+	if code, _, errs := tqn(t, "train --config "+file+" --out "+b); code != exitExpected {
+		t.Fatal(errs)
+	}
+	for _, name := range []string{"config.json", "result.json", "weights.safetensors"} {
+		one, err := os.ReadFile(filepath.Join(a, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if two, err := os.ReadFile(filepath.Join(b, name)); err != nil || !bytes.Equal(one, two) {
+			t.Errorf("%s differs (%v)", name, err)
+		}
+	}
+	for line, want := range map[string]string{
+		"train --config " + file + " --net vgg9 --out " + b: "--net",
+		"train --config " + file + " --init he --out " + b:  "--init",
+		"train --config " + dir + "/none --out " + b:        "none",
+		tinyRun + " --drops 1,1 --out " + b:                 "drops",
+		tinyRun + " --drops=-1 --out " + b:                  "drops",
+	} {
+		if code, out, errs := tqn(t, line); code != exitUsage || out != "" || !strings.Contains(errs, want) {
+			t.Errorf("%s: exit %d, %s%s", line, code, out, errs)
+		}
+	}
+}
