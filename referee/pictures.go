@@ -13,10 +13,10 @@ import (
 const curveRuns = 64
 
 const (
-	srCaption = "Top: the gap against T on F = (1/2) sum h_k (w_k - c_k)^2, d = 2, Delta = 1/8, with gradient noise; the SR lines are exact, plain SGD is the mean of 64 runs. " +
+	srCaption = "First panel: the gap against T on F = (1/2) sum h_k (w_k - c_k)^2, d = 2, Delta = 1/8, with gradient noise; the SR lines are exact, plain SGD is the mean of 64 runs. " +
 		"Then: where the gap ends against Delta; against the dimension at fixed G; and against the batch size, on a rounded-off |w| of slope 0.2 with gradient noise of standard deviation 1, exact, beside the bound that knows that deviation. The tight problem is |w| rounded off next to a grid point (convex.Tight); shown is the limit of F(E wbar_T) - F*, exact, which E F(wbar_T) - F* is not below."
-	bcCaption = "Top: the gap against T, means of 64 runs; w_b = Q(w_r) are the quantized weights, for which the theorems say nothing. " +
-		"Middle: where the gap of w_r ends against Delta in one dimension, exact limits. Bottom: for d copies of that problem at fixed Delta. A line or point that is missing is zero. " +
+	bcCaption = "First panel: the gap against T, means of 64 runs; w_b = Q(w_r) are the quantized weights, for which the theorems say nothing. " +
+		"Second: where the gap of w_r ends against Delta in one dimension, exact limits. Third: for d copies of that problem at fixed Delta. A line or point that is missing is zero. " +
 		"The printed bound is the same for both roundings."
 )
 

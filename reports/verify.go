@@ -171,7 +171,7 @@ func (v Verification) limit(claim string) float64 {
 	return v.Kinks[0].Floor / v.Kinks[0].Gap
 }
 
-// status says how a result fares in some forms: the statement itself and, by name, those lines of its proof that are false.
+// status says how a result fares in some forms: the statement itself and, by name, what goes with it and is false: lines of its proof, its worst case.
 func status(records []evidence.Record, forms ...bounds.Form) string {
 	var worst float64
 	var lines []string
@@ -204,7 +204,7 @@ func status(records []evidence.Record, forms ...bounds.Form) string {
 		s += fmt.Sprintf(" (%s)", ratio(worst))
 	}
 	if len(lines) > 0 {
-		s += "; false in the proof: " + strings.Join(lines, ", ")
+		s += "; also false: " + strings.Join(lines, ", ")
 	}
 	return s
 }
@@ -221,7 +221,7 @@ func (v Verification) findings(b *strings.Builder) {
 		fmt.Fprintf(b, "Nothing among the claims of this run.\n\n")
 		return
 	}
-	fmt.Fprintf(b, "Each line is a counterexample: an instance that satisfies the assumptions and on which the measured left side exceeds the printed right side. A name with a dot is a line of a proof, or the smallest counterexample that a search found; what each says is on the page of its result.\n\n%s\n", t.Markdown())
+	fmt.Fprintf(b, "Each line is a counterexample: an instance that satisfies the assumptions and on which the measured left side exceeds the printed right side. A name with a dot is a line of a proof, the smallest counterexample that a search found, or a worst case; what each says is on the page of its result.\n\n%s\n", t.Markdown())
 }
 
 // form is the form of a record and its quantizer.

@@ -208,7 +208,7 @@ func TestStatus(t *testing.T) {
 		"-":                                  {record("theorem1", "control: half the bound", 3, 2, violated)},
 		"holds (0.5)":                        sound,
 		"**false** (1.5)":                    append(sound[:3:3], record("theorem1.counterexample", "b", 3, 2, violated)),
-		"holds (0.5); false in the proof: x": append(sound[:3:3], record("theorem1.x", "b", 3, 2, violated), record("theorem1.x", "c", 3, 2, violated)),
+		"holds (0.5); also false: x": append(sound[:3:3], record("theorem1.x", "b", 3, 2, violated), record("theorem1.x", "c", 3, 2, violated)),
 	} {
 		if got := status(records, bounds.Printed); got != want {
 			t.Errorf("status %q, want %q", got, want)
