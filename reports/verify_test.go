@@ -205,9 +205,9 @@ func TestStatus(t *testing.T) {
 	const holds, violated = evidence.Holds, evidence.Violated
 	sound := []evidence.Record{record("theorem1", "a", 1, 2, holds), record("theorem1", "control: half the bound", 3, 2, violated), record("theorem1.jensen", "a", 3, 4, holds)}
 	for want, records := range map[string][]evidence.Record{
-		"-":                                  {record("theorem1", "control: half the bound", 3, 2, violated)},
-		"holds (0.5)":                        sound,
-		"**false** (1.5)":                    append(sound[:3:3], record("theorem1.counterexample", "b", 3, 2, violated)),
+		"-":                          {record("theorem1", "control: half the bound", 3, 2, violated)},
+		"holds (0.5)":                sound,
+		"**false** (1.5)":            append(sound[:3:3], record("theorem1.counterexample", "b", 3, 2, violated)),
 		"holds (0.5); also false: x": append(sound[:3:3], record("theorem1.x", "b", 3, 2, violated), record("theorem1.x", "c", 3, 2, violated)),
 	} {
 		if got := status(records, bounds.Printed); got != want {
