@@ -79,7 +79,7 @@ func signDistance(w []float32) float64 {
 	return sum / float64(len(w))
 }
 
-// save and restore put the remembered signs into a checkpoint and back.
+// save puts the remembered signs into a checkpoint; restore takes them out again and reports whether they fit the model.
 func (p *probes) save(c *checkpoint) {
 	for _, param := range p.params {
 		for kind, signs := range map[string][]byte{"window/": p.window[param.Name], "previous/": p.previous[param.Name]} {

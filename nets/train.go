@@ -95,13 +95,14 @@ type BlockEngine interface {
 }
 
 // A BlockEngine takes firstBlock steps in its first call and then as many as blockTime allows: whole epochs, where
-// they are shorter. In between nobody looks at the clock and the context.
+// they are shorter. A block cannot be interrupted: cancellation and checkpoints wait for its end.
 const (
 	firstBlock = 64
 	blockTime  = 10 * time.Second
 )
 
-// nextBlock is the number of steps after a call of n that took so long. The first call compiles, hence the growth.
+// nextBlock is the number of steps of the next block, after a block of n steps that took so long. The first block's time
+// includes the compilation of the program, so the number may grow eightfold from one block to the next.
 func nextBlock(n int, took time.Duration) int {
 	return max(1, min(8*n, int(float64(n)*float64(blockTime)/float64(max(took, time.Microsecond)))))
 }
@@ -447,7 +448,7 @@ func EvaluateOn(e network.Engine, set *dataset.Set, batch int) (network.Loss, er
 	}
 }
 
-// named adds the method to an error about numbers that are not finite.
+// named completes an error about numbers that are not finite: it adds the method, the step, and which checkpoint is left.
 func (t *training) named(err error) error {
 	var n *network.NonFiniteError
 	if errors.As(err, &n) {
@@ -494,7 +495,8 @@ func (t *training) save() error {
 	return nil
 }
 
-// writeMetrics writes metrics.jsonl whole: it is small, and so it never disagrees with the checkpoint for long.
+// writeMetrics writes the whole of metrics.jsonl after every epoch, and when a run continues: the file is small, and a crash
+// between checkpoint and metrics is made good at the next start.
 func (t *training) writeMetrics() error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -329,7 +329,7 @@ func (c *CPU) of(x []float32, s Shape) []float32 {
 	return x[:c.n*s.Len()]
 }
 
-// convOp: y = conv(x). The batch norm behind it leaves dy in y.
+// convOp computes y = conv(x). In the backward pass the batch norm behind it leaves the gradient of y in y itself.
 type convOp struct {
 	c    *CPU
 	l    Layer
@@ -389,7 +389,8 @@ func (o *convOp) gradInput() {
 	}
 }
 
-// linearOp: y = x w + bias. If a batch norm follows, dy is in y, else in grad.
+// linearOp computes y = x w + bias. In the backward pass the gradient of y is in y itself if a batch norm follows, else in
+// grad.
 type linearOp struct {
 	c           *CPU
 	l           Layer
@@ -418,7 +419,7 @@ func (o *linearOp) backward() {
 	}
 }
 
-// normOp: z = act(norm(y) + residual).
+// normOp computes z = act(norm(y) + residual), where act is the ReLU that follows or nothing.
 type normOp struct {
 	c              *CPU
 	l              Layer
@@ -497,7 +498,7 @@ func (o *normOp) backward() {
 	}
 }
 
-// maxPoolOp: y = maxpool(x).
+// maxPoolOp computes y = maxpool(x).
 type maxPoolOp struct {
 	c    *CPU
 	l    Layer
@@ -513,7 +514,7 @@ func (o *maxPoolOp) backward() {
 	o.c.grad, o.c.spare = o.c.spare, o.c.grad
 }
 
-// avgPoolOp: y = mean of x over pixels.
+// avgPoolOp computes y, the mean of x over the pixels of each image.
 type avgPoolOp struct {
 	c    *CPU
 	l    Layer
@@ -530,7 +531,8 @@ func (o *avgPoolOp) backward() {
 	o.c.grad, o.c.spare = o.c.spare, o.c.grad
 }
 
-// joinOp ends a block's backward pass: the input's gradient is the body's plus the shortcut's, grad += held.
+// joinOp stands where a block begins, and so ends its backward pass: the gradient of the block's input is the body's (in
+// grad) plus the shortcut's (in held).
 type joinOp struct {
 	c *CPU
 	l Layer
