@@ -151,16 +151,17 @@ func tile(spans []span, size int) error {
 	slices.SortFunc(spans, func(a, b span) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to)) })
 	end, last := 0, "the header"
 	for _, s := range spans {
-		switch {
-		case s.from < end:
+		if s.from < end {
 			return fmt.Errorf("tensors overlap: %q begins at %d, where %q has not ended", s.name, s.from, last)
-		case s.from > end:
-			return fmt.Errorf("bytes %d to %d of the data, between %q and %q, belong to no tensor", end, s.from, last, s.name)
 		}
 		end, last = s.to, s.name
 	}
-	if end != size {
-		return fmt.Errorf("bytes %d to %d of the data, behind %q, belong to no tensor", end, size, last)
+	end, last = 0, "the header"
+	for _, s := range append(spans, span{"the end of the file", size, size}) {
+		if s.from > end {
+			return fmt.Errorf("bytes %d to %d of the data, between %q and %q, belong to no tensor", end, s.from, last, s.name)
+		}
+		end, last = s.to, s.name
 	}
 	return nil
 }

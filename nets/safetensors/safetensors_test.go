@@ -26,6 +26,7 @@ func TestHeadersThatDoNotTileAreRefused(t *testing.T) {
 	}{
 		"two tensors in one place":   {`{` + a + `,"b":{"dtype":"U8","shape":[8],"data_offsets":[0,8]},"c":{"dtype":"U8","shape":[0],"data_offsets":[8,8]}}`, 8, "overlap"},
 		"same place, rest uncovered": {`{` + a + `,"b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 16, "overlap"},
+		"a gap before an overlap":    {`{` + a + `,"b":{"dtype":"U8","shape":[4],"data_offsets":[12,16]},"c":{"dtype":"U8","shape":[4],"data_offsets":[12,16]}}`, 16, "overlap"},
 		"a gap":                      {`{` + a + `,"b":{"dtype":"U8","shape":[3],"data_offsets":[9,12]}}`, 12, "bytes 8 to 9"},
 		"a gap at the start":         {`{"b":{"dtype":"U8","shape":[3],"data_offsets":[8,11]}}`, 11, "bytes 0 to 8"},
 		"bytes behind":               {`{` + a + `,` + b + `}`, 12, "bytes 11 to 12"},
