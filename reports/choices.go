@@ -32,6 +32,7 @@ var judgedOf = []struct{ id, head string }{
 	{"decay-worse", "weight decay makes BC worse"},
 	{"decay-distance", "decay makes |wb - wr| larger"},
 	{"decay-towards-1", "with decay |wb - wr| approaches 1"},
+	{"large-rate-as-good", "0.01 as good as 0.003 for 3 times the epochs"},
 }
 
 // Markdown is the page; images are linked below folder.
