@@ -22,7 +22,7 @@ var refutedFrom = map[string]refuted{
 	"theorem2-k2-81/100":      {0, 3},
 	"theorem2-k2-1":           {0, 3},
 	"theorem2-k2-25/16":       {0, 10},
-	"theorem2-k2-169/100":     {0, 10},
+	"theorem2-k2-169/100":     {24, 10},
 	"theorem2-k2-2":           {12, 3},
 	"theorem2-k2-9/4":         {10, 10},
 	"theorem2-k2-3":           {10, 10},
