@@ -37,6 +37,9 @@ var arrows = map[string][]string{
 	"docs":             {},
 	"reports":          {"evidence", "bounds", "referee", "toy", "nets", "nets/dataset", "nets/network", "cluster", "runfolder"},
 	"cmd/tqn":          {"*"},
+
+	"cmd/tqn/licences":          {},
+	"cmd/tqn/licences/generate": {"cmd/tqn/licences"},
 }
 
 // onlyIn names the packages that alone may import an outside module.

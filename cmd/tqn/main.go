@@ -82,6 +82,7 @@ func commands(e *env) []*cobra.Command {
 		newEvalCommand(e),
 		newCompareCommand(e),
 		newReportCommand(e),
+		newLicencesCommand(e),
 		newManCommand(e),
 	}
 }

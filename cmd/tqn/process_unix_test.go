@@ -219,7 +219,7 @@ func TestAFullDeviceIsAnError(t *testing.T) {
 		{"train", "--net", "vgg9", "--dry-run"}, {"train", "--net", "vgg9", "--dry-run", "--json"},
 		{"chain", matrix}, {"chain", matrix, "--json"}, {"data", "list"}, {"data", "verify", "embedded"},
 		{"bound", "theorem2", "--d", "4", "--delta", "0.5", "--g", "2", "--diameter", "3", "--c", "2", "--t", "10000"},
-		{"verify", "--claim", "lemma1"}, {"table1", "plan", "--preset", "smoke", "--out", t.TempDir()},
+		{"verify", "--claim", "lemma1"}, {"licences"}, {"table1", "plan", "--preset", "smoke", "--out", t.TempDir()},
 	} {
 		var stderr bytes.Buffer
 		cmd := process(args...)
