@@ -129,8 +129,11 @@ func (a *Analysis) spectrum(ctx context.Context, c *Chain) error {
 		a.Notes = append(a.Notes, err.Error())
 		return ctx.Err()
 	}
-	kemeny := c.kemeny(v)
-	a.Kemeny = &kemeny
+	if kemeny := c.kemeny(v); !math.IsInf(kemeny, 0) && !math.IsNaN(kemeny) {
+		a.Kemeny = &kemeny
+	} else {
+		a.Notes = append(a.Notes, "Kemeny's constant is above the largest float64")
+	}
 	gap := SpectralGap{}
 	if a.Aperiodic { // if not, an eigenvalue of modulus one besides 1: exact, from the graph
 		gap, err = c.gap(ctx, v)
@@ -148,7 +151,7 @@ func (a *Analysis) spectrum(ctx context.Context, c *Chain) error {
 		a.Gap, a.GapError, a.RelaxationTime = &gap.Value, &gap.Error, &relaxation
 	}
 	if phi, err := c.conductance(a.Stationary); err == nil {
-		a.Conductance, a.ConductanceExact = &phi.Value, &phi.Exact
+		a.Conductance, a.ConductanceExact = finiteOrNil(phi.Value), &phi.Exact
 	}
 	return ctx.Err()
 }
@@ -158,7 +161,7 @@ func (a *Analysis) mixing(ctx context.Context, c *Chain, eps float64) (err error
 	a.Mixing, err = c.mixingTime(ctx, eps)
 	switch {
 	case err == nil:
-		a.MixingTime, a.MixingTimeScaled = &a.Mixing.Steps, &a.Mixing.Scaled
+		a.MixingTime, a.MixingTimeScaled = &a.Mixing.Steps, finiteOrNil(a.Mixing.Scaled)
 		if a.Mixing.Steps > 1e12 {
 			a.Notes = append(a.Notes, "of a mixing time above 1e12 steps the leading 12 digits are right")
 		}
@@ -168,13 +171,18 @@ func (a *Analysis) mixing(ctx context.Context, c *Chain, eps float64) (err error
 		a.Notes = append(a.Notes, "periodic: the chain never mixes")
 	case errors.Is(err, ErrTooSlow):
 		if t, err := c.ContinuousMixingTime(eps); err == nil {
-			a.MixingTimeScaled = &t.Scaled
+			a.MixingTimeScaled = finiteOrNil(t.Scaled)
 		}
 		a.Notes = append(a.Notes, "the mixing time exceeds 2^62 steps: alpha times it is that of continuous time")
 	case c.n > mixingLimit && a.Irreducible && eps < 0.5:
-		b, err := c.MixingBounds(a.Stationary, eps, 1000)
+		steps := min(1000, 1_000_000_000/(len(c.val)+c.n)) // a few seconds
+		b, err := c.MixingBounds(a.Stationary, eps, steps)
 		if err != nil {
 			a.Notes = append(a.Notes, fmt.Sprintf("too many states for the exact mixing time, and no bounds: %v", err))
+			return nil
+		}
+		if math.IsInf(b.Upper, 0) { // JSON has no infinity
+			a.Notes = append(a.Notes, fmt.Sprintf("too many states for the exact mixing time: it is at least %.6g (%s), an upper bound is not known (%s)", b.Lower, b.LowerBy, b.UpperBy))
 			return nil
 		}
 		a.Bounds = &b
@@ -185,4 +193,12 @@ func (a *Analysis) mixing(ctx context.Context, c *Chain, eps float64) (err error
 		return err
 	}
 	return nil
+}
+
+// finiteOrNil leaves out what JSON has no number for.
+func finiteOrNil(v float64) *float64 {
+	if math.IsInf(v, 0) || math.IsNaN(v) {
+		return nil
+	}
+	return &v
 }

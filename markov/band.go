@@ -21,10 +21,10 @@ func (c *Chain) bandwidth() (below, above int) {
 }
 
 // gthBand is gth for a chain whose moves are at most below states down and
-// above states up. Eliminating states from the last on fills nothing outside
+// above states up; tiny is that of gthScaled. Eliminating states from the last on fills nothing outside
 // the band: the cost is n*below*above. For a birth-death chain it is the closed
 // form pi(x+1)/pi(x) = q(x,x+1)/q(x+1,x).
-func gthBand(c *Chain, below, above int) (pi []float64, ok bool) {
+func gthBand(c *Chain, below, above int) (pi []float64, tiny, ok bool) {
 	n, w := c.n, below+above+1
 	q := make([]float64, n*w) // q(x, y) is q[x*w + y-x+below]
 	for x := range n {
@@ -38,7 +38,7 @@ func gthBand(c *Chain, below, above int) (pi []float64, ok bool) {
 		rowK := q[k*w+first-k+below : k*w+below] // states first..k-1
 		sum := positiveSum(rowK)
 		if !(sum > 0) {
-			return nil, false
+			return nil, false, false
 		}
 		for i := max(0, k-above); i < k; i++ {
 			f := q[i*w+k-i+below] / sum
@@ -64,10 +64,9 @@ func gthBand(c *Chain, below, above int) (pi []float64, ok bool) {
 		f = min(f, smallestPositive(q[k*w+below+1:k*w+w]))
 		rate = min(rate, smallestPositive(q[k*w:k*w+below]))
 	}
-	if underflows(smallestPositive(c.val), f, rate, max(1, maxOf(c.exit))) {
-		return nil, false
-	}
-	return gthBack(n, func(k int) []float64 {
+	tiny = underflows(smallestPositive(c.val), f, rate, max(1, maxOf(c.exit)))
+	pi, ok = gthBack(n, func(k int) []float64 {
 		return q[k*w+below+1 : k*w+below+1+min(above, n-1-k)]
 	})
+	return pi, tiny, ok
 }

@@ -2,6 +2,8 @@ package markov
 
 import (
 	"fmt"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 )
@@ -55,4 +57,143 @@ func ExampleReadRates() {
 	pi, _ := c.Stationary()
 	fmt.Printf("%.16f\n", pi)
 	// Output: [0.3333333333333333 0.3333333333333333 0.3333333333333333]
+}
+
+// The same chain in every spelling: byte order mark, heading, labels, separators,
+// quotes, decimal commas, counts, generator, states from one.
+func TestReadFileSpellings(t *testing.T) {
+	plain := FileOptions{Format: MatrixFormat, Alpha: 1}
+	rates := FileOptions{Format: RatesFormat, Alpha: 1}
+	one := rates
+	one.FromOne = true
+	names := "[sun rain]"
+	for _, k := range []struct {
+		text   string
+		o      FileOptions
+		labels string
+	}{
+		{"0.5,0.5\n0.25,0.75\n", plain, "[]"},
+		{"\ufeff0.5,0.5\r\n0.25,0.75\r\n", plain, "[]"},
+		{"0.5;0.5\n0.25;0.75\n", plain, "[]"},
+		{"0,5;0,5\n0,25;0,75\n", plain, "[]"},
+		{"0.5\t0.5\n0.25\t0.75\n", plain, "[]"},
+		{"0.5  0.5\n 0.25 0.75\n", plain, "[]"},
+		{"\ufeffsun,rain\n0.5,0.5\n0.25,0.75\n", plain, names},
+		{",sun,rain\nsun,0.5,0.5\nrain,0.25,0.75\n", plain, names},
+		{"\tsun\train\nsun\t0.5\t0.5\nrain\t0.25\t0.75\n", plain, names},
+		{"state,sun,rain\nsun,0.5,0.5\nrain,0.25,0.75\n", plain, names},
+		{"sun,0.5,0.5\nrain,0.25,0.75\n", plain, names},
+		{"\"sun\",\"rain\"\n\"0.5\",\"0.5\"\n0.25,0.75\n", plain, names},
+		{"1,1\n2,6\n", FileOptions{Format: CountsFormat, Alpha: 1}, "[]"},
+		{"-0.5,0.5\n0.25,-0.25\n", FileOptions{Format: GeneratorFormat, Alpha: 1}, "[]"},
+		{"0.25,0.25\n1,3\n", FileOptions{Format: MatrixFormat, Alpha: 1, Normalise: true}, "[]"},
+		{"0,1,0.5\n1,0,0.25\n", rates, "[]"},
+		{"from;to;rate\n0;1;0.5\n1;0;0.25\n", rates, "[]"},
+		{"1 2 0.5\n2 1 0.25\n", one, "[]"},
+		{"\ufefffrom,to,rate\nsun,rain,0.5\nrain,sun,0.25\n", rates, names},
+		{"sun\train\t0.5\nrain\tsun\t0.25\n", rates, names},
+	} {
+		f, err := ReadFile(strings.NewReader(k.text), "f", k.o)
+		if err != nil {
+			t.Errorf("%q: %v", k.text, err)
+			continue
+		}
+		if got := fmt.Sprint(f.Labels); got != k.labels {
+			t.Errorf("%q: labels %s, want %s", k.text, got, k.labels)
+		}
+		if a, b := f.Chain.Rate(0, 1), f.Chain.Rate(1, 0); a != 0.5 || b != 0.25 {
+			t.Errorf("%q: rates %g and %g, want 0.5 and 0.25", k.text, a, b)
+		}
+	}
+}
+
+// What cannot be meant is refused with its line and what would be right.
+func TestReadFileRefuses(t *testing.T) {
+	plain, rates := FileOptions{Format: MatrixFormat, Alpha: 1}, FileOptions{Format: RatesFormat, Alpha: 1}
+	one := rates
+	one.FromOne = true
+	for _, k := range []struct {
+		text string
+		o    FileOptions
+		want string
+	}{
+		{"1,1e-400\n0.5,0.5\n", plain, `f:1: row 0, column 1: "1e-400" is below the smallest float64`},
+		{"0,1,1e-400\n1,0,0.5\n", rates, `f:1: rate "1e-400" is below`},
+		{"0,1,1e-320\n1,0,0.5\n", rates, `f:1: rate "1e-320" is below`},
+		{"0,1,0.5\n1,0,1e400\n", rates, `f:2: rate "1e400" is above the largest float64`},
+		{"1,2,0.5\n2,1,0.25\n", rates, "no line names state 0, the smallest is 1; states are numbered from 0, or from 1 with --from-one"},
+		{"0,1,0.5\n1,0,0.25\n", one, `f:1: from is "0"; want a state, 1 or larger`},
+		{"a,b,0.5\nb,,0.25\n", rates, "f:2: to is empty"},
+		{"a,b,x\na,b,x\n", rates, "f:2: a second line without a rate"},
+		{"0.5,0.5\n0.3,0.69\n", plain, "--normalise"},
+		{"-1,1\n1,-1\n", plain, "--format generator"},
+		{"-1,1\n1,-2\n", FileOptions{Format: GeneratorFormat}, "row 1 of the generator sums to -1"},
+		{"1,0.5\n1,2\n", FileOptions{Format: CountsFormat, Alpha: 1}, "a count is a whole number"},
+		{"1,1\n0,0\n", FileOptions{Format: CountsFormat, Alpha: 1}, "row 1 has no counts"},
+		{"a,a\n0.5,0.5\n0.5,0.5\n", plain, `both called "a"`},
+		{",a,b\na,0.5,0.5\nc,0.5,0.5\n", plain, `row 1 is called "c", column 1 "b"`},
+		{"a,b,c\n0.5,0.5\n0.5,0.5\n", plain, ""}, // the corner and two names
+		{"a,b,c,d\n0.5,0.5\n0.5,0.5\n", plain, "4 names for 2 columns"},
+		{"\xff\xfe0\x00", plain, "UTF-16"},
+		{"\x89PNG\r\n", plain, "not a text file"},
+		{"\"0.5,0.5\n", plain, "quote"},
+		{strings.Repeat("1", maxLine+5), plain, "f:1: the line has more than 16 MiB"},
+	} {
+		_, err := ReadFile(strings.NewReader(k.text), "f", k.o)
+		if k.want == "" && err != nil || k.want != "" && (err == nil || !strings.Contains(err.Error(), k.want)) {
+			t.Errorf("%.40q: %v, want %q", k.text, err, k.want)
+		}
+	}
+}
+
+// Tiny, exact zeros and hexadecimal literals are numbers.
+func TestNumbers(t *testing.T) {
+	for s, want := range map[string]float64{"0": 0, "0.000e-999": 0, "-0": 0, "1e-300": 1e-300, "0x1p-1000": 0x1p-1000, "2.2250738585072014e-308": 0x1p-1022} {
+		if v, err := number(s); err != nil || v != want {
+			t.Errorf("%s: %g, %v", s, v, err)
+		}
+	}
+	for _, s := range []string{"1e-400", "-1e-320", "0x1p-1060", "1e999", "NaNx", ""} {
+		if v, err := number(s); err == nil {
+			t.Errorf("%s: %g, want an error", s, v)
+		}
+	}
+}
+
+// Memory is linear in the file: at most 40 bytes a byte of it and 40 MiB, however many classes
+// or columns it has.
+func TestReaderMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads megabytes")
+	}
+	var pairs, row strings.Builder
+	for i := range 40_000 {
+		fmt.Fprintf(&pairs, "%d,%d,1\n%d,%d,1\n", 2*i, 2*i+1, 2*i+1, 2*i)
+	}
+	row.WriteString("0.5" + strings.Repeat(",0", 400_000))
+	for name, k := range map[string]struct {
+		text string
+		o    FileOptions
+	}{
+		"many classes": {pairs.String(), FileOptions{Format: RatesFormat, Alpha: 0.1}},
+		"a long row":   {row.String(), FileOptions{Format: MatrixFormat, Alpha: 1}},
+		"a far state":  {"0,1,1\n1,0,1\n0,1000000,1\n", FileOptions{Format: RatesFormat, Alpha: 0.1}},
+	} {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		f, err := ReadFile(strings.NewReader(k.text), "f", k.o)
+		if err == nil {
+			_, err = f.Chain.Analyse(0.25)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		// What was allocated in all, collected or not, is an upper bound on what was held.
+		if total, most := after.TotalAlloc-before.TotalAlloc, uint64(400*len(k.text)+80<<20); total > most {
+			t.Errorf("%s: %d bytes allocated for a file of %d, want at most %d", name, total, len(k.text), most)
+		}
+		debug.FreeOSMemory()
+	}
 }

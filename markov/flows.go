@@ -77,6 +77,9 @@ func (d *candidate) spanningTree() flowTree {
 	const span = 2200
 	start := make([]int32, span+1)
 	bin := func(f float64) int { // largest flows first
+		if f == 0 {
+			return span - 1
+		}
 		_, e := math.Frexp(f)
 		return min(span-1, max(0, 1050-e))
 	}

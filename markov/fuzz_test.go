@@ -128,3 +128,31 @@ func invariants(t *testing.T, c *Chain) {
 		t.Fatalf("mixing time %d with %d laws, distance %g", *a.MixingTime, len(laws), a.Mixing.Distance)
 	}
 }
+
+// FuzzReadFile is FuzzReadMatrix for all formats, labels and separators.
+func FuzzReadFile(f *testing.F) {
+	for k, s := range []string{
+		"a,b\n0.5,0.5\n0.25,0.75\n", "from;to;rate\nx;y;0,5\ny;x;1\n", "-1 1\n2 -2\n", "3\t1\n0\t2\n", "\ufeff,a,b\na,1,0\nb,0.5,0.5\n",
+		"\"a\",\"b\"\n1,0\n0,1\n", "1,2,0.5\n2,1,1e-300\n", "a,b,0.5\nb,c,0.5\nc,a,1e-17\n",
+	} {
+		for format := range Formats {
+			f.Add(s, uint8(format), k%2 == 0, k%3 == 0)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string, format uint8, fromOne, normalise bool) {
+		o := FileOptions{Format: Formats[int(format)%len(Formats)], Alpha: 0.25, FromOne: fromOne, Normalise: normalise}
+		file, err := ReadFile(strings.NewReader(text), "fuzz", o)
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "markov: fuzz") {
+				t.Fatalf("error %q does not name the file", err)
+			}
+			return
+		}
+		if file.Labels != nil && len(file.Labels) != file.Chain.n {
+			t.Fatalf("%d labels for %d states", len(file.Labels), file.Chain.n)
+		}
+		if file.Chain.n <= 30 {
+			invariants(t, file.Chain)
+		}
+	})
+}

@@ -39,7 +39,7 @@ func (c *Chain) refine(ctx context.Context, x []float64) (CertifiedLaw, error) {
 	law := CertifiedLaw{ErrorBound: math.Inf(1), Method: "multilevel iteration"}
 	d := newCandidate(c, newLevel(c, x), x)
 	for round := range maxRounds {
-		if round > 0 {
+		if round > 0 && round%3 == 0 { // the levels of a law that is nearly right are good for its successors
 			d.top = nil // let go of the old levels before the new ones are made
 			d.top = newLevel(c, x)
 		}

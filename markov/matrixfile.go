@@ -153,7 +153,7 @@ func (m *matrixReader) row(row []float64) error {
 	m.ptr = append(m.ptr, len(m.col))
 	if m.o.Format == MatrixFormat && !m.o.Normalise && math.Abs(sum-1) > RowSumTolerance {
 		hint := ""
-		if math.Abs(sum-1) < 0.01 {
+		if math.Abs(sum-1) < 0.02 {
 			hint = "; --normalise divides each row by its sum"
 		}
 		return fmt.Errorf("row %d sums to %.10g, not to 1%s", x, sum, hint)

@@ -57,7 +57,7 @@ func TestStationaryIsEntrywiseExact(t *testing.T) {
 			t.Fatalf("%s: gth failed", name)
 		}
 		below, above := c.bandwidth()
-		band, ok := gthBand(c, below, above)
+		band, _, ok := gthBand(c, below, above)
 		if !ok {
 			t.Fatalf("%s: gthBand failed", name)
 		}

@@ -23,16 +23,16 @@ type elimination struct {
 	tiny      bool // a rate came so near to the smallest float64 that it may have lost digits
 }
 
-// sparseWork is the number of entries that an elimination may touch, some ten
+// sparseWork is the number of entries that an elimination may touch, some four
 // seconds. A chain whose graph fills more than that is left to iteration.
-const sparseWork = 1_500_000_000
+const sparseWork = 600_000_000
 
 // tooMuch reports that the elimination meets its limit, will meet it by a rough
 // estimate from the smallest degree, or has made too many roundings already for
 // the certificate.
 func (e *eliminator) tooMuch(degree, left int, roundings float64) bool {
 	half := degree / 2
-	return e.work > sparseWork || half*half*(left/2) > sparseWork || errorBound(roundings) > CertifiedError
+	return e.moves > e.most || e.work > sparseWork || half*half*(left/2) > sparseWork || errorBound(roundings) > CertifiedError
 }
 
 // roundingsOf bounds the relative roundings in one rate q + (q1/s)*q2 of the chain
@@ -47,7 +47,7 @@ func roundingsOf(n int) float64 {
 }
 
 // plainSum is the length up to which exits are added in order.
-const plainSum = 64
+const plainSum = 16
 
 // positiveSum adds non-negative numbers: in order up to plainSum of them, with
 // Neumaier's compensation beyond (Z. angew. Math. Mech. 54 (1974) 39-51).
@@ -87,6 +87,8 @@ type eliminator struct {
 	live   []int32 // scratch: states that lead to the one eliminated
 	scale  []int   // rates of row x are kept divided by 2^scale[x]
 	work   int
+	moves  int  // moves that are left
+	most   int  // of them: a graph that fills by more is left to iteration, for its memory
 	tiny   bool // as in elimination
 }
 
@@ -139,7 +141,7 @@ func newEliminator(c *Chain) *eliminator {
 	e := &eliminator{
 		col: make([][]int32, n), val: make([][]float64, n), in: make([][]int32, n),
 		indeg: make([]int32, n), gone: make([]bool, n), place: make([]int32, n), used: make([]int32, n),
-		scale: c.rowScale(),
+		scale: c.rowScale(), moves: len(c.col), most: 5*len(c.col) + 1_000_000,
 	}
 	cols, vals := slices.Clone(c.col), slices.Clone(c.val)
 	for x := range n { // powers of two are exact and keep products of small rates in range
@@ -208,6 +210,7 @@ func (e *eliminator) remove(k int32, r *elimination) bool {
 		return false
 	}
 	e.gone[k] = true
+	e.moves -= len(kc)
 	e.live = e.live[:0]
 	for _, i := range e.in[k] {
 		if !e.gone[i] {
@@ -244,6 +247,7 @@ func (e *eliminator) remove(k int32, r *elimination) bool {
 func (e *eliminator) redirect(i, k int32, kc []int32, kv []float64, sum float64) float64 {
 	ic, iv := e.col[i], e.val[i]
 	e.work += len(ic) + len(kc)
+	e.moves -= len(ic)
 	at := 0
 	for ic[at] != k {
 		at++
@@ -285,6 +289,7 @@ func (e *eliminator) redirect(i, k int32, kc []int32, kv []float64, sum float64)
 		}
 		e.scale[i] += d
 	}
+	e.moves += len(ic)
 	e.col[i], e.val[i] = ic, iv
 	return f
 }

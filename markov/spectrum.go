@@ -63,7 +63,7 @@ func (c *Chain) expectedVisits(ctx context.Context) (visits, error) {
 			q[x*n], q[x*n+v.ref] = q[x*n+v.ref], q[x*n]
 		}
 	}
-	if _, tiny, ok := gthScaled(q, n); !ok || tiny && !(c.joined(pi) && c.flow(pi) > 1e-20) {
+	if _, tiny, ok := gthScaled(q, n); !ok || tiny && !c.harmless(pi) {
 		return visits{}, errRange
 	}
 	// After gth: q(i,k) above the diagonal is the factor with which i takes over

@@ -3,6 +3,7 @@ package markov
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 )
 
@@ -18,8 +19,9 @@ var ErrUncertified = errors.New("markov: no stationary law with a certificate")
 type CertifiedLaw struct {
 	Law []float64
 	// ErrorBound bounds |Law[x]/pi(x) - 1| for every x, pi the exact law of the
-	// chain with the given rates. For pi(x) below 2.3e-308, the smallest normal
-	// float64, Law[x] is within 5e-324 of a number of that accuracy.
+	// chain with the given rates. Entries below 1e-200 of a chain with rates so far
+	// apart that products underflowed are right to that or to 1e-240, whichever is
+	// larger (joined); those below 2.3e-308, the smallest normal float64, to 5e-324.
 	ErrorBound float64
 	Method     string // dense, band, sparse or wide GTH, or multilevel
 }
@@ -150,11 +152,11 @@ func (c *Chain) direct(ctx context.Context) (CertifiedLaw, error) {
 	case n == 1:
 		return CertifiedLaw{[]float64{1}, 0, "one state"}, nil
 	case below*above < n*n/16 && float64(n)*float64(below)*float64(above) < 1e11 && n*(below+above+1) < 1<<27:
-		if pi, ok := gthBand(c, below, above); ok {
+		if pi, tiny, ok := gthBand(c, below, above); ok && (!tiny || c.harmless(pi)) {
 			return CertifiedLaw{pi, errorBound(bandRoundings(n, below, above) + bandDepth(n, below, above)), "band GTH"}, nil
 		}
 	case n <= 512 || n <= denseLimit && len(c.val) > n*n/16:
-		if pi, ok := gth(c.denseRates(), n); ok {
+		if pi, tiny, ok := gthScaled(c.denseRates(), n); ok && (!tiny || c.harmless(pi)) {
 			return CertifiedLaw{pi, errorBound(denseRoundings(n) + denseDepth(n)), "dense GTH"}, nil
 		}
 	}
@@ -172,34 +174,52 @@ func (c *Chain) direct(ctx context.Context) (CertifiedLaw, error) {
 	return CertifiedLaw{}, errNoDirect
 }
 
-// joinedFlow is the flow, as a fraction of all flow, down to which joined looks.
-const joinedFlow = 1e-240
+// Limits of joined, as fractions of all flow.
+const (
+	ownFlow      = 1e-20  // of the flow out of a state that its way to the likeliest state has at least
+	smallestFlow = 1e-280 // states with less flow out of them are too rare to matter
+)
 
-// joined reports whether the moves with a flow of at least joinedFlow join all
-// states. Then underflows in an elimination with exits near one did no harm.
+// joined reports whether underflows in an elimination with exits near one did no
+// harm: every state with a flow of at least smallestFlow is joined to the likeliest one
+// by moves whose flow is at least ownFlow of its own. Then entries of the law
+// above 1e-200 have the relative error of errorBound, and smaller ones are right
+// to that or to 1e-240, whichever is larger.
 //
 // Setting a rate out of state i below 2^-1022 to zero changes the law pi of what is
-// left by at most the relative amount pi(i) 2^-1022 T at any state, T the largest
-// expected hitting time (C. Meyer, SIAM J. Alg. Disc. Meth. 1 (1980) 273-283, with
+// left at state y by at most the relative amount pi(i) 2^-1022 T, T the largest
+// expected time between i and y (C. Meyer, SIAM J. Alg. Disc. Meth. 1 (1980) 273-283, with
 // the group inverse written as hitting times). A move with flow f is made every 1/f
 // units of time, so it hits its end within 1/f; across every cut flows balance, so
-// that m moves of which those with flow >= f join the states, taken either way,
-// give T <= n m / f. For fewer than 1e14 operations and n m < 1e15 the sum is below
-// 1e-308 * 1e14 * 1e15 * 1e240 = 1e-39.
+// that m moves of which those with flow >= f join two states, taken either way,
+// give T <= n m / f, here with f >= 1e-20 pi(i) on one side and 1e-220 on the other. For
+// fewer than 1e14 operations and n m < 1e15 the sum is below 1e-308 * 1e14 * 1e15 * 1e220.
+// Whatever the rarest states do, they are entered with a flow of at most
+// m * 1e-280, and so change the rest by that times T.
 func (c *Chain) joined(pi []float64) bool {
+	d := candidate{c: c, x: make([]doubled, c.n)}
+	for x, p := range pi {
+		d.x[x].hi = p
+	}
 	total := c.flow(pi)
-	sets := newSets(c.n)
-	count := c.n
-	for x := range c.n {
-		cols, vals := c.row(x)
-		for i, y := range cols {
-			if pi[x]*vals[i] >= joinedFlow*total && sets.join(int32(x), y) {
-				count--
-			}
+	tree := d.spanningTree()
+	if len(tree.order) < c.n {
+		return false
+	}
+	way := make([]float64, c.n) // the smallest flow on the way to the likeliest state
+	way[tree.order[0]] = math.Inf(1)
+	for _, x := range tree.order[1:] {
+		way[x] = min(way[tree.parent[x]], tree.flow[x])
+		if own := pi[x] * c.exit[x]; own >= smallestFlow*total && way[x] < ownFlow*own {
+			return false
 		}
 	}
-	return count == 1
+	return true
 }
+
+// harmless is joined for an elimination whose exits are not near one, but not so
+// small either that it matters.
+func (c *Chain) harmless(pi []float64) bool { return c.flow(pi) > 1e-20 && c.joined(pi) }
 
 // flow returns the number of moves in a unit of time.
 func (c *Chain) flow(pi []float64) float64 {

@@ -79,6 +79,9 @@ func (d *candidate) groups(tree flowTree, weak []int32) groups {
 // up: more of them are a law that is far from stationary.
 const weakLimit = 20_000
 
+// weakSteps bounds the steps along the tree of groups that adding them up may take.
+const weakSteps = 50_000_000
+
 // weakEdges returns the sum of -log(1-delta) over the weak edges, each with the
 // smaller of two bounds: the sum of r beyond the edge, and the flows that cross it
 // added up one way and the other.
@@ -103,9 +106,13 @@ func (d *candidate) crossing(t *certificate) func(k int) float64 {
 	g := d.groups(t.tree, t.weak)
 	in, out := make([]float64, len(g.parent)), make([]float64, len(g.parent))
 	count := make([]float64, len(g.parent))
+	steps := 0
 	for _, f := range g.flows {
 		a, b := f.from, f.to
-		for a != b { // up from the deeper of the two to where the paths meet
+		if steps > weakSteps {
+			return func(int) float64 { return math.Inf(1) }
+		}
+		for ; a != b; steps++ { // up from the deeper of the two to where the paths meet
 			if g.depth[a] >= g.depth[b] {
 				out[a] += f.flow
 				count[a]++

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -112,7 +113,14 @@ func readChain(name string, o markov.FileOptions, stdin io.Reader) (markov.File,
 	return markov.ReadFile(in, name, o)
 }
 
+// softMemory is the memory above which the garbage collector works harder: large
+// chains leave much behind from one stage to the next.
+const softMemory = 768 << 20
+
 func analyseChain(ctx context.Context, e *env, f markov.File, eps float64, plot string) error {
+	if before := debug.SetMemoryLimit(-1); before > softMemory {
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(softMemory))
+	}
 	a, err := f.Chain.AnalyseContext(ctx, eps)
 	if errors.Is(err, markov.ErrUncertified) {
 		return fmt.Errorf("%w; known are: %s", err, known(a))

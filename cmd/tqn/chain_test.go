@@ -134,3 +134,93 @@ func TestChainRefusesBadInput(t *testing.T) {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 }
+
+// What help shows runs as shown, from the repository's root.
+func TestChainExamplesRun(t *testing.T) {
+	t.Chdir(filepath.Join("..", ".."))
+	cmd := newChainCommand(&env{})
+	lines := strings.Split(strings.TrimSpace(cmd.Example), "\n")
+	if len(lines) < 2 {
+		t.Fatalf("examples %q", lines)
+	}
+	for _, line := range lines {
+		var out, errs bytes.Buffer
+		if code := run(context.Background(), strings.Fields(line)[1:], &out, &errs); code != exitExpected || errs.Len() > 0 {
+			t.Errorf("%s: exit %d, %s", line, code, errs.String())
+		}
+		for _, want := range []string{"sunny", "middle left"} {
+			if strings.Contains(out.String(), want) {
+				lines = lines[1:]
+			}
+		}
+	}
+	if len(lines) != 0 {
+		t.Error("the names of the states are missing")
+	}
+}
+
+// Labels are kept, transient states say where they end, and JSON has every class.
+func TestChainLabelsAndAbsorption(t *testing.T) {
+	const file = "from;to;rate\nstart;left;0.25\nstart;right;0.5\n"
+	code, out, errs := chainCommand(t, file, "--format rates")
+	if code != exitExpected {
+		t.Fatalf("exit %d: %s", code, errs)
+	}
+	for _, want := range []string{"start  1.33333333333  0.333333333333  0.666666666667", "left   1", "right  1"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	code, out, _ = chainCommand(t, file, "--format rates --json")
+	var got struct {
+		Labels     []string
+		Classes    []struct{ Law []float64 }
+		Absorption []struct {
+			State         int
+			Time          float64
+			Probabilities []float64
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &got); err != nil || code != exitExpected {
+		t.Fatalf("exit %d, %v: %s", code, err, out)
+	}
+	if len(got.Classes) != 3 || got.Classes[0].Law != nil || len(got.Classes[1].Law) != 1 || len(got.Labels) != 3 {
+		t.Errorf("%+v", got)
+	}
+	if len(got.Absorption) != 1 || got.Absorption[0].State != 0 || len(got.Absorption[0].Probabilities) != 2 {
+		t.Errorf("%+v", got.Absorption)
+	}
+}
+
+// A picture is written where it is asked for, in the format that its name has.
+func TestChainPlot(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "law.svg")
+	code, _, errs := chainCommand(t, "0.5,0.5\n0.25,0.75\n", "--plot "+name)
+	data, err := os.ReadFile(name)
+	if code != exitExpected || err != nil || !bytes.Contains(data, []byte("<svg")) || !bytes.Contains(data, []byte("Stationary law")) {
+		t.Errorf("exit %d, %v, %s", code, err, errs)
+	}
+	if code, _, errs := chainCommand(t, "1\n", "--plot x.gif"); code != exitUsage || !strings.Contains(errs, ".png") {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+}
+
+func TestChainRefusesFlagsWithoutEffectAndDevices(t *testing.T) {
+	for flags, want := range map[string]string{
+		"--from-one":                     "--format rates",
+		"--normalise --format generator": "--format matrix",
+		"--eps 1e-301":                   "1e-300",
+	} {
+		if code, _, errs := chainCommand(t, "1\n", flags); code != exitUsage || !strings.Contains(errs, want) {
+			t.Errorf("%s: exit %d: %s", flags, code, errs)
+		}
+	}
+	var out, errs bytes.Buffer
+	if code := run(context.Background(), []string{"chain", os.DevNull}, &out, &errs); code != exitUsage || !strings.Contains(errs.String(), "device") {
+		t.Errorf("a device: exit %d: %s", code, errs.String())
+	}
+	errs.Reset()
+	if code := run(context.Background(), []string{"chain", t.TempDir()}, &out, &errs); code != exitUsage || !strings.Contains(errs.String(), "folder") {
+		t.Errorf("a folder: exit %d: %s", code, errs.String())
+	}
+}
