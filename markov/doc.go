@@ -26,4 +26,9 @@
 // multiply and divide non-negative numbers only; every entry of their answer
 // has a small relative error, whatever the condition number is
 // (C. A. O'Cinneide, Numer. Math. 65 (1993) 109-120).
+//
+// Every stationary law comes with a proven bound on the relative error of each
+// entry (CertifiedLaw, errorBound, certificate); without one of at most
+// CertifiedError it is ErrUncertified. Gaps come with a bound too (SpectralGap),
+// and mixing times for small eps say when they are undecided.
 package markov
