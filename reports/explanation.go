@@ -152,10 +152,10 @@ func (t *Table1) explanation(p func(string, ...any)) {
 	p("")
 	p("Adam is not plain SGD: it divides a step by the gradient's size. Were gradients independent noise of mean 0 from step to step, flips a step over alpha would be about %.3g at every batch size, and a larger batch would not change them; a larger number is gradients that keep their direction.", noiseFlips())
 	p("")
-	p("Measured: a flip is a convolution sign that differs from the epoch before; flips a step are such that independent flips, either way with this probability, give the share counted. Weights that flip and soon flip back are missed: a ratio of measured to predicted below 1 is that. Ratios in [%.2g, %d] are called agreement. A dash is where there is nothing to conclude from: fewer than %d flips in the epoch, half of all signs flipped in it, no epoch before the first drop, or no checkpoint.", 1/float64(flipFactor), flipFactor, fewFlips)
+	p("Measured: a flip is the sign of a convolution weight that differs from what it was an epoch before. *Flips a step* is the probability with which a weight would have to flip at every step, either way and independently of other steps, to give the share of flips that was counted. A weight that flips and flips back within an epoch is counted as unchanged, so the measured number may lie below the predicted one. Ratios in [%.2g, %d] are called agreement. A dash is where there is nothing to conclude from: fewer than %d flips in the epoch, half of all signs flipped in it, no epoch before the first drop, or no checkpoint.", 1/float64(flipFactor), flipFactor, fewFlips)
 	p("")
 	table := Table{Header: []string{"column", "batch", "updates", "flips a step / alpha before the first drop", "in the last epoch", "ratio (predicted 1)", "E|step|/(2 alpha)", "predicted flips a step / alpha", "measured / predicted (predicted 1)"}}
-	// Of the exact law, for batches k times as large: moves a step over alpha, k times over once.
+	// exactRatio is, of the exact law, the moves per step at batch k divided by those at batch 1.
 	exactRatio := func(k int) float64 {
 		of := func(batch int) float64 {
 			for _, l := range t.Laws {
