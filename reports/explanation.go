@@ -262,9 +262,9 @@ func (t *Table1) sayColumn(column string, entries []*table1Entry, exactRatio fun
 		case greedier == referee.Holds && better == referee.Holds:
 			word = "**agree**"
 		case greedier == referee.Holds && better == referee.Undecided:
-			word = "**agree on exploration**, undecided on the error"
+			word = "**agree that the larger batch explores less**, undecided whether its error is smaller"
 		case greedier == referee.Holds && better == referee.Violated:
-			word = "**agree on exploration, not on the error**"
+			word = "**agree that the larger batch explores less, not that its error is smaller**"
 		case greedier == referee.Violated:
 			word = "**do not agree**"
 		}

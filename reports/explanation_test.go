@@ -153,7 +153,7 @@ func TestReportSaysWhatDisagrees(t *testing.T) {
 		{"the big batch changes more", func(b map[string]behaviour) { b["big-sr"] = behaviour{20, inProportion(0.02), 75, 0} },
 			"Batch size: **do not agree**"},
 		{"the big batch is worse", func(b map[string]behaviour) { b["big-sr"] = behaviour{50, inProportion(0.02), 15, 0} },
-			"Batch size: **agree on exploration, not on the error**"},
+			"Batch size: **agree that the larger batch explores less, not that its error is smaller**"},
 		{"the big batch flips more a step", func(b map[string]behaviour) { b["big-sr"] = behaviour{20, inProportion(0.1), 25, 0} },
 			"the exact law of plain SGD has 0.389: **do not agree**"},
 		{"R moves", func(b map[string]behaviour) { b["r"] = behaviour{40, inProportion(0.1), 1, 0} },
