@@ -20,7 +20,7 @@ func (p Problem) check() error {
 	case p.Theorem < 1 || p.Theorem > 4:
 		return fmt.Errorf("theorem %d: want 1, 2, 3 or 4", p.Theorem)
 	case p.T < 1:
-		return fmt.Errorf("T = %d: want at least one iterate", p.T)
+		return fmt.Errorf("%d iterates: want at least one", p.T)
 	case p.strong() != (p.K2 == nil):
 		return fmt.Errorf("theorem %d: k2 = (c G/D)^2 is given exactly for Theorems 2 and 3, whose steps are c/sqrt(t)", p.Theorem)
 	case p.smooth() != (p.L != nil):
@@ -176,9 +176,8 @@ func (p Problem) products(q inequality) []product {
 	if p.strong() {
 		terms = append(terms, p.square(exact(half), p.w(q.s), p.w(q.t))...)
 		cross := exact(new(big.Rat).Mul(new(big.Rat).Mul(half, ratio), big.NewRat(-2, 1)))
-		for _, a := range []product{{cross, p.g(q.t), p.w(q.t)}, {cross.neg(), p.g(q.t), p.w(q.s)}, {cross.neg(), p.g(q.s), p.w(q.t)}, {cross, p.g(q.s), p.w(q.s)}} {
-			terms = append(terms, a)
-		}
+		terms = append(terms, product{cross, p.g(q.t), p.w(q.t)}, product{cross.neg(), p.g(q.t), p.w(q.s)},
+			product{cross.neg(), p.g(q.s), p.w(q.t)}, product{cross, p.g(q.s), p.w(q.s)})
 	}
 	return terms
 }

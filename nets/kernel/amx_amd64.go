@@ -153,6 +153,8 @@ func pairsRound(a *pairArgs)
 func pairsRoundTransposed(a *pairArgs)
 
 // interleave is the order in which the assembly takes words from two vectors in turn.
+//
+//lint:ignore U1000 the assembly reads it
 var interleave = func() (order [32]uint16) {
 	for i := range order {
 		order[i] = uint16(i/2 + i%2*16)
@@ -161,6 +163,8 @@ var interleave = func() (order [32]uint16) {
 }()
 
 // interleaveOdd takes the upper half of the vector before and the lower half of this one.
+//
+//lint:ignore U1000 the assembly reads it
 var interleaveOdd = func() (order [32]uint16) {
 	for i := range order {
 		order[i] = uint16(16 + i/2 + i%2*16)
