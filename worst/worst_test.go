@@ -232,7 +232,7 @@ func TestParseRefuses(t *testing.T) {
 		`{"theorem":2,"T":3}`:                                "k2",
 		`{"theorem":1,"T":3,"k2":"1"}`:                       "k2",
 		`{"theorem":2,"T":3,"k2":"-1"}`:                      "> 0",
-		`{"theorem":2,"T":0,"k2":"1"}`:                       "T = 0",
+		`{"theorem":2,"T":0,"k2":"1"}`:                       "0 iterates",
 		`{"theorem":4,"T":2,"l":"1"}`:                        "l = 1",
 		`{"theorem":2,"T":3,"k2":"one"}`:                     "fraction",
 		`{"theorem":2,"T":3,"k3":"1"}`:                       "k3",
