@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -34,6 +35,11 @@ func (v Verification) Write(dir string) error {
 	}
 	if len(v.Worst)+len(v.Slopes)+len(v.Kinks) > 0 {
 		if err := writePage(dir, tightnessFile, v.tightness()); err != nil {
+			return err
+		}
+	}
+	if v.hasDataPicture() {
+		if err := v.dataFigure().Save(filepath.Join(dir, dataPicture), v.Formats...); err != nil {
 			return err
 		}
 	}
@@ -75,6 +81,9 @@ func (v Verification) summary() string {
 	p("**%s.**\n", capital(tally.String()))
 	if v.Data != "" {
 		p("The theorems on a problem of one's own: %s.\n", v.Data)
+		if v.hasDataPicture() {
+			p("![How far each result stays below its bounds](%s)\n", dataPicture)
+		}
 	} else {
 		p("%s\n", together)
 	}

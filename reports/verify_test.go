@@ -218,3 +218,23 @@ func TestStatus(t *testing.T) {
 		}
 	}
 }
+
+// The report on a user's problem has a picture of how far each result stays below its bounds; one without a measured ratio has none.
+func TestDataPicture(t *testing.T) {
+	v := Verification{Verification: referee.Verification{Paper: paper(t), Data: "least squares on y (d.csv), 9 rows"}}
+	if v.hasDataPicture() {
+		t.Error("a picture without a record")
+	}
+	v.Records = []evidence.Record{
+		{Claim: "theorem1", Form: "derived", Rounding: "stochastic", Instance: "i", Ratio: 0.25},
+		{Claim: "theorem1", Form: "derived", Rounding: "stochastic", Instance: "control: half", Ratio: 7},
+		{Claim: "theorem1.jensen", Form: "derived", Rounding: "stochastic", Instance: "i", Ratio: 0.9},
+	}
+	f := v.dataFigure()
+	if f == nil || !strings.Contains(f.Conclusion, "Theorem 1 (derived, Q_s) with 0.25 of it") || strings.Contains(f.Title, "rows") {
+		t.Fatalf("%+v", f)
+	}
+	if png, err := f.PNG(); err != nil || len(png) < 1000 {
+		t.Errorf("%d bytes, %v", len(png), err)
+	}
+}
