@@ -110,6 +110,18 @@ func TestOutIsTriedBeforeTheWork(t *testing.T) {
 	}
 }
 
+// A training that fails its checks leaves no folder behind.
+func TestRefusedTrainingLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	code, _, stderr := command(t, "train", "--net", "vgg9", "--width", "0.125", "--data", "embedded", "--train-images", "20000", "--epochs", "1", "--out", filepath.Join(dir, "a", "r"))
+	if code != exitUsage || !strings.Contains(stderr, "20000") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
 func TestExitCodesTellKindsOfFailureApart(t *testing.T) {
 	running, stopped := context.Background(), func() context.Context {
 		ctx, cancel := context.WithCancel(context.Background())

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 )
 
 // writable makes the folder of --out, with those above it, and finds out whether a
@@ -29,6 +31,26 @@ func writable(dir string) error {
 		return fmt.Errorf("--out %s cannot be written: %w", dir, err)
 	}
 	return nil
+}
+
+// missing lists the folders of a path that are not there, the innermost first.
+func missing(dir string) []string {
+	var all []string
+	for d := filepath.Clean(dir); ; d = filepath.Dir(d) {
+		if _, err := os.Lstat(d); !errors.Is(err, os.ErrNotExist) || d == filepath.Dir(d) {
+			return all
+		}
+		all = append(all, d)
+	}
+}
+
+// removeEmpty removes folders, the innermost first, up to the first that holds something.
+func removeEmpty(dirs []string) {
+	for _, d := range dirs {
+		if os.Remove(d) != nil {
+			return
+		}
+	}
 }
 
 // openPlain opens a plain file. A FIFO would keep the command waiting for a writer,

@@ -114,10 +114,15 @@ not been interrupted.`,
 				return err
 			}
 			where.Precision = engine.products()
+			made := missing(where.Dir)
 			if err := writable(where.Dir); err != nil {
 				return err
 			}
-			return e.train(cmd, resolved, where)
+			if err := e.train(cmd, resolved, where); err != nil {
+				removeEmpty(made) // a run that failed its checks leaves nothing behind
+				return err
+			}
+			return nil
 		},
 	}
 	configFlags(cmd, &config)
