@@ -106,12 +106,14 @@ func TestTheSecondSignalEndsWhatIsSaving(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		signals int
+		apart   time.Duration
 		code    int
 		says    string
 	}{
-		"one signal, saved":     {1, 7, "saved"},
-		"two signals":           {2, exitInterrupted, "interrupted twice"},
-		"no signal, it returns": {0, 7, "saved"},
+		"one signal, saved":              {1, 0, 7, "saved"},
+		"two signals":                    {2, 3 * onePress, exitInterrupted, "interrupted twice"},
+		"timeout(1) sends its one twice": {2, 0, 7, "saved"},
+		"no signal, it returns":          {0, 0, 7, "saved"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -125,7 +127,7 @@ func TestTheSecondSignalEndsWhatIsSaving(t *testing.T) {
 			time.Sleep(500 * time.Millisecond)
 			for range c.signals {
 				_ = cmd.Process.Signal(syscall.SIGINT)
-				time.Sleep(200 * time.Millisecond)
+				time.Sleep(c.apart)
 			}
 			if code := ended(t, cmd, 20*time.Second); code != c.code || !strings.Contains(out.String(), c.says) {
 				t.Errorf("exit code %d, %q; want %d and %q", code, out.String(), c.code, c.says)
@@ -147,7 +149,7 @@ func TestSavingProcess(t *testing.T) {
 	case <-ctx.Done():
 	case <-time.After(1500 * time.Millisecond):
 	}
-	time.Sleep(endGrace + time.Second)
+	time.Sleep(endGrace + 2*time.Second)
 	fmt.Println("saved")
 	stop()
 	os.Exit(7)
