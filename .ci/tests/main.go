@@ -36,6 +36,7 @@ func run(in io.Reader, out io.Writer, skips string, required []string) error {
 	passed := map[string]bool{}
 	var skipped []string
 	var failed []string
+	var count struct{ passed, failed, skipped int } // tests, with their subtests
 	dec := json.NewDecoder(in)
 	for {
 		var e event
@@ -56,18 +57,26 @@ func run(in io.Reader, out io.Writer, skips string, required []string) error {
 			failed = append(failed, key)
 			fmt.Fprint(out, text)
 		case "pass":
+			if e.Test != "" {
+				count.passed++
+			}
 			if passed[e.Test] = true; e.Test == "" {
-				fmt.Fprintf(out, "ok    %s  %.1f s\n", e.Package, e.Elapsed)
+				fmt.Fprintf(out, "ok  \t%s\t%.3fs\n", e.Package, e.Elapsed) // as go test has it
 			}
 		case "fail":
 			failed = append(failed, key)
 			fmt.Fprint(out, text)
+			if e.Test != "" {
+				count.failed++
+			}
 		case "skip":
 			if e.Test != "" {
+				count.skipped++
 				skipped = append(skipped, fmt.Sprintf("%s %s: %s", e.Package, e.Test, reason(text.String())))
 			}
 		}
 	}
+	fmt.Fprintf(out, "%d passed, %d failed, %d skipped\n", count.passed, count.failed, count.skipped)
 	if skips != "" {
 		f, err := os.OpenFile(skips, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 		if err != nil {

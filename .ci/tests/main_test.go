@@ -35,7 +35,7 @@ func TestSummaryFailsWhereItMust(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 		if name == "fine" {
-			if b, err := os.ReadFile(skips); err != nil || string(b) != "p TestB: no slurm: install it\n" || !strings.Contains(out.String(), "ok    p  1.5 s") {
+			if b, err := os.ReadFile(skips); err != nil || string(b) != "p TestB: no slurm: install it\n" || !strings.Contains(out.String(), "ok  \tp\t1.500s\n1 passed, 0 failed, 1 skipped\n") {
 				t.Errorf("skips %q, output %q, %v", b, out.String(), err)
 			}
 		}
