@@ -105,13 +105,13 @@ func (c Claim) Formula(f Form, r Rounding) string {
 	return c.Others[f][r]
 }
 
-// Has reports whether the claim has the form for the rounding.
-func (c Claim) Has(f Form, r Rounding) bool {
-	return slices.Contains(c.All(), f) && slices.Contains(c.Roundings, r) && c.Formula(f, r) != ""
+// has reports whether the claim has the form for the rounding.
+func (c Claim) has(f Form, r Rounding) bool {
+	return slices.Contains(c.all(), f) && slices.Contains(c.Roundings, r) && c.Formula(f, r) != ""
 }
 
-// All returns Forms and then Further.
-func (c Claim) All() []Form { return slices.Concat(c.Forms, c.Further) }
+// all returns Forms and then Further.
+func (c Claim) all() []Form { return slices.Concat(c.Forms, c.Further) }
 
 // Claims returns every result in the paper's order.
 func Claims() []Claim {
@@ -147,13 +147,13 @@ type check struct {
 func (c *Claim) begin(f Form, r Rounding) *check {
 	k := &check{claim: c}
 	switch {
-	case !slices.Contains(c.All(), f):
-		k.refusal = fmt.Sprintf("no form %q; the forms are %v", f, c.All())
+	case !slices.Contains(c.all(), f):
+		k.refusal = fmt.Sprintf("no form %q; the forms are %v", f, c.all())
 	case r != Stochastic && r != Nearest:
 		k.refusal = fmt.Sprintf("no rounding %q; the roundings are %v", r, []Rounding{Stochastic, Nearest})
 	case !slices.Contains(c.Roundings, r):
 		k.refusal = fmt.Sprintf("it is about stochastic rounding, whose error has mean zero; with %s rounding it says nothing", r)
-	case !c.Has(f, r):
+	case !c.has(f, r):
 		k.refusal = fmt.Sprintf("no form %q for %s rounding", f, r)
 	}
 	return k

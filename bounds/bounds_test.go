@@ -97,9 +97,9 @@ func TestBoundsByHand(t *testing.T) {
 		done[[3]string{tt.claim, string(tt.form), string(tt.rounding)}] = true
 	}
 	for _, c := range Claims() {
-		for _, f := range c.All() {
+		for _, f := range c.all() {
 			for _, r := range c.Roundings {
-				if c.Has(f, r) && !done[[3]string{c.Name, string(f), string(r)}] {
+				if c.has(f, r) && !done[[3]string{c.Name, string(f), string(r)}] {
 					t.Errorf("the table has no row for %s %s %s", c.Name, f, r)
 				}
 			}
@@ -212,12 +212,12 @@ func TestContradictions(t *testing.T) {
 		{func(p *Parameters) { p.Dim = -1 }, "d >= 1"},
 	} {
 		for _, c := range Claims()[1:6] {
-			for _, f := range c.All() {
+			for _, f := range c.all() {
 				for _, r := range c.Roundings {
 					p := hand
 					p.L2 = 0
 					tt.spoil(&p)
-					if f == Limit && (p.T < 0 || p.G < 0) || !c.Has(f, r) {
+					if f == Limit && (p.T < 0 || p.G < 0) || !c.has(f, r) {
 						continue // the limit has no T and no G
 					}
 					if v, err := c.Bound(f, r, p); err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -231,9 +231,9 @@ func TestContradictions(t *testing.T) {
 	p := hand
 	p.L2, p.L, p.Diameter, p.G = 0, p.Mu, 1, 0.5
 	for _, c := range Claims()[1:6] {
-		for _, f := range c.All() {
+		for _, f := range c.all() {
 			for _, r := range c.Roundings {
-				if v, err := c.Bound(f, r, p); c.Has(f, r) && (err != nil || v.Decay < 0 || v.Floor < 0) {
+				if v, err := c.Bound(f, r, p); c.has(f, r) && (err != nil || v.Decay < 0 || v.Floor < 0) {
 					t.Errorf("%s %s %s on the edge of the range = %v, %v", c.Name, f, r, v, err)
 				}
 			}
@@ -265,9 +265,9 @@ func TestUnits(t *testing.T) {
 			}
 			p.C = p.C * u / v * u
 			for _, c := range Claims()[1:6] {
-				for _, f := range c.All() {
+				for _, f := range c.all() {
 					for _, r := range c.Roundings {
-						if !c.Has(f, r) || c.Name == "theorem4" && f == Printed {
+						if !c.has(f, r) || c.Name == "theorem4" && f == Printed {
 							continue
 						}
 						want := value(c, f, r, hand).Total() * v
@@ -295,9 +295,9 @@ func TestOutOfRange(t *testing.T) {
 		change(&p)
 		p.L2 = 0
 		for _, c := range Claims()[:6] {
-			for _, f := range c.All() {
+			for _, f := range c.all() {
 				for _, r := range c.Roundings {
-					if v, err := c.Bound(f, r, p); c.Has(f, r) && (err == nil || !strings.Contains(err.Error(), "leaves the floating-point range")) {
+					if v, err := c.Bound(f, r, p); c.has(f, r) && (err == nil || !strings.Contains(err.Error(), "leaves the floating-point range")) {
 						t.Errorf("%s: %s %s %s = %v, %v", name, c.Name, f, r, v, err)
 					}
 				}
@@ -358,7 +358,7 @@ func TestNoise(t *testing.T) {
 // Unknown constants are never guessed: each one a bound uses must be asked for.
 func TestUnknownConstantsAreRefused(t *testing.T) {
 	for _, c := range Claims() {
-		for _, f := range c.All() {
+		for _, f := range c.all() {
 			for _, r := range c.Roundings {
 				if v, err := c.Bound(f, r, Unknown()); err == nil {
 					t.Errorf("%s %s %s of nothing = %v", c.Name, f, r, v)
@@ -420,9 +420,9 @@ func TestMonotone(t *testing.T) {
 		q := p
 		change(&q)
 		for _, c := range Claims()[:6] {
-			for _, f := range c.All() {
+			for _, f := range c.all() {
 				for _, r := range c.Roundings {
-					if c.Has(f, r) && !ok(c, value(c, f, r, p), value(c, f, r, q)) {
+					if c.has(f, r) && !ok(c, value(c, f, r, p), value(c, f, r, q)) {
 						return false
 					}
 				}
@@ -468,7 +468,7 @@ func TestFormsAgainstEachOther(t *testing.T) {
 	random(t, "separable <= sharp, noise <= sharp", func(p Parameters) bool {
 		for _, c := range all {
 			for _, f := range []Form{Separable, Noise} {
-				if c.Has(f, Stochastic) && value(c, f, Stochastic, p).Total() > value(c, Sharp, Stochastic, p).Total()*slack {
+				if c.has(f, Stochastic) && value(c, f, Stochastic, p).Total() > value(c, Sharp, Stochastic, p).Total()*slack {
 					return false
 				}
 			}

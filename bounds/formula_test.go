@@ -15,9 +15,9 @@ import (
 func TestFormulasAreWhatIsComputed(t *testing.T) {
 	each := func(t *testing.T, p Parameters) {
 		for _, c := range Claims() {
-			for _, f := range c.All() {
+			for _, f := range c.all() {
 				for _, r := range c.Roundings {
-					if !c.Has(f, r) {
+					if !c.has(f, r) {
 						continue
 					}
 					q := p

@@ -185,7 +185,7 @@ func TestPresetsArePlansOfTheWholeTable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		preset, _ := PresetNamed(name)
+		preset, _ := presetNamed(name)
 		if len(p.Columns) != 6 || len(p.Cells) != 30*preset.Seeds {
 			t.Errorf("%s: %d columns, %d cells, want 6, %d", name, len(p.Columns), len(p.Cells), 30*preset.Seeds)
 		}
@@ -308,14 +308,14 @@ func TestPlanIsImmutable(t *testing.T) {
 		t.Errorf("the same plan again: %v", err)
 	}
 	// Another plan is refused, and the refusal says what differs.
-	if err := testPlan(t, "", 2).Save(dir); !errors.Is(err, ErrPlan) || !strings.Contains(err.Error(), "is there alone") {
+	if err := testPlan(t, "", 2).Save(dir); !errors.Is(err, errPlan) || !strings.Contains(err.Error(), "is there alone") {
 		t.Errorf("another plan: %v", err)
 	}
 	changed := testPlan(t, "", 3)
 	changed.Cells[1].Config.Batch++
 	changed.Hash = "another"
 	want := fmt.Sprintf("cell %s: batch is %d there, %d here", changed.Cells[1].ID, changed.Cells[1].Config.Batch-1, changed.Cells[1].Config.Batch)
-	if err := changed.Save(dir); !errors.Is(err, ErrPlan) || !strings.Contains(err.Error(), want) {
+	if err := changed.Save(dir); !errors.Is(err, errPlan) || !strings.Contains(err.Error(), want) {
 		t.Errorf("a changed batch: %v, want %q", err, want)
 	}
 	path := filepath.Join(dir, "plan.json")
@@ -343,7 +343,7 @@ func TestPlanIsImmutable(t *testing.T) {
 		if edited == string(b) {
 			t.Fatalf("%s: the edit changes nothing", name)
 		}
-		if _, err := ParsePlan("p", []byte(edited)); !errors.Is(err, ErrPlan) {
+		if _, err := ParsePlan("p", []byte(edited)); !errors.Is(err, errPlan) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -673,7 +673,7 @@ exit $code
 `
 
 func TestSlurmScript(t *testing.T) {
-	got, err := SlurmScripts(submission(), DefaultArraySize)
+	got, err := SlurmScripts(submission(), defaultArraySize)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -690,7 +690,7 @@ func TestSlurmScript(t *testing.T) {
 	} {
 		s := submission()
 		change(&s)
-		if _, err := SlurmScripts(s, DefaultArraySize); err == nil {
+		if _, err := SlurmScripts(s, defaultArraySize); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
@@ -746,7 +746,7 @@ func TestSlurmArraysStayBelowTheClustersLimit(t *testing.T) {
 			t.Errorf("%d cells of %d, %d at once of %d", len(seen), c.cells, atOnce, c.jobs)
 		}
 	}
-	for config, want := range map[string]int{"MaxArraySize            = 1001\n": 1001, "X=1\nMaxArraySize = 40001\nMaxDBDMsgs = 3": 40001, "MaxArraySize = ?\n": DefaultArraySize, "": DefaultArraySize} {
+	for config, want := range map[string]int{"MaxArraySize            = 1001\n": 1001, "X=1\nMaxArraySize = 40001\nMaxDBDMsgs = 3": 40001, "MaxArraySize = ?\n": defaultArraySize, "": defaultArraySize} {
 		if got := parseArraySize(config); got != want {
 			t.Errorf("%q: %d, want %d", config, got, want)
 		}
@@ -764,7 +764,7 @@ func FuzzPlan(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := ParsePlan("f", data)
 		if err != nil {
-			if !errors.Is(err, ErrPlan) || !strings.Contains(err.Error(), "f") {
+			if !errors.Is(err, errPlan) || !strings.Contains(err.Error(), "f") {
 				t.Errorf("error %v", err)
 			}
 			return

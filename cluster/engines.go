@@ -95,16 +95,16 @@ func CommandLine(words ...string) string {
 	return strings.Join(quoted, " ")
 }
 
-// DefaultArraySize is Slurm's MaxArraySize where a cluster sets none: the indices of an
+// defaultArraySize is Slurm's MaxArraySize where a cluster sets none: the indices of an
 // array's tasks must be below it.
-const DefaultArraySize = 1001
+const defaultArraySize = 1001
 
 // MaxArraySize asks the cluster that this machine belongs to for the limit on the
-// indices of a job array. It is [DefaultArraySize] where scontrol cannot be run or says nothing.
+// indices of a job array. It is Slurm's default, 1001, where scontrol cannot be run or says nothing.
 func MaxArraySize(ctx context.Context) int {
 	out, err := exec.CommandContext(ctx, "scontrol", "show", "config").Output()
 	if err != nil {
-		return DefaultArraySize
+		return defaultArraySize
 	}
 	return parseArraySize(string(out))
 }
@@ -119,7 +119,7 @@ func parseArraySize(config string) int {
 			return n
 		}
 	}
-	return DefaultArraySize
+	return defaultArraySize
 }
 
 // SlurmScripts are the scripts of job arrays for sbatch, one for each maxArraySize cells of

@@ -54,8 +54,8 @@ type Cell struct {
 	ConfigHash string      `json:"config_hash"`
 }
 
-// ErrPlan is wrapped where a plan is damaged, or is another than the one wanted.
-var ErrPlan = errors.New("wrong plan")
+// errPlan is wrapped where a plan is damaged, or is another than the one wanted.
+var errPlan = errors.New("wrong plan")
 
 // hash is the hash of the plan's contents.
 func (p *Plan) hash() string {
@@ -75,7 +75,7 @@ var cellID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*\.[a-z0-9-]+\.[0-9]+$`)
 // ParsePlan decodes and checks a plan.json; name is for errors.
 func ParsePlan(name string, b []byte) (*Plan, error) {
 	bad := func(format string, args ...any) error {
-		return fmt.Errorf("cluster: %s: %w: %w", name, ErrPlan, fmt.Errorf(format, args...))
+		return fmt.Errorf("cluster: %s: %w: %w", name, errPlan, fmt.Errorf(format, args...))
 	}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
@@ -128,7 +128,7 @@ func LoadPlan(dir string) (*Plan, error) {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	if info.Size() > maxPlan {
-		return nil, fmt.Errorf("cluster: %s: %w: %d bytes, at most %d are right", path, ErrPlan, info.Size(), maxPlan)
+		return nil, fmt.Errorf("cluster: %s: %w: %d bytes, at most %d are right", path, errPlan, info.Size(), maxPlan)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -146,7 +146,7 @@ func (p *Plan) Save(dir string) error {
 		return nil
 	case err == nil:
 		return fmt.Errorf("cluster: %s: %w: the plan in this folder is another one: %s; use another folder, or the flags that it was made with",
-			dir, ErrPlan, old.differences(p))
+			dir, errPlan, old.differences(p))
 	case !errors.Is(err, os.ErrNotExist):
 		return err
 	}

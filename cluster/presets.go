@@ -43,8 +43,8 @@ type scale struct {
 	batch, big   int // images per step; big for Big SR-ADAM
 }
 
-// Preset is a size at which Table 1 is run.
-type Preset struct {
+// preset is a size at which Table 1 is run.
+type preset struct {
 	Name  string
 	About string
 	Seeds int
@@ -54,7 +54,7 @@ type Preset struct {
 // presets is the one table of numbers. batch and big keep the paper's ratio of 8
 // (4 where the paper has 512), and are small where there are few images, because
 // Big SR's advantage shows only after enough updates: docs/scaling.md.
-var presets = []Preset{
+var presets = []preset{
 	{
 		Name: "smoke", Seeds: 1,
 		About: "shows that everything runs; the errors mean nothing",
@@ -118,14 +118,14 @@ func Presets() []string {
 	return names
 }
 
-// PresetNamed finds a preset.
-func PresetNamed(name string) (Preset, error) {
+// presetNamed finds a preset.
+func presetNamed(name string) (preset, error) {
 	for _, p := range presets {
 		if p.Name == name {
 			return p, nil
 		}
 	}
-	return Preset{}, fmt.Errorf("cluster: no preset is called %q; there are %s", name, strings.Join(Presets(), ", "))
+	return preset{}, fmt.Errorf("cluster: no preset is called %q; there are %s", name, strings.Join(Presets(), ", "))
 }
 
 // Choice narrows or changes a preset.
@@ -144,7 +144,7 @@ type Choice struct {
 
 // NewPlan makes the plan of a preset.
 func NewPlan(preset string, c Choice) (*Plan, error) {
-	p, err := PresetNamed(preset)
+	p, err := presetNamed(preset)
 	if err != nil {
 		return nil, err
 	}

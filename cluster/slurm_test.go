@@ -211,7 +211,7 @@ exec %s "$@"
 		jobs = append(jobs, strings.TrimSpace(string(out)))
 	}
 	// Seen to fail: an array that is larger than the cluster allows.
-	all, err := SlurmScripts(Submission{Name: "tqn-test", Indices: []int{0, 1, 2, 3}, CPUs: 1, Memory: 1 << 20, Program: program, Dir: dir}, DefaultArraySize)
+	all, err := SlurmScripts(Submission{Name: "tqn-test", Indices: []int{0, 1, 2, 3}, CPUs: 1, Memory: 1 << 20, Program: program, Dir: dir}, defaultArraySize)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -157,9 +157,6 @@ func (l *Law) index(x, k int) int { return x / l.stride[k] % l.n }
 // States is the number of grid points.
 func (l *Law) States() int { return l.states }
 
-// T is the index of the iterate whose law this is; it starts at 1.
-func (l *Law) T() int { return l.t }
-
 // Probabilities is the law of w^t over the grid points in lexicographic order,
 // the last coordinate fastest. The caller does not write to it; it changes with Step.
 func (l *Law) Probabilities() []float64 { return l.p }

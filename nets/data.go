@@ -11,9 +11,9 @@ import (
 	"tqn/nets/network"
 )
 
-// OpenData opens the data set of a Config, from dir or, if that is empty, from the data set's default folders. With
+// openData opens the data set of a Config, from dir or, if that is empty, from the data set's default folders. With
 // skipCorrupt, pictures that cannot be decoded are left out. warn gets what is odd about the set; it may be nil.
-func OpenData(c Config, dir string, skipCorrupt bool, warn func(string)) (*dataset.Set, error) {
+func openData(c Config, dir string, skipCorrupt bool, warn func(string)) (*dataset.Set, error) {
 	set, err := dataset.Open(c.Data, dataset.Options{Dir: dir, TrainImages: c.TrainImages, TestImages: c.TestImages,
 		Classes: c.Classes, Size: c.Size, SkipCorrupt: skipCorrupt})
 	if err == nil && warn != nil {

@@ -44,7 +44,7 @@ func Eval(dir string, o EvalOptions) (EvalResult, error) {
 	if err != nil {
 		return EvalResult{}, fmt.Errorf("%s/config.json: %w", dir, err)
 	}
-	set, err := OpenData(config, o.DataDir, o.SkipCorrupt, o.Warn)
+	set, err := openData(config, o.DataDir, o.SkipCorrupt, o.Warn)
 	if err != nil {
 		return EvalResult{}, err
 	}

@@ -326,7 +326,7 @@ func TestContradictoryResultsAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	train(t, c, Where{Dir: dir})
 	whole := read(t, dir, "result.json")
-	if _, err := ParseResult(whole); err != nil {
+	if _, err := parseResult(whole); err != nil {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*Result){
@@ -374,7 +374,7 @@ func TestContradictoryResultsAreRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ParseResult(b); err == nil {
+		if _, err := parseResult(b); err == nil {
 			t.Errorf("%s: believed", name)
 		}
 	}

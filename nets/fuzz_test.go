@@ -124,7 +124,7 @@ func FuzzResult(f *testing.F) {
 	f.Add([]byte(`{"config":{"net":"vgg9","method":"sr","data":"textures"},"epochs":[]}`))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r, err := ParseResult(b)
+		r, err := parseResult(b)
 		if err != nil {
 			return
 		}
@@ -135,7 +135,7 @@ func FuzzResult(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ParseResult(again); err != nil {
+		if _, err := parseResult(again); err != nil {
 			t.Fatalf("%s is not believed again: %v", again, err)
 		}
 	})
@@ -152,7 +152,7 @@ func FuzzMetrics(f *testing.F) {
 	f.Add([]byte(`{"epoch":1,"alpha":1e-400,"layers":null}`))
 	f.Add([]byte("\n\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		epochs, err := ParseMetrics(b, c)
+		epochs, err := parseMetrics(b, c)
 		if err != nil {
 			return
 		}

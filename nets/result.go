@@ -69,15 +69,15 @@ func ReadResult(dir string) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("nets: %w", err)
 	}
-	r, err := ParseResult(b)
+	r, err := parseResult(b)
 	if err != nil {
 		return Result{}, fmt.Errorf("nets: %s: %w", path, err)
 	}
 	return r, nil
 }
 
-// ParseResult decodes a result.json. A result whose parts contradict each other is an error: no run wrote it.
-func ParseResult(b []byte) (Result, error) {
+// parseResult decodes a result.json. A result whose parts contradict each other is an error: no run wrote it.
+func parseResult(b []byte) (Result, error) {
 	var r Result
 	if err := json.Unmarshal(b, &r); err != nil {
 		return Result{}, err
@@ -232,8 +232,8 @@ func layersOf(c Config, e Epoch) error {
 	return nil
 }
 
-// ReadMetrics reads a run's metrics.jsonl; a run that has not finished an epoch has no lines.
-func ReadMetrics(dir string, config Config) ([]Epoch, error) {
+// readMetrics reads a run's metrics.jsonl; a run that has not finished an epoch has no lines.
+func readMetrics(dir string, config Config) ([]Epoch, error) {
 	path := filepath.Join(dir, "metrics.jsonl")
 	b, err := runfolder.ReadFile(path, runfolder.MaxText)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -242,15 +242,15 @@ func ReadMetrics(dir string, config Config) ([]Epoch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nets: %w", err)
 	}
-	epochs, err := ParseMetrics(b, config)
+	epochs, err := parseMetrics(b, config)
 	if err != nil {
 		return nil, fmt.Errorf("nets: %s: %w", path, err)
 	}
 	return epochs, nil
 }
 
-// ParseMetrics decodes a metrics.jsonl of a run.
-func ParseMetrics(b []byte, config Config) ([]Epoch, error) {
+// parseMetrics decodes a metrics.jsonl of a run.
+func parseMetrics(b []byte, config Config) ([]Epoch, error) {
 	var epochs []Epoch
 	for number, line := range bytes.Split(bytes.TrimSuffix(b, []byte("\n")), []byte("\n")) {
 		if len(line) == 0 {

@@ -27,7 +27,7 @@ func ReadRun(dir string) (Run, error) {
 	if r.Config, err = ParseConfig(b); err != nil {
 		return r, fmt.Errorf("%s/config.json: %w", dir, err)
 	}
-	if r.Epochs, err = ReadMetrics(dir, r.Config); err != nil {
+	if r.Epochs, err = readMetrics(dir, r.Config); err != nil {
 		return r, err
 	}
 	result, err := ReadResult(dir)

@@ -231,7 +231,7 @@ type training struct {
 func prepare(config Config, where Where) (*training, error) {
 	open := where.open
 	if open == nil {
-		open = func(c Config) (*dataset.Set, error) { return OpenData(c, where.DataDir, where.SkipCorrupt, where.Warn) }
+		open = func(c Config) (*dataset.Set, error) { return openData(c, where.DataDir, where.SkipCorrupt, where.Warn) }
 	}
 	set, err := open(config)
 	if err != nil {

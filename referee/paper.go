@@ -59,11 +59,6 @@ type Reading struct {
 	Rounding bounds.Rounding
 }
 
-// IsFalse reports whether a reading is known to be false.
-func (c Claim) IsFalse(form, rounding string) bool {
-	return slices.Contains(c.False, Reading{bounds.Form(form), bounds.Rounding(rounding)})
-}
-
 // Claims are all claims of a paper in its order.
 func (p Paper) Claims() []Claim {
 	var all []Claim

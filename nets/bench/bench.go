@@ -208,7 +208,7 @@ func Run(o Options) (Report, error) {
 	}
 	m := median(times)
 	r := Report{Net: o.Net, Batch: o.Batch, Threads: s.Threads, Kernel: s.Kernel,
-		ImagesPerSecond: s.ImagesPerSecond(m), GFLOPS: s.GFLOPS(m), PeakRSSBytes: PeakRSS()}
+		ImagesPerSecond: s.ImagesPerSecond(m), GFLOPS: s.GFLOPS(m), PeakRSSBytes: peakRSS()}
 	if s.block != nil {
 		r.Compile = compileSeconds(first[0], m)
 	}

@@ -120,7 +120,7 @@ func TestMemoryEstimate(t *testing.T) {
 		if _, err := s.Time(1); err != nil {
 			t.Fatal(err)
 		}
-		fmt.Printf("rss=%d estimate=%d\n", PeakRSS(), network.ModelBytes(s.Model, o.Batch))
+		fmt.Printf("rss=%d estimate=%d\n", peakRSS(), network.ModelBytes(s.Model, o.Batch))
 		return
 	}
 	if raceDetector {

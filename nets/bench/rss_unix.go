@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// PeakRSS is the largest resident memory of this process so far, in bytes.
-func PeakRSS() int64 {
+// peakRSS is the largest resident memory of this process so far, in bytes.
+func peakRSS() int64 {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		return 0

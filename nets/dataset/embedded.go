@@ -39,7 +39,7 @@ const (
 func openEmbedded() (*Set, error) {
 	set := &Set{
 		Title:   "Fashion-MNIST (10,000 training images)",
-		Classes: FashionClasses, Height: paddedSide, Width: paddedSide, Channels: 1,
+		Classes: fashionClasses, Height: paddedSide, Width: paddedSide, Channels: 1,
 		Augment: fashionAugment,
 		Sources: []string{"embedded"},
 	}
@@ -47,7 +47,7 @@ func openEmbedded() (*Set, error) {
 		return nil, fileError("embedded/labels.bin", -1, "%d labels, want %d", len(embeddedLabels), EmbeddedTrain+EmbeddedTest)
 	}
 	for i, l := range embeddedLabels {
-		if int(l) >= len(FashionClasses) {
+		if int(l) >= len(fashionClasses) {
 			return nil, fileError("embedded/labels.bin", int64(i), "label %d, want 0 to 9", l)
 		}
 	}
@@ -98,7 +98,7 @@ func Embed(dir string) (train, test, labels []byte, err error) {
 		for i, l := range tags.data {
 			split.labels[i] = uint16(l)
 		}
-		kept, err := limit(split, len(FashionClasses), half.n)
+		kept, err := limit(split, len(fashionClasses), half.n)
 		if err != nil {
 			return nil, nil, nil, fmt.Errorf("dataset: %w", err)
 		}

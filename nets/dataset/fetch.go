@@ -88,8 +88,8 @@ func Remote(name string) []RemoteFile { return remote[name] }
 // ErrOffline is wrapped where no connection could be made.
 var ErrOffline = errors.New("no connection")
 
-// ErrChecksum is wrapped where a file is not the official one.
-var ErrChecksum = errors.New("wrong checksum")
+// errChecksum is wrapped where a file is not the official one.
+var errChecksum = errors.New("wrong checksum")
 
 // Progress is told how many bytes of a file are there, of how many; total is -1
 // where the server does not say.
@@ -133,7 +133,7 @@ func fetch(ctx context.Context, client *http.Client, f RemoteFile, dir string, p
 		if err == nil {
 			return nil
 		}
-		if !errors.Is(err, ErrChecksum) {
+		if !errors.Is(err, errChecksum) {
 			return err
 		}
 		return fmt.Errorf("%w; it was not fetched by this command: move it away first", err)
@@ -321,7 +321,7 @@ func (f RemoteFile) check(path string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s: %w: MD5 %s, published is %s", path, ErrChecksum, sum, f.MD5)
+	return fmt.Errorf("%s: %w: MD5 %s, published is %s", path, errChecksum, sum, f.MD5)
 }
 
 func fileHash(path string, h hash.Hash) (string, error) {
@@ -424,7 +424,7 @@ func Verify(name string, o Options) (*Verification, error) {
 			continue
 		}
 		checked[path] = true
-		if err := f.check(path); errors.Is(err, ErrChecksum) {
+		if err := f.check(path); errors.Is(err, errChecksum) {
 			v.Problems = append(v.Problems, err.Error())
 		} else if err != nil {
 			return nil, fmt.Errorf("dataset: %w", err)

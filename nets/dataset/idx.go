@@ -90,10 +90,10 @@ func readIDXFile(dir, base string, dims int) (*idxArray, string, error) {
 	return a, path, err
 }
 
-// FashionClasses are the class names of Fashion-MNIST (Xiao, Rasul, Vollgraf,
+// fashionClasses are the class names of Fashion-MNIST (Xiao, Rasul, Vollgraf,
 // "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning
 // Algorithms", 2017, Table 2).
-var FashionClasses = []string{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"}
+var fashionClasses = []string{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"}
 
 // fashionSide and padding: 28x28 becomes 32x32, the size the paper's networks take.
 const (
@@ -119,7 +119,7 @@ func readFashion(dir, prefix string) (images *idxArray, labels *idxArray, paths 
 		return nil, nil, nil, fileError(p2, 4, "%d labels for the %d images of %s", labels.dims[0], images.dims[0], p1)
 	}
 	for i, l := range labels.data {
-		if int(l) >= len(FashionClasses) {
+		if int(l) >= len(fashionClasses) {
 			return nil, nil, nil, fileError(p2, int64(8+i), "label %d, want 0 to 9", l)
 		}
 	}
@@ -132,7 +132,7 @@ func openFashion(o Options) (*Set, error) {
 		if !exists(filepath.Join(dir, "train-images-idx3-ubyte")) && !exists(filepath.Join(dir, "train-images-idx3-ubyte.gz")) {
 			continue
 		}
-		set := &Set{Title: "Fashion-MNIST", Classes: FashionClasses, Height: paddedSide, Width: paddedSide, Channels: 1, Augment: fashionAugment}
+		set := &Set{Title: "Fashion-MNIST", Classes: fashionClasses, Height: paddedSide, Width: paddedSide, Channels: 1, Augment: fashionAugment}
 		var halves [2]*memory
 		for i, prefix := range []string{"train", "t10k"} {
 			images, labels, paths, err := readFashion(dir, prefix)

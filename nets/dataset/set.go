@@ -71,8 +71,8 @@ type Statistics struct {
 
 // Options choose where a set is read from and how much of it is kept.
 type Options struct {
-	// Dir holds the files, in any layout the set's doc names. Empty: the default
-	// folders, see [DefaultDirs].
+	// Dir holds the files, in any layout the set's doc names. Empty: [Open] looks in
+	// [DataDir], and for fashion-mnist then in the folder of Debian's package.
 	Dir string
 
 	// TrainImages and TestImages limit the two halves; 0 keeps all. The kept ones
@@ -320,8 +320,8 @@ func limit(split Split, classes, n int) (Split, error) {
 	return &s, nil
 }
 
-// DefaultDirs lists the folders [Open] looks into where no folder is given.
-func DefaultDirs(name string) []string {
+// defaultDirs lists the folders [Open] looks into where no folder is given.
+func defaultDirs(name string) []string {
 	var dirs []string
 	if d := DataDir(name); d != "" {
 		dirs = append(dirs, d)
@@ -370,7 +370,7 @@ func searchDirs(name, dir string) []string {
 		}
 		return dirs
 	}
-	return DefaultDirs(name)
+	return defaultDirs(name)
 }
 
 // FileError is bad input at a place in a file.

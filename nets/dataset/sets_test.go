@@ -484,7 +484,7 @@ func TestFetchRefusesWrongContents(t *testing.T) {
 	s, _ := server(t, []byte("not the data set"), 0)
 	dir := t.TempDir()
 	err := Fetch(context.Background(), s.Client(), remoteFile(s.URL, []byte("the data set")), dir, nil)
-	if !errors.Is(err, ErrChecksum) {
+	if !errors.Is(err, errChecksum) {
 		t.Errorf("error %v", err)
 	}
 	left, _ := os.ReadDir(dir)
@@ -492,7 +492,7 @@ func TestFetchRefusesWrongContents(t *testing.T) {
 		t.Errorf("files stay: %v", left)
 	}
 	write(t, filepath.Join(dir, "set.tar.gz"), []byte("mine"))
-	if err := Fetch(context.Background(), s.Client(), remoteFile(s.URL, []byte("x")), dir, nil); !errors.Is(err, ErrChecksum) {
+	if err := Fetch(context.Background(), s.Client(), remoteFile(s.URL, []byte("x")), dir, nil); !errors.Is(err, errChecksum) {
 		t.Errorf("a file of the user's own: %v", err)
 	}
 	if got, _ := os.ReadFile(filepath.Join(dir, "set.tar.gz")); string(got) != "mine" {

@@ -75,7 +75,7 @@ func gradientError(got []float32, want []float64) float64 {
 
 // compareGradients runs one forward and backward pass on both engines and returns the largest error over all tensors.
 func compareGradients(c *CPU, r *Reference, x []float32, labels []int32) (worst float64, where string, loss float64) {
-	want, grads := r.Gradients(x, labels)
+	want, grads := r.gradients(x, labels)
 	got, err := c.Step(x, labels, 0, 1)
 	if err != nil {
 		return math.Inf(1), err.Error(), 0

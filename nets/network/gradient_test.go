@@ -101,7 +101,7 @@ func TestReferenceGradients(t *testing.T) {
 		r := NewReference(m, hyper(3, quantize.Float))
 		randomState(r, quantize.Float, 7)
 		x, labels := randomBatch(m, 3, 9)
-		_, grads := r.Gradients(x, labels)
+		_, grads := r.gradients(x, labels)
 		overall := 0.0
 		for tensor, e := range worstGradient(r, x, labels, grads) {
 			overall = max(overall, e)

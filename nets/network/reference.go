@@ -56,7 +56,7 @@ func (r *Reference) Set(name string, src []float32) {
 
 // Step implements [Engine].
 func (r *Reference) Step(x []float32, labels []int32, alpha float64, step uint64) (Loss, error) {
-	loss, grads := r.Gradients(x, labels)
+	loss, grads := r.gradients(x, labels)
 	if math.IsNaN(loss.Sum) || math.IsInf(loss.Sum, 0) {
 		return loss, &NonFiniteError{What: "loss", Tensor: "the last layer", Step: step}
 	}
@@ -121,9 +121,9 @@ func (r *Reference) Evaluate(x []float32, labels []int32) (Loss, error) {
 	return loss, nil
 }
 
-// Gradients returns the loss of a training batch and the gradient of its MEAN cross entropy by parameter name, taken at
+// gradients returns the loss of a training batch and the gradient of its MEAN cross entropy by parameter name, taken at
 // the weights of the rule. It moves the running averages, nothing else.
-func (r *Reference) Gradients(x []float32, labels []int32) (Loss, map[string][]float64) {
+func (r *Reference) gradients(x []float32, labels []int32) (Loss, map[string][]float64) {
 	grads := map[string][]float64{}
 	logits, back := r.forward(r.model.Layers, widen(x), len(labels), true, grads)
 	loss, dlogits := crossEntropy(logits, labels, r.model.Classes)

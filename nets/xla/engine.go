@@ -10,7 +10,7 @@ import (
 	"tqn/pjrt"
 )
 
-// Engine is a [nets.Engine] whose state lives on a PJRT device. Programs are compiled
+// Engine is a [network.Engine] whose state lives on a PJRT device. Programs are compiled
 // when they are first needed, once for all engines of a client that need the same. An Engine is used by one goroutine, several
 // engines by several; Close frees an engine's state and data.
 type Engine struct {
@@ -97,7 +97,7 @@ func destroy(buffers ...*pjrt.Buffer) {
 	}
 }
 
-// Model implements [nets.Engine].
+// Model implements [network.Engine].
 func (e *Engine) Model() network.Model { return e.model }
 
 // Kernel names platform, device, precision and plug-in with its version, for the manifest.
@@ -109,7 +109,7 @@ func (e *Engine) Kernel() string {
 	return fmt.Sprintf("pjrt %s, %s, %s (%s, %s)", e.client.Platform, kind, e.options.Precision, filepath.Base(e.client.Plugin.Path), e.client.Plugin.Version())
 }
 
-// Tensors implements [nets.Engine].
+// Tensors implements [network.Engine].
 func (e *Engine) Tensors() []network.Tensor { return network.StateTensors(e.model) }
 
 // find locates a state tensor in the host's copy, fetching it if need be.
@@ -128,13 +128,13 @@ func (e *Engine) find(name string, n int, caller string) (vector int, part []flo
 	return vector, e.host[vector][offset : offset+n]
 }
 
-// Get implements [nets.Engine].
+// Get implements [network.Engine].
 func (e *Engine) Get(name string, dst []float32) {
 	_, part := e.find(name, len(dst), "Get")
 	copy(dst, part)
 }
 
-// Set implements [nets.Engine].
+// Set implements [network.Engine].
 func (e *Engine) Set(name string, src []float32) {
 	vector, part := e.find(name, len(src), "Set")
 	copy(part, src)
@@ -180,12 +180,12 @@ func (e *Engine) compile(program **pjrt.Executable, text func(network.Model, net
 	return nil
 }
 
-// Step implements [nets.Engine].
+// Step implements [network.Engine].
 func (e *Engine) Step(x []float32, labels []int32, alpha float64, step uint64) (network.Loss, error) {
 	if n := e.hyper.Batch * e.model.Input.Len(); len(x) != n || len(labels) != e.hyper.Batch {
 		panic(fmt.Sprintf("xla: Engine.Step: %d values and %d labels; want %d and %d", len(x), len(labels), n, e.hyper.Batch))
 	}
-	if err := e.compile(&e.step, StepProgram); err != nil {
+	if err := e.compile(&e.step, stepProgram); err != nil {
 		return network.Loss{}, err
 	}
 	if err := e.settle(); err != nil {
@@ -238,13 +238,13 @@ func readLoss(sum, wrong *pjrt.Buffer, images int) (network.Loss, error) {
 	return network.Loss{Images: images, Sum: s[0], Wrong: int(w[0])}, nil
 }
 
-// Evaluate implements [nets.Engine].
+// Evaluate implements [network.Engine].
 func (e *Engine) Evaluate(x []float32, labels []int32) (network.Loss, error) {
 	pixels := e.model.Input.Len()
 	if len(labels) < 1 || len(labels) > e.hyper.Batch || len(x) != len(labels)*pixels {
 		panic(fmt.Sprintf("xla: Engine.Evaluate: %d values and %d labels; want 1 to %d images of %d values", len(x), len(labels), e.hyper.Batch, pixels))
 	}
-	if err := e.compile(&e.evaluate, EvaluateProgram); err != nil {
+	if err := e.compile(&e.evaluate, evaluateProgram); err != nil {
 		return network.Loss{}, err
 	}
 	if err := e.settle(); err != nil {

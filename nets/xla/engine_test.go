@@ -336,7 +336,7 @@ func TestPlantedDefects(t *testing.T) {
 	for name, edit := range edits {
 		h := hyper(6, quantize.SR)
 		e := engine(t, m, h)
-		text := StepProgram(m, h, e.options)
+		text := stepProgram(m, h, e.options)
 		changed := strings.ReplaceAll(text, edit[0], edit[1])
 		if changed == text {
 			t.Fatalf("%s: %q is not in the program", name, edit[0])
@@ -370,7 +370,7 @@ func TestPlantedDefects(t *testing.T) {
 		other := h
 		change(&other)
 		e := engine(t, m, other)
-		if err := e.compile(&e.step, StepProgram); err != nil {
+		if err := e.compile(&e.step, stepProgram); err != nil {
 			t.Fatal(err)
 		}
 		// The engine now compares itself with the right setting, but runs the wrong program.

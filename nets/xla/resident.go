@@ -126,7 +126,7 @@ func (e *Engine) Block(epoch, first, n int, alpha float64, step uint64, loss *ne
 		panic(fmt.Sprintf("xla: Engine.Block(epoch %d, first %d, n %d, step %d): an epoch has batches 0 to %d", epoch, first, n, step, batches-1))
 	}
 	if r.block == nil {
-		text := BlockProgram(e.model, e.hyper, e.options, r.set, r.augment)
+		text := blockProgram(e.model, e.hyper, e.options, r.set, r.augment)
 		var err error
 		if r.block, err = e.client.CompileOnce(text, e.devices...); err != nil {
 			return fmt.Errorf("xla: compiling %s: %w", e.model.Name, err)
@@ -201,7 +201,7 @@ func (e *Engine) EvaluateSet() (network.Loss, error) {
 	r := e.loaded()
 	if r.evaluate == nil {
 		var err error
-		if r.evaluate, err = e.client.CompileOnce(EvaluateSetProgram(e.model, e.hyper, e.options, r.set), e.devices...); err != nil {
+		if r.evaluate, err = e.client.CompileOnce(evaluateSetProgram(e.model, e.hyper, e.options, r.set), e.devices...); err != nil {
 			return network.Loss{}, fmt.Errorf("xla: compiling %s: %w", e.model.Name, err)
 		}
 	}
@@ -227,7 +227,7 @@ func pixelArguments(m network.Model, images int) (pixels, labels, mean, inverse 
 		argument{elem: f32, dims: []int{area, m.Input.C}}, argument{elem: f32, dims: []int{m.Input.C}}
 }
 
-// BlockProgram is one training step, with augmentation, of a block of up to 8192:
+// blockProgram is one training step, with augmentation, of a block of up to 8192:
 //
 //	arguments  state (7 vectors, donated), sum of losses so far f64, wrong so far i32, status so far i32, steps begun so far i32,
 //	           pixels ui8 (images*H*W, C), labels i32 (images, 1), order i32 (images), mean f32 (H*W, C), inverse f32 (C),
@@ -238,7 +238,7 @@ func pixelArguments(m network.Model, images int) (pixels, labels, mean, inverse 
 // The results are the first arguments of the next step, and the other arguments are those of the whole block, so that the host
 // starts steps one behind the other without waiting for any. A while loop in the program would wait: on a GPU
 // it reads its condition back before each turn. After a status that is not fine a step changes nothing.
-func BlockProgram(m network.Model, h network.Hyper, o Options, set *dataset.Set, augment dataset.Augmentation) string {
+func blockProgram(m network.Model, h network.Hyper, o Options, set *dataset.Set, augment dataset.Augmentation) string {
 	l := newLayout(m)
 	images := set.Train.Len()
 	pixels, labels, mean, inverse := pixelArguments(m, images)
@@ -267,11 +267,11 @@ func BlockProgram(m network.Model, h network.Hyper, o Options, set *dataset.Set,
 	})
 }
 
-// EvaluateSetProgram is the forward pass over the test split:
+// evaluateSetProgram is the forward pass over the test split:
 //
 //	arguments  B, F, R, pixels ui8 (images*H*W, C), labels i32 (images, 1), mean f32 (H*W, C), inverse f32 (C)
 //	results    sum of losses f64, wrong i32
-func EvaluateSetProgram(m network.Model, h network.Hyper, o Options, set *dataset.Set) string {
+func evaluateSetProgram(m network.Model, h network.Hyper, o Options, set *dataset.Set) string {
 	l := newLayout(m)
 	images := set.Test.Len()
 	pixels, labels, mean, inverse := pixelArguments(m, images)

@@ -9,7 +9,7 @@ import (
 
 // The state on the device is seven vectors: binarised weights with Adam's two moments,
 // the other trained parameters with theirs, and batch norm's running averages, each the
-// concatenation of the model's tensors in the order of [nets.Model.Params]. One vector
+// concatenation of the model's tensors in the order of [network.Model.Params]. One vector
 // means one update of all tensors, whatever their number.
 const (
 	stateB = iota // binarised weights
@@ -300,12 +300,12 @@ func (p *program) words64(a value) (low, high value) {
 	return p.convert(a, ui32), p.convert(p.shift("shift_right_logical", a, 32), ui32)
 }
 
-// StepProgram is one training step on a batch from the host:
+// stepProgram is one training step on a batch from the host:
 //
 //	arguments  state (7 vectors, donated), x f32 (N,H,W,C), labels i32 (N), scale f32, c2 f32, step ui64,
 //	           key ui32[2], ones ui32, ones ui64
 //	results    state, sum of losses f64, wrong i32, status i32
-func StepProgram(m network.Model, h network.Hyper, o Options) string {
+func stepProgram(m network.Model, h network.Hyper, o Options) string {
 	l := newLayout(m)
 	args := stateArguments(l, true)
 	args = append(args, argument{elem: f32, dims: []int{h.Batch, m.Input.H, m.Input.W, m.Input.C}}, argument{elem: i32, dims: []int{h.Batch}},
@@ -321,12 +321,12 @@ func StepProgram(m network.Model, h network.Hyper, o Options) string {
 	})
 }
 
-// EvaluateProgram is the forward pass with running averages on a batch from the host, label
+// evaluateProgram is the forward pass with running averages on a batch from the host, label
 // -1 where there is no image:
 //
 //	arguments  B, F, R, x f32 (N,H,W,C), labels i32 (N)
 //	results    sum of losses f64, wrong i32
-func EvaluateProgram(m network.Model, h network.Hyper, o Options) string {
+func evaluateProgram(m network.Model, h network.Hyper, o Options) string {
 	l := newLayout(m)
 	args := []argument{{elem: f32, dims: []int{l.size[stateB]}}, {elem: f32, dims: []int{l.size[stateF]}}, {elem: f32, dims: []int{l.size[stateR]}},
 		{elem: f32, dims: []int{h.Batch, m.Input.H, m.Input.W, m.Input.C}}, {elem: i32, dims: []int{h.Batch}}}

@@ -59,7 +59,7 @@ func TestConvolutionsAreTheLibrarys(t *testing.T) {
 		}
 		m := model(t, spec)
 		for _, precision := range []Precision{F32, BF16} {
-			step := compile(StepProgram(m, hyper(128, quantize.SR), Options{Precision: precision}))
+			step := compile(stepProgram(m, hyper(128, quantize.SR), Options{Precision: precision}))
 			if err := callsLibrary(step, convolutions(m.Layers)); err != nil {
 				t.Errorf("%s, %s: %v", spec.Net, precision, err)
 			}
@@ -72,11 +72,11 @@ func TestConvolutionsAreTheLibrarys(t *testing.T) {
 	m := model(t, network.Spec{Net: "vgg9", Input: network.Shape{H: 32, W: 32, C: 1}, Classes: 10})
 	n := convolutions(m.Layers)
 	h := hyper(128, quantize.SR)
-	if err := callsLibrary(compile(BlockProgram(m, h, Options{}, set, set.Augment)), n); err != nil {
+	if err := callsLibrary(compile(blockProgram(m, h, Options{}, set, set.Augment)), n); err != nil {
 		t.Errorf("block: %v", err)
 	}
 	// Planted: a loop around the batches, and no gradients.
-	evaluation := compile(EvaluateSetProgram(m, h, Options{}, set))
+	evaluation := compile(evaluateSetProgram(m, h, Options{}, set))
 	if callsLibrary(evaluation, n) == nil {
 		t.Error("an evaluation passes for a training step: the check sees nothing")
 	}
