@@ -19,7 +19,7 @@ type Cost struct {
 }
 
 // costOf estimates a cell from its config alone, without its data: memory is
-// [nets.ModelBytes] and the images, twice while they are read.
+// [network.ModelBytes] and the images, twice while they are read.
 func costOf(c nets.Config) (Cost, error) {
 	shape, err := c.Shape()
 	if err != nil {

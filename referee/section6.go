@@ -25,7 +25,7 @@ import (
 // (batch norm lets a filter change its sign as a whole without changing the network), so a share is taken as an average of as many
 // independent values in [0, 1] as there are filters, weighted by their sizes ([evidence.Mean]). "No weight changed" needs no interval.
 func Section6(plan *cluster.Plan, states []cluster.CellState) (sentences []Sentence, against []Against) {
-	j := &judge{columns: TrainedColumns(plan, states), tooSmall: plan.Preset == "smoke"}
+	j := &judge{columns: trainedColumns(plan, states), tooSmall: plan.Preset == "smoke"}
 	for range 2 { // the first round counts the intervals
 		j.alpha = SectionError / float64(max(1, j.intervals))
 		j.intervals, j.sentences, j.compared = 0, nil, map[[2]*Trained]evidence.Result{}

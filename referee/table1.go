@@ -83,8 +83,8 @@ type TrainedColumn struct {
 	Trained []Trained // with at least one finished run, in the order of the plan
 }
 
-// TrainedColumns sorts finished cells by column and method.
-func TrainedColumns(plan *cluster.Plan, states []cluster.CellState) []TrainedColumn {
+// trainedColumns sorts finished cells by column and method.
+func trainedColumns(plan *cluster.Plan, states []cluster.CellState) []TrainedColumn {
 	var columns []TrainedColumn
 	for _, c := range plan.Columns {
 		column := TrainedColumn{Column: c}

@@ -28,8 +28,8 @@ func IsStatement(r evidence.Record) bool {
 	return !IsControl(r) && (line == "" || line == "counterexample" || line == "repaired")
 }
 
-// AsPrinted reports whether a record is about what the paper prints, in its text or in an appendix.
-func AsPrinted(r evidence.Record) bool {
+// asPrinted reports whether a record is about what the paper prints, in its text or in an appendix.
+func asPrinted(r evidence.Record) bool {
 	return r.Form == string(bounds.Printed) || r.Form == string(bounds.Appendix)
 }
 
@@ -44,12 +44,12 @@ func (v Verification) Tally() Tally {
 		title := result.Statement.Title
 		t.Results = append(t.Results, title)
 		refuted := func(r evidence.Record) bool { return IsStatement(r) && r.Verdict == evidence.Violated.String() }
-		if !slices.ContainsFunc(records, func(r evidence.Record) bool { return refuted(r) && AsPrinted(r) }) {
+		if !slices.ContainsFunc(records, func(r evidence.Record) bool { return refuted(r) && asPrinted(r) }) {
 			continue
 		}
 		t.False = append(t.False, title)
 		mended := func(r evidence.Record) bool { return IsStatement(r) && r.Form == string(bounds.Derived) }
-		if slices.ContainsFunc(records, mended) && !slices.ContainsFunc(records, func(r evidence.Record) bool { return refuted(r) && !AsPrinted(r) }) {
+		if slices.ContainsFunc(records, mended) && !slices.ContainsFunc(records, func(r evidence.Record) bool { return refuted(r) && !asPrinted(r) }) {
 			t.Repaired = append(t.Repaired, title)
 		}
 	}

@@ -465,7 +465,7 @@ func (c *Choices) changedFigure() *Figure {
 	others := 0
 	for _, l := range c.long() {
 		xs, ys := updatesOf(l.run, func(e referee.StudyEpoch) float64 { return e.Changed })
-		style, known := MethodStyle(map[string]string{"BC from rademacher": "bc", "SR, paper's protocol": "sr"}[l.name])
+		style, known := methodStyle(map[string]string{"BC from rademacher": "bc", "SR, paper's protocol": "sr"}[l.name])
 		if !known {
 			style = otherStyles[others%len(otherStyles)]
 			others++

@@ -117,8 +117,8 @@ var otherStyles = []Style{
 	{color.RGBA{90, 60, 150, 255}, dashes(3, 1.5), draw.PlusGlyph{}},
 }
 
-// MethodStyle is the look of a training method, and false for a name that is none.
-func MethodStyle(method string) (Style, bool) {
+// methodStyle is the look of a training method, and false for a name that is none.
+func methodStyle(method string) (Style, bool) {
 	s, ok := methodStyles[method]
 	return s, ok
 }
@@ -222,8 +222,8 @@ func (h *horizontal) Thumbnail(c *draw.Canvas) {
 	c.StrokeLine2(h.LineStyle, c.Min.X, y, c.Max.X, y)
 }
 
-// Epochs labels an axis that counts epochs: whole numbers only.
-func Epochs(a *plot.Axis) { a.Tick.Marker = epochTicks{} }
+// epochs labels an axis that counts epochs: whole numbers only.
+func epochs(a *plot.Axis) { a.Tick.Marker = epochTicks{} }
 
 type epochTicks struct{}
 

@@ -100,7 +100,7 @@ func AllTables(dir string) ([]NamedTable, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reports: %w", err)
 		}
-		all = append(all, TablesOf(f, source)...)
+		all = append(all, tablesOf(f, source)...)
 	}
 	return all, nil
 }

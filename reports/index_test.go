@@ -99,7 +99,7 @@ func TestLaTeXTable(t *testing.T) {
 	table := &Table{Header: []string{"method", "error, %"}}
 	table.Add("BC_ADAM & co", "7.05 ± 0.1")
 	want := "\\begin{table}\n\\centering\n\\caption{100\\% of α}\n"
-	got := table.LaTeX("100% of α", "tab:1")
+	got := table.latex("100% of α", "tab:1")
 	if !strings.HasPrefix(got, strings.Replace(want, "α", `$\alpha$`, 1)) || !strings.Contains(got, "BC\\_ADAM \\& co & 7.05 $\\pm$ 0.1 \\\\\n\\bottomrule") {
 		t.Errorf("%s", got)
 	}

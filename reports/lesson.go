@@ -74,7 +74,7 @@ func findTable(docs fs.FS, report, heading string) (NamedTable, error) {
 	if err != nil {
 		return NamedTable{}, err
 	}
-	for _, t := range TablesOf(report, source) {
+	for _, t := range tablesOf(report, source) {
 		if strings.HasPrefix(t.Heading, heading) && len(t.Rows) > 0 {
 			return t, nil
 		}

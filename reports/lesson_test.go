@@ -76,7 +76,7 @@ func TestReadmeAgreesWithTheErrata(t *testing.T) {
 	for _, row := range errata.Rows {
 		wrong[name(row[0])] = wrong[name(row[0])] || strings.HasPrefix(row[1], "false")
 	}
-	rows := TablesOf("README.md", readme)[0].Rows
+	rows := tablesOf("README.md", readme)[0].Rows
 	if len(rows) != len(wrong) {
 		t.Errorf("%d results in the README, %d in the errata", len(rows), len(wrong))
 	}

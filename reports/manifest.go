@@ -39,7 +39,7 @@ func (m Manifest) Markdown() string {
 	line("data", m.Data)
 	line("kernel", m.Kernel)
 	line("engine", m.Engine)
-	line("CPU", fmt.Sprintf("%s, %d cores, %s/%s", CPUModel(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH))
+	line("CPU", fmt.Sprintf("%s, %d cores, %s/%s", cpuModel(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH))
 	line("Go", runtime.Version())
 	line("commit", Commit())
 	if m.WallTime > 0 {
@@ -103,8 +103,8 @@ func CommitDate() string {
 	return ""
 }
 
-// CPUModel is the processor's name as the operating system gives it.
-func CPUModel() string {
+// cpuModel is the processor's name as the operating system gives it.
+func cpuModel() string {
 	text, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
 		return runtime.GOARCH

@@ -34,8 +34,8 @@ type NamedTable struct {
 	Rows    [][]string `json:"rows"`
 }
 
-// TablesOf lists the tables of a Markdown text in their order.
-func TablesOf(report string, source []byte) []NamedTable {
+// tablesOf lists the tables of a Markdown text in their order.
+func tablesOf(report string, source []byte) []NamedTable {
 	doc := markdown.Parser().Parse(text.NewReader(source))
 	heading := ""
 	count := map[string]int{}
@@ -135,7 +135,7 @@ func writePage(dir, page, source string) error {
 	if err := os.RemoveAll(folder); err != nil { // tables of an earlier page under headings that are gone
 		return fmt.Errorf("reports: %w", err)
 	}
-	for i, t := range TablesOf(page, []byte(source)) {
+	for i, t := range tablesOf(page, []byte(source)) {
 		if i == 0 {
 			if err := os.MkdirAll(folder, 0o755); err != nil {
 				return fmt.Errorf("reports: %w", err)
@@ -191,8 +191,8 @@ var escapeLaTeX = strings.NewReplacer(
 	"\r\n", " ", "\n", " ", "**", "",
 ).Replace
 
-// LaTeX renders the table for a document that uses the package booktabs.
-func (t *Table) LaTeX(caption, label string) string {
+// latex renders the table for a document that uses the package booktabs.
+func (t *Table) latex(caption, label string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\\begin{table}\n\\centering\n\\caption{%s}\n\\label{%s}\n\\begin{tabular}{l%s}\n\\toprule\n", escapeLaTeX(caption), label, strings.Repeat("r", len(t.Header)-1))
 	line := func(cells []string) {

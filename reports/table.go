@@ -9,7 +9,7 @@ import (
 	"github.com/olekukonko/tablewriter/tw"
 )
 
-// Table is a header and rows of equal length. Cells are plain text or inline
+// table is a header and rows of equal length. Cells are plain text or inline
 // Markdown; Markdown escapes what would break the table itself.
 type Table struct {
 	Header []string

@@ -163,8 +163,8 @@ func (c *table1Column) head() string {
 // exact reports whether the column is run as the paper does.
 func (c *table1Column) exact() bool { return len(c.Scaled) == 0 }
 
-// Table is Table 1: our test error, the spread over seeds, and the paper's.
-func (t *Table1) Table() *Table {
+// table is Table 1: our test error, the spread over seeds, and the paper's.
+func (t *Table1) table() *Table {
 	table := &Table{Header: []string{"method"}}
 	for i := range t.columns {
 		table.Header = append(table.Header, t.columns[i].head())
@@ -253,7 +253,7 @@ func (t *Table1) Markdown() string {
 	p("")
 	p("Top-1 test error in percent after the last epoch: ours; the paper's.")
 	p("")
-	p("%s", t.Table().Markdown())
+	p("%s", t.table().Markdown())
 	if len(t.Sentences) > 0 {
 		t.sentences(p)
 		t.ordering(p)
@@ -442,7 +442,7 @@ func (t *Table1) Write(dir string) error {
 	if err := t.saveFlips(dir); err != nil {
 		return err
 	}
-	if err := runfolder.WriteFile(filepath.Join(dir, "table1.tex"), []byte(t.LaTeX())); err != nil {
+	if err := runfolder.WriteFile(filepath.Join(dir, "table1.tex"), []byte(t.latex())); err != nil {
 		return err
 	}
 	return writePage(dir, table1Page, t.Markdown())
@@ -450,8 +450,8 @@ func (t *Table1) Write(dir string) error {
 
 const table1Page = "report.md"
 
-// LaTeX is Table 1 for a paper: the errors here with the paper's in brackets.
-func (t *Table1) LaTeX() string {
+// latex is Table 1 for a paper: the errors here with the paper's in brackets.
+func (t *Table1) latex() string {
 	table := t.Summary()
 	caption := "Top-1 test error in percent after the last epoch, in brackets that of Li et al. (2017), Table 1; preset " + t.Plan.Preset + "."
 	for i := range t.columns {
@@ -460,8 +460,8 @@ func (t *Table1) LaTeX() string {
 			break
 		}
 	}
-	return table.LaTeX(caption, "tab:tqn-"+t.Plan.Preset)
+	return table.latex(caption, "tab:tqn-"+t.Plan.Preset)
 }
 
 // Tables are the tables of the report as data.
-func (t *Table1) Tables() []NamedTable { return TablesOf(table1Page, []byte(t.Markdown())) }
+func (t *Table1) Tables() []NamedTable { return tablesOf(table1Page, []byte(t.Markdown())) }

@@ -59,7 +59,7 @@ func runStyles(configs []nets.Config) []Style {
 	taken := map[string]bool{}
 	others := 0
 	for i, c := range configs {
-		if s, ok := MethodStyle(c.Method); ok && !taken[c.Method] {
+		if s, ok := methodStyle(c.Method); ok && !taken[c.Method] {
 			styles[i], taken[c.Method] = s, true
 			continue
 		}
@@ -144,7 +144,7 @@ func testErrorOf(e nets.Epoch) float64  { return e.TestError }
 
 // epochAxis labels whole epochs and marks those after which the learning rate drops, where all runs share them.
 func epochAxis(p *Panel, runs ...nets.Run) {
-	Epochs(&p.X)
+	epochs(&p.X)
 	if len(runs) == 0 {
 		return
 	}

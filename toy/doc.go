@@ -6,6 +6,6 @@
 // The paper gives neither the noise of the gradient nor the box. Here the stochastic
 // gradient is f'(w) + Noise*z with z standard normal, and the box is [-3, 8].
 // Simulations use the update rules of package quantize; the noise of iteration t
-// is Normal(0) of (seed, StreamGradient, t), and SR rounds with Uniform(0) of (seed,
-// StreamRounding, t).
+// is Normal(0) of (seed, streamGradient, t), and SR rounds with Uniform(0) of (seed,
+// streamRounding, t).
 package toy

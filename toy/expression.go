@@ -53,8 +53,8 @@ func ParseExpression(text string) (Expression, error) {
 	return x, nil
 }
 
-// At returns the value and the derivative at w. It is an error if either is not finite.
-func (x Expression) At(w float64) (value, slope float64, err error) {
+// at returns the value and the derivative at w. It is an error if either is not finite.
+func (x Expression) at(w float64) (value, slope float64, err error) {
 	y, err := x.number(x.root, dual.Number{Real: w, Emag: 1})
 	if err == nil && (math.IsNaN(y.Real) || math.IsInf(y.Real, 0) || math.IsNaN(y.Emag) || math.IsInf(y.Emag, 0)) {
 		err = fmt.Errorf("at w = %g the value is %g and the derivative %g; want finite numbers", w, y.Real, y.Emag)

@@ -23,8 +23,8 @@ type Figure1Row struct {
 	RightGivenMove float64 `json:"right_given_move"`
 }
 
-// NewFigure1 computes the moves for the given learning rates.
-func NewFigure1(alphas []float64) Figure1 {
+// newFigure1 computes the moves for the given learning rates.
+func newFigure1(alphas []float64) Figure1 {
 	f := Figure1{Mean: 0.3, Sigma: 0.5}
 	g := markov.Gaussian{Mean: -f.Mean, Sigma: f.Sigma}
 	up, down := g.Shortfall(0), g.Excess(0)

@@ -65,13 +65,13 @@ func (p Problem) SRRow(alpha float64, iterations int, seed uint64) (Figure2Row, 
 func (p Problem) BCRow(alpha float64, iterations int, seed uint64) (Figure2Row, error) {
 	r := Figure2Row{Rule: quantize.BC.String(), Alpha: alpha}
 	if iterations > 0 {
-		r.Counts = p.Simulate(quantize.BC, alpha, iterations, seed)
+		r.Counts = p.simulate(quantize.BC, alpha, iterations, seed)
 	}
 	perStep := p.cellsPerStep(alpha)
 	var coarse []float64
 	for _, cells := range []int{perStep, 2 * perStep} {
 		// 1e-18 a step: what is left out is less than the rounding of the diagonal.
-		u, err := markov.BinaryConnect(p.Grid, p.Law, alpha, cells, 1e-18)
+		u, err := markov.BinaryConnect(p.Grid, p.law, alpha, cells, 1e-18)
 		if err != nil {
 			return r, fmt.Errorf("toy: %w", err)
 		}

@@ -27,8 +27,8 @@ type Figure3Half struct {
 // Figure3Eps is the eps of the mixing times in Figure 3.
 const Figure3Eps = 0.01
 
-// NewFigure3 computes the chain and its halved versions.
-func NewFigure3() (Figure3, error) {
+// newFigure3 computes the chain and its halved versions.
+func newFigure3() (Figure3, error) {
 	f := Figure3{Rates: [][]float64{{0, 0.4, 0.2}, {0.2, 0, 0.4}, {0.2, 0.2, 0}}}
 	c, err := markov.FromDense(f.Rates, 1)
 	if err != nil {

@@ -82,13 +82,13 @@ func NewProblem(delta, noise float64) (Problem, error) {
 	return Problem{g, noise}, nil
 }
 
-// Law returns the law of the stochastic gradient at w.
-func (p Problem) Law(w float64) markov.Law {
+// law returns the law of the stochastic gradient at w.
+func (p Problem) law(w float64) markov.Law {
 	return markov.Gaussian{Mean: Gradient(w), Sigma: p.Noise}
 }
 
 // SR returns stochastic rounding on the problem for package markov.
-func (p Problem) SR() markov.SR { return markov.OnGrid(p.Grid, p.Law) }
+func (p Problem) SR() markov.SR { return markov.OnGrid(p.Grid, p.law) }
 
 // Points returns the grid points.
 func (p Problem) Points() []float64 {

@@ -114,7 +114,7 @@ func (o Own) Run(ctx context.Context) (OwnResult, error) {
 	}
 	for i := range g.Len() {
 		w := g.Point(i)
-		v, s, err := o.Objective.At(w)
+		v, s, err := o.Objective.at(w)
 		if err != nil {
 			return r, err
 		}

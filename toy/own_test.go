@@ -22,8 +22,8 @@ func TestExpressionsHaveExactDerivatives(t *testing.T) {
 			continue
 		}
 		for _, w := range []float64{-1.7, -0.45, 0.6, 1.9} {
-			_, slope, err := x.At(w)
-			want := fd.Derivative(func(v float64) float64 { y, _, _ := x.At(v); return y }, w, &fd.Settings{Formula: fd.Central})
+			_, slope, err := x.at(w)
+			want := fd.Derivative(func(v float64) float64 { y, _, _ := x.at(v); return y }, w, &fd.Settings{Formula: fd.Central})
 			if err != nil || math.Abs(slope-want) > 1e-6*(1+math.Abs(want)) {
 				t.Errorf("%s at %g: slope %g, finite difference %g, %v", text, w, slope, want, err)
 			}
@@ -37,7 +37,7 @@ func TestEquation8AsAnExpression(t *testing.T) {
 		t.Fatal(err)
 	}
 	for w := -3.0; w <= 8; w += 0.125 {
-		v, s, err := x.At(w)
+		v, s, err := x.at(w)
 		if err != nil || math.Abs(v-Objective(w)) > 1e-12 || math.Abs(s-Gradient(w)) > 1e-12 {
 			t.Errorf("at %g: %g and %g, want %g and %g (%v)", w, v, s, Objective(w), Gradient(w), err)
 		}
@@ -71,7 +71,7 @@ func TestExpressionsThatAreNotUnderstood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := x.At(0); err == nil || !strings.Contains(err.Error(), "at w = 0") {
+	if _, _, err := x.at(0); err == nil || !strings.Contains(err.Error(), "at w = 0") {
 		t.Errorf("1/w at 0: %v", err)
 	}
 }

@@ -144,8 +144,8 @@ func Run(o Options) (Result, error) {
 	for _, w := range r.Points {
 		r.Objective = append(r.Objective, Objective(w))
 	}
-	r.Figure1 = NewFigure1([]float64{1, 0.5, 0.25})
-	if r.Figure3, err = NewFigure3(); err != nil {
+	r.Figure1 = newFigure1([]float64{1, 0.5, 0.25})
+	if r.Figure3, err = newFigure3(); err != nil {
 		return r.Result, err
 	}
 	if r.Limit, err = r.problem.limit(); err != nil {

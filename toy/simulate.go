@@ -9,24 +9,24 @@ import (
 
 // Streams of the noise, so that no two uses share a word.
 const (
-	StreamGradient uint32 = iota + 0x746f7901
-	StreamRounding
+	streamGradient uint32 = iota + 0x746f7901
+	streamRounding
 )
 
-// Simulate runs a rule of package quantize for the given number of iterations from
+// simulate runs a rule of package quantize for the given number of iterations from
 // Start and returns how often each grid point was the quantized weight (the iterate
 // under SR, Q_d of the stored weight under BC) at times 1..iterations. It is
 // the definition: quantize.Read, the gradient, quantize.Update, one iteration at
 // a time. SimulateSR is the fast loop for SR.
-func (p Problem) Simulate(rule quantize.Rule, alpha float64, iterations int, seed uint64) []int64 {
+func (p Problem) simulate(rule quantize.Rule, alpha float64, iterations int, seed uint64) []int64 {
 	p.check("Simulate", alpha, iterations)
 	noise := quantize.NewNoise(seed)
 	counts := make([]int64, p.Grid.Len())
 	w, read, step := []float64{Start}, []float64{0}, []float64{0}
 	for t := uint64(1); t <= uint64(iterations); t++ {
-		rounding := noise.At(StreamRounding, t)
+		rounding := noise.At(streamRounding, t)
 		quantize.Read(rule, p.Grid, read, w, rounding)
-		step[0] = alpha * (Gradient(read[0]) + p.Noise*noise.At(StreamGradient, t).Normal(0))
+		step[0] = alpha * (Gradient(read[0]) + p.Noise*noise.At(streamGradient, t).Normal(0))
 		quantize.Update(rule, p.Grid, w, step, rounding)
 		q := w[0]
 		if !rule.Discrete() {
@@ -113,8 +113,8 @@ func (p Problem) simulateSR(alpha float64, iterations int, seed uint64, block in
 	doubt := make([]float64, block) // how far x may be from what shift says
 	for t := 1; t <= iterations; t += block {
 		m := min(block, iterations-t+1)
-		uniforms(noise, StreamRounding, uint64(t), u[:m])
-		uniforms(noise, StreamGradient, uint64(t), v[:m])
+		uniforms(noise, streamRounding, uint64(t), u[:m])
+		uniforms(noise, streamGradient, uint64(t), v[:m])
 		for s, vs := range v[:m] {
 			b := &normalBounds[int(vs*buckets)]
 			shift[s], doubt[s] = spread*b.middle, spread*b.half+slack

@@ -26,7 +26,7 @@ func TestSimulateSRIsTheRule(t *testing.T) {
 		p := must(NewProblem(0.5, noise))
 		for _, alpha := range []float64{3, 1, 0.1, 0.015, 0.01, 0.001, 1e-6} {
 			for _, seed := range []uint64{1, 1 << 40} {
-				want := p.Simulate(quantize.SR, alpha, 20000, seed)
+				want := p.simulate(quantize.SR, alpha, 20000, seed)
 				if got := p.SimulateSR(alpha, 20000, seed); !slices.Equal(got, want) {
 					t.Errorf("noise %g, alpha %g, seed %d: counts %v, rule %v", noise, alpha, seed, got, want)
 				}
@@ -48,9 +48,9 @@ func TestUniformsAreQuantizes(t *testing.T) {
 	for _, step := range []uint64{0, 1, 1<<32 - 40, 1<<32 - 16, 1 << 32, 1<<40 + 5, 1<<64 - 100} {
 		for _, n := range []int{1, 15, 16, 17, 64, 99} {
 			u := make([]float64, n)
-			uniforms(noise, StreamGradient, step, u)
+			uniforms(noise, streamGradient, step, u)
 			for s, got := range u {
-				if want := noise.At(StreamGradient, step+uint64(s)).Uniform(0); got != want {
+				if want := noise.At(streamGradient, step+uint64(s)).Uniform(0); got != want {
 					t.Fatalf("step %d+%d: %v, want %v", step, s, got, want)
 				}
 			}

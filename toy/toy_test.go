@@ -51,7 +51,7 @@ func TestTrajectoriesAreFrozen(t *testing.T) {
 	if got := fmt.Sprintf("%x", hash(p.SimulateSR(0.1, 1_000_000, 1))); got != frozenSR {
 		t.Errorf("SR: %s, want %s", got, frozenSR)
 	}
-	if got := fmt.Sprintf("%x", hash(p.Simulate(quantize.BC, 0.1, 10_000, 1))); got != frozenBC {
+	if got := fmt.Sprintf("%x", hash(p.simulate(quantize.BC, 0.1, 10_000, 1))); got != frozenBC {
 		t.Errorf("BC: %s, want %s", got, frozenBC)
 	}
 }
@@ -130,7 +130,7 @@ func TestBCConcentratesAndSRDoesNot(t *testing.T) {
 }
 
 func TestFigure1And3(t *testing.T) {
-	f := NewFigure1([]float64{1, 0.1, 1e-6})
+	f := newFigure1([]float64{1, 0.1, 1e-6})
 	for i, row := range f.Rows[1:] {
 		if d := math.Abs(row.RightGivenMove - f.RightGivenMove); d > 1e-8 {
 			t.Errorf("row %d: P(right|moved) differs from its limit by %g", i, d)
@@ -139,7 +139,7 @@ func TestFigure1And3(t *testing.T) {
 			t.Errorf("row %d: P(right)/alpha is not constant", i)
 		}
 	}
-	g := must(NewFigure3())
+	g := must(newFigure3())
 	for _, h := range g.Chains {
 		if markov.TotalVariation(h.Stationary, g.Stationary) > 1e-15 {
 			t.Errorf("halving changes the stationary law to %v", h.Stationary)

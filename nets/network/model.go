@@ -31,7 +31,8 @@ const (
 	BatchNorm Kind = "batchnorm"
 	// ReLU is y = max(x, 0); its derivative at 0 is taken as 0.
 	ReLU Kind = "relu"
-	// MaxPool takes the maximum over Kernel x Kernel windows; padding never wins. The gradient goes to the first maximum.
+	// MaxPool takes the maximum over windows of Kernel x Kernel pixels. Padded pixels are never the maximum. The gradient goes
+	// to the first pixel of the window that has the largest value.
 	MaxPool Kind = "maxpool"
 	// GlobalAvgPool is the mean over H and W.
 	GlobalAvgPool Kind = "avgpool"
@@ -46,7 +47,7 @@ const (
 	Subsample Kind = "subsample"
 )
 
-// Layer is one layer of a model. Fields a kind does not use are zero.
+// Layer is one layer of a model. The fields that its kind does not use are zero.
 type Layer struct {
 	Kind Kind   `json:"kind"`
 	Name string `json:"name"`
@@ -62,7 +63,7 @@ type Layer struct {
 	Shortcut []Layer `json:"shortcut,omitempty"` // Residual; empty is the identity
 }
 
-// Model is a network as data: what is computed, not how.
+// Model describes a network as data: it says what is computed and leaves it to an [Engine] how.
 type Model struct {
 	Name    string  `json:"name"`
 	Input   Shape   `json:"input"`
@@ -94,7 +95,7 @@ type Param struct {
 }
 
 // RoleOf is the role of the tensor of that name in every model of [NewModel], or "" if no model has such a tensor: for files
-// that name their tensors and say nothing else of them.
+// that give the names of their tensors and say nothing else about them.
 func RoleOf(name string) Role {
 	layer, what, _ := strings.Cut(name, ".")
 	prefix, _, _ := strings.Cut(layer, "_")
@@ -114,7 +115,8 @@ func (p Param) Len() int {
 	return n
 }
 
-// fanOut is the number of outputs that an input goes into, without padding and stride: k*k*out of a convolution.
+// fanOut is the number of outputs that one input contributes to if padding and stride are left out of account. For a
+// k x k convolution it is k*k times the number of output channels.
 func (p Param) fanOut() int {
 	n := p.Shape[len(p.Shape)-1]
 	if p.Role == ConvWeight {
@@ -126,7 +128,8 @@ func (p Param) fanOut() int {
 // Trained reports whether the optimiser changes the tensor (running averages are state).
 func (p Param) Trained() bool { return p.Role != RunningMean && p.Role != RunningVar }
 
-// Binarised reports whether the quantised methods keep the tensor binary: all convolution weights, nothing else
+// Binarised reports whether the quantised methods keep the tensor binary. They do so with the weights of every convolution
+// and with no other tensor
 // (Section 6: "we only quantize the weights in the convolutional layers, but not linear layers").
 func (p Param) Binarised() bool { return p.Role == ConvWeight }
 
@@ -177,7 +180,7 @@ type Counts struct {
 	Binarised int `json:"binarised"` // tensors that the quantised methods binarise
 }
 
-// Counts counts parameters and arithmetic.
+// Counts counts the model's parameters and the multiply-adds of its two passes.
 func (m Model) Counts() Counts {
 	var c Counts
 	first := true
@@ -217,7 +220,7 @@ func (l Layer) MultAdds() int {
 	return 0
 }
 
-// Spec asks for a model.
+// Spec says which network [NewModel] builds and at which size.
 type Spec struct {
 	Net     string  `json:"net"`     // vgg9, vgg-bc, resnet56, wrn56-2 or resnet18
 	Input   Shape   `json:"input"`   // of one image
@@ -290,7 +293,7 @@ func NewModel(s Spec) (Model, error) {
 	return Model{Name: s.Net, Input: s.Input, Classes: s.Classes, Layers: b.layers}, nil
 }
 
-// builder appends layers, carrying the shape forward.
+// builder appends layers to a model and keeps the shape of the last one's output, which is the next one's input.
 type builder struct {
 	spec   Spec
 	at     Shape
@@ -325,7 +328,7 @@ func (b *builder) add(l Layer) {
 	b.layers = append(b.layers, l)
 }
 
-// window is the output size of a K-wide window moved by stride over n padded pixels.
+// window is the number of positions that a window has when it moves by stride over n pixels, padding included.
 func window(n, k, stride, pad int) int { return (n+2*pad-k)/stride + 1 }
 
 func (b *builder) conv(k, stride, out int) {
@@ -429,5 +432,5 @@ func (b *builder) resNet18() {
 	b.linear(b.spec.Classes, true)
 }
 
-// Known reports whether net names a model.
+// Known reports whether [NewModel] builds a network of that name.
 func Known(net string) bool { return slices.Contains(Nets(), net) }

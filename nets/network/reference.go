@@ -75,7 +75,7 @@ func (r *Reference) Step(x []float32, labels []int32, alpha float64, step uint64
 	return loss, nil
 }
 
-// update is Adam's step followed by the tensor's rule.
+// update moves a tensor by Adam's step and then applies the tensor's training rule to it.
 func (r *Reference) update(p Param, grad []float64, alpha float64, step uint64) {
 	w, m, v := r.state[p.Name], r.state[p.Name+FirstMoment], r.state[p.Name+SecondMoment]
 	c1 := 1 - math.Pow(AdamBeta1, float64(step))
@@ -100,7 +100,7 @@ func (r *Reference) update(p Param, grad []float64, alpha float64, step uint64) 
 		quantize.Update(r.hyper.Rule, quantize.Binary(), w, steps, draw)
 		return
 	}
-	// A training step draws one 32-bit word a weight, which is quantize's float32 rule.
+	// A training step draws one 32-bit word for each weight, because that is how quantize rounds float32 weights.
 	w32, s32 := make([]float32, len(w)), make([]float32, len(w))
 	for i := range w {
 		w32[i], s32[i] = float32(w[i]), float32(steps[i])
@@ -122,7 +122,7 @@ func (r *Reference) Evaluate(x []float32, labels []int32) (Loss, error) {
 }
 
 // gradients returns the loss of a training batch and the gradient of its MEAN cross entropy by parameter name, taken at
-// the weights of the rule. It moves the running averages, nothing else.
+// the weights that the rule gives to the forward pass. Of the state it changes only the running averages.
 func (r *Reference) gradients(x []float32, labels []int32) (Loss, map[string][]float64) {
 	grads := map[string][]float64{}
 	logits, back := r.forward(r.model.Layers, widen(x), len(labels), true, grads)
@@ -139,7 +139,8 @@ func widen(x []float32) []float64 {
 	return y
 }
 
-// crossEntropy is the sum of -log softmax(logits)[label] and the gradient of its mean: (softmax - onehot)/N.
+// crossEntropy returns the sum over the N images of -log softmax(logits)[label], and the gradient of the mean of these
+// losses with respect to the logits, which is (softmax - onehot)/N.
 func crossEntropy(logits []float64, labels []int32, classes int) (Loss, []float64) {
 	loss := Loss{Images: len(labels)}
 	d := make([]float64, len(logits))
@@ -218,12 +219,13 @@ func add(a, b []float64) []float64 {
 // at is the index of (n, i, j, c) in a tensor of images of shape s.
 func at(s Shape, n, i, j, c int) int { return ((n*s.H+i)*s.W+j)*s.C + c }
 
-// conv: y[n,i,j,o] = sum x[n, i*S+a-P, j*S+b-P, c] w[a,b,c,o].
+// conv computes the convolution y[n,i,j,o] = sum over a, b, c of x[n, i*S+a-P, j*S+b-P, c] w[a,b,c,o] with stride S and
+// padding P, where x is zero outside the image. The function it returns sums the gradients over the same terms.
 func (r *Reference) conv(l Layer, x []float64, n int, grads map[string][]float64) ([]float64, func([]float64) []float64) {
 	stored := r.state[l.Name+".weight"]
 	w := make([]float64, len(stored))
 	quantize.Read(r.hyper.Rule, quantize.Binary(), w, stored, quantize.Draw{})
-	// each calls f(y index, x index, w index) for every term of the sum.
+	// each calls f for every term of the sum, with the indices of the term's output, input and weight.
 	each := func(f func(iy, ix, iw int)) {
 		for img := range n {
 			for i := range l.Out.H {
@@ -258,7 +260,7 @@ func (r *Reference) conv(l Layer, x []float64, n int, grads map[string][]float64
 	}
 }
 
-// linear: y[n,o] = sum x[n,i] w[i,o] + bias[o].
+// linear computes y[n,o] = sum over i of x[n,i] w[i,o], and adds bias[o] if the layer has a bias.
 func (r *Reference) linear(l Layer, x []float64, n int, grads map[string][]float64) ([]float64, func([]float64) []float64) {
 	w, in, out := r.state[l.Name+".weight"], l.In.Len(), l.Out.C
 	y := make([]float64, n*out)
@@ -291,8 +293,9 @@ func (r *Reference) linear(l Layer, x []float64, n int, grads map[string][]float
 	}
 }
 
-// batchNorm: xhat = (x-mean)/s, s = sqrt(var+eps), y = gamma xhat + beta, mean and var per channel over M = N*H*W values.
-// Differentiating through mean and var:
+// batchNorm computes y = gamma xhat + beta with xhat = (x-mean)/s and s = sqrt(var+eps). Every channel has its own mean and
+// variance, which are taken over its M = N*H*W values. The gradients follow by differentiating through the mean and the
+// variance as well:
 //
 //	dx = gamma/s * (dy - mean(dy) - xhat*mean(dy*xhat)),  dgamma = sum dy*xhat,  dbeta = sum dy
 func (r *Reference) batchNorm(l Layer, x []float64, n int, train bool, grads map[string][]float64) ([]float64, func([]float64) []float64) {

@@ -32,8 +32,8 @@ type Engine struct {
 
 var _ nets.BlockEngine = (*Engine)(nil)
 
-// New returns an engine with zero state on a device of the client, or on several, which then share each batch's images. It is an
-// error if the batch does not divide by their number.
+// New returns an engine with zero state on one device of the client, or on several. Several devices share the images of each
+// batch, and New returns an error if the batch cannot be divided evenly among them.
 func New(c *pjrt.Client, devices []pjrt.Device, m network.Model, h network.Hyper, precision Precision) (*Engine, error) {
 	if h.Batch%len(devices) != 0 {
 		return nil, fmt.Errorf("xla: a batch of %d images cannot be shared equally by %d devices", h.Batch, len(devices))
@@ -142,7 +142,7 @@ func (e *Engine) Set(name string, src []float32) {
 	e.state[vector] = nil
 }
 
-// settle uploads what Set changed.
+// settle uploads the state vectors that Set has changed in the host's copy.
 func (e *Engine) settle() error {
 	for i, b := range e.state {
 		if b == nil {
@@ -155,7 +155,7 @@ func (e *Engine) settle() error {
 	return nil
 }
 
-// adopt makes results the new state; the old one was donated.
+// adopt makes the results of a program the new state. The program was given the old state's memory for them.
 func (e *Engine) adopt(results []*pjrt.Buffer) {
 	for i := range e.state {
 		e.state[i].Destroy()

@@ -8,8 +8,8 @@ import (
 	"tqn/quantize"
 )
 
-// Precision says how convolutions and matrix products are multiplied. Sums are
-// float32 always.
+// Precision says to which precision the factors of convolutions and matrix products are rounded. Their products
+// are added in float32 whatever the precision.
 type Precision string
 
 const (
@@ -48,7 +48,7 @@ type net struct {
 	gradients map[string]value // of the mean cross entropy, set by the backward pass
 }
 
-// back maps the gradient of a layer's output to that of its input.
+// back emits the gradient of a layer's input from the gradient of its output.
 type back func(dy value) value
 
 func (n *net) forward(layers []network.Layer, x value) (value, back) {
@@ -92,7 +92,7 @@ func (n *net) layer(l network.Layer, x value) (value, back) {
 	panic(fmt.Sprintf("xla: layer %s of unknown kind %q", l.Name, l.Kind))
 }
 
-// factor prepares an operand of a product.
+// factor rounds an operand of a product to bfloat16 if that is the precision; F32 and TF32 are requested of the product instead.
 func (n *net) factor(a value) value {
 	if n.precision == BF16 {
 		return n.convert(a, bf16)
@@ -108,14 +108,14 @@ func (n *net) request() string {
 	return "HIGHEST"
 }
 
-// conv: y = x * w, cross-correlation with stride S and padding P. The gradients are
-// convolutions again:
+// conv emits the convolution y = x * w (a cross-correlation) with stride S and padding P. The gradients are
+// convolutions too:
 //
 //	dx = conv(dy dilated by S and padded, w mirrored, channels exchanged)
 //	dw = conv(x with channels as batch, dy dilated by S as the kernel)
 //
-// with the exchange said in the dimension numbers, as JAX writes gradients: the pattern that XLA's GPU compiler turns into
-// the library's backward convolutions (TestConvolutionsAreTheLibrarys).
+// The dimension numbers of the operations say which axes are exchanged, as in the gradients that JAX writes. XLA's GPU compiler
+// recognises this pattern and calls its library's backward convolutions for it (TestConvolutionsAreTheLibrarys).
 func (n *net) conv(l network.Layer, x value) (value, back) {
 	w := n.weights[l.Name+".weight"]
 	batch, k, s := x.dims[0], l.Kernel, l.Stride
@@ -140,7 +140,7 @@ func (n *net) conv(l network.Layer, x value) (value, back) {
 	}
 }
 
-// linear: y[n,o] = sum over i of x[n,i] w[i,o], plus bias[o].
+// linear emits y[n,o] = sum over i of x[n,i] w[i,o], and adds bias[o] if the layer has a bias.
 func (n *net) linear(l network.Layer, x value) (value, back) {
 	batch, in, out := x.dims[0], l.In.Len(), l.Out.C
 	w := n.factor(n.weights[l.Name+".weight"])
@@ -160,8 +160,8 @@ func (n *net) linear(l network.Layer, x value) (value, back) {
 	}
 }
 
-// channelSum is the sum over (N,H,W) in float64: float32 along a row (at most W terms,
-// relative error W*2^-24), float64 from there on.
+// channelSum emits the sum of a channel's values over (N,H,W). It adds the W values of a row in float32, with a relative
+// error of at most W*2^-24, and the sums of the rows in float64.
 func (n *net) channelSum(a value) value {
 	if a.dims[2] > 1 {
 		return n.reduce("add", n.convert(n.reduce("add", a, 0, 2), f64), 0, 0, 1)
@@ -204,7 +204,7 @@ func (n *net) batchNorm(l network.Layer, x value) (value, back) {
 	}
 }
 
-// relu: y = max(x, 0), derivative 0 at 0.
+// relu emits y = max(x, 0) and takes its derivative at 0 as 0.
 func (n *net) relu(x value) (value, back) {
 	zero := n.like(x, 0)
 	y := n.max(x, zero)
@@ -256,7 +256,7 @@ func (n *net) globalAvgPool(l network.Layer, x value) (value, back) {
 	}
 }
 
-// subsample takes every Stride-th pixel and appends zero channels.
+// subsample keeps every Stride-th pixel in both directions and appends channels of zeros.
 func (n *net) subsample(l network.Layer, x value) (value, back) {
 	batch, s := x.dims[0], l.Stride
 	kept := min(l.In.C, l.Out.C)
@@ -292,12 +292,12 @@ func (n *net) crossEntropy(logits, labels value) (sum, wrong, gradient value) {
 	return sum, wrong, n.reshape(n.convert(gradient, f32), batch, 1, 1, classes)
 }
 
-// sign is Q_d on {-1,+1}: +1 from zero on.
+// sign emits the paper's deterministic rounding Q_d on the grid {-1,+1}: it is +1 for x >= 0 and -1 below.
 func (p *program) sign(w value) value {
 	return p.choose(p.compareConst("GE", w, 0), p.like(w, 1), p.like(w, -1))
 }
 
-// read gives the weights at which the gradient is taken, [quantize.Read].
+// read emits the weights at which the gradient is taken, as [quantize.Read] defines them.
 func (n *net) read(w value) value {
 	switch n.hyper.Rule {
 	case quantize.Float, quantize.R, quantize.SR:

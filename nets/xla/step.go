@@ -22,7 +22,7 @@ const (
 	stateVectors
 )
 
-// layout says where each tensor lies.
+// layout says where in the state vectors each tensor lies.
 type layout struct {
 	params []network.Param
 	vector []int // of params[i]: stateB, stateF or stateR
@@ -51,7 +51,7 @@ func newLayout(m network.Model) layout {
 	return l
 }
 
-// at finds a state tensor: its vector, offset and length.
+// at returns the vector that holds a state tensor, and the tensor's offset and length in it.
 func (l layout) at(name string) (vector, offset, n int, ok bool) {
 	for i, p := range l.params {
 		switch name {
@@ -76,7 +76,7 @@ func (n *net) unpack(l layout, b, f, r value) {
 	}
 }
 
-// pack is the concatenation of one vector's tensors.
+// pack concatenates the tensors of one vector in their order.
 func (n *net) pack(l layout, vector int, tensors map[string]value) value {
 	var parts []value
 	for i, p := range l.params {
@@ -91,7 +91,7 @@ func (n *net) pack(l layout, vector int, tensors map[string]value) value {
 	return n.concat(0, parts...)
 }
 
-// scalars are a step's inputs besides state and images, all scalars.
+// scalars are the inputs of a step other than state, images and labels.
 type scalars struct {
 	scale, c2            value    // f32: alpha/(1-beta1^t), 1/(1-beta2^t), as kernel.Adam computes them
 	stepLow, stepHigh    value    // ui32: the step's number t
@@ -146,15 +146,14 @@ func (n *net) update(l layout, state []value, gB, gF value, s scalars) []value {
 	return updated
 }
 
-// isFinite has the shape of a.
+// isFinite emits, for each entry of a, whether it is finite.
 func (p *program) isFinite(a value) value {
 	return p.emit(i1, a.dims, "stablehlo.is_finite %s : (%s) -> %s", a.id, a.tensor(), tensorOf(i1, a.dims))
 }
 
-// exact keeps a from being fused with what uses it: x*y+z rounds once where the processor
-// has a fused multiply-add and the compiler likes it, and twice on the CPU engine.
-// The bits go through an AND with a word of ones that is an argument of the program, so
-// that no compiler can see it does nothing.
+// exact keeps the compiler from fusing a with the operation that uses it: where it turns x*y+z into a fused multiply-add,
+// the result is rounded once, and the CPU engine rounds it twice. exact takes the bits of a through an AND with a word of
+// ones. That word is an argument of the program, so the compiler cannot see that the AND changes nothing.
 func (p *program) exact(a value, s scalars) value {
 	word, ones := ui32, s.allOnes32
 	if a.elem == f64 {
@@ -295,7 +294,7 @@ func stateArguments(l layout, donate bool) []argument {
 	return args
 }
 
-// words64 splits a ui64 scalar.
+// words64 splits a ui64 scalar into its low and its high 32-bit word.
 func (p *program) words64(a value) (low, high value) {
 	return p.convert(a, ui32), p.convert(p.shift("shift_right_logical", a, 32), ui32)
 }
@@ -339,7 +338,7 @@ func evaluateProgram(m network.Model, h network.Hyper, o Options) string {
 	})
 }
 
-// describe turns a status into the error of the step.
+// describe turns the status that a step ended with into the error that the step returns.
 func (l layout) describe(status int32, step uint64) error {
 	switch {
 	case status == statusFine:
