@@ -14,7 +14,8 @@ type Analysis struct {
 	States     int       `json:"states"`
 	Labels     []string  `json:"labels,omitempty"` // names of the states where the file gave them
 	Stationary []float64 `json:"stationary"`
-	// ErrorBound bounds the relative error of every entry of Stationary (CertifiedLaw).
+	// ErrorBound bounds the relative error of every entry of Stationary that is not
+	// too small for it; a note says if there are such entries (CertifiedLaw).
 	ErrorBound       *float64 `json:"error_bound"`
 	Gap              *float64 `json:"gap"`
 	GapError         *float64 `json:"gap_error"` // bound on |Gap - gap|
@@ -71,8 +72,9 @@ func (c *Chain) AnalyseContext(ctx context.Context, eps float64) (Analysis, erro
 		a.Notes = append(a.Notes, "several closed classes: the stationary laws are the mixtures of one law a class, and where the chain ends depends on its start")
 		return a, ctx.Err()
 	}
-	reversible := c.reversible(a.Stationary)
-	a.Reversible = &reversible
+	if reversible, known := c.reversible(a.Stationary); known {
+		a.Reversible = &reversible
+	}
 	if err := a.spectrum(ctx, c); err != nil {
 		return a, err
 	}
@@ -85,6 +87,7 @@ func (a *Analysis) laws(ctx context.Context, c *Chain) (closed int, err error) {
 	a.Irreducible = len(classes) == 1
 	a.Classes = make([]ClassLaw, len(classes))
 	var only ClassLaw
+	rare, below := 0, 0.0
 	for i, class := range classes {
 		a.Classes[i] = ClassLaw{States: class.States, Closed: class.Closed, Period: class.Period}
 		if class.Closed {
@@ -104,7 +107,15 @@ func (a *Analysis) laws(ctx context.Context, c *Chain) (closed int, err error) {
 			return closed, err
 		}
 		a.Classes[i].Law, a.Classes[i].ErrorBound = law.Law, &law.ErrorBound
+		for _, p := range law.Law {
+			if p < law.Covers {
+				rare, below = rare+1, max(below, law.Covers)
+			}
+		}
 		only = a.Classes[i]
+	}
+	if rare > 0 {
+		a.Notes = append(a.Notes, fmt.Sprintf("the bound on the relative error does not cover probabilities below %.2g: %d in number; zero stands for less than 5e-324", below, rare))
 	}
 	if closed == 1 {
 		a.Stationary, a.ErrorBound = spread(only.Law, Class{States: only.States}, c.n), only.ErrorBound

@@ -57,7 +57,8 @@ func (c *Chain) SpectralGap(ctx context.Context) (SpectralGap, error) {
 const gapStates = 700
 
 func (c *Chain) gap(ctx context.Context, v visits) (SpectralGap, error) {
-	if c.n <= exactGapStates && !c.reversible(v.pi) {
+	reversible, _ := c.reversible(v.pi)
+	if c.n <= exactGapStates && !reversible {
 		if g, ok := c.exactGap(); ok {
 			return g, nil
 		}
@@ -67,7 +68,7 @@ func (c *Chain) gap(ctx context.Context, v visits) (SpectralGap, error) {
 
 // eigenvectorGap encloses the gap by eigenvalues in floating point.
 func (c *Chain) eigenvectorGap(ctx context.Context, v visits) (SpectralGap, error) {
-	reversible := c.reversible(v.pi)
+	reversible, _ := c.reversible(v.pi)
 	if !reversible && c.n > gapStates {
 		return SpectralGap{}, fmt.Errorf("markov: the gap of a chain that is not reversible needs eigenvectors; %d states is the limit", gapStates)
 	}

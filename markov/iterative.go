@@ -36,7 +36,7 @@ func (c *Chain) iterative(ctx context.Context, best CertifiedLaw) (CertifiedLaw,
 // set (settle) and the law inside them is corrected (correct). It returns the best
 // law it met, whatever its bound.
 func (c *Chain) refine(ctx context.Context, x []float64) (CertifiedLaw, error) {
-	law := CertifiedLaw{ErrorBound: math.Inf(1), Method: "multilevel iteration"}
+	law := CertifiedLaw{ErrorBound: math.Inf(1), Method: "multilevel iteration", Covers: smallestNormal}
 	d := newCandidate(c, newLevel(c, x), x)
 	for round := range maxRounds {
 		if round > 0 && round%3 == 0 { // the levels of a law that is nearly right are good for its successors

@@ -18,12 +18,14 @@ var ErrUncertified = errors.New("markov: no stationary law with a certificate")
 // CertifiedLaw is a stationary law with a proven bound on its error.
 type CertifiedLaw struct {
 	Law []float64
-	// ErrorBound bounds |Law[x]/pi(x) - 1| for every x, pi the exact law of the
-	// chain with the given rates. Entries below 1e-200 of a chain with rates so far
-	// apart that products underflowed are right to that or to 1e-240, whichever is
-	// larger (joined); those below 2.3e-308, the smallest normal float64, to 5e-324.
+	// ErrorBound bounds |Law[x]/pi(x) - 1| for every x with Law[x] >= Covers, pi the
+	// exact law of the chain with the given rates.
 	ErrorBound float64
 	Method     string // dense, band, sparse or wide GTH, or multilevel
+	// Covers is 2.3e-308, the smallest normal float64: smaller entries are right to
+	// 5e-324. Where rates lie so far apart that products underflowed it is 1e-200:
+	// smaller entries are right to ErrorBound or to 1e-240, whichever is larger (joined).
+	Covers float64
 }
 
 // Stationary returns the stationary law pi, pi P = pi, of a chain with one closed
@@ -86,7 +88,7 @@ func (c *Chain) StationaryLaws() ([]ExtremeLaw, error) {
 func (c *Chain) classLaw(ctx context.Context, class Class) (CertifiedLaw, error) {
 	switch len(class.States) {
 	case 1:
-		return CertifiedLaw{[]float64{1}, 0, "one state"}, nil
+		return CertifiedLaw{[]float64{1}, 0, "one state", smallestNormal}, nil
 	case c.n:
 		return c.solve(ctx)
 	}
@@ -123,17 +125,30 @@ func (c *Chain) solve(ctx context.Context) (CertifiedLaw, error) {
 		return CertifiedLaw{}, ctx.Err()
 	case err != nil && !errors.Is(err, errNoDirect):
 		return CertifiedLaw{}, err
-	case err != nil || law.ErrorBound > CertifiedError:
+	case err != nil:
 		return c.iterative(ctx, law)
 	case law.ErrorBound > polishAbove && len(c.val) < 64*c.n && slices.Min(law.Law) > smallestLaw:
-		// The bound on elimination is that of the worst case: a few corrections
-		// show how right the law is, and better it.
-		d := c.rescaled()
-		polished, err := d.refine(ctx, slices.Clone(law.Law))
-		if err == nil && polished.ErrorBound < law.ErrorBound {
-			return CertifiedLaw{polished.Law, polished.ErrorBound, law.Method + ", corrected"}, nil
-		}
-		return law, err
+		return c.polish(ctx, law)
+	case law.ErrorBound > CertifiedError:
+		return c.iterative(ctx, law)
+	}
+	return law, nil
+}
+
+// polish corrects the law of an elimination: its bound is that of the worst case, a
+// few corrections show how right the law is, and better it.
+func (c *Chain) polish(ctx context.Context, law CertifiedLaw) (CertifiedLaw, error) {
+	d := c.rescaled()
+	polished, err := d.refine(ctx, slices.Clone(law.Law))
+	if ctx.Err() != nil {
+		return CertifiedLaw{}, ctx.Err()
+	}
+	if err == nil && polished.ErrorBound < law.ErrorBound {
+		polished.Method, polished.Covers = law.Method+", corrected", law.Covers
+		law = polished
+	}
+	if law.ErrorBound > CertifiedError {
+		return c.iterative(ctx, law)
 	}
 	return law, nil
 }
@@ -150,24 +165,24 @@ func (c *Chain) direct(ctx context.Context) (CertifiedLaw, error) {
 	n := c.n
 	switch {
 	case n == 1:
-		return CertifiedLaw{[]float64{1}, 0, "one state"}, nil
+		return CertifiedLaw{[]float64{1}, 0, "one state", smallestNormal}, nil
 	case below*above < n*n/16 && float64(n)*float64(below)*float64(above) < 1e11 && n*(below+above+1) < 1<<27:
 		if pi, tiny, ok := gthBand(c, below, above); ok && (!tiny || c.harmless(pi)) {
-			return CertifiedLaw{pi, errorBound(bandRoundings(n, below, above) + bandDepth(n, below, above)), "band GTH"}, nil
+			return CertifiedLaw{pi, errorBound(bandRoundings(n, below, above) + bandDepth(n, below, above)), "band GTH", covers(tiny)}, nil
 		}
 	case n <= 512 || n <= denseLimit && len(c.val) > n*n/16:
 		if pi, tiny, ok := gthScaled(c.denseRates(), n); ok && (!tiny || c.harmless(pi)) {
-			return CertifiedLaw{pi, errorBound(denseRoundings(n) + denseDepth(n)), "dense GTH"}, nil
+			return CertifiedLaw{pi, errorBound(denseRoundings(n) + denseDepth(n)), "dense GTH", covers(tiny)}, nil
 		}
 	}
 	if r, core, ok := c.eliminate(ctx); ok {
 		if pi, roundings, ok := r.law(n, core); ok && (!r.tiny || c.joined(pi)) {
-			return CertifiedLaw{pi, errorBound(roundings), "sparse GTH"}, nil
+			return CertifiedLaw{pi, errorBound(roundings), "sparse GTH", covers(r.tiny)}, nil
 		}
 	}
 	if n <= wideLimit {
 		if pi, ok := gthWide(c); ok {
-			return CertifiedLaw{pi, errorBound(wideRoundings(n) + wideDepth(n)), "wide GTH"}, nil
+			return CertifiedLaw{pi, errorBound(wideRoundings(n) + wideDepth(n)), "wide GTH", smallestNormal}, nil
 		}
 		return CertifiedLaw{}, errRange
 	}
@@ -179,6 +194,15 @@ const (
 	ownFlow      = 1e-20  // of the flow out of a state that its way to the likeliest state has at least
 	smallestFlow = 1e-280 // states with less flow out of them are too rare to matter
 )
+
+// covers is the smallest entry of a law that the bound on an elimination holds for;
+// tiny says that products underflowed.
+func covers(tiny bool) float64 {
+	if tiny {
+		return 1e-200
+	}
+	return smallestNormal
+}
 
 // joined reports whether underflows in an elimination with exits near one did no
 // harm: every state with a flow of at least smallestFlow is joined to the likeliest one

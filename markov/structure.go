@@ -13,26 +13,43 @@ const ReversibleTolerance = 1e-9
 
 // Reversible reports whether detailed balance holds: pi(x) q(x,y) = pi(y) q(y,x) for
 // all x, y, within ReversibleTolerance of the larger flow. It is ErrReducible if
-// there is no single stationary law.
+// there is no single stationary law, and an error where the law has entries below the
+// smallest normal float64, whose flows are not known.
 func (c *Chain) Reversible() (bool, error) {
 	pi, err := c.Stationary()
 	if err != nil {
 		return false, err
 	}
-	return c.reversible(pi), nil
+	is, known := c.reversible(pi)
+	if !known {
+		return false, errRange
+	}
+	return is, nil
 }
 
-func (c *Chain) reversible(pi []float64) bool {
+// reversible is known unless all flows that are known balance and others are not
+// known. Flows are compared with an exponent beside them, so that small rates do no harm.
+func (c *Chain) reversible(pi []float64) (is, known bool) {
+	known = true
 	for x := range c.n {
 		cols, vals := c.row(x)
 		for i, y := range cols {
-			there, back := pi[x]*vals[i], pi[y]*c.Rate(int(y), x)
-			if math.Abs(there-back) > ReversibleTolerance*max(there, back) {
-				return false
+			back := c.Rate(int(y), x)
+			switch {
+			case vals[i] == 0:
+			case back == 0:
+				return false, true
+			case pi[x] < smallestNormal || pi[y] < smallestNormal:
+				known = false
+			default:
+				ratio := toWide(pi[x]).mul(toWide(vals[i])).div(toWide(pi[y]).mul(toWide(back))).float64()
+				if max(ratio, 1/ratio)*(1-ReversibleTolerance) > 1 {
+					return false, true
+				}
 			}
 		}
 	}
-	return true
+	return known, known
 }
 
 // Conductance is the bottleneck ratio min over sets S with pi(S) <= 1/2 of

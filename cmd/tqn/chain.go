@@ -35,7 +35,8 @@ Fields are separated by commas, semicolons, tabs or blanks. A heading and a firs
 column may name the states. FILE - is standard input.
 
 Every probability of a law is right to the relative error printed beside it, which
-is proven and at most 1e-8; a law that cannot be proven is an error. A gap has as
+is proven and at most 1e-8; a law that cannot be proven is an error. A note counts
+the probabilities that are too small for that, as a rule below 2.3e-308. A gap has as
 many digits as its proven error leaves. The mixing time is that of equation (10):
 worst start, total variation, without a cap, for eps from 1e-300; it is exact up
 to 1e12 steps.`
