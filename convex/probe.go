@@ -10,23 +10,8 @@ import (
 // probeStream is the noise stream of Probe; runs use streams below it.
 const probeStream = 1<<32 - 1
 
-// Probe tests a problem's methods and constants at points random points of W (and
-// its vertices for small d) and returns an error that names the first failing
-// constant, the point, and the value that would be needed. What it tests, for
-// random x, y in W and every i:
-//
-//	gradient   central differences of F;  (1/m) sum grad f_i = grad F
-//	Mu         <grad F(x) - grad F(y), x - y> >= Mu|x-y|^2
-//	L          |grad F(x) - grad F(y)| <= L|x-y|
-//	L2         |grad F(x+h) - 2 grad F(x) + grad F(x-h)| <= L2|h|^2
-//	G          (1/m) sum |grad f_i(x)|^2 <= G^2
-//	Sup        F(x) <= Sup
-//	w*         w* in W and F(w*) <= F(x)
-//
-// The third follows from the Lipschitz Hessian by integrating twice. A passing
-// probe proves nothing; the derivation in each problem's comment does. Probe
-// catches the mistakes in it.
-func Probe(p Problem, seed uint64, points int) error {
+// wellStated returns an error if a problem's size, box, minimiser or constants cannot be right whatever its function is.
+func wellStated(p Problem) error {
 	d, m := p.Dim(), p.Terms()
 	lo, hi := p.Box()
 	c, best := p.Constants(), p.Minimiser()
@@ -47,6 +32,32 @@ func Probe(p Problem, seed uint64, points int) error {
 			return fmt.Errorf("convex: %s: the minimiser's coordinate %d is %g, outside W = [%g, %g]", p.Name(), k, x, lo, hi)
 		}
 	}
+	return nil
+}
+
+// Probe tests a problem's methods and constants at points random points of W (and
+// its vertices for small d) and returns an error that names the first failing
+// constant, the point, and the value that would be needed. What it tests, for
+// random x, y in W and every i:
+//
+//	gradient   central differences of F;  (1/m) sum grad f_i = grad F
+//	Mu         <grad F(x) - grad F(y), x - y> >= Mu|x-y|^2
+//	L          |grad F(x) - grad F(y)| <= L|x-y|
+//	L2         |grad F(x+h) - 2 grad F(x) + grad F(x-h)| <= L2|h|^2
+//	G          (1/m) sum |grad f_i(x)|^2 <= G^2
+//	Sup        F(x) <= Sup
+//	w*         w* in W and F(w*) <= F(x)
+//
+// The third follows from the Lipschitz Hessian by integrating twice. A passing
+// probe proves nothing; the derivation in each problem's comment does. Probe
+// catches the mistakes in it.
+func Probe(p Problem, seed uint64, points int) error {
+	if err := wellStated(p); err != nil {
+		return err
+	}
+	d, m := p.Dim(), p.Terms()
+	lo, hi := p.Box()
+	c, best := p.Constants(), p.Minimiser()
 	wrong := func(constant string, at []float64, stated, needed float64) error {
 		return fmt.Errorf("convex: %s: %w: %s = %g, but %g is needed at w = %v", p.Name(), errConstants, constant, stated, needed, at)
 	}

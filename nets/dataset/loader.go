@@ -242,13 +242,13 @@ func (l *Loader) fill() {
 func (l *Loader) image(dst []float32, img []uint8, epoch, i int) error {
 	s, a := l.set, l.o.Augment
 	d := l.noise.At(AugmentStream, uint64(epoch)<<32|uint64(i))
-	dy, dx, mirror := 0, 0, false
+	var to placement
 	if a.Pad > 0 {
-		dy = int(between(d.Bits(0), 0, int32(2*a.Pad))) - a.Pad
-		dx = int(between(d.Bits(1), 0, int32(2*a.Pad))) - a.Pad
+		to.dy = int(between(d.Bits(0), 0, int32(2*a.Pad))) - a.Pad
+		to.dx = int(between(d.Bits(1), 0, int32(2*a.Pad))) - a.Pad
 	}
 	if a.Flip {
-		mirror = d.Bits(2)&1 == 1
+		to.mirror = d.Bits(2)&1 == 1
 	}
 	if files, ok := l.split.(pictures); ok && l.o.Train {
 		p, err := files.picture(i)
@@ -260,39 +260,47 @@ func (l *Loader) image(dst []float32, img []uint8, epoch, i int) error {
 			lo, hi = testScale, testScale
 		}
 		short := float64(s.Width) * (lo + (hi-lo)*d.Uniform(2))
-		p.scaledCrop(img, s.Width, short, d.Uniform(3), d.Uniform(4), mirror)
-		dy, dx, mirror = 0, 0, false // done
+		p.scaledCrop(img, s.Width, short, d.Uniform(3), d.Uniform(4), to.mirror)
+		to = placement{} // scaledCrop has shifted and mirrored the picture
 	} else if err := l.split.Image(i, img); err != nil {
 		return err
 	}
-	normalise(dst, img, &l.stats, s.Height, s.Width, s.Channels, dy, dx, mirror)
+	l.normalise(dst, img, to)
 	return nil
+}
+
+// placement says how an image is shifted, in pixels, and whether it is mirrored.
+type placement struct {
+	dy, dx int
+	mirror bool
 }
 
 // normalise writes
 //
-//	dst[y][x][c] = (img[v][u][c] - mean[v][u][c]) / scale,  v = y+dy, u = x+dx,
+//	dst[y][x][c] = (img[v][u][c] - mean[v][u][c]) / scale,  v = y+to.dy, u = x+to.dx,
 //
-// with x replaced by width-1-x on the right where mirrored, and 0 where (v, u)
+// with x replaced by width-1-x on the right where to.mirror is set, and 0 where (v, u)
 // lies outside the image.
-func normalise(dst []float32, img []uint8, st *Statistics, height, width, channels, dy, dx int, mirror bool) {
+func (l *Loader) normalise(dst []float32, img []uint8, to placement) {
+	st := &l.stats
+	height, width, channels := l.set.Height, l.set.Width, l.set.Channels
 	var inverse [4]float32 // by channel
 	for c := range channels {
 		inverse[c] = 1 / st.Scale[c%len(st.Scale)]
 	}
 	for y := range height {
 		row := dst[y*width*channels:][:width*channels]
-		v := y + dy
+		v := y + to.dy
 		if v < 0 || v >= height {
 			clear(row)
 			continue
 		}
 		for x := range width {
 			u := x
-			if mirror {
+			if to.mirror {
 				u = width - 1 - x
 			}
-			u += dx
+			u += to.dx
 			out := row[x*channels:][:channels]
 			if u < 0 || u >= width {
 				clear(out)
