@@ -79,21 +79,6 @@ func FromRates(n int, rates []Rate, alpha float64) (*Chain, error) {
 	return fromCSR(n, ptr, col, val, alpha)
 }
 
-// FromCSR is FromRates for rows already compressed: row x holds the columns
-// col[ptr[x]:ptr[x+1]] with rates val[...], in any order. The slices are copied.
-func FromCSR(n int, ptr []int, col []int, val []float64, alpha float64) (*Chain, error) {
-	if len(ptr) != n+1 || len(col) != len(val) || n < 0 || len(ptr) > 0 && (ptr[0] != 0 || ptr[n] != len(col)) {
-		panic("markov: FromCSR: lengths do not describe compressed rows")
-	}
-	rates := make([]Rate, 0, len(col))
-	for x := range n {
-		for i := ptr[x]; i < ptr[x+1]; i++ {
-			rates = append(rates, Rate{x, col[i], val[i]})
-		}
-	}
-	return FromRates(n, rates, alpha)
-}
-
 // FromDense is FromRates for a square matrix; the diagonal is ignored because
 // it follows from the off-diagonal entries.
 func FromDense(q [][]float64, alpha float64) (*Chain, error) {

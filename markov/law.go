@@ -35,7 +35,7 @@ var (
 	_ Law = Density{}
 )
 
-// Discrete is a law on finitely many values. Make it with NewDiscrete or Empirical.
+// Discrete is a law on finitely many values. Make it with NewDiscrete.
 type Discrete struct {
 	value, prob []float64 // increasing values, probabilities that sum to one
 }
@@ -78,15 +78,6 @@ func NewDiscrete(value, weight []float64) (Discrete, error) {
 		d.value[k], d.prob[k] = value[i], weight[i]/sum
 	}
 	return d, nil
-}
-
-// Empirical returns the law of a sample: each value with probability 1/len(sample).
-func Empirical(sample []float64) (Discrete, error) {
-	w := make([]float64, len(sample))
-	for i := range w {
-		w[i] = 1
-	}
-	return NewDiscrete(sample, w)
 }
 
 // Point returns the law of a gradient without noise.

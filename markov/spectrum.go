@@ -154,12 +154,6 @@ func (c *Chain) gapOf(mu complex128) float64 {
 	return (2*re - re*re - im*im) / (1 + math.Hypot(1-re, im))
 }
 
-// RelaxationTime returns 1/Gap, in steps.
-func (c *Chain) RelaxationTime() (float64, error) {
-	g, err := c.Gap()
-	return 1 / g, err
-}
-
 // Kemeny returns Kemeny's constant, in steps: the expected number of steps from
 // any state to a state drawn from pi (counting zero if it is the start), which
 // does not depend on the start (J. Kemeny, J. Snell, Finite Markov Chains, 1960,
