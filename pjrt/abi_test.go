@@ -2,8 +2,8 @@ package pjrt
 
 import (
 	"bufio"
+	"embed"
 	"fmt"
-	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -11,6 +11,11 @@ import (
 
 // Headers of which a C compiler printed sizes and offsets (testdata/abi-*.txt).
 var headers = []string{"testdata/abi-0.81.txt", "testdata/abi-0.98.txt", "testdata/abi-0.114.txt"}
+
+// The compiled test holds them, so that it runs in any folder.
+//
+//go:embed testdata/abi-*.txt
+var tables embed.FS
 
 // What [Target] needs stands in the last table only; the C rules forbid that it was otherwise before.
 var targetOnly = []string{"PJRT_Executable_OptimizedProgram_Args", "PJRT_TopologyDescription_Create_Args", "PJRT_TopologyDescription_Destroy_Args", "PJRT_Compile_Args",
@@ -57,7 +62,7 @@ var functions = map[string]int{
 // Go struct must be at least as large.
 func TestABI(t *testing.T) {
 	for i, header := range headers {
-		f, err := os.Open(header)
+		f, err := tables.Open(header)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -26,10 +26,12 @@ var wheels = []string{
 }
 
 // Find returns the path of the plug-in to use: flag if it is not empty, else the
-// environment variable [EnvPlugin], else the first plug-in of an installed Python
-// wheel, looked for in the active virtual environment ($VIRTUAL_ENV, $CONDA_PREFIX),
-// then in the user's and the system's site-packages. It is an error wrapping
-// [ErrNoPlugin] if there is none.
+// environment variable [EnvPlugin], else the first plug-in of an installed Python wheel. It looks where the
+// interpreter that [EnvPython] names imports from, if the variable is set (it is an error if that interpreter does
+// not answer); then in the active virtual environment ($VIRTUAL_ENV, $CONDA_PREFIX) and
+// the user's and the system's site-packages; then where python3 and python on PATH import from. The
+// interpreters are run, each for a few seconds at most, only when nothing before them gave a plug-in. It is an
+// error wrapping [ErrNoPlugin] if there is none.
 func Find(flag string) (string, error) {
 	if !built {
 		_, err := dlopen(flag)
@@ -41,10 +43,34 @@ func Find(flag string) (string, error) {
 	if path := os.Getenv(EnvPlugin); path != "" {
 		return path, nil
 	}
+	if python := os.Getenv(EnvPython); python != "" {
+		folders, err := pythonFolders(python)
+		if err != nil {
+			return "", fmt.Errorf("pjrt: looking for a plug-in: %s (%s names the interpreter)", err, EnvPython)
+		}
+		if found := Installed(folders); len(found) > 0 {
+			return found[0], nil
+		}
+	}
 	if found := Installed(sitePackages()); len(found) > 0 {
 		return found[0], nil
 	}
-	return "", fmt.Errorf("pjrt: %w found: %s", ErrNoPlugin, install)
+	var asked []string
+	for _, python := range onPath() {
+		folders, err := pythonFolders(python)
+		if err != nil {
+			asked = append(asked, err.Error())
+			continue
+		}
+		if found := Installed(folders); len(found) > 0 {
+			return found[0], nil
+		}
+		asked = append(asked, python+" has none")
+	}
+	if asked == nil {
+		asked = []string{"no python3 or python is on PATH"}
+	}
+	return "", fmt.Errorf("pjrt: %w found (%s): %s", ErrNoPlugin, strings.Join(asked, "; "), install)
 }
 
 // Installed returns the plug-ins below the given site-packages folders, best
@@ -82,12 +108,19 @@ func sitePackages() []string {
 	roots = append(roots, "/usr/local", "/usr")
 	var folders []string
 	for _, root := range roots {
-		for _, pattern := range []string{"lib/python3*/site-packages", "lib/python3*/dist-packages", "lib64/python3*/site-packages", "lib/python3/dist-packages"} {
-			matches, _ := filepath.Glob(filepath.Join(root, pattern)) // the pattern is a constant and well formed, unless the root has a bracket in it: then nothing is found there
-			slices.Sort(matches)
-			slices.Reverse(matches) // the newest Python first
-			folders = append(folders, matches...)
-		}
+		folders = append(folders, below(root)...)
+	}
+	return folders
+}
+
+// below returns the folders of packages of the Python installed at a prefix, the newest Python's first.
+func below(root string) []string {
+	var folders []string
+	for _, pattern := range []string{"lib/python3*/site-packages", "lib/python3*/dist-packages", "lib64/python3*/site-packages", "lib/python3/dist-packages"} {
+		matches, _ := filepath.Glob(filepath.Join(root, pattern)) // the pattern is a constant and well formed, unless the root has a bracket in it: then nothing is found there
+		slices.Sort(matches)
+		slices.Reverse(matches) // the newest Python first
+		folders = append(folders, matches...)
 	}
 	return folders
 }

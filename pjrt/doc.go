@@ -15,7 +15,13 @@
 // # Finding a plug-in
 //
 // [Find] looks at a path given by the user, then at TQN_PJRT_PLUGIN, then into
-// installed Python wheels.
+// installed Python wheels: those of the interpreter that TQN_PYTHON names, of the active
+// virtual environment, of the user and the system, and of the python3 and python on PATH.
+//
+// # What a plug-in logs and takes
+//
+// [Open] has XLA log errors only; TF_CPP_MIN_LOG_LEVEL=0 in the environment shows everything. XLA's CUDA
+// plug-in takes three quarters of a card's memory at its start unless told otherwise: see [Memory].
 //
 // # The binary
 //

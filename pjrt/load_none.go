@@ -4,6 +4,7 @@ package pjrt
 
 import (
 	"fmt"
+	"os/exec"
 	"runtime"
 )
 
@@ -17,3 +18,5 @@ func dlopen(string) (uintptr, error) {
 func dlsym(uintptr, string) (uintptr, error) { panic("pjrt: dlsym: not built") }
 
 func call(uintptr, ...uintptr) uintptr { panic("pjrt: call: not built") }
+
+func endWithChildren(*exec.Cmd) { panic("pjrt: endWithChildren: not built") }

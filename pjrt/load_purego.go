@@ -2,7 +2,12 @@
 
 package pjrt
 
-import "github.com/ebitengine/purego"
+import (
+	"os/exec"
+	"syscall"
+
+	"github.com/ebitengine/purego"
+)
 
 // built reports whether this binary can load shared libraries.
 const built = true
@@ -16,4 +21,10 @@ func dlsym(library uintptr, name string) (uintptr, error) { return purego.Dlsym(
 func call(fn uintptr, args ...uintptr) uintptr {
 	result, _, _ := purego.SyscallN(fn, args...)
 	return result
+}
+
+// endWithChildren makes the end of cmd's context the end of its children too: a python on PATH may be a shell script.
+func endWithChildren(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }

@@ -29,7 +29,8 @@ var plugins struct {
 }
 
 // Open loads the plug-in at path and initialises it; a plug-in already loaded by
-// this process is returned again. The error says what to install if the
+// this process is returned again. XLA then logs errors only, unless TF_CPP_MIN_LOG_LEVEL is set: Open sets it to 2
+// in this process's environment, and so in its children's. The error says what to install if the
 // file is missing, is no plug-in, or speaks another major version of the API.
 func Open(path string) (*Plugin, error) {
 	plugins.Lock()
@@ -41,6 +42,9 @@ func Open(path string) (*Plugin, error) {
 		if _, err := os.Stat(path); err != nil {
 			return nil, fmt.Errorf("pjrt: %w at %s: %s", ErrNoPlugin, path, install)
 		}
+	}
+	if err := quieten(); err != nil {
+		return nil, err
 	}
 	library, err := dlopen(path)
 	if err != nil {
@@ -80,6 +84,18 @@ func Open(path string) (*Plugin, error) {
 	}
 	plugins.loaded[path] = p
 	return p, nil
+}
+
+// envLogLevel is the variable from which XLA's libraries read, at their first line, the least severity that they log.
+const envLogLevel = "TF_CPP_MIN_LOG_LEVEL"
+
+// quieten keeps XLA's notes and warnings off the terminal, and its errors on it, unless the user chose a level.
+// [os.Setenv] reaches the C library's environment, which XLA reads, since purego hooks it as cgo does.
+func quieten() error {
+	if _, chosen := os.LookupEnv(envLogLevel); chosen {
+		return nil
+	}
+	return os.Setenv(envLogLevel, "2") // 0 notes, 1 warnings, 2 errors, 3 what ends the process
 }
 
 // checkVersion refuses API versions whose function table or structs differ from

@@ -17,6 +17,7 @@ import (
 type engineChoice struct {
 	engine, plugin, precision string
 	share                     int // devices that share a run's batches
+	memory                    pjrt.Memory
 
 	client func() (*pjrt.Client, error)
 }
@@ -32,15 +33,17 @@ func engineFlags(cmd *cobra.Command) *engineChoice {
 // pluginFlags declares --plugin and --precision, and completes --engine with its values.
 func (c *engineChoice) pluginFlags(cmd *cobra.Command, engines ...string) {
 	f := cmd.Flags()
-	f.StringVar(&c.plugin, "plugin", "", "the PJRT plug-in's .so; default: $"+pjrt.EnvPlugin+", or one found in an installed JAX wheel")
+	f.StringVar(&c.plugin, "plugin", "", "the PJRT plug-in's .so; default: $"+pjrt.EnvPlugin+", or one in an installed JAX wheel of $"+pjrt.EnvPython+", the active environment, the system or the python3 on PATH")
 	f.StringVar(&c.precision, "precision", "", "of products: f32 (default), bf16 or, with --engine pjrt, tf32")
 	f.IntVar(&c.share, "devices", 1, "with --engine pjrt: devices that share each batch's images")
+	f.Float64Var(&c.memory.Fraction, "memory-fraction", 0, "most of a card's memory that a CUDA plug-in takes, as the run needs it; 0: three quarters")
+	f.BoolVar(&c.memory.Preallocate, "preallocate", false, "a CUDA plug-in takes --memory-fraction of the card at its start")
 	for flag, values := range map[string][]string{"engine": engines, "precision": {"f32", "tf32", "bf16"}} {
 		if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 			panic(err) // a flag declared above
 		}
 	}
-	c.client = sync.OnceValues(func() (*pjrt.Client, error) { return xla.OpenClient(c.plugin) })
+	c.client = sync.OnceValues(func() (*pjrt.Client, error) { return xla.OpenClient(c.plugin, c.memory) })
 }
 
 // device is the plug-in's client, nil for the CPU's engine and where it cannot be started, which factory reports.
@@ -86,8 +89,8 @@ func (c *engineChoice) products() kernel.Precision {
 func (c *engineChoice) factory() (func(network.Model, network.Hyper) (network.Engine, error), error) {
 	switch c.engine {
 	case "cpu":
-		if c.plugin != "" || c.share > 1 {
-			return nil, fmt.Errorf("--plugin and --devices are for --engine pjrt")
+		if c.plugin != "" || c.share > 1 || c.memory != (pjrt.Memory{}) {
+			return nil, fmt.Errorf("--plugin, --devices, --memory-fraction and --preallocate are for --engine pjrt")
 		}
 		if _, err := kernel.ParsePrecision(c.precision); err != nil {
 			return nil, fmt.Errorf("--precision %s: the CPU's products are f32 or bf16", c.precision)

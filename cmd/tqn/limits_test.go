@@ -43,7 +43,8 @@ func TestFlagsHaveLimits(t *testing.T) {
 		"bench --net vgg9 --only vgg9", "bench --net vgg9 --rounds 3", "bench --net vgg9 --steps 3", "table1 run --image x --out " + dir, "table1 run --partition x --out " + dir,
 		"table1 run --time 1 --engine kubernetes --out " + dir, "table1 run --cpus 2 --out " + dir, "table1 run --name x --out " + dir, "table1 run --mount /x --engine slurm --out " + dir,
 		"verify --target y", "verify --drop y", "verify --categorical y", "verify --half 2", "verify --errata x --claim lemma1", "toy --json --formats svg",
-		"train --net vgg9 --dry-run --devices 2",
+		"train --net vgg9 --dry-run --devices 2", "train --net vgg9 --dry-run --memory-fraction 0.5", "bench --net vgg9 --preallocate", "table1 run --memory-fraction 0.5 --out " + dir,
+		"train --net vgg9 --dry-run --engine pjrt --memory-fraction 1.5", "train --net vgg9 --dry-run --engine pjrt --memory-fraction -1", "train --net vgg9 --dry-run --engine pjrt --memory-fraction NaN",
 	} {
 		if code, stdout, stderr := command(t, strings.Fields(line)...); code != exitUsage || stdout != "" {
 			t.Errorf("tqn %s: exit code %d, %q", line, code, stdout+stderr)

@@ -298,8 +298,8 @@ func (e *Engine) Close() error {
 	return nil
 }
 
-// OpenClient finds, loads and starts a PJRT plug-in, see [pjrt.Find].
-func OpenClient(plugin string) (*pjrt.Client, error) {
+// OpenClient finds, loads and starts a PJRT plug-in, see [pjrt.Find], which takes no more of a card than memory allows.
+func OpenClient(plugin string, memory pjrt.Memory) (*pjrt.Client, error) {
 	path, err := pjrt.Find(plugin)
 	if err != nil {
 		return nil, err
@@ -308,5 +308,9 @@ func OpenClient(plugin string) (*pjrt.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.NewClient(nil)
+	options, err := memory.Options(p)
+	if err != nil {
+		return nil, err
+	}
+	return p.NewClient(options)
 }

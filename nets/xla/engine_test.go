@@ -22,7 +22,26 @@ import (
 	"tqn/quantize"
 )
 
-var client = sync.OnceValues(func() (*pjrt.Client, error) { return OpenClient("") })
+var client = sync.OnceValues(func() (*pjrt.Client, error) { return OpenClient("", pjrt.Memory{}) })
+
+// TestOpenClientPassesMemoryOn: a CPU's plug-in has no card, so a limit of its memory is refused before it is started. The same
+// file under a CUDA plug-in's name is told what it may take even unasked: it then says that it knows no such options.
+func TestOpenClientPassesMemoryOn(t *testing.T) {
+	c := need(t)
+	if c.Platform != "cpu" {
+		t.Skipf("platform %s has a card's memory to limit", c.Platform)
+	}
+	if _, err := OpenClient(c.Plugin.Path, pjrt.Memory{Fraction: 0.5}); err == nil || !strings.Contains(err.Error(), "only CUDA plug-ins") {
+		t.Errorf("half of a card that is not there: %v", err)
+	}
+	cuda := filepath.Join(t.TempDir(), "xla_cuda_plugin.so")
+	if err := os.Symlink(c.Plugin.Path, cuda); err != nil {
+		t.Skip(err)
+	}
+	if _, err := OpenClient(cuda, pjrt.Memory{}); err == nil || !strings.Contains(err.Error(), "preallocate") && !strings.Contains(err.Error(), "memory_fraction") {
+		t.Errorf("a plug-in with a CUDA plug-in's name: %v; want its complaint about an option for memory", err)
+	}
+}
 
 // need skips the test where no plug-in is installed, unless TQN_REQUIRE_PJRT is set.
 func need(t testing.TB) *pjrt.Client {
