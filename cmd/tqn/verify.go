@@ -60,7 +60,7 @@ texts are named with --categorical or left out with --drop; missing values are r
 		Example: `  tqn verify
   tqn verify --claim theorem2 --claim corollary1 --json
   tqn verify --out report --formats png,pdf
-  tqn verify --data houses.csv --target price --delta 0.25,0.0625 --t 1000`,
+  tqn verify --data docs/samples/houses.csv --target price --delta 0.25,0.0625 --t 1000`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.errata != "" {
