@@ -72,6 +72,9 @@ func ownMarkdown(r toy.OwnResult, m Manifest) string {
 	w("![Entropy, best basin and excess against the learning rate](contrast.png)\n")
 	w("%s", contrastTable(r.Rows, "best basin").Markdown())
 	w("%s", contrastNote)
+	if r.Note != "" {
+		w("%s\n", r.Note)
+	}
 	w("The best basin holds the grid points from which steps to the lower neighbour end at the smallest value.\n")
 	w("## Manifest\n")
 	w("%s", m.Markdown())

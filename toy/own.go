@@ -1,9 +1,12 @@
 package toy
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -66,7 +69,7 @@ type Own struct {
 	Noise     NoiseLaw
 	Delta     float64
 	Box       [2]float64
-	Alphas    []float64 // learning rates at which SR and BinaryConnect (BC) are compared
+	Alphas    []float64 // learning rates at which SR and BinaryConnect (BC) are compared, from large to small
 
 	// Progress, if not nil, is told the number of finished learning rates and their total.
 	Progress func(done, total int)
@@ -88,6 +91,7 @@ type OwnResult struct {
 	Global    float64    `json:"limit_global_mass"`
 	Rows      []Contrast `json:"rows"`
 	Laws      []OwnLaws  `json:"laws"`
+	Note      string     `json:"note,omitempty"` // which learning rates have no answer, and why
 }
 
 // OwnLaws are the stationary laws at one learning rate.
@@ -112,6 +116,8 @@ func (o Own) Run(ctx context.Context) (OwnResult, error) {
 	if len(o.Alphas) == 0 {
 		return r, fmt.Errorf("toy: no learning rate")
 	}
+	o.Alphas = slices.Clone(o.Alphas)
+	slices.SortFunc(o.Alphas, func(a, b float64) int { return cmp.Compare(b, a) })
 	for i := range g.Len() {
 		w := g.Point(i)
 		v, s, err := o.Objective.at(w)
@@ -147,6 +153,11 @@ func (o Own) Run(ctx context.Context) (OwnResult, error) {
 			return r, err
 		}
 		row, laws, err := o.at(alpha, r, sr, g, law)
+		if k > 0 && (errors.Is(err, markov.ErrUncertified) || errors.Is(err, markov.ErrReducible)) {
+			// Smaller learning rates make the moves between basins rarer still.
+			r.Note = fmt.Sprintf("From alpha = %g on BC's law has no certificate: its moves over the barriers between basins are too rare to be told from rounding errors. More noise or larger learning rates have one.", alpha)
+			break
+		}
 		if err != nil {
 			return r, fmt.Errorf("toy: alpha = %g: %w", alpha, err)
 		}

@@ -152,3 +152,30 @@ func TestOwnProblemChecksTheAssumption(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Where BC hardly ever crosses a barrier its law has no certificate: the larger learning rates are answered and the note says
+// from where on there is no answer.
+func TestOwnProblemEndsWhereNoLawIsCertified(t *testing.T) {
+	if testing.Short() {
+		t.Skip("iterates for some seconds before it gives up")
+	}
+	x, err := ParseExpression("w*w + 2*cos(5*w)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Own{Objective: x, Noise: NoiseLaw{"normal", 1}, Delta: 0.5, Box: [2]float64{-3, 3}, Alphas: []float64{0.02, 0.2}}
+	r, err := o.Run(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Rows) == 2 && r.Note == "" {
+		t.Skip("every law has a certificate now")
+	}
+	if len(r.Rows) != 1 || r.Rows[0].Alpha != 0.2 || !strings.Contains(r.Note, "alpha = 0.02") {
+		t.Errorf("%d rows, note %q", len(r.Rows), r.Note)
+	}
+	o.Alphas = []float64{0.02}
+	if _, err := o.Run(context.Background()); err == nil {
+		t.Error("no answer at all, and no error")
+	}
+}

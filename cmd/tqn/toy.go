@@ -177,6 +177,11 @@ func (e *env) ownProblem(ctx context.Context, own ownFlags, o toy.Options, out s
 			return err
 		}
 	}
+	if r.Note != "" {
+		if _, err := fmt.Fprintln(e.stdout, r.Note); err != nil {
+			return err
+		}
+	}
 	_, err = fmt.Fprintf(e.stdout, "report: %s\n", filepath.Join(out, "own.md"))
 	return err
 }
