@@ -158,6 +158,8 @@ func (l *layout) draw(page draw.Canvas) {
 			upper := top - vg.Length(i/l.cols)*l.figure.Height
 			cell := draw.Canvas{Canvas: page.Canvas, Rectangle: vg.Rectangle{
 				Min: vg.Point{X: left, Y: upper - l.figure.Height}, Max: vg.Point{X: left + l.panel + l.keys[col], Y: upper}}}
+			// A title is centred above the data, to the right of the labels of the vertical axis.
+			p.Title.Text = strings.Join(wrap(strings.ReplaceAll(p.Title.Text, "\n", " "), p.Title.TextStyle, l.panel-20*vg.Millimeter), "\n")
 			p.Draw(draw.Crop(cell, margin, -l.keys[col]-2*margin, 1.5*margin, -1.5*margin))
 			if l.strip == nil {
 				legendOf(p.keys).Draw(draw.Crop(cell, l.panel-1*vg.Millimeter, 0, 1.5*margin, -10*vg.Millimeter))

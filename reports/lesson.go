@@ -30,7 +30,9 @@ type lesson struct {
 	Here, Paper map[string]string // test errors in percent by method; "" where there is none
 	Changed     string            // share of convolution signs that BC changed
 	ChangedSR   string
-	Count       int
+	Count       int // statements that are false as printed
+	Results     int // results that they belong to
+	All         int // results of the paper
 	False       string
 }
 
@@ -180,12 +182,20 @@ func (l *lesson) readErrata(docs fs.FS) error {
 		return err
 	}
 	var names []string
+	wrong := map[string]bool{} // by result: "Theorem 4, Q_d" is one of Theorem 4's statements
 	for i, p := range printed {
+		result, _, _ := strings.Cut(statements[i], ",")
+		wrong[result] = wrong[result] || strings.HasPrefix(p, "false")
 		if strings.HasPrefix(p, "false") {
 			names = append(names, statements[i])
 		}
 	}
-	l.Count, l.False = len(names), strings.Join(names, "; ")
+	l.Count, l.False, l.All = len(names), strings.Join(names, "; "), len(wrong)
+	for _, is := range wrong {
+		if is {
+			l.Results++
+		}
+	}
 	return nil
 }
 
