@@ -58,7 +58,7 @@ func TestUniformsAreQuantizes(t *testing.T) {
 	}
 }
 
-// BenchmarkSimulateSR is the speed of issue 4: iterations per second on one core.
+// BenchmarkSimulateSR measures the speed: iterations per second on one core.
 func BenchmarkSimulateSR(b *testing.B) {
 	p := must(NewProblem(0.5, 4))
 	for _, alpha := range []float64{1, 0.1, 0.01, 0.001} {
