@@ -33,9 +33,17 @@ func joinKernels(so, kernel string, allowed bool) (string, error) {
 	}
 	for _, u := range used {
 		if !allowed && !roundsLike(u, kernel) {
-			return so, fmt.Errorf("%w (%s) than this process has (%s): their sums round differently; set %s=%s if this machine has it, or allow it with tqn train --kernel-change, and the result will name both",
-				ErrOtherKernel, so, kernel, dispatch.Variable, used[len(used)-1])
+			return so, fmt.Errorf("%w (%s) than this process has (%s): their sums round differently; %s, or allow it with tqn train --kernel-change, and the result will name both",
+				ErrOtherKernel, so, kernel, sameKernel(used[len(used)-1]))
 		}
 	}
 	return so + kernelSeparator + kernel, nil
+}
+
+// sameKernel says how a process gets the kernel that a run was begun with.
+func sameKernel(kernel string) string {
+	if strings.HasPrefix(kernel, "pjrt") {
+		return "go on with --engine pjrt and the plug-in named there"
+	}
+	return fmt.Sprintf("set %s=%s if this machine has it", dispatch.Variable, kernel)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"tqn/nets"
@@ -12,7 +13,7 @@ import (
 )
 
 // TestRunMovesBetweenEngines stops a run on one engine and continues it in the same folder on the other, both
-// ways round.
+// ways round. Their sums round differently, so the run goes on only where that is allowed, and its result names both.
 func TestRunMovesBetweenEngines(t *testing.T) {
 	c := need(t)
 	device := func(m network.Model, h network.Hyper) (network.Engine, error) {
@@ -36,9 +37,19 @@ func TestRunMovesBetweenEngines(t *testing.T) {
 			t.Fatalf("first engine %d: %v; want an interruption", first, err)
 		}
 		stop()
-		r, err := nets.Train(context.Background(), config, nets.Where{Dir: dir, NewEngine: engines[1-first]})
+		second := nets.Where{Dir: dir, NewEngine: engines[1-first]}
+		if _, err := nets.Train(context.Background(), config, second); !errors.Is(err, nets.ErrOtherKernel) {
+			t.Fatalf("second engine %d without leave to change kernels: %v; want nets.ErrOtherKernel", 1-first, err)
+		} else if hint := []string{"set TQN_KERNEL=", "--engine pjrt"}[first]; !strings.Contains(err.Error(), hint) {
+			t.Errorf("second engine %d: %v; want the way back, %q", 1-first, err, hint)
+		}
+		second.KernelChange = true
+		r, err := nets.Train(context.Background(), config, second)
 		if err != nil {
 			t.Fatalf("second engine %d: %v", 1-first, err)
+		}
+		if !strings.Contains(r.Kernel, "pjrt") || !strings.Contains(r.Kernel, "+") {
+			t.Errorf("second engine %d: the result names kernel %q, not both", 1-first, r.Kernel)
 		}
 		if r.Steps != 15 || len(r.Epochs) != 3 || r.TestError <= 0 || r.TestError >= 100 {
 			t.Errorf("second engine %d: %d steps, %d epochs, test error %v", 1-first, r.Steps, len(r.Epochs), r.TestError)
