@@ -105,6 +105,8 @@ func loadState(engine network.Engine, dir string, config Config, set *dataset.Se
 		return path, fmt.Errorf("nets: %s: trained on other data (%s, now %s)", dir, result.DataChecksum, set.Checksum)
 	case result.WeightHash != hash:
 		return path, fmt.Errorf("nets: %s: SHA-256 %.12s, but result.json says %.12s: these are not the run's weights", path, hash, result.WeightHash)
+	case !result.Sealed && o.Warn != nil:
+		o.Warn(fmt.Sprintf("%s: result.json is of an earlier version and has no hash of itself: damage to it may go unseen", dir))
 	}
 	return path, nil
 }

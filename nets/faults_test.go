@@ -8,8 +8,10 @@ import (
 	"errors"
 	"io/fs"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -272,35 +274,127 @@ func TestChangedWeightsAreRefused(t *testing.T) {
 	}
 }
 
-// Every bit of both files counts: whichever is flipped, eval refuses the file or (the result is another error) cannot read it.
-func TestEveryBitOfTheWeightsCounts(t *testing.T) {
+// Every bit of a finished run's files counts. Whichever is flipped, each command that reads the file refuses it, or says that it uses
+// another one, or finds what it found before (as where white space has changed).
+func TestEveryBitOfAFinishedRunCounts(t *testing.T) {
 	c := tiny(t)
+	c.Method = "bc"
 	dir := t.TempDir()
 	train(t, c, Where{Dir: dir})
-	flips := 0
-	for which, name := range map[string]string{"full": weightsName, "packed": packedName} {
-		path := filepath.Join(dir, name)
-		whole := read(t, path)
-		stride := 8 * len(whole) / 150
-		if testing.Short() {
-			stride *= 8
+	type found struct {
+		run       Run
+		again     Result
+		evaluated [3]EvalResult
+	}
+	// look is what all readers say; warned tells that one of them has warned.
+	look := func() (f found, refused int, warned bool) {
+		count := func(err error) {
+			if err != nil {
+				refused++
+			}
 		}
-		for bit := 0; bit < 8*len(whole); bit += stride {
+		warn := func(string) { warned = true }
+		var err error
+		f.run, err = ReadRun(dir)
+		count(err)
+		f.again, err = Train(t.Context(), c, Where{Dir: dir, Warn: warn, NewEngine: func(network.Model, network.Hyper) (network.Engine, error) {
+			return nil, errors.New("a finished run is not trained again")
+		}})
+		count(err)
+		for i, which := range []string{"checkpoint", "full", "packed"} {
+			f.evaluated[i], err = Eval(dir, EvalOptions{Weights: which, Threads: 1, Warn: warn})
+			count(err)
+		}
+		return f, refused, warned
+	}
+	before, refused, warned := look()
+	if refused > 0 || warned || !before.again.Sealed {
+		t.Fatalf("the whole run: %d readers refuse it (warned: %v), sealed: %v", refused, warned, before.again.Sealed)
+	}
+	names, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(names) != 9 {
+		t.Fatalf("files %v (%v)", names, err)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	flips := 36 // of each of nine files
+	if testing.Short() {
+		flips = 6
+	}
+	for _, path := range names {
+		whole := read(t, path)
+		same := 0
+		for range flips {
+			bit := random.IntN(8 * len(whole))
 			b := slices.Clone(whole)
 			b[bit/8] ^= 1 << (bit % 8)
 			if err := os.WriteFile(path, b, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			if e, err := Eval(dir, EvalOptions{Weights: which, Threads: 1}); err == nil {
-				t.Errorf("%s: bit %d flipped: test error %g", name, bit, e.Loss.Error())
+			after, refused, warned := look()
+			switch {
+			case refused > 0 || warned:
+			case reflect.DeepEqual(before, after):
+				same++
+			default:
+				t.Errorf("%s: bit %d of %d is flipped, and nobody says so:\n%+v\n%+v", path, bit, 8*len(whole), before, after)
 			}
-			flips++
 		}
+		t.Logf("%s: %d of %d flips change nothing that is read, the others are refused or named", filepath.Base(path), same, flips)
 		if err := os.WriteFile(path, whole, 0o644); err != nil {
 			t.Fatal(err)
 		}
+		unused := []string{"manifest.json", "lock", checkpointOlder} // by these readers, while the others are whole
+		if same == flips && !slices.Contains(unused, filepath.Base(path)) {
+			t.Errorf("%s: no flip was seen", path)
+		}
 	}
-	t.Logf("%d flips refused", flips)
+}
+
+// A result of an earlier version, without a hash of itself, is read as before, and whoever relies on it is told.
+func TestResultsWithoutAHashAreRead(t *testing.T) {
+	c := tiny(t)
+	dir := t.TempDir()
+	r := train(t, c, Where{Dir: dir})
+	for _, name := range []string{"result.json", "metrics.jsonl"} {
+		path := filepath.Join(dir, name)
+		var plain []byte
+		for line := range bytes.Lines(read(t, path)) {
+			if name == "metrics.jsonl" {
+				body, sealed, err := runfolder.Unseal(line)
+				if err != nil || !sealed {
+					t.Fatalf("%s: %v, %v", line, sealed, err)
+				}
+				plain = append(append(plain, body...), '\n')
+			}
+		}
+		if name == "result.json" {
+			var err error
+			if plain, err = json.MarshalIndent(r, "", " "); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(path, plain, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run, err := ReadRun(dir)
+	if err != nil || run.Result.Sealed || run.Result.WeightHash != r.WeightHash {
+		t.Errorf("%+v, %v", run.Result, err)
+	}
+	told := ""
+	if _, err := Eval(dir, EvalOptions{Weights: "full", Warn: func(s string) { told += s }}); err != nil || !strings.Contains(told, "no hash of itself") {
+		t.Errorf("eval says %q (%v)", told, err)
+	}
+	// A seal that has lost its name is no earlier version.
+	b, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, spoilt := range []string{"hasi", "Hash", "hash "} {
+		if _, err := parseResult(bytes.Replace(runfolder.Seal(b), []byte(`,"hash":`), []byte(`,"`+spoilt+`":`), 1)); err == nil {
+			t.Errorf("a seal called %q is overlooked", spoilt)
+		}
+	}
 }
 
 func TestEvalNamesTheFileItUsed(t *testing.T) {

@@ -34,6 +34,10 @@ type Result struct {
 	WeightHash   string  `json:"weight_hash"`  // SHA-256 of weights.safetensors
 	WeightBytes  int     `json:"weight_bytes"` // size of weights.safetensors
 	PackedBytes  int     `json:"packed_bytes"` // size of weights.packed.safetensors; 0 for adam
+
+	// Sealed says that the file it was read from vouched for itself by its last member, "hash" (see [runfolder.Seal]). The results of
+	// earlier versions did not, and only the agreement of their parts speaks for them.
+	Sealed bool `json:"-"`
 }
 
 // Epoch is a line of metrics.jsonl (there with times) and an element of result.json (there without).
@@ -76,16 +80,32 @@ func ReadResult(dir string) (Result, error) {
 	return r, nil
 }
 
-// parseResult decodes a result.json. A result whose parts contradict each other is an error: no run wrote it.
+// parseResult decodes a result.json. A result that is not the one that its hash was made of, or whose parts contradict each other, is an
+// error: no run wrote it.
 func parseResult(b []byte) (Result, error) {
 	var r Result
-	if err := json.Unmarshal(b, &r); err != nil {
+	var err error
+	if r.Sealed, err = unseal(b, &r); err != nil {
 		return Result{}, err
 	}
 	if err := r.check(); err != nil {
 		return Result{}, err
 	}
 	return r, nil
+}
+
+// unseal decodes a document and reports whether it has a hash of itself. Without one it is a document of an earlier version, which
+// has no member that is not v's: any other has lost its hash.
+func unseal(doc []byte, v any) (sealed bool, err error) {
+	body, sealed, err := runfolder.Unseal(doc)
+	if err != nil {
+		return sealed, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
+	if !sealed {
+		dec.DisallowUnknownFields()
+	}
+	return sealed, dec.Decode(v)
 }
 
 // check compares the parts of a result with each other and with its configuration.
@@ -257,7 +277,7 @@ func parseMetrics(b []byte, config Config) ([]Epoch, error) {
 			continue
 		}
 		var e Epoch
-		err := json.Unmarshal(line, &e)
+		_, err := unseal(line, &e)
 		switch {
 		case err != nil:
 		case e.Epoch != len(epochs)+1:

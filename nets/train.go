@@ -499,11 +499,12 @@ func (t *training) save() error {
 // between checkpoint and metrics is made good at the next start.
 func (t *training) writeMetrics() error {
 	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
 	for _, e := range t.history {
-		if err := enc.Encode(e); err != nil {
+		line, err := json.Marshal(e)
+		if err != nil {
 			return fmt.Errorf("nets: metrics: %w", err)
 		}
+		b.Write(append(runfolder.Seal(line), '\n'))
 	}
 	return runfolder.WriteBytes(t.where.files, filepath.Join(t.where.Dir, "metrics.jsonl"), b.Bytes())
 }
@@ -547,18 +548,20 @@ func (t *training) finish() (Result, error) {
 	if err := t.writeJSON("manifest.json", manifest); err != nil {
 		return r, err
 	}
+	r.Sealed = true
 	if err := t.writeJSON("result.json", r); err != nil {
 		return r, err
 	}
 	return r, nil
 }
 
+// writeJSON writes a document with a hash of itself.
 func (t *training) writeJSON(name string, v any) error {
 	b, err := json.MarshalIndent(v, "", " ")
 	if err != nil {
 		return fmt.Errorf("nets: %s: %w", name, err)
 	}
-	return runfolder.WriteBytes(t.where.files, filepath.Join(t.where.Dir, name), append(b, '\n'))
+	return runfolder.WriteBytes(t.where.files, filepath.Join(t.where.Dir, name), append(runfolder.Seal(b), '\n'))
 }
 
 // newMeter returns a function that reports progress.

@@ -38,13 +38,15 @@ convergence.png (6), changes.png (4), batch.png (5) and, of bc runs, distance.pn
 				}
 			}
 			var runs []nets.Run
+			var results []*nets.Result
 			for _, dir := range args {
 				r, err := nets.ReadRun(dir)
 				if err != nil {
 					return err
 				}
-				runs = append(runs, r)
+				runs, results = append(runs, r), append(results, r.Result)
 			}
+			e.warnUnsealed(results)
 			if out != "" {
 				var real []nets.Run // those that keep real weights behind the binary ones
 				for _, r := range runs {

@@ -51,3 +51,19 @@ with --weights full or packed the files weights.safetensors and weights.packed.s
 	cmd.Flags().IntVar(&o.Threads, "threads", 0, "worker threads; 0 is all CPUs")
 	return cmd
 }
+
+// warnUnsealed tells whoever relies on results that some of them are of an earlier version and do not vouch for themselves.
+func (e *env) warnUnsealed(results []*nets.Result) {
+	unsealed, all := 0, 0
+	for _, r := range results {
+		if r != nil {
+			all++
+			if !r.Sealed {
+				unsealed++
+			}
+		}
+	}
+	if unsealed > 0 {
+		fmt.Fprintf(e.stderr, "tqn: note: %d of %d results are of an earlier version and have no hash of themselves: damage to them may go unseen\n", unsealed, all)
+	}
+}

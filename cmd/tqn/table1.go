@@ -675,6 +675,7 @@ func table1Document(plan *cluster.Plan, states []cluster.CellState, sentences []
 // table1Collect writes the report and prints its table.
 func (e *env) table1Collect(plan *cluster.Plan, f *table1Flags, wall time.Duration, command string) error {
 	states := cluster.Collect(f.out, plan)
+	e.warnUnsealed(resultsOf(states))
 	t := reports.NewTable1(plan, states, reports.Manifest{
 		Command: command + " " + cluster.CommandLine("--out", f.out), Seed: firstSeed(plan), Preset: plan.Preset, WallTime: wall,
 	})
@@ -699,6 +700,14 @@ func (e *env) table1Collect(plan *cluster.Plan, f *table1Flags, wall time.Durati
 	}
 	fmt.Fprintln(e.stdout, "report:", filepath.Join(f.out, "report.md"))
 	return nil
+}
+
+// resultsOf are the results of cells, nil where a cell has none.
+func resultsOf(states []cluster.CellState) (results []*nets.Result) {
+	for _, s := range states {
+		results = append(results, s.Result)
+	}
+	return results
 }
 
 func firstSeed(plan *cluster.Plan) uint64 {
