@@ -66,6 +66,32 @@ type Probe struct {
 // Role says what the weights are for: convolution weights or linear weights.
 func (p Probe) Role() network.Role { return network.RoleOf(p.Layer + ".weight") }
 
+// InWindow is Window as a number; ok is false at the end of an epoch that is no multiple of ChangeEvery.
+func (p Probe) InWindow() (percent float64, ok bool) {
+	if p.Window == nil {
+		return 0, false
+	}
+	return *p.Window, true
+}
+
+// OverConv is the mean of a probe's number over all convolution weights together, as the sentences of Section 6 speak of them. ok is
+// false where a convolution has no such number and where there is no convolution.
+func (e Epoch) OverConv(value func(Probe) (v float64, ok bool)) (mean float64, ok bool) {
+	sum, all := 0.0, 0
+	for _, p := range e.Layers {
+		if p.Role() != network.ConvWeight {
+			continue
+		}
+		v, has := value(p)
+		if !has {
+			return 0, false
+		}
+		sum += v * float64(p.Weights)
+		all += p.Weights
+	}
+	return sum / float64(max(1, all)), all > 0
+}
+
 // ReadResult reads a finished run's result.json. An unfinished run has none: the error wraps fs.ErrNotExist.
 func ReadResult(dir string) (Result, error) {
 	path := filepath.Join(dir, "result.json")

@@ -218,7 +218,7 @@ type StudyEpoch struct {
 func Summarise(name string, r nets.Result) StudyResult {
 	s := StudyResult{Name: name, ConfigHash: r.ConfigHash, Kernel: r.Kernel, DataChecksum: r.DataChecksum, TestImages: r.TestImages, Steps: r.Steps}
 	of := func(e nets.Epoch, value func(nets.Probe) (float64, bool)) (float64, bool) {
-		v, ok := overConv(e, value)
+		v, ok := e.OverConv(value)
 		return digits(v), ok
 	}
 	for _, e := range r.Epochs {
@@ -226,19 +226,12 @@ func Summarise(name string, r nets.Result) StudyResult {
 		one.Changed, _ = of(e, func(l nets.Probe) (float64, bool) { return l.Changed, true })
 		one.Flips, _ = of(e, func(l nets.Probe) (float64, bool) { return l.Flips, true })
 		one.Distance, _ = of(e, func(l nets.Probe) (float64, bool) { return l.Distance, true })
-		if w, ok := of(e, windowOf); ok {
+		if w, ok := of(e, nets.Probe.InWindow); ok {
 			one.Window = &w
 		}
 		s.Epochs = append(s.Epochs, one)
 	}
 	return s
-}
-
-func windowOf(l nets.Probe) (float64, bool) {
-	if l.Window == nil {
-		return 0, false
-	}
-	return *l.Window, true
 }
 
 // digits rounds to 5 significant digits.

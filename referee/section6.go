@@ -254,25 +254,8 @@ func overRuns(t *Trained, of func(*nets.Result) float64) float64 {
 	return sum
 }
 
-// overConv is the mean of a probe over the convolution weights; ok is false where a layer has none.
-func overConv(e nets.Epoch, value func(nets.Probe) (float64, bool)) (mean float64, ok bool) {
-	sum, all := 0.0, 0
-	for _, l := range e.Layers {
-		if l.Role() != network.ConvWeight {
-			continue
-		}
-		v, has := value(l)
-		if !has {
-			return 0, false
-		}
-		sum += v * float64(l.Weights)
-		all += l.Weights
-	}
-	return sum / float64(max(1, all)), all > 0
-}
-
 func changed(e nets.Epoch) float64 {
-	v, _ := overConv(e, func(l nets.Probe) (float64, bool) { return l.Changed / 100, true })
+	v, _ := e.OverConv(func(l nets.Probe) (float64, bool) { return l.Changed / 100, true })
 	return v
 }
 
@@ -294,7 +277,7 @@ func windowMean(t *Trained) float64 {
 	return overRuns(t, func(r *nets.Result) float64 {
 		sum, n := 0.0, 0
 		for _, e := range r.Epochs {
-			if v, ok := overConv(e, windowOf); ok {
+			if v, ok := e.OverConv(nets.Probe.InWindow); ok {
 				sum, n = sum+v/100, n+1
 			}
 		}
@@ -304,7 +287,7 @@ func windowMean(t *Trained) float64 {
 
 func distanceLast(t *Trained) float64 {
 	return overRuns(t, func(r *nets.Result) float64 {
-		v, _ := overConv(r.Epochs[len(r.Epochs)-1], func(l nets.Probe) (float64, bool) { return l.Distance, true })
+		v, _ := r.Epochs[len(r.Epochs)-1].OverConv(func(l nets.Probe) (float64, bool) { return l.Distance, true })
 		return v
 	})
 }

@@ -75,7 +75,7 @@ func (e *table1Entry) flips() (epochs, scaled []float64) {
 	}
 	n := float64(first.Steps) / float64(max(1, first.Config.Epochs))
 	for _, epoch := range e.meanRun().Epochs {
-		share, ok := convShare(epoch, func(l nets.Probe) (float64, bool) { return l.Flips, true })
+		share, ok := epoch.OverConv(func(l nets.Probe) (float64, bool) { return l.Flips, true })
 		if !ok || share/100*float64(weights) < fewFlips {
 			share = math.NaN()
 		}

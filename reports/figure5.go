@@ -69,7 +69,7 @@ func (t *Table1) batchSize(p func(string, ...any)) {
 			count[name]++
 			runs.Add(c.ID, name, config.Batch, e.runs[0].Steps,
 				fmt.Sprintf("%.2f [%.2f, %.2f]", e.mean, 100*e.result.Lower, 100*e.result.Upper),
-				orMissing("%.2f %%", e.last(changedOf)), orMissing("%.2f %%", e.last(windowOf)))
+				orMissing("%.2f %%", e.last(changedOf)), orMissing("%.2f %%", e.last(nets.Probe.InWindow)))
 		}
 		if count["SR-ADAM"] < 2 || count["BC-ADAM"] < 1 {
 			lacking = append(lacking, c.ID)

@@ -388,7 +388,7 @@ func (e *table1Entry) meanRun() nets.Run {
 func (e *table1Entry) last(value func(nets.Probe) (float64, bool)) float64 {
 	epochs := e.meanRun().Epochs
 	for i := len(epochs) - 1; i >= 0; i-- { // a window need not end with the last epoch
-		if v, ok := convShare(epochs[i], value); ok {
+		if v, ok := epochs[i].OverConv(value); ok {
 			return v
 		}
 	}

@@ -149,13 +149,13 @@ func TestTable1MeanOfSeeds(t *testing.T) {
 	if len(mean) != 4 || mean[3].TestError != 22 || mean[0].TestError != 88 {
 		t.Errorf("%+v", mean)
 	}
-	if v, ok := convShare(mean[3], changedOf); !ok || v != 25 {
+	if v, ok := mean[3].OverConv(changedOf); !ok || v != 25 {
 		t.Errorf("changed %g: want the mean of 20 and 30, without linear layers", v)
 	}
-	if _, ok := convShare(mean[0], windowOf); ok {
+	if _, ok := mean[0].OverConv(nets.Probe.InWindow); ok {
 		t.Error("an epoch without the probe has a window")
 	}
-	if v, ok := convShare(mean[1], windowOf); !ok || v != 3 {
+	if v, ok := mean[1].OverConv(nets.Probe.InWindow); !ok || v != 3 {
 		t.Errorf("window %g", v)
 	}
 	if r := e.runs[0].Epochs[3]; r.TestError != 20 || r.Layers[0].Changed != 20 || *r.Layers[0].Window != 3 {

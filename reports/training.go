@@ -10,7 +10,6 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"tqn/nets"
-	"tqn/nets/network"
 )
 
 // paperName is Table 1's name of a method.
@@ -236,7 +235,7 @@ var linearDashes = [][]vg.Length{dashes(4, 3), dashes(1, 2), dashes(6, 2, 1, 2)}
 func WeightChangeFigure(runs []nets.Run) *Figure {
 	f := NewFigure(2)
 	f.Title = runsTitle("Signs changed since the start, by layer", runs)
-	f.Conclusion = conclude("Convolution signs changed", runs, func(e nets.Epoch) (float64, bool) { return convShare(e, changedOf) })
+	f.Conclusion = conclude("Convolution signs changed", runs, func(e nets.Epoch) (float64, bool) { return e.OverConv(changedOf) })
 	for i, label := range runLabels(runs) {
 		p := f.Panel(letter(i)+label, "epoch", "signs changed, %")
 		layerCurves(p, runs[i], changedOf)
@@ -252,36 +251,12 @@ func WeightChangeFigure(runs []nets.Run) *Figure {
 // letter is a panel's letter as in the paper: "(a) ".
 func letter(i int) string { return fmt.Sprintf("(%c) ", 'a'+i) }
 
-// convShare is a percentage over all convolution weights of an epoch.
-func convShare(e nets.Epoch, value func(nets.Probe) (float64, bool)) (float64, bool) {
-	sum, all := 0.0, 0
-	for _, l := range e.Layers {
-		if l.Role() != network.ConvWeight {
-			continue
-		}
-		v, ok := value(l)
-		if !ok {
-			return 0, false
-		}
-		sum += v * float64(l.Weights)
-		all += l.Weights
-	}
-	return sum / float64(max(1, all)), all > 0
-}
-
-func windowOf(l nets.Probe) (float64, bool) {
-	if l.Window == nil {
-		return 0, false
-	}
-	return *l.Window, true
-}
-
 // BatchSizeFigure draws what Figure 5 does for runs that differ in batch size or method: (a) errors, (b) the percentage of all
 // convolution weights changed since the start, (c) the same against the weights ChangeEvery epochs before.
 func BatchSizeFigure(runs []nets.Run) *Figure {
 	f := NewFigure(2)
 	f.Title = runsTitle("Batch size", runs)
-	f.Conclusion = conclude("Convolution signs changed", runs, func(e nets.Epoch) (float64, bool) { return convShare(e, changedOf) })
+	f.Conclusion = conclude("Convolution signs changed", runs, func(e nets.Epoch) (float64, bool) { return e.OverConv(changedOf) })
 	errorCurves(f.Panel("(a) training error", "epoch", "error in %"), runs, trainErrorOf)
 	errorCurves(f.Panel("(a) test error", "epoch", "error in %"), runs, testErrorOf)
 	sameScale(f.panels...)
@@ -300,10 +275,10 @@ func BatchSizeFigure(runs []nets.Run) *Figure {
 		for _, one := range []struct {
 			panel *Panel
 			value func(nets.Probe) (float64, bool)
-		}{{b, changedOf}, {c, windowOf}} {
+		}{{b, changedOf}, {c, nets.Probe.InWindow}} {
 			var xs, ys []float64
 			for _, e := range runs[i].Epochs {
-				if v, ok := convShare(e, one.value); ok {
+				if v, ok := e.OverConv(one.value); ok {
 					xs, ys = append(xs, float64(e.Epoch)), append(ys, v)
 				}
 			}
@@ -349,7 +324,7 @@ func CompareTable(runs []nets.Run) *Table {
 		for _, e := range r.Epochs {
 			best = min(best, e.TestError)
 		}
-		changed, _ := convShare(last, func(l nets.Probe) (float64, bool) { return l.Changed, true })
+		changed, _ := last.OverConv(func(l nets.Probe) (float64, bool) { return l.Changed, true })
 		t.Add(r.Dir, r.Config.Net, paperName(r.Config.Method), r.Config.Data, r.Config.Batch, fmt.Sprintf("%d/%d", last.Epoch, r.Config.Epochs), r.Config.Seed,
 			fmt.Sprintf("%.2f", last.TestError), fmt.Sprintf("%.2f", last.TrainError), fmt.Sprintf("%.2f", best), fmt.Sprintf("%.1f", changed), fmt.Sprintf("%.0f", last.ImagesPerSecond))
 	}

@@ -34,13 +34,13 @@ func TestRunLabelsTellRunsApart(t *testing.T) {
 // The share of changed convolution signs weighs layers by their weights and leaves linear layers out: (10*10 + 30*50)/40.
 func TestConvShare(t *testing.T) {
 	e := someRuns()[0].Epochs
-	if v, ok := convShare(e[0], func(l nets.Probe) (float64, bool) { return l.Changed, true }); !ok || v != 40 {
+	if v, ok := e[0].OverConv(func(l nets.Probe) (float64, bool) { return l.Changed, true }); !ok || v != 40 {
 		t.Errorf("%g, %v", v, ok)
 	}
-	if _, ok := convShare(e[0], windowOf); ok {
+	if _, ok := e[0].OverConv(nets.Probe.InWindow); ok {
 		t.Error("an epoch without the probe has a value")
 	}
-	if v, ok := convShare(e[1], windowOf); !ok || v != 3 {
+	if v, ok := e[1].OverConv(nets.Probe.InWindow); !ok || v != 3 {
 		t.Errorf("%g, %v", v, ok)
 	}
 }

@@ -38,12 +38,13 @@ func (v Verification) Write(dir string) error {
 			return err
 		}
 	}
-	if v.hasDataPicture() {
-		if err := v.dataFigure().Save(filepath.Join(dir, dataPicture), v.Formats...); err != nil {
+	figure := v.dataFigure()
+	if figure != nil {
+		if err := figure.Save(filepath.Join(dir, dataPicture), v.Formats...); err != nil {
 			return err
 		}
 	}
-	return writePage(dir, VerificationFile, v.summary())
+	return writePage(dir, VerificationFile, v.summary(figure != nil))
 }
 
 // WholeRun reports whether a summary page is that of a whole run, on the built-in instances and of all claims.
@@ -72,8 +73,8 @@ const words = `In the tables:
 - Q_s is stochastic rounding, Q_d rounding to nearest. F* is the minimum, wbar_T the mean of the iterates w^1 to w^T, Delta the grid step.
 `
 
-// summary is the page that [VerificationFile] holds.
-func (v Verification) summary() string {
+// summary is the page that [VerificationFile] holds, with or without [dataPicture].
+func (v Verification) summary(pictured bool) string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	tally := v.Tally()
@@ -81,7 +82,7 @@ func (v Verification) summary() string {
 	p("**%s.**\n", capital(tally.String()))
 	if v.Data != "" {
 		p("The theorems on a problem of one's own: %s.\n", v.Data)
-		if v.hasDataPicture() {
+		if pictured {
 			p("![How far each result stays below its bounds](%s)\n", dataPicture)
 		}
 	} else {

@@ -13,8 +13,11 @@ import (
 )
 
 // dataFigure shows how far below its bounds each result stays on a user's problem: the largest measured/bound of every form,
-// a line for every result and rounding; nil without a ratio that can be drawn.
+// a line for every result and rounding; nil for the built-in problems and without a ratio that can be drawn.
 func (v Verification) dataFigure() *Figure {
+	if v.Data == "" {
+		return nil
+	}
 	f := NewFigure(1)
 	problem, _, _ := strings.Cut(v.Data, " (")
 	f.Title = "How far each result stays below its bounds: " + problem
@@ -75,6 +78,3 @@ func (v Verification) dataFigure() *Figure {
 
 // dataPicture is the name of the picture of a user's problem.
 const dataPicture = "bounds.png"
-
-// hasDataPicture reports whether the page of a user's problem shows [dataPicture].
-func (v Verification) hasDataPicture() bool { return v.Data != "" && v.dataFigure() != nil }

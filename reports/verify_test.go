@@ -222,7 +222,7 @@ func TestStatus(t *testing.T) {
 // The report on a user's problem has a picture of how far each result stays below its bounds; one without a measured ratio has none.
 func TestDataPicture(t *testing.T) {
 	v := Verification{Verification: referee.Verification{Paper: paper(t), Data: "least squares on y (d.csv), 9 rows"}}
-	if v.hasDataPicture() {
+	if v.dataFigure() != nil {
 		t.Error("a picture without a record")
 	}
 	v.Records = []evidence.Record{
@@ -236,5 +236,9 @@ func TestDataPicture(t *testing.T) {
 	}
 	if png, err := f.PNG(); err != nil || len(png) < 1000 {
 		t.Errorf("%d bytes, %v", len(png), err)
+	}
+	v.Data = ""
+	if v.dataFigure() != nil {
+		t.Error("the built-in problems have pages with pictures of their own")
 	}
 }
