@@ -143,6 +143,9 @@ func TestAverageOfAppendixB(t *testing.T) {
 
 // The range that Theorem 2 leaves open. (That the same measure exceeds 1 for larger c: TestViolationsGrow.)
 func TestOpenRangeOfTheorem2(t *testing.T) {
+	if testing.Short() {
+		t.Skip("several seconds: 2,000 instances")
+	}
 	o, err := SearchOpenTheorem2(context.Background())
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,9 @@ import (
 // BC with Q_d on quadratics in one to three dimensions, correlated coordinates and both step sizes: w_r goes to the thresholds around w*, with the gap that bounds.TrueLimit says and below L d Delta^2/8; Psi falls to its
 // minimum; the mean of w_b goes to w*.
 func TestMirror(t *testing.T) {
+	if testing.Short() {
+		t.Skip("several seconds")
+	}
 	a := [][]float64{{1, 0.9, 0.3}, {0.8, 1.1, -0.2}, {-1, 0.5, 0.7}, {0.3, -1, 1}}
 	b := []float64{0.31, 0.2, -0.45, 0.12}
 	for d := 1; d <= 3; d++ {

@@ -14,6 +14,9 @@ import (
 // The search is the check that no small instance breaks a derived bound, and that
 // it finds what is known to be tight.
 func TestNoSmallInstanceBreaksADerivedBound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("several seconds: TestTheSearchIsAFunctionOfTheSeed runs the same search on fewer instances")
+	}
 	found, err := Tightness(context.Background(), seed(t), 6, []string{"theorem3", "corollary1"}, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -207,6 +207,9 @@ func TestLawsOfExtremeRates(t *testing.T) {
 	if e := worstRelative(law.Law[:1], exactStationary(c)[:1]); e > law.ErrorBound {
 		t.Errorf("%v: error %.2g, bound %.2g", law, e, law.ErrorBound)
 	}
+	if testing.Short() {
+		t.Skip("several seconds: a walk of 1e5 states")
+	}
 	const n = 100_000
 	r := rand.New(rand.NewPCG(2, 3))
 	p := r.Perm(n)

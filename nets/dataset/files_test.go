@@ -420,6 +420,9 @@ func TestNoAllocationBeyondTheFile(t *testing.T) {
 
 // Files that expand, or that hold nothing but small values, take bounded memory.
 func TestBombsTakeBoundedMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("several seconds: it expands 200 MB")
+	}
 	var zipped bytes.Buffer
 	z := gzip.NewWriter(&zipped)
 	z.Write(idxBytes(nil, 100, 28, 28))

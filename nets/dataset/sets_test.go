@@ -212,6 +212,9 @@ func TestShapeOfIsTheShapeOpened(t *testing.T) {
 // function of pixels but is learnable: the class means are all alike, while the
 // class's own waves, correlated with the image at any phase, tell it well.
 func TestTextures(t *testing.T) {
+	if testing.Short() {
+		t.Skip("several seconds")
+	}
 	set := openSet(t, "textures-20x32", Options{TrainImages: 1000, TestImages: 100})
 	if len(set.Classes) != 20 || set.Height != 32 {
 		t.Fatalf("%d classes, side %d", len(set.Classes), set.Height)

@@ -97,6 +97,9 @@ const differenceTolerance = 1e-6
 
 // TestReferenceGradients: every gradient of the reference is the derivative of its loss.
 func TestReferenceGradients(t *testing.T) {
+	if testing.Short() {
+		t.Skip("several seconds, and nothing in it runs beside anything else")
+	}
 	for name, m := range small(t) {
 		r := NewReference(m, hyper(3, quantize.Float))
 		randomState(r, quantize.Float, 7)

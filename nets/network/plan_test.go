@@ -97,6 +97,9 @@ func inconsistencies(p *Plan, m Model) (bad []string) {
 // avx2 and avx512 leave the same bits after some steps, as docs/design.md says; the generic kernels leave others, so that the comparison sees
 // a difference.
 func TestVectorKernelsRoundAlike(t *testing.T) {
+	if testing.Short() {
+		t.Skip("several seconds: TestThreadsDoNotMatter has the same workers")
+	}
 	has := kernel.Implementations()
 	if !slices.Contains(has, "avx512") {
 		t.Skip("no avx512 here")
