@@ -205,7 +205,7 @@ func (c Cell) state(dir string) CellState {
 		return s
 	}
 	// One line an epoch; the last may be cut short by a crash.
-	if b, err := os.ReadFile(filepath.Join(c.Dir(dir), "metrics.jsonl")); err == nil {
+	if b, err := runfolder.ReadFile(filepath.Join(c.Dir(dir), "metrics.jsonl"), runfolder.MaxText); err == nil {
 		s.Epoch = bytes.Count(b, []byte("\n"))
 	}
 	switch f, err := c.failure(dir); {

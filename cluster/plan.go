@@ -121,16 +121,11 @@ func ParsePlan(name string, b []byte) (*Plan, error) {
 }
 
 // LoadPlan reads DIR/plan.json.
-func LoadPlan(dir string) (*Plan, error) {
-	path := filepath.Join(dir, "plan.json")
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("cluster: %w", err)
-	}
-	if info.Size() > maxPlan {
-		return nil, fmt.Errorf("cluster: %s: %w: %d bytes, at most %d are right", path, errPlan, info.Size(), maxPlan)
-	}
-	b, err := os.ReadFile(path)
+func LoadPlan(dir string) (*Plan, error) { return ReadPlan(filepath.Join(dir, "plan.json")) }
+
+// ReadPlan reads a plan from a file of any name. What is no regular file is refused before it is opened.
+func ReadPlan(path string) (*Plan, error) {
+	b, err := runfolder.ReadFile(path, maxPlan)
 	if err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}

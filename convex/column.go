@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"gonum.org/v1/gonum/stat"
 )
@@ -17,6 +18,7 @@ import (
 type column struct {
 	name            string
 	target, dropped bool
+	nameless        bool // the header has no name for it
 	values          []float64
 	missing         []int          // the first lines that have no value
 	without         int            // how many have none
@@ -38,7 +40,7 @@ func isMissing(text string) bool {
 }
 
 // add takes the next row's field. The error says what is wrong with it.
-func (c *column) add(text string, line int) error {
+func (c *column) add(text string, line int, marks *decimals) error {
 	switch {
 	case c.dropped:
 		return nil
@@ -50,6 +52,9 @@ func (c *column) add(text string, line int) error {
 	case c.levels != nil:
 		level, known := c.levels[text]
 		if !known {
+			if !utf8.ValidString(text) {
+				return fmt.Errorf("is %.40q, which is not UTF-8: save the file as UTF-8", text)
+			}
 			if level = len(c.levels); level == maxLevels {
 				return fmt.Errorf("has more than %d levels: that is no category", maxLevels)
 			}
@@ -58,32 +63,34 @@ func (c *column) add(text string, line int) error {
 		c.values = append(c.values, float64(level))
 		return nil
 	}
-	v, err := parse(text)
+	number, err := marks.pointed(text, func() string { return fmt.Sprintf("line %d, column %s", line, c.name) })
 	if err != nil {
 		return err
 	}
-	c.observe(text, v)
+	v, err := parse(number, text)
+	if err != nil {
+		return err
+	}
+	c.observe(number, v)
 	c.values = append(c.values, v)
 	return nil
 }
 
-// parse reads a number that float64 holds with all its digits.
-func parse(text string) (float64, error) {
+// parse reads a number that float64 holds with all its digits. written is how the file has it, with its decimal mark.
+func parse(text, written string) (float64, error) {
 	if len(text) > maxLiteral {
 		return 0, fmt.Errorf("has %d characters: want a number of at most %d", len(text), maxLiteral)
 	}
 	v, err := strconv.ParseFloat(text, 64)
 	switch {
 	case errors.Is(err, strconv.ErrRange):
-		return 0, fmt.Errorf("is %.40s, which is beyond the largest float64, 1.8e308: scale the column", text)
-	case err != nil && strings.Count(text, ",") == 1 && !strings.Contains(text, "."):
-		return 0, fmt.Errorf("is %.40q: want a finite number, with a decimal point", text)
+		return 0, fmt.Errorf("is %.40s, which is beyond the largest float64, 1.8e308: scale the column", written)
 	case err != nil:
-		return 0, fmt.Errorf("is %.40q: want a finite number. If the column names categories, give --categorical; to leave it out, --drop", text)
+		return 0, fmt.Errorf("is %.40q: want a finite number. If the column names categories, give --categorical; to leave it out, --drop", written)
 	case math.IsInf(v, 0): // NaN counts as missing
-		return 0, fmt.Errorf("is %.40q: want a finite number", text)
+		return 0, fmt.Errorf("is %.40q: want a finite number", written)
 	case math.Abs(v) < 0x1p-1022 && !(v == 0 && isZero(text)):
-		return 0, fmt.Errorf("is %.40s, which lies below 2.2e-308, where float64 loses digits: scale the column", text)
+		return 0, fmt.Errorf("is %.40s, which lies below 2.2e-308, where float64 loses digits: scale the column", written)
 	}
 	return v, nil
 }

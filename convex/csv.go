@@ -1,7 +1,6 @@
 package convex
 
 import (
-	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -34,28 +33,38 @@ type Columns struct {
 	Categorical []string
 	// Drop are the columns to leave out.
 	Drop []string
+	// Decimal is the decimal mark of the numbers, "point" or "comma"; empty: the one that the file has. A file that has both, or in
+	// which 1,234 may be one or the other, is an error.
+	Decimal string
 }
 
-// Limits of a table. Reading takes memory in proportion to the file (a test measures
-// at most 128 bytes allocated for each byte); the numbers of features and levels are limited
-// because the constants of the regression take time d^3.
+// Limits of a table. The numbers of features and levels are limited because the constants of the regression take time d^3.
 const (
 	maxFeatures = 1000
+	maxColumns  = 10_000 // with those that are dropped
 	maxLevels   = 100
 	maxLiteral  = 4096 // bytes of one number
 	namedLines  = 10   // of the lines without a value, so many are named
 )
 
-// ReadTable reads numbers below a header line, separated by commas, or by semicolons
-// or tabs if the header has one of these and no comma. name is the file's name in
-// errors, which give line and column.
+// ReadTable reads numbers below a header line. name is the file's name in errors, which give line and column.
 //
-// It is an error if two columns have the same name, if a value is missing, if a column
-// that is not categorical holds a text, or if a number is not one that float64 holds
-// with all its digits: zero, or from 2.2e-308 to 1.8e308 in absolute value. A column
-// without a name is called "column K", with K counted from 1.
+// Fields are separated by commas, semicolons, tabs, vertical bars or, where none of these separates, by blanks: by the one that gives
+// the first lines as many fields as the header. A field may stand in quotation marks. Numbers have a decimal point or a decimal comma
+// throughout. A byte order mark, Excel's line "sep=;", lines in which every field is empty, separators at the end of a line, and
+// columns that have neither a name nor a value are passed over. A column without a name is called "column K", with K counted from 1.
+//
+// It is an error if two columns have the same name, if a value is missing, if a column that is not categorical holds a text, or if a
+// number is not one that float64 holds with all its digits: zero, or from 2.2e-308 to 1.8e308 in absolute value.
+//
+// Reading takes at most 64 MiB and 32 bytes for each byte of the file; a record has at most 1 MiB and 10,000 fields.
 func ReadTable(r io.Reader, name string, c Columns) (*Table, error) {
-	in, err := csvReader(r, name)
+	switch c.Decimal {
+	case "", "point", "comma":
+	default:
+		return nil, fmt.Errorf("convex: decimal mark %q: want point or comma", c.Decimal)
+	}
+	in, passed, err := csvReader(r, name)
 	if err != nil {
 		return nil, err
 	}
@@ -64,30 +73,39 @@ func ReadTable(r io.Reader, name string, c Columns) (*Table, error) {
 		return nil, fmt.Errorf("convex: %s: the file is empty: want a header line and rows of numbers", name)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("convex: %s: %w", name, err)
+		return nil, unreadable(name, passed, err)
 	}
 	columns, err := c.columns(header, name)
 	if err != nil {
 		return nil, err
 	}
+	marks := &decimals{mark: c.Decimal}
 	rows := 0
-	for ; ; rows++ {
+	for {
 		fields, err := in.Read()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("convex: %s: %w", name, err)
+			return nil, unreadable(name, passed, err)
 		}
 		line, _ := in.FieldPos(0)
-		if len(fields) != len(columns) {
-			return nil, fmt.Errorf("convex: %s:%d: %d fields, the header has %d", name, line, len(fields), len(columns))
+		line += passed
+		if !slices.ContainsFunc(fields, func(text string) bool { return strings.TrimSpace(text) != "" }) {
+			continue
+		}
+		if fields, err = fitted(fields, columns); err != nil {
+			return nil, fmt.Errorf("convex: %s:%d: %w", name, line, err)
 		}
 		for k, text := range fields {
-			if err := columns[k].add(strings.TrimSpace(text), line); err != nil {
+			if err := columns[k].add(strings.TrimSpace(text), line, marks); err != nil {
 				return nil, fmt.Errorf("convex: %s:%d: column %d (%s) %w", name, line, k+1, columns[k].name, err)
 			}
 		}
+		rows++
+	}
+	if err := marks.check(); err != nil {
+		return nil, fmt.Errorf("convex: %s: %w", name, err)
 	}
 	if rows == 0 {
 		return nil, fmt.Errorf("convex: %s: a header and no rows", name)
@@ -95,37 +113,38 @@ func ReadTable(r io.Reader, name string, c Columns) (*Table, error) {
 	return newTable(columns, name, rows)
 }
 
-// csvReader skips a byte order mark and finds out what separates the fields.
-func csvReader(r io.Reader, name string) (*csv.Reader, error) {
-	b := bufio.NewReaderSize(r, 64<<10)
-	start, _ := b.Peek(4 << 10) // a shorter file is no error here
-	switch {
-	case strings.HasPrefix(string(start), "\xff\xfe") || strings.HasPrefix(string(start), "\xfe\xff"):
-		return nil, fmt.Errorf("convex: %s: the file is in UTF-16: save it as UTF-8", name)
-	case strings.HasPrefix(string(start), "\xef\xbb\xbf"):
-		start = start[3:]
-		_, _ = b.Discard(3) // they have been seen
-	case strings.HasPrefix(string(start), "\x1f\x8b"):
-		return nil, fmt.Errorf("convex: %s: the file is compressed: unpack it first", name)
+// unreadable names the file and the line of what encoding/csv, or the limit of a record, refuses.
+func unreadable(name string, passed int, err error) error {
+	var at *csv.ParseError
+	if errors.As(err, &at) {
+		return fmt.Errorf("convex: %s:%d: at character %d: %w", name, at.Line+passed, at.Column, at.Err)
 	}
-	in := csv.NewReader(b)
-	in.TrimLeadingSpace = true
-	in.FieldsPerRecord = -1 // compared with the header's, with a better message
-	in.ReuseRecord = true
-	header, _, _ := strings.Cut(string(start), "\n")
-	if !strings.Contains(header, ",") {
-		switch {
-		case strings.Contains(header, ";"):
-			in.Comma = ';'
-		case strings.Contains(header, "\t"):
-			in.Comma, in.TrimLeadingSpace = '\t', false // a tab is a space: an empty first field must stay
-		}
+	if strings.HasPrefix(err.Error(), "convex: ") {
+		return err
 	}
-	return in, nil
+	return fmt.Errorf("convex: %s: %w", name, err)
+}
+
+// fitted takes empty fields off the end of a row that has too many, and adds those of columns without a name to one that has too few.
+func fitted(fields []string, columns []*column) ([]string, error) {
+	n := len(fields)
+	for len(fields) > len(columns) && strings.TrimSpace(fields[len(fields)-1]) == "" {
+		fields = fields[:len(fields)-1]
+	}
+	for len(fields) < len(columns) && columns[len(fields)].nameless {
+		fields = append(fields, "")
+	}
+	if len(fields) != len(columns) {
+		return nil, fmt.Errorf("%d fields, the header has %d", n, len(columns))
+	}
+	return fields, nil
 }
 
 // columns makes the columns of a header and checks the names.
 func (c Columns) columns(header []string, name string) ([]*column, error) {
+	if len(header) > maxColumns {
+		return nil, fmt.Errorf("convex: %s:1: %d columns, at most %d can be had", name, len(header), maxColumns)
+	}
 	at := map[string]int{}
 	names := make([]string, len(header))
 	for i, text := range header {
@@ -143,7 +162,7 @@ func (c Columns) columns(header []string, name string) ([]*column, error) {
 	}
 	columns := make([]*column, len(header))
 	for i, h := range names {
-		columns[i] = &column{name: h, dropped: slices.Contains(c.Drop, h)}
+		columns[i] = &column{name: h, nameless: strings.TrimSpace(header[i]) == "", dropped: slices.Contains(c.Drop, h)}
 		if slices.Contains(c.Categorical, h) {
 			columns[i].levels = map[string]int{}
 		}
@@ -169,7 +188,7 @@ func (c Columns) columns(header []string, name string) ([]*column, error) {
 func newTable(columns []*column, name string, rows int) (*Table, error) {
 	t := &Table{}
 	for k, c := range columns {
-		if c.dropped {
+		if c.dropped || c.nameless && c.without == rows {
 			continue
 		}
 		if err := c.complete(); err != nil {

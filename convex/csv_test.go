@@ -57,30 +57,40 @@ func TestTableFromCSV(t *testing.T) {
 
 func TestBadCSVNamesFileLineAndColumn(t *testing.T) {
 	for want, text := range map[string]string{
-		"f.csv: the file is empty":                       "",
-		"f.csv: a header and no rows":                    "x,y\n",
-		`f.csv:1: no column "y"; the header has x, z`:    "x,z\n1,2\n",
-		"f.csv:1: only the target":                       "y\n1\n",
-		"f.csv:3: 1 fields, the header has 2":            "x,y\n1,2\n3\n",
-		`f.csv:3: column 1 (x) is "three": want a finit`: "x,y\n1,2\nthree,4\n",
-		`f.csv: column 2 (y) has no value in line 2:`:    "x,y\n1,NaN\n",
-		`f.csv: column 1 (x) has no value in line 2:`:    "x,y\n,1\n",
-		`column 1 (x) has no value in lines 2, 4, 5: w`:  "x,y\nNA,1\n2,2\n?,3\nn/a,4\n5,5\n",
-		`6, 7, 8, 9, 10, 11 and 90 more: want a finite`:  "x,y\n" + strings.Repeat(",1\n", 100),
-		`f.csv:1: columns 1 and 3 are both called "y"`:   "y,x,y\n1,2,3\n",
-		`f.csv:1: columns 2 and 3 are both called "x"`:   "y, x ,x\n1,2,3\n",
-		`f.csv:2: column 1 (x) is 1e400, which is beyon`: "x,y\n1e400,1\n",
-		`f.csv:3: column 1 (x) is 1e-400, which lies be`: "x,y\n1,1\n1e-400,1\n",
-		`f.csv:2: column 1 (x) is -3e-320, which lies b`: "x,y\n-3e-320,1\n",
-		`f.csv:2: column 1 (x) is 0x1p-1080, which lies`: "x,y\n0x1p-1080,1\n",
-		`f.csv:2: column 1 (x) is "inf": want a finite `: "x,y\ninf,1\n",
-		`f.csv:2: column 1 (x) is "yes": want a finite `: "x,y\nyes,1\n",
-		`give --categorical; to leave it out, --drop`:    "x,y\nyes,1\n",
-		`column 1 (x) is "1,5": want a finite number, w`: "x;y\n1,5;1\n",
-		`f.csv: the file is in UTF-16`:                   "\xff\xfex\x00",
-		`f.csv: the file is compressed`:                  "\x1f\x8b\x08",
-		`has 5000 characters: want a number`:             "x,y\n" + strings.Repeat("1", 5000) + ",1\n",
-		`f.csv:1: 1001 features, at most 1000`:           "y" + numbered(1001) + "\n" + strings.Repeat("1,", 1001) + "1\n",
+		"f.csv: the file is empty":                                  "",
+		"f.csv: a header and no rows":                               "x,y\n",
+		`f.csv:1: no column "y"; the header has x, z`:               "x,z\n1,2\n",
+		"f.csv:1: only the target":                                  "y\n1\n",
+		"f.csv:3: 1 fields, the header has 2":                       "x,y\n1,2\n3\n",
+		`f.csv:3: column 1 (x) is "three": want a finit`:            "x,y\n1,2\nthree,4\n",
+		`f.csv: column 2 (y) has no value in line 2:`:               "x,y\n1,NaN\n",
+		`f.csv: column 1 (x) has no value in line 2:`:               "x,y\n,1\n",
+		`column 1 (x) has no value in lines 2, 4, 5: w`:             "x,y\nNA,1\n2,2\n?,3\nn/a,4\n5,5\n",
+		`6, 7, 8, 9, 10, 11 and 90 more: want a finite`:             "x,y\n" + strings.Repeat(",1\n", 100),
+		`f.csv:1: columns 1 and 3 are both called "y"`:              "y,x,y\n1,2,3\n",
+		`f.csv:1: columns 2 and 3 are both called "x"`:              "y, x ,x\n1,2,3\n",
+		`f.csv:2: column 1 (x) is 1e400, which is beyon`:            "x,y\n1e400,1\n",
+		`f.csv:3: column 1 (x) is 1e-400, which lies be`:            "x,y\n1,1\n1e-400,1\n",
+		`f.csv:2: column 1 (x) is -3e-320, which lies b`:            "x,y\n-3e-320,1\n",
+		`f.csv:2: column 1 (x) is 0x1p-1080, which lies`:            "x,y\n0x1p-1080,1\n",
+		`f.csv:2: column 1 (x) is "inf": want a finite `:            "x,y\ninf,1\n",
+		`f.csv:2: column 1 (x) is "yes": want a finite `:            "x,y\nyes,1\n",
+		`give --categorical; to leave it out, --drop`:               "x,y\nyes,1\n",
+		`column 1 (x) is "1,5,2": want a finite number without sep`: "x;y\n1,5,2;1\n",
+		`column 1 (x) is "1.234,5": want a finite number without s`: "x\ty\n1.234,5\t1\n",
+		`f.csv: there are numbers with a comma ("1,5" in line 2, column x) and numbers with a point ("2.5" in line 3, column y)`: "x;y\n1,5;2\n1;2.5\n",
+		`f.csv: "1,234" in line 3, column x may have a decimal comma or a separator of thousands`:                                "x;y\n999;1\n1,234;2\n",
+		`column 1 (x) is "a,b": want a finite number. If the column names`:                                                       "x;y\n\"a,b\";1\n",
+		`f.csv: its lines end in a carriage return alone`:                                                                        "x,y\r1,2\r",
+		`f.csv:2: 3 fields, the header has 2`:                                                                                    "x,y\n1,2,3\n",
+		`f.csv:5: column 1 (x) is "?!"`:                                                                                          "sep=;\nx;y\n1;2\n;;\n?!;1\n",
+		`f.csv:3: at character `:                                                                                                 "x,y\n1,2\n1\"2,3\n",
+		`f.csv:3: a record of more than 1048576 bytes; is a quotation mark not closed?`:                                          "x,y\n1,2\n\"" + strings.Repeat("1\n", 600_000),
+		`f.csv:1: 20001 columns, at most 10000 can be had`:                                                                       "y" + numbered(20000) + "\n1\n",
+		`f.csv: the file is in UTF-16`:                                                                                           "\xff\xfex\x00",
+		`f.csv: the file is compressed`:                                                                                          "\x1f\x8b\x08",
+		`has 5000 characters: want a number`:                                                                                     "x,y\n" + strings.Repeat("1", 5000) + ",1\n",
+		`f.csv:1: 1001 features, at most 1000`:                                                                                   "y" + numbered(1001) + "\n" + strings.Repeat("1,", 1001) + "1\n",
 	} {
 		_, err := ReadTable(strings.NewReader(text), "f.csv", Columns{Target: "y"})
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -248,12 +258,25 @@ func TestCategoricalAndDroppedColumns(t *testing.T) {
 // What spreadsheets and data frames write around the numbers.
 func TestWhatProgramsWriteAroundTheNumbers(t *testing.T) {
 	for name, text := range map[string]string{
-		"byte order mark":     "\xef\xbb\xbfy,x\n1,2\n3,5\n",
-		"quoted with a mark":  "\xef\xbb\xbf\"y\",\"x\"\n\"1\",\"2\"\n3,5\n",
-		"carriage returns":    "y,x\r\n1,2\r\n3,5\r\n",
-		"semicolons":          "y;x\n1;2\n3;5\n",
-		"tabs":                "y\tx\n1\t2\n3\t5\n",
-		"blanks, empty lines": "y , x\n\n 1 , 2\n3,5\n\n",
+		"byte order mark":                            "\xef\xbb\xbfy,x\n1,2\n3,5\n",
+		"quoted with a mark":                         "\xef\xbb\xbf\"y\",\"x\"\n\"1\",\"2\"\n3,5\n",
+		"carriage returns":                           "y,x\r\n1,2\r\n3,5\r\n",
+		"semicolons":                                 "y;x\n1;2\n3;5\n",
+		"tabs":                                       "y\tx\n1\t2\n3\t5\n",
+		"blanks, empty lines":                        "y , x\n\n 1 , 2\n3,5\n\n",
+		"vertical bars":                              "y|x\n1|2\n3|5\n",
+		"a table of vertical bars":                   "| y | x |\n| 1 | 2 |\n| 3 | 5 |\n",
+		"blanks alone":                               "y x\n1 2\n3 5\n",
+		"columns set in blanks":                      "  y     x\n  1     2  \n  3     5\n",
+		"a line for Excel":                           "sep=;\r\ny;x\r\n1;2\r\n3;5\r\n",
+		"separators at the ends":                     "y;x;\n1;2;\n3;5;\n",
+		"separators at the ends of rows":             "y,x\n1,2,\n3,5,,,\n",
+		"separators at the end of the header":        "y,x,,\n1,2\n3,5\n",
+		"rows that a spreadsheet has left empty":     "y;x\n1;2\n;\n3;5\n;\n;\n",
+		"a column that a spreadsheet has left empty": "y;;x\n1;;2\n3;;5\n",
+		"decimal commas that decide":                 "y;x\n1,0;2,0\n3,0;5,0\n",
+		"decimal commas in quotation marks":          "\"y\",\"x\"\n\"1,0\",\"2,0\"\n\"3,0\",\"5,0\"\n",
+		"decimal commas between tabs":                "y\tx\n1,00\t2\n3\t5,0\n",
 	} {
 		table, err := ReadTable(strings.NewReader(text), "f.csv", Columns{Target: "y"})
 		if err != nil {
@@ -261,6 +284,45 @@ func TestWhatProgramsWriteAroundTheNumbers(t *testing.T) {
 		} else if !slices.Equal(table.Values, []float64{1, 3}) || table.Columns[0] != "x" || table.Features[1][0] != 5 {
 			t.Errorf("%s: %+v", name, table)
 		}
+	}
+	// A heading in quotation marks holds whatever it likes.
+	for _, c := range []struct{ text, column string }{
+		{"y;\"rooms, light; dark\"\n1;2\n3;5\n", "rooms, light; dark"},
+		{"y;rooms (1,2)\n1;2\n3;5\n", "rooms (1,2)"},
+		{"\"y\",\"rooms; \"\"light\"\"\nand dark\"\n1,2\n3,5\n", "rooms; \"light\"\nand dark"},
+		{"y;a,b\n1;2,5\n3;5,5\n", "a,b"},
+		{"y\tsize in m, of wood\n1\t2\n3\t5\n", "size in m, of wood"},
+		{"y,median value\n1,2\n3,5\n", "median value"},
+		{"y;\"" + strings.Repeat("long, ", 20_000) + "\"\n1;2\n3;5\n", strings.TrimSpace(strings.Repeat("long, ", 20_000))},
+	} {
+		table, err := ReadTable(strings.NewReader(c.text), "f.csv", Columns{Target: "y"})
+		if err != nil || !slices.Equal(table.Columns, []string{c.column}) || !slices.Equal(table.Values, []float64{1, 3}) {
+			t.Errorf("%.60q: %v, %v", c.text, table, err)
+		}
+	}
+	// What a comma means.
+	for _, c := range []struct {
+		text, mark string
+		want       float64 // of x; NaN: refused
+	}{
+		{"y;x\n1;1,234\n2;1,5\n", "", 1.234},
+		{"y;x\n1;1,234\n2;1,5\n", "point", math.NaN()},
+		{"y;x\n1;1,234\n2;2\n", "", math.NaN()},
+		{"y;x\n1;1,234\n2;2\n", "comma", 1.234},
+		{"y;x\n1;0,234\n2;2\n", "", 0.234},
+		{"y;x\n1;1234,567\n2;2\n", "", 1234.567},
+		{"y;x\n1;-1,234e2\n2;2\n", "", -123.4},
+		{"y;x\n1;1.234\n2;2\n", "comma", math.NaN()},
+		{"y;x\n1;1.234\n2;2\n", "point", 1.234},
+		{"y;x\n1;1,234\n2;2\n", "dot", math.NaN()},
+	} {
+		table, err := ReadTable(strings.NewReader(c.text), "f.csv", Columns{Target: "y", Decimal: c.mark})
+		if math.IsNaN(c.want) != (err != nil) || err == nil && table.Features[0][0] != c.want {
+			t.Errorf("%q with decimal mark %q: %v, %v; want %g", c.text, c.mark, table, err, c.want)
+		}
+	}
+	if _, err := ReadTable(strings.NewReader("y,x\n1,caf\xe9\n2,b\n"), "f.csv", Columns{Target: "y", Categorical: []string{"x"}}); err == nil || !strings.Contains(err.Error(), "not UTF-8") {
+		t.Errorf("a category in Latin-1: %v", err)
 	}
 	// A data frame's index has no name.
 	table, err := ReadTable(strings.NewReader(",x,y\n0,2,1\n1,5,3\n"), "f.csv", Columns{Target: "y", Drop: []string{"column 1"}})

@@ -181,21 +181,21 @@ func saveCheckpoint(files runfolder.FileSystem, dir string, c *checkpoint) error
 
 // wholeCheckpoint reports whether a file is there whose checksum is right. The error says why it could not be read.
 func wholeCheckpoint(path string) (bool, error) {
-	f, err := os.Open(path)
+	info, err := os.Stat(path) // before it is opened: opening a FIFO waits for its writer
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
 		return false, runfolder.StorageError(err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
+	if !info.Mode().IsRegular() {
+		return false, fmt.Errorf("nets: checkpoint: %s is no plain file (%v)", path, info.Mode())
+	}
+	f, err := os.Open(path)
 	if err != nil {
 		return false, runfolder.StorageError(err)
 	}
-	if !info.Mode().IsRegular() {
-		return false, fmt.Errorf("nets: checkpoint: %s is no regular file (%v)", path, info.Mode())
-	}
+	defer f.Close()
 	sum, last := sha256.New(), make([]byte, sha256.Size)
 	if info.Size() < int64(len(last)) {
 		return false, nil

@@ -125,7 +125,7 @@ func TestUnreadableCheckpointIsKept(t *testing.T) {
 	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Train(context.Background(), c, Where{Dir: dir}); err == nil || !strings.Contains(err.Error(), "regular file") {
+	if _, err := Train(context.Background(), c, Where{Dir: dir}); err == nil || !strings.Contains(err.Error(), "plain file") {
 		t.Errorf("a folder in place of the checkpoint: %v", err)
 	}
 	for _, name := range []string{"config.json", "result.json"} {

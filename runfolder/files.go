@@ -148,14 +148,30 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	if !info.Mode().IsRegular() || info.Size() > limit {
-		return nil, fmt.Errorf("%s: want a regular file of at most %d bytes, not %v of %d", path, limit, info.Mode(), info.Size())
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is %s: want a plain file", path, kindOf(info.Mode()))
+	}
+	if info.Size() > limit {
+		return nil, fmt.Errorf("%s has %d bytes: want at most %d", path, info.Size(), limit)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, unreadable(err)
 	}
 	return b, nil
+}
+
+// kindOf says in words what lies where a file is wanted.
+func kindOf(m fs.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "a folder"
+	case m&fs.ModeNamedPipe != 0:
+		return "a named pipe"
+	case m&fs.ModeSocket != 0:
+		return "a socket"
+	}
+	return "a device"
 }
 
 // unreadable marks an error of reading as the file system's, unless there is nothing to read.

@@ -56,7 +56,11 @@ func sameFile(f *os.File, path string) bool {
 // Holder reports whether a process holds a run folder's lock, and which, as it has signed. It takes the lock, shared, for a
 // moment: a run that starts in that moment fails with [ErrLocked].
 func Holder(dir string) (holder string, held bool) {
-	f, err := os.Open(filepath.Join(dir, lockName))
+	path := filepath.Join(dir, lockName)
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return "", false // a FIFO would wait for its writer
+	}
+	f, err := os.Open(path)
 	if err != nil {
 		return "", false
 	}

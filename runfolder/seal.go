@@ -12,12 +12,9 @@ import (
 // sealKey is the member that holds a document's own hash. It is the last one.
 const sealKey = "hash"
 
-// Seal adds to a JSON object, as its last member, "hash": the SHA-256, in hex, of the object as it was before, without white space. A file
-// that is written on other lines or with other indents keeps its seal; another digit, name or order breaks it. In a shell:
-//
-//	jq -cj 'del(.hash)' result.json | sha256sum
-//
-// Seal panics if doc is no JSON object or an empty one.
+// Seal adds to a JSON object, as its last member, "hash": the SHA-256, in hex, of the object's text as it was before, without the white
+// space between its parts. A file that is written on other lines or with other indents keeps its seal; another digit, name or order, or
+// the same number in another spelling, breaks it. Seal panics if doc is no JSON object or an empty one.
 func Seal(doc []byte) []byte {
 	compact, err := compacted(doc)
 	end := bytes.LastIndexByte(doc, '}')

@@ -87,6 +87,7 @@ var effects = []struct {
 	{"verify", "target", "data", nil},
 	{"verify", "categorical", "data", nil},
 	{"verify", "drop", "data", nil},
+	{"verify", "decimal", "data", nil},
 	{"verify", "model", "data", nil},
 	{"verify", "ridge", "data", nil},
 	{"verify", "half", "data", nil},

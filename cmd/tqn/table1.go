@@ -323,13 +323,9 @@ func (f *table1Flags) loadPlan() (*cluster.Plan, error) {
 	if f.plan == "" || (err != nil && !errors.Is(err, os.ErrNotExist)) {
 		return plan, err
 	}
-	b, rerr := os.ReadFile(f.plan)
-	if rerr != nil {
-		return nil, rerr
-	}
-	given, perr := cluster.ParsePlan(f.plan, b)
-	if perr != nil {
-		return nil, perr
+	given, err := cluster.ReadPlan(f.plan)
+	if err != nil {
+		return nil, fmt.Errorf("--plan: %w", err)
 	}
 	if f.engine == "kubernetes" {
 		return given, nil // the folder is inside the containers

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"tqn/evidence"
 	"tqn/referee"
 	"tqn/reports"
+	"tqn/runfolder"
 )
 
 // verifyOptions are the flags of `tqn verify`.
@@ -28,6 +28,7 @@ type verifyOptions struct {
 	data, target string
 	categorical  []string
 	drop         []string
+	decimal      string
 	model        string
 	paper        string
 	errata       string
@@ -55,8 +56,9 @@ With --out, the report is written to a folder: verify.md sums it up, every resul
 with its picture, and tightness.md says how much of each bound is lost. A run of some claims
 or on --data does not replace the report of a whole run: it goes into a folder of its own
 below it. With --data, the theorems are verified on least squares or logistic
-regression on a CSV file: numbers with a header line; features are standardised. Columns of
-texts are named with --categorical or left out with --drop; missing values are refused.`,
+regression on a CSV file: numbers with a header line; features are standardised. Fields are
+separated by commas, semicolons, tabs, vertical bars or blanks, which the file shows, and
+numbers have a decimal point or, throughout, a decimal comma (--decimal). Columns of texts are named with --categorical or left out with --drop; missing values are refused.`,
 		Example: `  tqn verify
   tqn verify --claim theorem2 --claim corollary1 --json
   tqn verify --out report --formats png,pdf
@@ -102,12 +104,14 @@ texts are named with --categorical or left out with --drop; missing values are r
 	f.StringVar(&o.target, "target", "", "the column of --data to predict")
 	f.StringArrayVar(&o.categorical, "categorical", nil, "a column of --data whose texts name categories (yes and no, cities): it becomes columns of 0 and 1; may be repeated")
 	f.StringArrayVar(&o.drop, "drop", nil, "a column of --data to leave out; may be repeated")
+	f.StringVar(&o.decimal, "decimal", "", "decimal mark of --data: point or comma; default: the one that its numbers have")
 	f.StringVar(&o.model, "model", "auto", "least-squares, logistic, or auto: logistic if the target has two values")
 	f.Float64Var(&o.ridge, "ridge", 0.1, "ridge of the regression, >= 0")
 	f.Float64Var(&o.half, "half", 1, "half width of the box W = [-half, half]^d of the regression")
 	f.Float64SliceVar(&o.deltas, "delta", nil, "grid steps for --data (default: 1/4 and 1/16 of the width of W)")
 	f.IntVar(&o.t, "t", 1000, "averaged iterates for --data")
 	_ = cmd.RegisterFlagCompletionFunc("claim", cobra.FixedCompletions(knownClaims(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("decimal", cobra.FixedCompletions([]string{"point", "comma"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("model", cobra.FixedCompletions([]string{"auto", "least-squares", "logistic"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -186,7 +190,7 @@ func (o verifyOptions) folder() (string, error) {
 	}
 	out := o.out
 	if partial := o.data != "" || len(o.claims) > 0; partial {
-		text, err := os.ReadFile(filepath.Join(out, reports.VerificationFile))
+		text, err := runfolder.ReadFile(filepath.Join(out, reports.VerificationFile), runfolder.MaxText)
 		if err == nil && reports.WholeRun(text) {
 			parts := slices.Clone(o.claims)
 			if o.data != "" {
@@ -243,7 +247,7 @@ func (o verifyOptions) problem() (convex.Problem, error) {
 		return nil, fmt.Errorf("--data: %w", err)
 	}
 	defer f.Close()
-	table, err := convex.ReadTable(f, o.data, convex.Columns{Target: o.target, Categorical: o.categorical, Drop: o.drop})
+	table, err := convex.ReadTable(f, o.data, convex.Columns{Target: o.target, Categorical: o.categorical, Drop: o.drop, Decimal: o.decimal})
 	if err != nil {
 		return nil, err
 	}
@@ -277,6 +281,9 @@ func (o verifyOptions) command(claims []string) string {
 		add("target", o.target)
 		add("categorical", o.categorical...)
 		add("drop", o.drop...)
+		if o.decimal != "" {
+			add("decimal", o.decimal)
+		}
 		add("model", o.model)
 		add("ridge", fmt.Sprint(o.ridge))
 		add("half", fmt.Sprint(o.half))

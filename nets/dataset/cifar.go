@@ -160,8 +160,8 @@ type opener func(base string, limit int64) (path string, data []byte, err error)
 // find returns how to open the files under dir, nil where they are not there.
 func (f *cifarFiles) find(dir string, limit func(images int) int64) (opener, error) {
 	for _, d := range []string{dir, filepath.Join(dir, f.folder)} {
-		// All of these names must be plain files: a PNG tree has a folder "train".
-		if info, err := os.Stat(filepath.Join(d, f.train[0])); err == nil && info.Mode().IsRegular() {
+		// A folder is no such file: a PNG tree has a folder "train".
+		if info, err := os.Stat(filepath.Join(d, f.train[0])); err == nil && !info.IsDir() {
 			return func(base string, limit int64) (string, []byte, error) {
 				path := filepath.Join(d, base)
 				data, err := readFile(path, limit)

@@ -191,7 +191,7 @@ func openPart(part string, limit int64) (*os.File, error) {
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is a link or a special file: remove it", part)
+		return nil, fmt.Errorf("%s is a link or no plain file: remove it", part)
 	case info.Size() > limit:
 		if err := os.Remove(part); err != nil {
 			return nil, err
