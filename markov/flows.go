@@ -50,29 +50,29 @@ func (d *candidate) residual() {
 // better multiplies x by 1 + g. Corrections beyond a factor of two are cut: they
 // come from a linearisation that does not hold there.
 func (d *candidate) better(g []float64) {
-	centre := 0.0 // g is known up to a constant; at the likeliest state it is zero
-	likely := 0
 	for y := range d.x {
-		if d.x[y].hi > d.x[likely].hi {
-			likely = y
-		}
-	}
-	centre = g[likely]
-	for y := range d.x {
-		d.x[y] = d.x[y].mul(twoSum(1, max(-0.5, min(1, g[y]-centre))))
+		d.x[y] = d.x[y].mul(twoSum(1, max(-0.5, min(1, g[y]))))
 	}
 }
 
-// tree is a spanning tree of moves with large flows.
+// flowTree is a spanning tree of moves with large flows.
 type flowTree struct {
 	order  []int32   // states, parents before children
 	parent []int32   // -1 for the first
 	flow   []float64 // of the move between a state and its parent, in whichever direction it is larger
+	apart  []int32   // states whose edge to their parent joins two nearly decoupled groups, in the order of order
 }
+
+// isolated are ratios of the flow over an edge to the largest flow through a state on
+// either side of it, below which the edge joins two nearly decoupled groups; the
+// sides are what the edges with larger flows join. The first leaves to correct what it can
+// tell from rounding errors; where that gains little the others take turns, since
+// couplings that come in all strengths have no ratio that fits them all.
+var isolated = []float64{1e-7, 1e-5, 1e-6, 1e-4}
 
 // spanningTree returns a spanning tree of largest flows, up to a factor of two
 // (Kruskal, with the flows sorted by their binary exponents).
-func (d *candidate) spanningTree() flowTree {
+func (d *candidate) spanningTree(isolated float64) flowTree {
 	c := d.c
 	const span = 2200
 	start := make([]int32, span+1)
@@ -101,35 +101,53 @@ func (d *candidate) spanningTree() flowTree {
 		}
 	}
 	parts := newSets(c.n)
+	through := make([]float64, c.n) // of a part, the largest flow through a state
+	for x, e := range c.exit {
+		through[x] = d.x[x].hi * e
+	}
 	degree := make([]int32, c.n+1)
 	chosen := make([]int32, 0, c.n)
+	weak := make([]bool, 0, c.n)
 	for j, x := range from {
-		if y := c.col[entry[j]]; parts.join(x, y) {
-			chosen = append(chosen, int32(j))
-			degree[x+1]++
-			degree[y+1]++
+		y := c.col[entry[j]]
+		a, b := parts.find(x), parts.find(y)
+		if a == b {
+			continue
 		}
+		chosen = append(chosen, int32(j))
+		weak = append(weak, d.x[x].hi*c.val[entry[j]] < isolated*min(through[a], through[b]))
+		degree[x+1]++
+		degree[y+1]++
+		parts.join(a, b)
+		through[parts.find(a)] = max(through[a], through[b])
 	}
 	for x := range c.n {
 		degree[x+1] += degree[x]
 	}
-	near, flow := make([]int32, 2*len(chosen)), make([]float64, 2*len(chosen))
+	near := make([]neighbour, 2*len(chosen))
 	next := slices.Clone(degree[:c.n])
-	for _, j := range chosen {
+	for i, j := range chosen {
 		x, y := from[j], c.col[entry[j]]
 		f := d.x[x].hi * c.val[entry[j]]
-		near[next[x]], flow[next[x]] = y, f
-		near[next[y]], flow[next[y]] = x, f
+		near[next[x]] = neighbour{y, weak[i], f}
+		near[next[y]] = neighbour{x, weak[i], f}
 		next[x]++
 		next[y]++
 	}
-	return d.rooted(degree, near, flow)
+	return d.rooted(degree, near)
+}
+
+// neighbour is a state at the other end of an edge of a tree.
+type neighbour struct {
+	state int32
+	apart bool
+	flow  float64
 }
 
 // rooted orders a tree, given as adjacency lists, from the likeliest state on.
-func (d *candidate) rooted(ptr, near []int32, flow []float64) flowTree {
+func (d *candidate) rooted(ptr []int32, near []neighbour) flowTree {
 	n := d.c.n
-	t := flowTree{make([]int32, 0, n), make([]int32, n), make([]float64, n)}
+	t := flowTree{order: make([]int32, 0, n), parent: make([]int32, n), flow: make([]float64, n)}
 	root := int32(0)
 	for x := range n {
 		if d.x[x].hi > d.x[root].hi {
@@ -140,10 +158,14 @@ func (d *candidate) rooted(ptr, near []int32, flow []float64) flowTree {
 	t.order = append(t.order, root)
 	for i := 0; i < len(t.order); i++ {
 		x := t.order[i]
-		for j := ptr[x]; j < ptr[x+1]; j++ {
-			if y := near[j]; y != t.parent[x] {
-				t.parent[y], t.flow[y] = x, flow[j]
-				t.order = append(t.order, y)
+		for _, y := range near[ptr[x]:ptr[x+1]] {
+			if y.state == t.parent[x] {
+				continue
+			}
+			t.parent[y.state], t.flow[y.state] = x, y.flow
+			t.order = append(t.order, y.state)
+			if y.apart {
+				t.apart = append(t.apart, y.state)
 			}
 		}
 	}
@@ -169,12 +191,12 @@ type certificate struct {
 	tree  flowTree
 }
 
-// tolerated is the relative change of one rate above which an edge is looked at
-// as a weak one.
-const tolerated = 1e-15
+// tolerated is the relative error of an imbalance by the sum of r above which an
+// edge is looked at as a weak one.
+const tolerated = 1e-16
 
 func (d *candidate) certify() certificate {
-	t := certificate{tree: d.spanningTree()}
+	t := certificate{tree: d.spanningTree(0)}
 	n := d.c.n
 	sum, err := slices.Clone(d.r), slices.Clone(d.err)
 	total := 0.0
@@ -183,8 +205,9 @@ func (d *candidate) certify() certificate {
 		p := t.tree.parent[x]
 		sum[p] = sum[p].add(sum[x])
 		err[p] += err[x] + 2*doubledUnit*(math.Abs(sum[p].hi)+math.Abs(sum[x].hi))
-		delta := (math.Abs(sum[x].hi)*(1+4*unit) + err[x]) / (t.tree.flow[x] * (1 - 8*unit))
-		if delta > tolerated {
+		flow := t.tree.flow[x] * (1 - 8*unit)
+		delta := (math.Abs(sum[x].hi)*(1+4*unit) + err[x]) / flow
+		if err[x] > tolerated*flow {
 			t.weak, t.delta = append(t.weak, x), append(t.delta, delta)
 			continue
 		}

@@ -37,29 +37,35 @@ func (c *Chain) iterative(ctx context.Context, best CertifiedLaw) (CertifiedLaw,
 // law it met, whatever its bound.
 func (c *Chain) refine(ctx context.Context, x []float64) (CertifiedLaw, error) {
 	law := CertifiedLaw{ErrorBound: math.Inf(1), Method: "multilevel iteration", Covers: smallestNormal}
-	d := newCandidate(c, newLevel(c, x), x)
+	d := newCandidate(c, newLevel(c, x, nil), x)
+	idle, slow := 0, 0 // rounds with no progress to speak of, and without much
 	for round := range maxRounds {
-		if round > 0 && round%3 == 0 { // the levels of a law that is nearly right are good for its successors
-			d.top = nil // let go of the old levels before the new ones are made
-			d.top = newLevel(c, x)
-		}
-		var t certificate
-		for range 2 {
-			d.residual()
-			t = d.certify()
+		p := d.partition(d.spanningTree(isolated[slow%len(isolated)]))
+		if d.settle(ctx, p) {
 			x = d.law(x)
-			if t.bound < law.ErrorBound || law.Law == nil {
-				law.Law, law.ErrorBound = slices.Clone(x), t.bound
-			}
-			if t.bound <= goodError || !d.settle(ctx, t.tree) {
-				break
-			}
-		}
-		if law.ErrorBound <= goodError || round > 3 && law.ErrorBound <= CertifiedError {
-			break
 		}
 		d.residual()
-		if err := d.correct(ctx, t.tree); err != nil {
+		t := d.certify()
+		x = d.law(x)
+		idle++
+		slow++
+		if t.bound < law.ErrorBound/2 || law.Law == nil {
+			idle = 0
+		}
+		if t.bound < law.ErrorBound/10 || law.Law == nil {
+			slow = 0
+		}
+		if t.bound < law.ErrorBound || law.Law == nil {
+			law.Law, law.ErrorBound = slices.Clone(x), t.bound
+		}
+		if law.ErrorBound <= goodError || idle > 2*len(isolated) || round > 5 && law.ErrorBound <= wantedError || round == maxRounds-1 {
+			break
+		}
+		if round%3 == 0 { // the levels of a law that is nearly right are good for its successors
+			d.top = nil // let go of the old levels before the new ones are made
+			d.top = newLevel(c, x, p.of)
+		}
+		if err := d.correct(ctx, p); err != nil {
 			return law, err
 		}
 	}
@@ -87,8 +93,11 @@ func (c *Chain) rescaled() *Chain {
 // goodError is the bound at which the corrections end.
 const goodError = 1e-11
 
+// wantedError is the bound at which they end where they gain little each.
+const wantedError = 1e-10
+
 // maxRounds is the number of corrections in doubled precision; each gains some ten digits.
-const maxRounds = 8
+const maxRounds = 25
 
 // smallestLaw is the smallest entry that iteration handles: below it flows would underflow.
 const smallestLaw = 1e-270
@@ -99,7 +108,7 @@ func (c *Chain) guess(ctx context.Context) ([]float64, error) {
 	for i := range x {
 		x[i] = 1 / float64(c.n)
 	}
-	top := newLevel(c, nil)
+	top := newLevel(c, nil, nil)
 	top.initial(x)
 	for k := range 12 {
 		moved, err := c.settleCycles(ctx, top, x, 1e-6, 12)
@@ -110,7 +119,7 @@ func (c *Chain) guess(ctx context.Context) ([]float64, error) {
 			break
 		}
 		top = nil
-		top = newLevel(c, x)
+		top = newLevel(c, x, nil)
 	}
 	if slices.Min(x) < smallestLaw {
 		return nil, fmt.Errorf("%w: it has entries below %g, which only elimination can handle, and there is too much fill-in for that", ErrUncertified, smallestLaw)
@@ -144,19 +153,32 @@ func (c *Chain) settleCycles(ctx context.Context, top *level, x []float64, tol f
 	return moved, nil
 }
 
-// correct solves for the relative error of the candidate and takes it off.
-func (d *candidate) correct(ctx context.Context, tree flowTree) error {
-	top := d.top
-	flow := make([]float64, len(top.src))
-	for e, z := range top.src {
-		flow[e] = d.x[z].hi * top.val[e]
+// correct solves for the relative error of the candidate inside each nearly decoupled
+// group and takes it off. The errors of other groups count as zero, and so does that
+// of the group's anchor, whose equation follows from the others once settle has made
+// the flows into and out of the group equal. What this leaves of the error is of the
+// order of the coupling.
+func (d *candidate) correct(ctx context.Context, p partition) error {
+	top, n := d.top, d.c.n
+	flow, slack := make([]float64, len(top.src)), make([]float64, n)
+	r, g := make([]float64, n), make([]float64, n)
+	for y := range n {
+		a := p.of[y]
+		unit := p.through[a] // groups of all sizes count alike
+		r[y] = d.r[y].hi / unit
+		for e := top.ptr[y]; e < top.ptr[y+1]; e++ {
+			z := top.src[e]
+			if f := d.x[z].hi * top.val[e] / unit; p.of[z] == a {
+				flow[e] = f
+			} else {
+				slack[y] += f
+			}
+		}
 	}
-	d.stiffen(tree, flow)
-	b := newBalance(top, flow)
-	r, g := make([]float64, d.c.n), make([]float64, d.c.n)
-	for y, v := range d.r {
-		r[y] = v.hi
+	for _, y := range p.anchor {
+		slack[y]++
 	}
+	b := newBalance(top, flow, slack)
 	left := 1.0
 	for range 12 {
 		if left <= 1e-9 {
@@ -165,11 +187,19 @@ func (d *candidate) correct(ctx context.Context, tree flowTree) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		f := b.minimise(g, r, 6, 1e-9/left)
+		f := b.conjugate(g, r, 6, 1e-9/left)
 		left *= f
-		if f > 0.7 {
+		if f > 0.9 {
 			break
 		}
+	}
+	for y, a := range p.of { // a group's own factor is left to settle
+		if y != int(p.anchor[a]) {
+			g[y] -= g[p.anchor[a]]
+		}
+	}
+	for _, y := range p.anchor {
+		g[y] = 0
 	}
 	d.better(g)
 	return nil

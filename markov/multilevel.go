@@ -44,7 +44,7 @@ func (c *Chain) Multilevel(tol float64) (Iterative, error) {
 		}
 		return Iterative{pi, c.Residual(pi), 0}, nil
 	}
-	top := newLevel(c, nil)
+	top := newLevel(c, nil, nil)
 	x := make([]float64, c.n)
 	for i := range x {
 		x[i] = 1 / float64(c.n)
@@ -86,8 +86,9 @@ type level struct {
 }
 
 // newLevel returns the hierarchy of a chain. Aggregates follow the flows under the
-// given law, or the rates if it is nil.
-func newLevel(c *Chain, law []float64) *level {
+// given law, or the rates if it is nil. Where each state's group is given, moves
+// between groups are left out.
+func newLevel(c *Chain, law []float64, group []int32) *level {
 	l := &level{n: c.n, exit: c.exit, ptr: make([]int32, c.n+1), src: make([]int32, len(c.col)), val: make([]float64, len(c.col))}
 	for _, y := range c.col {
 		l.ptr[y+1]++
@@ -103,21 +104,25 @@ func newLevel(c *Chain, law []float64) *level {
 			next[y]++
 		}
 	}
-	l.coarsen(law)
+	l.coarsen(law, group)
 	return l
 }
 
 // coarsen builds the next level's pattern from two rounds of matching, and so on
 // down. With a law it matches by flows, which sum over aggregates as they are.
-func (l *level) coarsen(law []float64) {
+func (l *level) coarsen(law []float64, group []int32) {
 	if l.n <= coarsest {
 		return
 	}
 	guide := l
 	if law != nil {
 		guide = &level{n: l.n, ptr: l.ptr, src: l.src, val: make([]float64, len(l.val)), flows: true}
-		for e, z := range l.src {
-			guide.val[e] = l.val[e] * law[z]
+		for y := range l.n {
+			for e := l.ptr[y]; e < l.ptr[y+1]; e++ {
+				if z := l.src[e]; group == nil || group[z] == group[y] {
+					guide.val[e] = l.val[e] * law[z]
+				}
+			}
 		}
 	}
 	first, m1, bond := guide.match(make([]float64, l.n))
@@ -147,7 +152,7 @@ func (l *level) coarsen(law []float64) {
 		}
 	}
 	l.mass, l.y = make([]float64, m), make([]float64, m)
-	l.next.coarsen(nil)
+	l.next.coarsen(nil, nil)
 }
 
 // strong is the smallest ratio of an exchange to the largest one of either state for

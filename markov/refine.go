@@ -1,6 +1,9 @@
 package markov
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // balance is the linear system for the relative error of a law. With flows
 // F(z,y) = x(z) q(z,y) under an approximate law x, pi(y) = x(y) (1 + g(y)) means
@@ -9,11 +12,12 @@ import "math"
 //
 // to first order in the imbalance r(y) = in(y) - out(y): a Poisson equation of the
 // chain that runs backwards. It is solved level by level as in Multilevel, with
-// corrections that are constant on aggregates.
+// corrections that are constant on aggregates. A state with slack has moves to
+// an outside where g is zero; slack counts in in(y).
 type balance struct {
 	*level                // pattern and aggregates; its values are not used
 	flow        []float64 // F by entry
-	in          []float64
+	slack, in   []float64
 	next        *balance
 	factors     []float64 // at the bottom: what gth leaves of the backward chain, or nil
 	r, g, s, as []float64 // work space of the level's own cycle
@@ -25,8 +29,8 @@ type balance struct {
 // Algebra Appl. 15 (2008) 473-487, the K-cycle).
 const kSteps = 2
 
-func newBalance(l *level, flow []float64) *balance {
-	b := &balance{level: l, flow: flow, in: make([]float64, l.n), s: make([]float64, l.n)}
+func newBalance(l *level, flow, slack []float64) *balance {
+	b := &balance{level: l, flow: flow, slack: slack, in: slices.Clone(slack), s: make([]float64, l.n)}
 	for y := range l.n {
 		for e := l.ptr[y]; e < l.ptr[y+1]; e++ {
 			b.in[y] += flow[e]
@@ -42,21 +46,26 @@ func newBalance(l *level, flow []float64) *balance {
 			coarse[k] += flow[e]
 		}
 	}
-	b.next = newBalance(l.next, coarse)
+	outside := make([]float64, l.next.n)
+	for y, a := range l.agg {
+		outside[a] += slack[y]
+	}
+	b.next = newBalance(l.next, coarse, outside)
 	b.next.r, b.next.g, b.next.as = make([]float64, l.next.n), make([]float64, l.next.n), make([]float64, l.next.n)
 	return b
 }
 
-// factor eliminates the smallest level.
+// factor eliminates the smallest level; state 0 of what it eliminates is the outside.
 func (b *balance) factor() {
-	n := b.n
-	if n > 8*coarsest {
+	if b.n > 8*coarsest {
 		return
 	}
+	n := b.n + 1
 	q := make([]float64, n*n)
-	for y := range n {
+	for y := range b.n {
+		q[(y+1)*n] = b.slack[y]
 		for e := b.ptr[y]; e < b.ptr[y+1]; e++ {
-			q[y*n+int(b.src[e])] += b.flow[e]
+			q[(y+1)*n+int(b.src[e])+1] += b.flow[e]
 		}
 	}
 	if _, _, ok := gthScaled(q, n); ok {
@@ -64,7 +73,7 @@ func (b *balance) factor() {
 	}
 }
 
-// bottom solves with g = 0 in the state that is eliminated last.
+// bottomSolve solves the smallest level.
 func (b *balance) bottomSolve(r, g []float64) {
 	if b.factors == nil {
 		clear(g)
@@ -73,20 +82,19 @@ func (b *balance) bottomSolve(r, g []float64) {
 		}
 		return
 	}
-	n, q := b.n, b.factors
+	n, q := b.n+1, b.factors
 	copy(g, r)
 	for k := n - 1; k > 0; k-- {
 		for i := 1; i < k; i++ {
-			g[i] += q[i*n+k] * g[k]
+			g[i-1] += q[i*n+k] * g[k-1]
 		}
 	}
-	g[0] = 0
 	for k := 1; k < n; k++ {
-		v := g[k]
+		v := g[k-1]
 		for j := 1; j < k; j++ {
-			v += q[k*n+j] * g[j]
+			v += q[k*n+j] * g[j-1]
 		}
-		g[k] = v / q[k*n+k]
+		g[k-1] = v / q[k*n+k]
 	}
 }
 
@@ -113,8 +121,8 @@ func (b *balance) apply(g, out []float64) {
 	for y := range b.n {
 		lo, hi := b.ptr[y], b.ptr[y+1]
 		src, flow := b.src[lo:hi], b.flow[lo:hi]
-		s := 0.0
 		gy := g[y]
+		s := gy * b.slack[y]
 		for i, z := range src {
 			s += (gy - g[z]) * flow[i]
 		}
@@ -163,14 +171,16 @@ func (b *balance) correct(most int, once bool) {
 		return
 	}
 	clear(b.g)
-	b.minimise(b.g, b.r, most, 0.25)
+	b.conjugate(b.g, b.r, most, 0.25)
 }
 
-// minimise adds to g up to most cycles, each orthogonalised against those before
-// it and multiplied so that r, what is left of the right-hand side, is smallest
-// (S. Eisenstat, H. Elman, M. Schultz, SIAM J. Numer. Anal. 20 (1983) 345-357). It ends
-// when r has become smaller by the given factor and returns the factor reached.
-func (b *balance) minimise(g, r []float64, most int, factor float64) float64 {
+// conjugate adds to g up to most cycles, each made conjugate to those before it and
+// multiplied so that r, what is left of the right-hand side, is orthogonal to it:
+// for reversible chains the conjugate gradients of the energy sum F (g(y)-g(z))^2/2.
+// (A multiple with the smallest r instead would shun the weak couplings: what
+// passes through one is a large imbalance of the few states at its ends.) It
+// ends when r has become smaller by the given factor and returns the factor reached.
+func (b *balance) conjugate(g, r []float64, most int, factor float64) float64 {
 	first := math.Sqrt(b.product(r, r))
 	now := first
 	for k := 0; k < most && now > factor*first; k++ {
@@ -185,13 +195,13 @@ func (b *balance) minimise(g, r []float64, most int, factor float64) float64 {
 			if j == i {
 				continue
 			}
-			h := b.product(q, b.q[j])
+			h := dot(b.p[j], q)
 			for y := range p {
 				p[y] -= h * b.p[j][y]
 				q[y] -= h * b.q[j][y]
 			}
 		}
-		norm := math.Sqrt(b.product(q, q))
+		norm := math.Sqrt(dot(p, q))
 		if !(norm > 0) || math.IsInf(norm, 1) {
 			break
 		}
@@ -199,7 +209,7 @@ func (b *balance) minimise(g, r []float64, most int, factor float64) float64 {
 			p[y] /= norm
 			q[y] /= norm
 		}
-		a := b.product(r, q)
+		a := dot(p, r)
 		for y := range p {
 			g[y] += a * p[y]
 			r[y] -= a * q[y]
@@ -210,4 +220,12 @@ func (b *balance) minimise(g, r []float64, most int, factor float64) float64 {
 		return 0
 	}
 	return now / first
+}
+
+func dot(u, v []float64) float64 {
+	s := 0.0
+	for y, a := range u {
+		s += a * v[y]
+	}
+	return s
 }

@@ -226,7 +226,7 @@ func (c *Chain) joined(pi []float64) bool {
 		d.x[x].hi = p
 	}
 	total := c.flow(pi)
-	tree := d.spanningTree()
+	tree := d.spanningTree(0)
 	if len(tree.order) < c.n {
 		return false
 	}

@@ -19,7 +19,7 @@ type groups struct {
 
 type groupFlow struct {
 	from, to int32
-	flow     float64
+	flow     doubled
 }
 
 // groups cuts the tree at its weak edges. Flows between groups are sums of
@@ -49,7 +49,7 @@ func (d *candidate) groups(tree flowTree, weak []int32) groups {
 		cols, vals := d.c.row(x)
 		for i, y := range cols {
 			if a, b := g.of[x], g.of[y]; a != b {
-				g.flows = append(g.flows, groupFlow{a, b, d.x[x].hi * vals[i]})
+				g.flows = append(g.flows, groupFlow{a, b, d.x[x].times(vals[i])})
 			}
 		}
 	}
@@ -63,7 +63,7 @@ func (d *candidate) groups(tree flowTree, weak []int32) groups {
 	run := 0.0
 	for _, f := range g.flows {
 		if k := len(out) - 1; k >= 0 && out[k].from == f.from && out[k].to == f.to {
-			out[k].flow += f.flow
+			out[k].flow = out[k].flow.add(f.flow)
 			run++
 		} else {
 			out = append(out, f)
@@ -104,7 +104,7 @@ func (d *candidate) weakEdges(t *certificate) float64 {
 // crossing returns delta of the k-th weak edge by the flows that cross it.
 func (d *candidate) crossing(t *certificate) func(k int) float64 {
 	g := d.groups(t.tree, t.weak)
-	in, out := make([]float64, len(g.parent)), make([]float64, len(g.parent))
+	in, out := make([]doubled, len(g.parent)), make([]doubled, len(g.parent))
 	count := make([]float64, len(g.parent))
 	steps := 0
 	for _, f := range g.flows {
@@ -114,11 +114,11 @@ func (d *candidate) crossing(t *certificate) func(k int) float64 {
 		}
 		for ; a != b; steps++ { // up from the deeper of the two to where the paths meet
 			if g.depth[a] >= g.depth[b] {
-				out[a] += f.flow
+				out[a] = out[a].add(f.flow)
 				count[a]++
 				a = g.parent[a]
 			} else {
-				in[b] += f.flow
+				in[b] = in[b].add(f.flow)
 				count[b]++
 				b = g.parent[b]
 			}
@@ -126,103 +126,69 @@ func (d *candidate) crossing(t *certificate) func(k int) float64 {
 	}
 	return func(i int) float64 {
 		k := g.of[t.weak[i]]
-		rounding := (count[k] + g.terms + 3) * unit * (in[k] + out[k])
-		return (math.Abs(in[k]-out[k]) + rounding) / (g.edge[k] * (1 - 8*unit))
+		rounding := (count[k]+g.terms+3)*doubledUnit*(in[k].hi+out[k].hi) + (count[k]+1)*(g.terms+1)*0x1p-1060
+		return (math.Abs(in[k].add(out[k].neg()).hi)*(1+4*unit) + rounding) / (g.edge[k] * (1 - 8*unit))
 	}
 }
 
-// isolated is the ratio of the flow over an edge to the largest flow through a
-// state beyond it below which the states beyond count as a group of their own.
-const isolated = 1e-5
-
-// groupEdges returns the edges of a tree beyond which there is a group that is nearly decoupled.
-func (d *candidate) groupEdges(tree flowTree) []int32 {
-	inside := make([]float64, d.c.n)
-	for x, e := range d.c.exit {
-		inside[x] = d.x[x].hi * e
-	}
-	var edges []int32
-	for i := d.c.n - 1; i > 0; i-- {
-		x := tree.order[i]
-		if tree.flow[x] < isolated*inside[x] {
-			edges = append(edges, x)
-		}
-		p := tree.parent[x]
-		inside[p] = max(inside[p], inside[x])
-	}
-	return edges
+// partition is the candidate's states in nearly decoupled groups.
+type partition struct {
+	groups
+	// anchor is the state of each group with the largest flow through it, and through
+	// is that flow.
+	anchor  []int32
+	through []float64
 }
 
-// stiffness is the flow that stiffen puts between groups, as a fraction of the flow
-// into the state where it arrives.
-const stiffness = 1e-3
-
-// stiffen raises the flow of each edge to a nearly decoupled group, so that a
-// correction is nearly the same on both sides of it: the mass of a group is left
-// to settle. The law that needs no correction is the same.
-func (d *candidate) stiffen(tree flowTree, flow []float64) {
-	top := d.top
-	raise := func(from, to int32) bool {
-		in := 0.0
-		at := int32(-1)
-		for e := top.ptr[to]; e < top.ptr[to+1]; e++ {
-			in += flow[e]
-			if top.src[e] == from {
-				at = e
-			}
-		}
-		if at < 0 {
-			return false
-		}
-		flow[at] = max(flow[at], stiffness*in)
-		return true
-	}
-	for _, x := range d.groupEdges(tree) {
-		if p := tree.parent[x]; !raise(p, x) {
-			raise(x, p)
+// partition cuts the states at the edges that join nearly decoupled groups.
+func (d *candidate) partition(tree flowTree) partition {
+	p := partition{groups: d.groups(tree, tree.apart)}
+	p.anchor, p.through = make([]int32, len(p.parent)), make([]float64, len(p.parent))
+	for x, a := range p.of {
+		if f := d.x[x].hi * d.c.exit[x]; f > p.through[a] {
+			p.anchor[a], p.through[a] = int32(x), f
 		}
 	}
+	return p
 }
 
 // settle multiplies each nearly decoupled group by what the law of the chain of
-// groups says: the exact answer to cut flows that do not balance. It is false if
-// there are no such groups or that chain cannot be solved.
-func (d *candidate) settle(ctx context.Context, tree flowTree) bool {
-	edges := d.groupEdges(tree)
-	if len(edges) == 0 {
+// groups says: the exact answer to cut flows that do not balance. The rates of that
+// chain are sums of flows, so that they have all their digits however weak the
+// couplings are; where it is too large for elimination it is solved as any other
+// chain is, which settles groups of groups. It is false if there is one group only or
+// the chain of groups cannot be solved.
+func (d *candidate) settle(ctx context.Context, p partition) bool {
+	if len(p.parent) == 1 {
 		return false
 	}
-	g := d.groups(tree, edges)
-	rates := make([]Rate, 0, len(g.flows))
-	for _, f := range g.flows {
-		if f.flow > 0 {
-			rates = append(rates, Rate{int(f.from), int(f.to), f.flow})
+	ptr := make([]int, len(p.parent)+1)
+	col, val := make([]int32, 0, len(p.flows)), make([]float64, 0, len(p.flows))
+	for _, f := range p.flows { // sorted by from and to
+		if f.flow.hi > 0 {
+			ptr[f.from+1]++
+			col, val = append(col, f.to), append(val, f.flow.hi)
 		}
 	}
-	ptr := make([]int, len(g.parent)+1)
-	for _, r := range rates {
-		ptr[r.From+1]++
-	}
-	for k := range g.parent {
+	for k := range p.parent {
 		ptr[k+1] += ptr[k]
 	}
-	col, val := make([]int32, len(rates)), make([]float64, len(rates))
-	for i, r := range rates { // sorted by from and to
-		col[i], val[i] = int32(r.To), r.Rate
-	}
-	c, err := fromCSR(len(g.parent), ptr, col, val, 0)
+	c, err := fromCSR(len(p.parent), ptr, col, val, 0)
 	if err != nil || !c.Irreducible() {
 		return false
 	}
+	c = c.rescaled()
 	law, err := c.direct(ctx)
 	if err != nil {
-		return false
+		if law, err = c.iterative(ctx, CertifiedLaw{}); err != nil && law.Law == nil {
+			return false
+		}
 	}
 	top := slices.Max(law.Law)
 	if !(slices.Min(law.Law) > 1e-200*top) {
 		return false
 	}
-	for x, a := range g.of {
+	for x, a := range p.of {
 		d.x[x] = d.x[x].times(law.Law[a] / top)
 	}
 	return true
