@@ -480,8 +480,9 @@ func toyMarkdown(r toy.Result, m Manifest) string {
 	w("%s", t.Markdown())
 	w("## Figure 2: BinaryConnect concentrates, stochastic rounding does not\n")
 	w("![Histograms of quantized weights with their stationary laws](figure2.png)\n")
-	w("Bars: fractions of %d iterates, sampled (seed %d). Rings: the stationary law, exact for SR; for BC by Ulam's method on cells of", r.Iterations, r.Seed)
-	w("the float weight. The global minimiser 4.75 lies halfway between the grid points 4.5 and 5: a law as concentrated as the grid")
+	w("Bars: fractions of %d iterates, sampled (seed %d). Circles: the stationary law, the fractions to which such iterates tend. SR's", r.Iterations, r.Seed)
+	w("weight is a Markov chain on the grid, so that its law is exact. BC's real weight can lie anywhere: Ulam's method cuts its line")
+	w("into narrow cells and solves the Markov chain between them. The global minimiser 4.75 lies halfway between the grid points 4.5 and 5: a law as concentrated as the grid")
 	w("allows has entropy log 2 = 0.693. The limit of SR's law as α → 0 (π̃ of Theorem 5) has entropy %.3f and gives the global basin", r.LimitEntropy)
 	w("%.3f.\n", r.LimitGlobal)
 	t = Table{Header: []string{"rule", "α", "TV histogram to law", "χ² (degrees of freedom)", "p", "entropy of law", "global basin", "at the box's ends", "error of Ulam's law (TV)"}}
@@ -497,8 +498,8 @@ func toyMarkdown(r toy.Result, m Manifest) string {
 	}
 	w("%s", t.Markdown())
 	w("χ² compares the histogram with the exact expected occupation from the start, using the covariance of the chain's central limit")
-	w("theorem (successive iterates are dependent, so Pearson's form does not apply); rare points are merged. The error of Ulam's law")
-	w("is its distance from the law with cells twice as wide. The iterates of SR at small α are few independent ones (its mixing time is")
+	w("theorem (successive iterates are dependent, so Pearson's form does not apply); rare points are merged. The error of Ulam's law,")
+	w("the one that Ulam's method gives, is its distance from the law with cells twice as wide (TV, total variation: half the sum of the absolute differences). The iterates of SR at small α are few independent ones (its mixing time is")
 	w("in the last figure), hence the larger distance there.\n")
 	w("Noise sensitivity (upper right panel), exact for SR:\n")
 	t = Table{Header: []string{"noise", "SR α → 0: entropy", "SR: global basin", fmt.Sprintf("BC α = %g: entropy", toy.SensitivityAlpha), "BC: global basin"}}

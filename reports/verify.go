@@ -219,19 +219,35 @@ func status(records []evidence.Record, forms ...bounds.Form) string {
 	return s
 }
 
-// findings lists what is false as printed, each with the counterexample that shows it.
+// findings lists what is false as printed: of each statement and form the counterexample that exceeds the bound most, and how many there are.
 func (v Verification) findings(b *strings.Builder) {
-	t := &Table{Header: []string{"statement", "form", "counterexample", "measured", "bound", "measured/bound"}}
+	type statement struct{ claim, form string }
+	var order []statement
+	clearest, count := map[statement]evidence.Record{}, map[statement]int{}
 	for _, r := range v.Records {
-		if r.Verdict == evidence.Violated.String() && r.AsExpected() && !referee.IsControl(r) {
-			t.Add(r.Claim, form(r), r.Instance, measured(r), r.Bound, ratio(r.Ratio))
+		if r.Verdict != evidence.Violated.String() || !r.AsExpected() || referee.IsControl(r) {
+			continue
 		}
+		s := statement{r.Claim, form(r)}
+		if count[s] == 0 {
+			order = append(order, s)
+		}
+		if count[s] == 0 || r.Ratio > clearest[s].Ratio {
+			clearest[s] = r
+		}
+		count[s]++
 	}
-	if len(t.Rows) == 0 {
+	if len(order) == 0 {
 		fmt.Fprintf(b, "Nothing among the claims of this run.\n\n")
 		return
 	}
-	fmt.Fprintf(b, "Each line is a counterexample: an instance that satisfies the assumptions and on which the measured left side exceeds the printed right side. A name with a dot is a line of a proof, the smallest counterexample that a search found, or a worst case; what each says is on the page of its result.\n\n%s\n", t.Markdown())
+	t := &Table{Header: []string{"statement", "form", "clearest counterexample", "measured", "bound", "measured/bound", "of"}}
+	for _, s := range order {
+		r := clearest[s]
+		t.Add(s.claim, s.form, r.Instance, measured(r), r.Bound, ratio(r.Ratio), count[s])
+	}
+	fmt.Fprintf(b, "A counterexample is an instance that satisfies the assumptions and on which the measured left side exceeds the printed right side. The table has the clearest one of each statement; the last column says how many there are, and the page of the result has them all. "+
+		"A name with a dot is a line of a proof, the smallest counterexample that a search found, or a worst case.\n\n%s\n", t.Markdown())
 }
 
 // form is the form of a record and its quantizer.
@@ -251,10 +267,16 @@ func measured(r evidence.Record) string {
 	return s
 }
 
-// ratio prints measured/bound; a bound of 0 that is exceeded has no ratio.
+// ratio prints measured/bound; a bound of 0 that is exceeded has no ratio. Next to 1 four digits do not say on which side it
+// lies, so the difference is printed.
 func ratio(x float64) string {
-	if x == math.MaxFloat64 {
+	switch d := math.Abs(x - 1); {
+	case x == math.MaxFloat64:
 		return "inf"
+	case d > 1e-9 && d < 5e-4 && x > 1:
+		return fmt.Sprintf("1 + %.1g", d)
+	case d > 1e-9 && d < 5e-4:
+		return fmt.Sprintf("1 - %.1g", d)
 	}
 	return fmt.Sprintf("%.4g", x)
 }

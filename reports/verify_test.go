@@ -2,6 +2,7 @@ package reports
 
 import (
 	"flag"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -240,5 +241,38 @@ func TestDataPicture(t *testing.T) {
 	v.Data = ""
 	if v.dataFigure() != nil {
 		t.Error("the built-in problems have pages with pictures of their own")
+	}
+}
+
+// The summary has of each false statement the counterexample that exceeds its bound most, and their number; a planted defect is none.
+func TestFindingsAreTheClearest(t *testing.T) {
+	records := []evidence.Record{
+		record("theorem2", "near", 2.0001, 2, evidence.Violated),
+		record("theorem2", "far", 3, 2, evidence.Violated),
+		record("theorem2", "control: half the bound", 9, 1, evidence.Violated),
+		record("theorem3", "only", 2.0001, 2, evidence.Violated),
+		record("theorem4", "holds", 1, 2, evidence.Holds),
+	}
+	v := Verification{Verification: referee.Verification{Paper: paper(t), Records: records}}
+	var b strings.Builder
+	v.findings(&b)
+	var rows []string
+	for _, line := range strings.Split(b.String(), "\n") {
+		if strings.HasPrefix(line, "| theorem") {
+			rows = append(rows, strings.Join(strings.Fields(line), " "))
+		}
+	}
+	want := []string{"| theorem2 | printed, Q_s | far | 3 | 2 | 1.5 | 2 |", "| theorem3 | printed, Q_s | only | 2 | 2 | 1 + 5e-05 | 1 |"}
+	if !slices.Equal(rows, want) {
+		t.Errorf("rows %q\nwant %q", rows, want)
+	}
+}
+
+// A ratio beside 1 says on which side it lies.
+func TestRatio(t *testing.T) {
+	for x, want := range map[float64]string{1: "1", 1 + 1e-15: "1", 1.00002: "1 + 2e-05", 0.9999: "1 - 0.0001", 0.999: "0.999", 2: "2", math.MaxFloat64: "inf"} {
+		if got := ratio(x); got != want {
+			t.Errorf("%v is printed %q, want %q", x, got, want)
+		}
 	}
 }
