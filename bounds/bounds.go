@@ -16,6 +16,7 @@ const (
 	Appendix  Form = "appendix"  // as the appendix states it, where that differs (Theorem 2)
 	Derived   Form = "derived"   // what the paper's proof gives when its slips are mended
 	Sharp     Form = "sharp"     // the best bound proved here under the theorem's assumptions
+	Moving    Form = "moving"    // sharp, or less by comparing the iterates with a point that follows them (Theorems 2 and 3)
 	Noise     Form = "noise"     // sharp with the variance of the gradient known, and grad F(w*) = 0 (Theorems 1 and 2)
 	Separable Form = "separable" // sharp for F(w) = phi_1(w_1) + ... + phi_d(w_d), so for d = 1 (Theorems 3 and 4)
 	Limit     Form = "limit"     // the limit superior as T grows, no bound at a finite T (Corollary 1)
@@ -82,7 +83,7 @@ type Claim struct {
 	Tight       string                       // what is known about tightness
 	Source      string                       // where the paper states and proves it
 	Forms       []Form                       // forms under the result's assumptions, Printed first
-	Further     []Form                       // forms that assume more, or say less: Noise, Separable, Limit
+	Further     []Form                       // forms that assume more, say less or have no short formula: Moving, Noise, Separable, Limit
 	Roundings   []Rounding                   // roundings the paper states it for
 	Bound       func(Form, Rounding, Parameters) (Value, error)
 }

@@ -17,7 +17,7 @@ func TestFormulasAreWhatIsComputed(t *testing.T) {
 		for _, c := range Claims() {
 			for _, f := range c.all() {
 				for _, r := range c.Roundings {
-					if !c.has(f, r) {
+					if !c.has(f, r) || f == Moving { // a recursion: TestMovingAgainstItsDefinition
 						continue
 					}
 					q := p

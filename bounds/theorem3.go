@@ -13,13 +13,13 @@ var theorem3 = Claim{
 	Improved: map[Rounding]string{
 		Stochastic: "D^2/(2*c*sqrt(T)) + c*G^2*sum_t(1/sqrt(t))/(2*T) + min(L*d*Delta^2/16, sqrt(d)*Delta*L*D/2)",
 		Nearest:    "D^2/(2*c*sqrt(T)) + c*G^2*sum_t(1/sqrt(t))/(2*T) + min(L*d*Delta^2/8, sqrt(d)*Delta*L*D/2)"},
-	Others: map[Form]map[Rounding]string{Separable: {
+	Others: map[Form]map[Rounding]string{Moving: {Stochastic: movingText, Nearest: movingText}, Separable: {
 		Stochastic: "D^2/(2*c*sqrt(T)) + c*G^2*sum_t(1/sqrt(t))/(2*T) + min(L*d*Delta^2/(2*phi^5), sqrt(d)*Delta*L*D/2)"}},
 	Tight: "Q_d: the sharp floor L*d*Delta^2/8 is attained in the limit: F = (L/2)|w-w*|^2, every coordinate of w* just above a grid point. " +
 		"Q_s: no instance in d dimensions is below the sharp floor by more than a factor of min(phi^5/8, d/(d-1)), at most 1.386, phi the golden ratio; the floor L*(d-1)*Delta^2/16 is attained in the limit " +
 		"(a cone above a cell), so 1/16 is the best constant that does not know d. The separable floor is attained, for d = 1 too.",
 	Source: "Section 4.2; proof in Appendix D",
-	Forms:  []Form{Printed, Derived, Sharp}, Further: []Form{Separable}, Roundings: []Rounding{Stochastic, Nearest},
+	Forms:  []Form{Printed, Derived, Sharp}, Further: []Form{Moving, Separable}, Roundings: []Rounding{Stochastic, Nearest},
 }
 
 // Theorem3 bounds the gap of BinaryConnect on a smooth convex objective.
@@ -95,7 +95,11 @@ func Theorem3(f Form, r Rounding, p Parameters) (Value, error) {
 		case Derived:
 			return parts{decayRoot(p, 2*math.Sqrt(t)-1), floorBias(p)}
 		}
-		return parts{decayRoot(p, rootSum(p.T)), least(floorBias(p), floorCell(p, p.L, cellShare(f, r)))}
+		v := parts{decayRoot(p, rootSum(p.T)), least(floorBias(p), floorCell(p, p.L, cellShare(f, r)))}
+		if f == Moving {
+			v = movingForm(p, v, func() parts { return v })
+		}
+		return v
 	})
 }
 

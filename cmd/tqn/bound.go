@@ -78,7 +78,7 @@ theorem5 bounds the entries of T_alpha - T~_alpha, theorem6 the mixing time from
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&form, "form", form, "printed, derived, sharp, or one of appendix, noise, separable and limit where a claim has it")
+	flags.StringVar(&form, "form", form, "printed, derived, sharp, or one of appendix, moving, noise, separable and limit where a claim has it")
 	flags.StringVar(&rounding, "rounding", rounding, "stochastic or nearest")
 	for _, c := range []struct {
 		value       *float64
@@ -107,7 +107,7 @@ theorem5 bounds the entries of T_alpha - T~_alpha, theorem6 the mixing time from
 	complete := func(values ...string) cobra.CompletionFunc {
 		return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
 	}
-	_ = cmd.RegisterFlagCompletionFunc("form", complete("printed", "derived", "sharp", "appendix", "noise", "separable", "limit"))
+	_ = cmd.RegisterFlagCompletionFunc("form", complete("printed", "derived", "sharp", "appendix", "moving", "noise", "separable", "limit"))
 	_ = cmd.RegisterFlagCompletionFunc("rounding", complete("stochastic", "nearest"))
 	return cmd
 }
