@@ -43,3 +43,6 @@ func (o *gradOrder) chunks(images int) int { return (images*o.step + 31) / 32 }
 
 // shift is a tap's.
 func (o *gradOrder) shift(tap int) int { return tap/o.Side*o.pitch + tap%o.Side }
+
+// line is the number of positions of a group, with those that the last chunk of the last tap reads behind them.
+func (o *gradOrder) line() int { return o.chunks(o.group)*tileTerms + o.shift(o.Side*o.Side-1) }

@@ -8,71 +8,86 @@ type bf16Conv struct {
 	ConvShape
 	ws         *Workers
 	order      gradOrder
-	w, turned  []float32 // rounded
-	xs, dys    []float32 // rounded, of the batch
-	forw, back passShape
+	forw, back bf16Pass
+	xs, dys    []float32 // rounded, of the batch: pixels for the passes, lines of positions for the gradient of the weights
 
-	pass               passShape
-	dst, src, weights  []float32
+	pass               *bf16Pass
+	dst, src           []float32
 	dw                 []float32
 	n                  int
 	sums               *Sums
 	imagePart, tapPart func(part, worker int)
 }
 
+// bf16Pass is the forward pass or the gradient of the input. Its weights are rounded; those of an output channel lie together, and each of its filter's
+// rows is filled up with zeros.
+type bf16Pass struct {
+	passShape
+	row     int // length of a filter's row: a multiple of tileTerms
+	weights []float32
+}
+
+func newBF16Pass(s passShape) bf16Pass {
+	row := roundUp(s.side*s.c, tileTerms)
+	return bf16Pass{passShape: s, row: row, weights: make([]float32, s.k*s.side*row)}
+}
+
 func newBF16Conv(ws *Workers, s ConvShape) *bf16Conv {
-	c := &bf16Conv{ConvShape: s, ws: ws, order: newGradOrder(s), w: make([]float32, s.Weights()), turned: make([]float32, s.Weights()),
-		xs: make([]float32, s.N*s.Inputs()), dys: make([]float32, s.N*s.Outputs())}
-	c.forw, c.back = s.passes()
+	forw, back := s.passes()
+	c := &bf16Conv{ConvShape: s, ws: ws, order: newGradOrder(s), forw: newBF16Pass(forw), back: newBF16Pass(back)}
+	groups := (s.N + c.order.group - 1) / c.order.group
+	c.xs = make([]float32, max(s.N*s.Inputs(), groups*s.C*c.order.line()))
+	c.dys = make([]float32, max(s.N*s.Outputs(), groups*s.K*c.order.line()))
 	c.imagePart, c.tapPart = c.image, c.tap
 	return c
 }
 
 func (c *bf16Conv) setWeights(w []float32, _ bool) {
-	roundAll(c.w, w)
-	taps := c.Side * c.Side
-	for tap := range taps {
+	for tap := range c.Side * c.Side {
 		for i := range c.C {
 			for k := range c.K {
-				c.turned[((taps-1-tap)*c.K+k)*c.C+i] = c.w[(tap*c.C+i)*c.K+k]
+				v := toBF16(w[(tap*c.C+i)*c.K+k])
+				turned := c.Side*c.Side - 1 - tap
+				c.forw.weights[(k*c.Side+tap/c.Side)*c.forw.row+tap%c.Side*c.C+i] = v
+				c.back.weights[(i*c.Side+turned/c.Side)*c.back.row+turned%c.Side*c.K+k] = v
 			}
 		}
 	}
 }
 
 func (c *bf16Conv) forward(y, x []float32, n int, sums *Sums) {
-	c.run(c.forw, y, roundAll(c.xs, x), c.w, n, sums)
+	c.run(&c.forw, y, roundAll(c.xs, x), n, sums)
 }
 
 func (c *bf16Conv) gradInput(dx, dy []float32, n int) {
-	c.run(c.back, dx, roundAll(c.dys, dy), c.turned, n, nil)
+	c.run(&c.back, dx, roundAll(c.dys, dy), n, nil)
 }
 
-func (c *bf16Conv) run(s passShape, dst, src, weights []float32, n int, sums *Sums) {
-	c.pass, c.dst, c.src, c.weights, c.sums = s, dst, src, weights, sums
+func (c *bf16Conv) run(s *bf16Pass, dst, src []float32, n int, sums *Sums) {
+	c.pass, c.dst, c.src, c.sums = s, dst, src, sums
 	c.ws.Do(n, c.imagePart)
 }
 
 func (c *bf16Conv) image(img, _ int) {
-	s := &c.pass
+	s := c.pass
 	src, dst := c.src[img*s.ph*s.pw*s.c:][:s.ph*s.pw*s.c], c.dst[img*s.outH*s.outW*s.k:][:s.outH*s.outW*s.k]
-	var a, b [tileTerms]float32
-	for at := range dst {
-		pixel, k := at/s.k, at%s.k
-		sum := float32(0)
+	clear(dst)
+	var a [tileTerms]float32
+	for pixel := range s.outH * s.outW {
+		out := dst[pixel*s.k:][:s.k]
 		for r := range s.side {
-			for t0 := 0; t0 < s.side*s.c; t0 += tileTerms {
+			for t0 := 0; t0 < s.row; t0 += tileTerms {
 				for i := range a {
-					a[i], b[i] = 0, 0
+					a[i] = 0
 					if t := t0 + i; t < s.side*s.c {
 						a[i] = s.value(src, pixel/s.outW*s.stride+r-s.side/2, pixel%s.outW*s.stride+t/s.c-s.side/2, t%s.c)
-						b[i] = c.weights[(r*s.side*s.c+t)*s.k+k]
 					}
 				}
-				sum = tileDot(sum, &a, &b)
+				for k, sum := range out {
+					out[k] = tileDot(sum, &a, (*[tileTerms]float32)(s.weights[(k*s.side+r)*s.row+t0:]))
+				}
 			}
 		}
-		dst[at] = sum
 	}
 	if c.sums != nil {
 		addImage(c.ws.impl, c.sums, img, dst)
@@ -88,8 +103,28 @@ func (s *passShape) value(src []float32, i, j, c int) float32 {
 }
 
 func (c *bf16Conv) gradWeights(dw, x, dy []float32, n int) {
-	c.src, c.dst, c.dw, c.n = roundAll(c.xs, x), roundAll(c.dys, dy), dw, n
+	c.lines(c.xs, x, c.order.x, c.C, n)
+	c.lines(c.dys, dy, c.order.dy, c.K, n)
+	c.dw, c.n = dw, n
 	c.ws.Do(c.Side*c.Side, c.tapPart)
+}
+
+// lines sets the rounded pixels of n images at their positions: one line for every group of images and channel, with zeros where no pixel is.
+func (c *bf16Conv) lines(to, from []float32, positions []int, channels, n int) {
+	o := &c.order
+	pixels, length := len(from)/channels/n, o.line()
+	clear(to)
+	for img := 0; img < n; img += o.group {
+		images := min(o.group, n-img)
+		for p, at := range positions[:images*o.step] {
+			if at < 0 {
+				continue
+			}
+			for channel, v := range from[(img*pixels+at)*channels:][:channels] {
+				to[(img/o.group*channels+channel)*length+p] = toBF16(v)
+			}
+		}
+	}
 }
 
 func (c *bf16Conv) tap(tap, _ int) {
@@ -100,7 +135,11 @@ func (c *bf16Conv) tap(tap, _ int) {
 			from, to := span(c.n, o.group, part, o.parts)
 			sum := float32(0)
 			for img := from; img < to; img += o.group {
-				sum = c.group(sum, tap, at/c.K, at%c.K, img, min(o.group, to-img))
+				group := img / o.group
+				x, dy := c.xs[(group*c.C+at/c.K)*o.line()+o.shift(tap):], c.dys[(group*c.K+at%c.K)*o.line():]
+				for chunk := range o.chunks(min(o.group, to-img)) {
+					sum = tileDot(sum, (*[tileTerms]float32)(dy[chunk*tileTerms:]), (*[tileTerms]float32)(x[chunk*tileTerms:]))
+				}
 			}
 			if total += sum; part == 0 {
 				total = sum
@@ -108,28 +147,6 @@ func (c *bf16Conv) tap(tap, _ int) {
 		}
 		c.dw[tap*c.C*c.K+at] = total
 	}
-}
-
-// group adds the products of a tap and a pair of channels over n images from img on.
-func (c *bf16Conv) group(sum float32, tap, channel, k, img, n int) float32 {
-	o := &c.order
-	x, dy := c.src[img*c.Inputs():], c.dst[img*c.Outputs():]
-	var a, b [tileTerms]float32
-	for chunk := range o.chunks(n) {
-		for i := range a {
-			a[i], b[i] = 0, 0
-			p := chunk*tileTerms + i
-			if p >= n*o.step || o.dy[p] < 0 {
-				continue
-			}
-			a[i] = dy[o.dy[p]*c.K+k]
-			if at := p + o.shift(tap); at < n*o.step && o.x[at] >= 0 {
-				b[i] = x[o.x[at]*c.C+channel]
-			}
-		}
-		sum = tileDot(sum, &a, &b)
-	}
-	return sum
 }
 
 // roundAll rounds x into the beginning of to, which it returns.

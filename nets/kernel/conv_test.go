@@ -98,6 +98,13 @@ func absoluteWinograd(s ConvShape, n int, x, w, dy []float32) (r [3][]float64) {
 		return math.Abs(float64(img[(i*s.W+j)*channels+c]))
 	}
 	tap := func(i, j, c, k int) float64 { return math.Abs(float64(w[((i*3+j)*s.C+c)*s.K+k])) }
+	forw, back := make([][]float64, s.C*s.K), make([][]float64, s.C*s.K) // the transformed filters
+	for c := range s.C {
+		for k := range s.K {
+			forw[c*s.K+k] = both(filter, func(i, j int) float64 { return tap(i, j, c, k) })
+			back[k*s.C+c] = both(filter, func(i, j int) float64 { return tap(2-i, 2-j, c, k) })
+		}
+	}
 	th, tw := (s.H+3)/4, (s.W+3)/4
 	sums := make([][]float64, s.C*s.K)
 	r = [3][]float64{make([]float64, n*s.Outputs()), make([]float64, n*s.Inputs()), make([]float64, s.Weights())}
@@ -112,11 +119,11 @@ func absoluteWinograd(s ConvShape, n int, x, w, dy []float32) (r [3][]float64) {
 				}
 				return t
 			}
-			pass := func(dst []float64, from [][]float64, to int, weight func(i, j, c, k int) float64) {
+			pass := func(dst []float64, from [][]float64, to int, filters [][]float64) {
 				for k := range to {
 					m := make([]float64, 36)
 					for c, u := range from {
-						for xi, g := range both(filter, func(i, j int) float64 { return weight(i, j, c, k) }) {
+						for xi, g := range filters[c*to+k] {
 							m[xi] += g * u[xi]
 						}
 					}
@@ -128,8 +135,8 @@ func absoluteWinograd(s ConvShape, n int, x, w, dy []float32) (r [3][]float64) {
 				}
 			}
 			u, v := tiles(input, xs, s.C, 1), tiles(turn(output), ds, s.K, 0)
-			pass(r[0][img*s.Outputs():], u, s.K, tap)
-			pass(r[1][img*s.Inputs():], tiles(input, ds, s.K, 1), s.C, func(i, j, k, c int) float64 { return tap(2-i, 2-j, c, k) })
+			pass(r[0][img*s.Outputs():], u, s.K, forw)
+			pass(r[1][img*s.Inputs():], tiles(input, ds, s.K, 1), s.C, back)
 			for at := range sums {
 				if sums[at] == nil {
 					sums[at] = make([]float64, 36)
@@ -148,10 +155,18 @@ func absoluteWinograd(s ConvShape, n int, x, w, dy []float32) (r [3][]float64) {
 	return r
 }
 
+// convReference is a convolution of n images by its definition, in float64.
 func convReference(s ConvShape, n int, x, w, dy []float32) reference64 {
 	r := reference64{s: s, absolute: sync.OnceValue(func() [3][]float64 { return absoluteWinograd(s, n, x, w, dy) }),
 		y: make([]float64, n*s.Outputs()), dx: make([]float64, n*s.Inputs()), dw: make([]float64, s.Weights())}
 	r.absY, r.absDX, r.absDW = make([]float64, len(r.y)), make([]float64, len(r.dx)), make([]float64, len(r.dw))
+	eachTap(s, n, func(in, out, tap int) { r.addTap(in, out, tap, x, w, dy) })
+	return r
+}
+
+// eachTap calls f for every pixel of every output and every filter position that lies within the image there, filter rows and columns in order, with the indices
+// of the pixels' and the filter position's first channel.
+func eachTap(s ConvShape, n int, f func(in, out, tap int)) {
 	ph, pw := s.Out()
 	pad := s.Side / 2
 	for img := range n {
@@ -159,28 +174,38 @@ func convReference(s ConvShape, n int, x, w, dy []float32) reference64 {
 			for q := range pw {
 				for a := range s.Side {
 					for b := range s.Side {
-						i, j := p*s.Stride+a-pad, q*s.Stride+b-pad
-						if i < 0 || i >= s.H || j < 0 || j >= s.W {
-							continue
-						}
-						in, out, tap := ((img*s.H+i)*s.W+j)*s.C, ((img*ph+p)*pw+q)*s.K, (a*s.Side+b)*s.C*s.K
-						for c := range s.C {
-							for k := range s.K {
-								xv, wv, dv := float64(x[in+c]), float64(w[tap+c*s.K+k]), float64(dy[out+k])
-								r.y[out+k] += xv * wv
-								r.absY[out+k] += math.Abs(xv * wv)
-								r.dx[in+c] += dv * wv
-								r.absDX[in+c] += math.Abs(dv * wv)
-								r.dw[tap+c*s.K+k] += xv * dv
-								r.absDW[tap+c*s.K+k] += math.Abs(xv * dv)
-							}
+						if i, j := p*s.Stride+a-pad, q*s.Stride+b-pad; i >= 0 && i < s.H && j >= 0 && j < s.W {
+							f(((img*s.H+i)*s.W+j)*s.C, ((img*ph+p)*pw+q)*s.K, (a*s.Side+b)*s.C*s.K)
 						}
 					}
 				}
 			}
 		}
 	}
-	return r
+}
+
+// addTap adds the products of one pixel of the output and one filter position. One goroutine runs it, on memory of its own, and most of the tests' time goes
+// into it: the race detector has nothing to find here.
+//
+//go:norace
+func (r *reference64) addTap(in, out, tap int, x, w, dy []float32) {
+	channels := r.s.K
+	d, y, absY := dy[out:][:channels], r.y[out:][:channels], r.absY[out:][:channels]
+	for c := range r.s.C {
+		xv := float64(x[in+c])
+		w, dw, absDW := w[tap+c*channels:][:channels], r.dw[tap+c*channels:][:channels], r.absDW[tap+c*channels:][:channels]
+		dx, absDX := r.dx[in+c], r.absDX[in+c]
+		for k := range d {
+			wv, dv := float64(w[k]), float64(d[k])
+			y[k] += xv * wv
+			absY[k] += math.Abs(xv * wv)
+			dx += dv * wv
+			absDX += math.Abs(dv * wv)
+			dw[k] += xv * dv
+			absDW[k] += math.Abs(xv * dv)
+		}
+		r.dx[in+c], r.absDX[in+c] = dx, absDX
+	}
 }
 
 // checkSum compares sums of terms products with float64: |got-want| <= terms * 2^-24 * 2 * sum |a b|.
@@ -216,8 +241,31 @@ var convShapes = []ConvShape{
 	{N: 9, H: 3, W: 3, C: 16, K: 32, Side: 3, Stride: 1},
 }
 
-func TestConv(t *testing.T) {
+// raceDetector is set where it runs.
+var raceDetector bool
+
+// testShapes are the convShapes that a run has time for, by their multiply-adds. Without -short they are all. Under the race detector, which slows Go's loops
+// down twenty times, they are those of narrow layers: it looks for memory that two goroutines share, and that does not depend on the number of channels.
+// Every kind of layer and of edge is among them: strides, sides of 1, 3 and 7, channels that fill no vector, tiles over an edge, groups of images.
+func testShapes() (shapes []ConvShape) {
+	most := math.MaxInt
+	switch {
+	case raceDetector:
+		most = 1 << 19
+	case testing.Short():
+		most = 1 << 23
+	}
 	for _, s := range convShapes {
+		if s.N*s.MultAdds() <= most {
+			shapes = append(shapes, s)
+		}
+	}
+	return shapes
+}
+
+// TestConv: the three products of every implementation are the definition's to the rounding of their sums, for weights of both kinds, and again with buffers in use.
+func TestConv(t *testing.T) {
+	for _, s := range testShapes() {
 		for _, binary := range []bool{false, true} {
 			x, w, dy := make([]float32, s.N*s.Inputs()), make([]float32, s.Weights()), make([]float32, s.N*s.Outputs())
 			inputsOf("normal", binary, x, w, dy)
