@@ -6,8 +6,10 @@ import (
 	"strings"
 
 	"tqn/bounds"
+	"tqn/cluster"
 	"tqn/convex"
 	"tqn/markov"
+	"tqn/nets"
 	"tqn/quantize"
 	"tqn/toy"
 )
@@ -33,6 +35,17 @@ type Errata struct {
 	Batches        []BatchErrata // SR's gap against the batch size
 	ToyDelta       float64
 	Rests          []Rest // where BC with Q_d comes to rest on (8)
+	Walks          []PaperWalk
+	NoiseFlips     float64            // see [NoiseFlips]
+	AdamStep       float64            // see [AdamStep]
+	AdamErrors     map[string]float64 // of Table 1, by column
+}
+
+// PaperWalk is what a method changes at the paper's protocol if nothing is learnt, in percent of VGG-9's convolution signs.
+type PaperWalk struct {
+	Method, Start string
+	Updates       int
+	Share         float64
 }
 
 // BatchErrata is the mean gap of SR with batches of B beside the bounds.
@@ -134,6 +147,9 @@ func NewErrata(ctx context.Context) (*Errata, error) {
 		return nil, err
 	}
 	e.rests()
+	if err := e.section6(); err != nil {
+		return nil, err
+	}
 	e.Left, e.Right = toy.Objective(math.Nextafter(3.5, 0)), toy.Objective(3.5)
 	return e, nil
 }
@@ -208,6 +224,43 @@ func (e *Errata) section5() error {
 			return err
 		}
 		e.Theorem5Values = append(e.Theorem5Values, Theorem5Value{row.Alpha, row.MatrixDistance, v.Total()})
+	}
+	return nil
+}
+
+// section6 computes the walks of Section 6's runs of VGG-9.
+func (e *Errata) section6() error {
+	e.NoiseFlips, e.AdamStep, e.AdamErrors = NoiseFlips(), AdamStep(), map[string]float64{}
+	for _, c := range cluster.PaperColumns() {
+		e.AdamErrors[c.ID] = c.Errors["adam"]
+	}
+	add := func(start string, c nets.Config) error {
+		c.Net, c.Data = "vgg9", "cifar10"
+		c, err := c.Resolve()
+		if err != nil {
+			return err
+		}
+		updates := 50000 / c.Batch * c.Epochs
+		share, err := Walk(c, uint64(updates))
+		if err != nil {
+			return err
+		}
+		title := (&Trained{Method: c.Method}).title()
+		e.Walks = append(e.Walks, PaperWalk{title, start, updates, 100 * share})
+		return nil
+	}
+	for _, s := range Starts() {
+		if s.Scale != "" {
+			continue // the original BinaryConnect's step lengths are not the paper's
+		}
+		if err := add(s.String(), nets.Config{Method: "bc", Init: s.Init, Clip: &s.Clip}); err != nil {
+			return err
+		}
+	}
+	for _, method := range []string{"sr", "big-sr"} {
+		if err := add("-1 and +1", nets.Config{Method: method}); err != nil {
+			return err
+		}
 	}
 	return nil
 }

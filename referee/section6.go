@@ -3,6 +3,8 @@ package referee
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strconv"
 	"strings"
 
 	"tqn/cluster"
@@ -31,6 +33,7 @@ func Section6(plan *cluster.Plan, states []cluster.CellState) (sentences []Sente
 		j.intervals, j.sentences, j.compared = 0, nil, map[[2]*Trained]evidence.Result{}
 		j.results()
 		j.exploration()
+		j.inferences()
 		j.bigBatch()
 		j.appendix()
 		j.table1()
@@ -165,6 +168,15 @@ func (j *judge) bigBatch() {
 	}
 	j.say("sr-larger-batch-better", "Section 6.1", "we tried different batch sizes for SR including 128, 256, 512 and 1024, and found that the larger the batch size, the better the performance of SR.",
 		"from each batch size to the next larger one that was run, and from the smallest to the largest, SR's test error falls", neighbours(func(small, big *Trained, a, b string) Finding { return j.lessError(big, small, b, a) }, "sr", "big-sr"))
+	j.say("sr-batch-essential", "Section 6.1", "However, a large batch size is essential for the SR method to perform well.",
+		"SR's test error is smaller at the largest batch that was run than at the smallest", func(c TrainedColumn) []Finding {
+			runs := c.byBatch("sr", "big-sr")
+			if len(runs) < 2 {
+				return notRun("no finished runs at two batch sizes")
+			}
+			small, big := runs[0], runs[len(runs)-1]
+			return []Finding{j.lessError(big, small, batchName(big), batchName(small))}
+		})
 	j.say("bc-small-batch-best", "Section 6.1", "We find that the BC method, like classical SGD, performs best with a small batch size.",
 		"BC's test error is smaller at the smaller batch", neighbours(func(small, big *Trained, a, b string) Finding { return j.lessError(small, big, a, b) }, "bc"))
 	j.say("big-sr-consistently", "Section 6.1", "big batch training improved performance over SR-ADAM consistently.",
@@ -194,10 +206,22 @@ func (j *judge) appendix() {
 	}
 	j.say("adam-beats-sgd", "Section 6", "We use Adam as our baseline optimizer as we found it to frequently give better results than well-tuned SGD",
 		"", never("this program trains with Adam alone"))
+	j.say("parameters", "Appendix H.1", "The number of params of Conv/FC layers for CNNs in Table 1 are (in millions): VGG-9: 1.7/1.1, VGG-BC: 4.6/9.4, ResNet-56: 0.84/0.0006, WRN-56-2: 3.4/0.001, ResNet-18: 11.2/0.5.",
+		"the net as it is built here, at full width, has these numbers of weights, rounded or cut to the digits printed", func(c TrainedColumn) []Finding {
+			f, ok := parameters(c)
+			if !ok {
+				return nil
+			}
+			return []Finding{f}
+		})
 	j.say("linear-layers", "Appendix H.1", "Binarizing linear layers causes some performance drop without much computational speedup.",
 		"", never("this program binarises convolutions alone"))
 	j.say("small-gradients", "Appendix H.3", "large binary weights will generate small gradients when batch normalization is used",
-		"", never("a run does not record the size of its gradients"))
+		"batch norm makes the loss a function of a filter's direction alone, so that its gradient at a filter c times as long is 1/c times as long: arithmetic",
+		func(TrainedColumn) []Finding {
+			return []Finding{{What: "gradient at a filter c times as long: 1/c times as long", Exact: true, Verdict: Holds,
+				Why: "that a large learning rate is therefore necessary does not follow: Adam divides a gradient by its size"}}
+		})
 	j.say("large-rate-as-good", "Appendix H.3", "We experiment with a larger learning rate (0.01) and find it converges to the same performance within 160 epochs, comparing with 500 epochs in the original paper.",
 		"BC's test errors at the learning rate 0.01 and, in 500/160 as many epochs, at 0.003 cannot be told apart", func(c TrainedColumn) []Finding {
 			bc, slow := c.of("bc"), c.find(func(t Trained) bool { return t.Method == "bc" && t.Runs[0].Config.LearningRate == cluster.SlowRate })
@@ -241,6 +265,48 @@ func (j *judge) appendix() {
 		"every binary weight is -1 or +1, whose square is 1: arithmetic", func(TrainedColumn) []Finding {
 			return []Finding{{What: "mean |wb - wr| of SR: 0", Exact: true, Verdict: Holds}}
 		})
+}
+
+// printedParameters are Appendix H.1's numbers of convolution and of linear weights, in millions, by net.
+var printedParameters = map[string][2]string{
+	"vgg9": {"1.7", "1.1"}, "vgg-bc": {"4.6", "9.4"}, "resnet56": {"0.84", "0.0006"}, "wrn56-2": {"3.4", "0.001"}, "resnet18": {"11.2", "0.5"},
+}
+
+// parameters compares the net of a column of Table 1, at full width, with Appendix H.1.
+func parameters(c TrainedColumn) (Finding, bool) {
+	i := slices.IndexFunc(cluster.PaperColumns(), func(p cluster.PaperColumn) bool { return p.ID == c.ID })
+	if i < 0 || c.PaperData == "cifar100" { // the numbers printed are ResNet-56's with ten classes
+		return Finding{}, false
+	}
+	paper := cluster.PaperColumns()[i]
+	classes := map[string]int{"cifar10": 10, "imagenet": 1000}[paper.Data]
+	config, err := nets.Config{Net: c.Net, Method: "adam", Data: paper.Data}.Resolve()
+	if err != nil {
+		panic("referee: parameters: " + err.Error()) // the net of a plan
+	}
+	side := 32
+	if paper.Data == "imagenet" {
+		side = 224
+	}
+	model, err := network.NewModel(config.Spec(network.Shape{H: side, W: side, C: 3}, classes))
+	if err != nil {
+		panic("referee: parameters: " + err.Error()) // the paper's own size
+	}
+	counts := model.Counts()
+	counted := [2]float64{float64(counts.Conv) / 1e6, float64(counts.Linear) / 1e6}
+	printed := printedParameters[paper.Net]
+	f := Finding{What: fmt.Sprintf("%.6g/%.3g million, printed %s/%s", counted[0], counted[1], printed[0], printed[1]), Exact: true, Verdict: Holds}
+	for k, text := range printed {
+		value, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			panic("referee: parameters: " + err.Error()) // printedParameters
+		}
+		_, digits, _ := strings.Cut(text, ".")
+		if unit := math.Pow(10, -float64(len(digits))); math.Abs(value-counted[k]) >= unit {
+			f.Verdict = Violated
+		}
+	}
+	return f, true
 }
 
 // A number of a run, as a fraction: the mean over the runs.

@@ -23,6 +23,8 @@ type trained struct {
 	decay     float64
 	rate      float64
 	unclipped bool
+	steps     uint64
+	flips     [2]float64 // percent of convolution signs an epoch
 }
 
 // asPublished is a table in which every sentence that these runs can speak of comes out as the paper says.
@@ -30,8 +32,8 @@ func asPublished() []trained {
 	return []trained{
 		{method: "adam", error: 8},
 		{method: "bc", error: 8.2, changed: 12, window: 1, distance: 0.3},
-		{method: "big-sr", error: 16.8, changed: 20, window: 8},
-		{method: "sr", error: 22, changed: 38, window: 40},
+		{method: "big-sr", error: 16.8, changed: 20, window: 8, steps: 7800},
+		{method: "sr", error: 22, changed: 38, window: 40, flips: [2]float64{13.4, 1.54}}, // 0.04 flips a step / learning rate
 		{method: "r", error: 27, changed: 0},
 		{method: "bc", batch: 1024, error: 12, changed: 2, window: 0.1, distance: 0.3},
 		{method: "bc", error: 12, changed: 12, distance: 0.97, decay: cluster.WeightDecay},
@@ -58,7 +60,10 @@ func table(t *testing.T, preset string, runs []trained) (*cluster.Plan, []cluste
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &nets.Result{Config: config, TestImages: 10000, TrainImages: 50000, TestError: one.error}
+		r := &nets.Result{Config: config, TestImages: 10000, TrainImages: 50000, TestError: one.error, Steps: 780}
+		if one.steps > 0 {
+			r.Steps = one.steps
+		}
 		for e := range 2 {
 			share := float64(e+1) / 2
 			epoch := nets.Epoch{Epoch: e + 1, Alpha: config.Alpha(e + 1), TestError: one.error}
@@ -67,7 +72,7 @@ func table(t *testing.T, preset string, runs []trained) (*cluster.Plan, []cluste
 				if e == 0 && one.most > 0 {
 					changed = one.most
 				}
-				epoch.Layers = append(epoch.Layers, nets.Probe{Layer: fmt.Sprintf("conv_%d", k+1), Weights: n, Changed: changed, Window: &one.window, Distance: one.distance})
+				epoch.Layers = append(epoch.Layers, nets.Probe{Layer: fmt.Sprintf("conv_%d", k+1), Weights: n, Changed: changed, Window: &one.window, Flips: one.flips[e], Distance: one.distance})
 			}
 			epoch.Layers = append(epoch.Layers, nets.Probe{Layer: "linear_1", Weights: 8192 * 1024, Changed: 49, Window: &one.window, Distance: 0.9}) // counts for nothing
 			r.Epochs = append(r.Epochs, epoch)
@@ -126,6 +131,11 @@ func TestSentencesAndTheirOpposites(t *testing.T) {
 		"sr-nearly-40":                 change(sr, func(x *trained) { x.changed = 49.75 }),
 		"bc-at-most-20":                change(bc, func(x *trained) { x.changed = 49 }),
 		"r-changes-none":               change(r, func(x *trained) { x.changed = 1e-4 }),
+		"light-tails":                  change(r, func(x *trained) { x.changed = 1e-4 }),
+		"bc-stays-near":                change(bc, func(x *trained) { x.changed = 90 }),
+		"big-sr-explores-less":         change(bigSR, func(x *trained) { x.changed = 90 }),
+		"sr-not-greedy":                change(sr, func(x *trained) { x.flips[1] = 0.154 }), // a tenth: as if flips fell with the square of the rate
+		"sr-batch-essential":           change(bigSR, func(x *trained) { x.error = 30 }),
 		"sr-larger-batch-better":       change(bigSR, func(x *trained) { x.error = 30 }),
 		"bc-small-batch-best":          change(bcBig, func(x *trained) { x.error = 5 }),
 		"big-sr-consistently":          change(bigSR, func(x *trained) { x.error = 30 }),
@@ -141,7 +151,7 @@ func TestSentencesAndTheirOpposites(t *testing.T) {
 		opposites["table1."+a+"<"+b] = change(slices.IndexFunc(asPublished(), func(x trained) bool { return x.method == a }), func(x *trained) { x.error = 60 })
 	}
 	// What these runs cannot speak of, or what arithmetic settles.
-	others := map[string]Word{"random-is-50": Holds, "sr-cannot-decay": Holds, "adam-beats-sgd": NotRun, "linear-layers": NotRun, "small-gradients": NotRun, "large-rate-as-good": NotRun}
+	others := map[string]Word{"random-is-50": Holds, "sr-cannot-decay": Holds, "adam-beats-sgd": NotRun, "linear-layers": NotRun, "small-gradients": Holds, "parameters": Holds, "large-rate-as-good": NotRun}
 	// These hold by so little in the paper that one run of this size cannot show it.
 	close := map[string]bool{"sr-nearly-40": true, "big-batch-changes-less-bc": true, "table1.adam<bc": true, "bc-comparable": true}
 	for id, s := range published {
@@ -258,5 +268,58 @@ func TestSectionErrorIsShared(t *testing.T) {
 	}
 	if few, many := width(asPublished()[:2]), width(asPublished()); !(few < many) {
 		t.Errorf("width %g with two methods, %g with all", few, many)
+	}
+}
+
+// A share that noise alone would give does not show that BC stays anywhere, nor that a large batch explores less.
+func TestAShareThatNoiseGivesShowsNothing(t *testing.T) {
+	config, err := nets.Config{Net: "vgg-bc", Method: "bc", Data: "cifar10", Epochs: 2}.Resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	walk, err := Walk(config, 780)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := judged6(t, "paper", change(bc, func(x *trained) { x.changed = 100 * walk }))["bc-stays-near"]
+	if v := s.Verdict(); v != Undecided {
+		t.Errorf("%s: %+v", v, s.Findings)
+	}
+}
+
+// Another net than Appendix H.1's has another number of weights, and a learning rate at which Adam could change R's weights would leave
+// the reason open.
+func TestSettledByArithmeticCanFail(t *testing.T) {
+	plan, states := table(t, "paper", asPublished())
+	plan.Columns[0].Net = "vgg9"
+	sentences, _ := Section6(plan, states)
+	for _, s := range sentences {
+		if s.ID == "parameters" && s.Verdict() != Violated {
+			t.Errorf("VGG-9 in VGG-BC's column: %s: %+v", s.Verdict(), s.Findings)
+		}
+	}
+	plan, states = table(t, "paper", change(r, func(x *trained) { x.rate = 0.2 }))
+	states[r].Variant = "" // the table's own R
+	sentences, _ = Section6(plan, states)
+	for _, s := range sentences {
+		if s.ID == "light-tails" && s.Verdict() != Undecided {
+			t.Errorf("Adam's steps may be longer than 1: %s: %+v", s.Verdict(), s.Findings)
+		}
+	}
+	c := TrainedColumn{}
+	for _, p := range cluster.PaperColumns() {
+		c.Column = cluster.Column{ID: p.ID, Net: p.Net, PaperData: p.Data}
+		if f, ok := parameters(c); ok == (p.Data == "cifar100") || ok && f.Verdict != Holds {
+			t.Errorf("%s: %v, %+v", p.ID, ok, f)
+		}
+	}
+}
+
+// Flips that cannot be told apart, or an unchanged learning rate, decide nothing.
+func TestFlipsThatDecideNothing(t *testing.T) {
+	for _, flips := range [][2]float64{{0, 0}, {60, 1.54}, {13.4, 0}} {
+		if v := judged6(t, "paper", change(sr, func(x *trained) { x.flips = flips }))["sr-not-greedy"].Verdict(); v != NotRun {
+			t.Errorf("%v: %s", flips, v)
+		}
 	}
 }

@@ -23,9 +23,8 @@ import (
 //
 // # SR
 //
-// Adam's first moment is then nearly normal, with (1-beta1)/(1+beta1) of the second moment as its variance, so that the mean of
-// |step|/a is sqrt(2/pi (1-beta1)/(1+beta1)); half of the steps point to the weight's other value, at distance 2, and a weight flips with
-// probability p_t = sqrt(2/pi (1-beta1)/(1+beta1)) a_t/4. After such flips the share is (1 - prod (1-2 p_t))/2.
+// A weight flips at step t with probability p_t = f a_t, f the constant of [NoiseFlips]. After such flips the share is
+// (1 - prod (1-2 p_t))/2.
 //
 // # R
 //
@@ -44,7 +43,7 @@ func Walk(c nets.Config, steps uint64) (float64, error) {
 	case "sr", "big-sr":
 		log := 0.0
 		for epoch := 1; epoch <= c.Epochs; epoch++ {
-			p := math.Sqrt(2/math.Pi*(1-network.AdamBeta1)/(1+network.AdamBeta1)) * c.Alpha(epoch) / 4
+			p := NoiseFlips() * c.Alpha(epoch)
 			log += math.Log1p(-2*p) * float64(steps) / float64(c.Epochs)
 		}
 		return -math.Expm1(log) / 2, nil

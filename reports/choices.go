@@ -26,6 +26,7 @@ type Choices struct {
 // judgedOf names the sentences that tell starts apart, with the page's heads.
 var judgedOf = []struct{ id, head string }{
 	{"bc-at-most-20", "BC changes at most 20 %"},
+	{"bc-stays-near", "fewer signs than the walk: BC stays near"},
 	{"sr-changes-more-than-bc", "SR changes more than BC"},
 	{"bc-beats-sr", "BC better than SR"},
 	{"bc-small-batch-best", "BC best with the small batch"},
@@ -100,8 +101,8 @@ func (c *Choices) atTheEnd(of string) (all []string) {
 	return all
 }
 
-// nearWalk is how far the study's short runs are from the walk, in percentage points, and how many they are.
-func (c *Choices) nearWalk() (far float64, n int) {
+// NearWalk is how far the study's short runs are from the walk, in percentage points, and how many they are.
+func (c *Choices) NearWalk() (far float64, n int) {
 	for _, r := range c.Study {
 		s, ok := c.Results[r.Name]
 		if ok && (r.Short || r.Name == "sr-1" || r.Name == "big-sr-1") {
@@ -157,7 +158,7 @@ func (c *Choices) answer(p func(string, ...any)) {
 			p("")
 		}
 	}
-	if far, n := c.nearWalk(); n > 0 {
+	if far, n := c.NearWalk(); n > 0 {
 		p("What these shares measure: if gradients were noise alone and nothing were learnt, a random walk of Adam's steps would change a share that can be computed, without a free number, from the start, the learning rates and the number of updates. In all %d short runs of BC, SR and Big SR the share that changed is within %.1f points of it. At that length the shares of Figures 4 and 5 say how far a walk gets. They do not show that BC \"stays near a local minimizer and explores less\", as Section 6 infers, nor that a larger batch makes SR greedier: it makes fewer updates.", n, far)
 		p("")
 	}

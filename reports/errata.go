@@ -28,6 +28,7 @@ func Errata(numbers *referee.Errata) ([]byte, error) {
 		"g":   func(x float64) string { return fmt.Sprintf("%.4g", x) },
 		"six": func(x float64) string { return fmt.Sprintf("%.6g", x) },
 		"div": func(a, b float64) float64 { return a / b },
+		"mul": func(a, b float64) float64 { return a * b },
 		"positive": func(x float64) string { // a probability that may underflow
 			if x == 0 {
 				return "below 1e-308"

@@ -12,7 +12,6 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"tqn/nets"
-	"tqn/nets/network"
 	"tqn/referee"
 	"tqn/toy"
 )
@@ -20,10 +19,6 @@ import (
 // This file puts the probes of Section 6 beside exact stationary laws of Section 5, to see whether the theory explains
 // the nets. The theory is about plain SGD in one dimension and about laws; a net is trained by Adam, and its probes
 // count signs. So it is its predictions that are compared, each a ratio that should be 1 or an order.
-
-// flipFactor is how far from 1 a measured ratio may be to be called in agreement: a factor of 2 either way. Between the
-// epochs compared the learning rate falls by 10 or 100, and steps of weights differ by as much.
-const flipFactor = 2
 
 // stepRow is a cell's last step, or why it is not known.
 type stepRow struct {
@@ -43,43 +38,12 @@ func (t *Table1) readSteps(dir string) {
 	}
 }
 
-// perStep turns the share of signs that differ between the ends of n steps into a flip probability per step: if weights
-// flip independently with probability p each step, either way, the share is (1-(1-2p)^n)/2. NaN for half or more.
-func perStep(share, n float64) float64 {
-	if !(share < 0.5) || n < 1 {
-		return math.NaN()
-	}
-	return -math.Expm1(math.Log1p(-2*share)/n) / 2
-}
-
-// fewFlips: of fewer flips than this in an epoch nothing is concluded. Of independent flips 30 have a standard
-// deviation of a fifth; flipFactor is four of these.
-const fewFlips = 30
-
-// noiseFlips is the flips a step / alpha of SR under Adam if gradients were independent from step to step, with mean 0:
-// the first moment then has variance (1-b1)/(1+b1) of the second, and is normal, nearly, as a sum of many terms; so
-// E|step|/alpha = sqrt(2/pi * (1-b1)/(1+b1)); half of the steps point to the other value; Delta is 2.
-func noiseFlips() float64 {
-	return math.Sqrt(2/math.Pi*(1-network.AdamBeta1)/(1+network.AdamBeta1)) / 2 / 2
-}
-
-// flips is the measured flip probability per step of the convolution weights in each epoch, divided by alpha; NaN for fewer
-// than fewFlips.
+// flips is [referee.FlipRate] of each epoch, the seeds' shares averaged.
 func (e *table1Entry) flips() (epochs, scaled []float64) {
 	first := e.runs[0]
-	weights := 0
-	for _, l := range first.Epochs[0].Layers {
-		if l.Role() == network.ConvWeight {
-			weights += l.Weights
-		}
-	}
 	n := float64(first.Steps) / float64(max(1, first.Config.Epochs))
 	for _, epoch := range e.meanRun().Epochs {
-		share, ok := epoch.OverConv(func(l nets.Probe) (float64, bool) { return l.Flips, true })
-		if !ok || share/100*float64(weights) < fewFlips {
-			share = math.NaN()
-		}
-		epochs, scaled = append(epochs, float64(epoch.Epoch)), append(scaled, perStep(share/100, n)/epoch.Alpha)
+		epochs, scaled = append(epochs, float64(epoch.Epoch)), append(scaled, referee.FlipRate(epoch, n))
 	}
 	return epochs, scaled
 }
@@ -117,7 +81,7 @@ func (t *Table1) predicted(e *table1Entry) (size, flip float64, err error) {
 }
 
 // within is the agreement of a ratio that should be 1.
-func within(ratio float64) bool { return ratio >= 1/float64(flipFactor) && ratio <= flipFactor }
+func within(ratio float64) bool { return ratio >= 1./referee.FlipFactor && ratio <= referee.FlipFactor }
 
 // srEntries are the SR runs of a column by batch size.
 func (c *table1Column) srEntries() []*table1Entry {
@@ -150,9 +114,9 @@ func (t *Table1) explanation(p func(string, ...any)) {
 	p("%s", exact.Markdown())
 	p("So the theory predicts of SR, first, that a smaller learning rate does not make it greedier, only slower: flips a step stay in proportion to alpha. Second, that a larger batch does make it greedier. Third, that a weight on {-1, +1} flips with probability |step|/2 if the step points to the other value: their mean at the last step is computed from the optimiser's state in the checkpoint.")
 	p("")
-	p("Adam is not plain SGD: it divides a step by the gradient's size. Were gradients independent noise of mean 0 from step to step, flips a step over alpha would be about %.3g at every batch size, and a larger batch would not change them; a larger number is gradients that keep their direction.", noiseFlips())
+	p("Adam is not plain SGD: it divides a step by the gradient's size. Were gradients independent noise of mean 0 from step to step, flips a step over alpha would be about %.3g at every batch size, and a larger batch would not change them; a larger number is gradients that keep their direction.", referee.NoiseFlips())
 	p("")
-	p("Measured: a flip is the sign of a convolution weight that differs from what it was an epoch before. *Flips a step* is the probability with which a weight would have to flip at every step, either way and independently of other steps, to give the share of flips that was counted. A weight that flips and flips back within an epoch is counted as unchanged, so the measured number may lie below the predicted one. Ratios in [%.2g, %d] are called agreement. A dash is where there is nothing to conclude from: fewer than %d flips in the epoch, half of all signs flipped in it, no epoch before the first drop, or no checkpoint.", 1/float64(flipFactor), flipFactor, fewFlips)
+	p("Measured: a flip is the sign of a convolution weight that differs from what it was an epoch before. *Flips a step* is the probability with which a weight would have to flip at every step, either way and independently of other steps, to give the share of flips that was counted. A weight that flips and flips back within an epoch is counted as unchanged, so the measured number may lie below the predicted one. Ratios in [%.2g, %d] are called agreement. A dash is where there is nothing to conclude from: fewer than %d flips in the epoch, half of all signs flipped in it, no epoch before the first drop, or no checkpoint.", 1./referee.FlipFactor, referee.FlipFactor, referee.FewFlips)
 	p("")
 	table := Table{Header: []string{"column", "batch", "updates", "flips a step / alpha before the first drop", "in the last epoch", "ratio (predicted 1)", "E|step|/(2 alpha)", "predicted flips a step / alpha", "measured / predicted (predicted 1)"}}
 	// exactRatio is, of the exact law, the moves per step at batch k divided by those at batch 1.
@@ -315,7 +279,7 @@ func (t *Table1) flipsFigure() *Figure {
 			runs = append(runs, nets.Run{Config: e.runs[0].Config})
 		}
 		epochAxis(panel, runs...)
-		panel.Level("noise alone", noiseFlips())
+		panel.Level("noise alone", referee.NoiseFlips())
 		styles := runStyles(configs)
 		for i, e := range entries {
 			config := e.runs[0].Config

@@ -9,11 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"gonum.org/v1/gonum/stat/distuv"
-
 	"tqn/cluster"
 	"tqn/nets"
-	"tqn/nets/network"
 	"tqn/referee"
 )
 
@@ -197,35 +194,4 @@ func TestReportSaysWhatIsMissing(t *testing.T) {
 		t.Errorf("%d figures without a run", len(f))
 	}
 	contains(t, none.Markdown(), "vgg9: no run of SR is finished", "not all finished in: vgg9")
-}
-
-// perStep inverts the law of the parity of n independent flips.
-func TestPerStep(t *testing.T) {
-	for _, p := range []float64{1e-9, 1e-4, 0.01} {
-		for _, n := range []float64{1, 10, 100} {
-			odd := distuv.Binomial{N: n, P: p}
-			share := 0.0
-			for k := 1.0; k <= n; k += 2 {
-				share += odd.Prob(k)
-			}
-			if got := perStep(share, n); math.Abs(got/p-1) > 1e-6 {
-				t.Errorf("p = %g, n = %g: %g", p, n, got)
-			}
-		}
-	}
-	if !math.IsNaN(perStep(0.5, 10)) || !math.IsNaN(perStep(math.NaN(), 10)) {
-		t.Error("half of the signs tell nothing")
-	}
-}
-
-// Adam's first moment of independent noise of variance 1 is the sum of (1-b1)*b1^k*z_k.
-func TestNoiseFlips(t *testing.T) {
-	variance := 0.0
-	for k := range 1000 {
-		variance += math.Pow((1-network.AdamBeta1)*math.Pow(network.AdamBeta1, float64(k)), 2)
-	}
-	towards := math.Sqrt(variance) / math.Sqrt(2*math.Pi) // E z+ of a normal z
-	if got := noiseFlips(); math.Abs(got/(towards/2)-1) > 1e-12 {
-		t.Errorf("%g, want %g", got, towards/2)
-	}
 }

@@ -3,6 +3,8 @@ package reports
 import (
 	"fmt"
 	"math"
+
+	"tqn/referee"
 )
 
 // theorem5 is the picture of Theorem 5 in real networks, with a paragraph for someone who has not read the paper.
@@ -25,7 +27,7 @@ func (t *Table1) theorem5(p func(string, ...any)) {
 		}
 	}
 	p("")
-	p("Dotted vertical lines mark the drops of the learning rate; the dotted level is %.3g, where SR would be under Adam if gradients were nothing but noise, independent from step to step. A cross is the flips that Adam's state in the last checkpoint predicts for the last step. How a flip is counted is said under \"Do Sections 5 and 6 agree?\" below.", noiseFlips())
+	p("Dotted vertical lines mark the drops of the learning rate; the dotted level is %.3g, where SR would be under Adam if gradients were nothing but noise, independent from step to step. A cross is the flips that Adam's state in the last checkpoint predicts for the last step. How a flip is counted is said under \"Do Sections 5 and 6 agree?\" below.", referee.NoiseFlips())
 	p("")
 }
 
@@ -42,7 +44,7 @@ func (t *Table1) sayFlips(c *table1Column, e *table1Entry) string {
 	if ruleName(config) != "SR-ADAM" {
 		if _, scaled := e.flips(); len(scaled) > 0 && scaled[0] > 0 {
 			text += fmt.Sprintf("; %.3g in the first epoch", scaled[0])
-			if ratio := scaled[0] / early; ratio > flipFactor {
+			if ratio := scaled[0] / early; ratio > referee.FlipFactor {
 				text += fmt.Sprintf(". It settles: before any drop its flips have become %.2g times rarer", ratio)
 				if late > early {
 					text += "; after the drops they fall less than alpha does"
@@ -61,5 +63,5 @@ func (t *Table1) sayFlips(c *table1Column, e *table1Entry) string {
 	if within(late / early) {
 		return text + ". Level, as Theorem 5 says."
 	}
-	return text + fmt.Sprintf(". **Not level** within a factor of %d.", flipFactor)
+	return text + fmt.Sprintf(". **Not level** within a factor of %d.", referee.FlipFactor)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"reflect"
 	"strings"
@@ -57,6 +58,36 @@ func TestChoicesPage(t *testing.T) {
 	}
 	if len(got) != len(want) {
 		t.Errorf("docs/choices.md has %d lines, its summaries give %d", len(want), len(got))
+	}
+}
+
+// The study's short runs change what a walk changes that learns nothing, and not what one from another start would change (docs/errata.md,
+// 15): with the walk of another start in its place, the comparison fails.
+func TestShortRunsWalk(t *testing.T) {
+	b, err := os.ReadFile("../../docs/results/choices/choices.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc choicesJSON
+	if err := json.Unmarshal(b, &doc); err != nil {
+		t.Fatal(err)
+	}
+	page, err := choicesPage(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const most = 5 // percentage points; filters that move together make a share vary by as much
+	if far, n := page.NearWalk(); n < 18 || far > most {
+		t.Errorf("%d short runs are within %.1f points of the walk, want 18 within %d", n, far, most)
+	}
+	for _, pair := range [][2]string{{"bc-rademacher-1", "bc-uniform-1"}, {"bc-uniform-1", "bc-he-1"}, {"big-sr-1", "sr-1"}} {
+		swapped := maps.Clone(page.Walks)
+		swapped[pair[0]] = page.Walks[pair[1]]
+		other := *page
+		other.Walks = swapped
+		if far, _ := other.NearWalk(); far <= 2*most {
+			t.Errorf("%s with the walk of %s: within %.1f points", pair[0], pair[1], far)
+		}
 	}
 }
 
