@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 
 	"tqn/nets"
 	"tqn/referee"
+	"tqn/runfolder"
 	"tqn/toy"
 )
 
@@ -26,14 +28,26 @@ type stepRow struct {
 	err  error
 }
 
-// readSteps reads the checkpoints of the finished SR runs: E|step|/Delta is in no metric.
+// stepsFile keeps what the checkpoints say of the last steps, so that the report can be made anew from a folder without them.
+const stepsFile = "steps.json"
+
+// readSteps reads the checkpoints of the finished SR runs, or where one is gone [stepsFile]: E|step|/Delta is in no metric.
 func (t *Table1) readSteps(dir string) {
 	t.steps = map[string]stepRow{}
+	kept := map[string]nets.LastStep{}
+	if b, err := runfolder.ReadFile(filepath.Join(dir, stepsFile), runfolder.MaxText); err == nil {
+		if err := json.Unmarshal(b, &kept); err != nil {
+			kept = nil // damaged: as if it were not there
+		}
+	}
 	for i, s := range t.States {
 		if s.Result == nil || (s.Method != "sr" && s.Method != "big-sr") {
 			continue
 		}
 		step, err := nets.ReadLastStep(t.Plan.Cells[i].Dir(dir), s.Result.Config)
+		if was, ok := kept[s.ID]; ok && errors.Is(err, fs.ErrNotExist) && was.Steps == s.Result.Steps {
+			step, err = was, nil
+		}
 		t.steps[s.ID] = stepRow{step, err}
 	}
 }
@@ -61,6 +75,24 @@ func (e *table1Entry) flipRates() (early, late float64) {
 		early = scaled[config.Drops[0]-1]
 	}
 	return early, late
+}
+
+// saveSteps writes [stepsFile], if anything is known.
+func (t *Table1) saveSteps(dir string) error {
+	known := map[string]nets.LastStep{}
+	for id, row := range t.steps {
+		if row.err == nil {
+			known[id] = row.step
+		}
+	}
+	if len(known) == 0 {
+		return nil
+	}
+	b, err := json.MarshalIndent(known, "", " ")
+	if err != nil {
+		return err
+	}
+	return runfolder.WriteFile(filepath.Join(dir, stepsFile), append(b, '\n'))
 }
 
 // predicted is the flip probability of the last step, divided by alpha, the mean over the seeds; the error of the first
@@ -268,6 +300,9 @@ func (t *Table1) flipsFigure() *Figure {
 	f := NewFigure(2)
 	f.Title = "Signs flipped a step, divided by the learning rate alpha"
 	f.Conclusion = concludeFlips(shown)
+	if rows := t.flipRows(); len(shown) > 1 && len(rows) > 0 {
+		f.Conclusion, _, _ = strings.Cut(sayFlips(rows), " Under BC")
+	}
 	for _, c := range shown { // each panel at least a decade high: small changes are to look small
 		panel := f.Panel(c.Title+" on "+dataTitle(c.Data), "epoch", "flips a step / alpha")
 		Logarithmic(&panel.Y)

@@ -141,6 +141,15 @@ func TestReportSaysWhatDisagrees(t *testing.T) {
 		{"SR's flips a step do not fall with alpha", func(b map[string]behaviour) {
 			b["sr"] = behaviour{30, func(float64) float64 { return 0.0005 }, 40, 0}
 		}, "Learning rate: **do not agree** (farthest ratio 100)"},
+		{"the same in the first section", func(b map[string]behaviour) {
+			b["sr"] = behaviour{30, func(float64) float64 { return 0.0005 }, 40, 0}
+		}, "| SR-ADAM, 16 >| **not level** |"},
+		{"and in its sentence", func(b map[string]behaviour) {
+			b["sr"] = behaviour{30, func(float64) float64 { return 0.0005 }, 40, 0}
+		}, "Under SR the line is level, as Theorem 5 says, in 3 of 4 runs"},
+		{"and beside Section 6's sentence", func(b map[string]behaviour) {
+			b["sr"] = behaviour{30, func(float64) float64 { return 0.0005 }, 40, 0}
+		}, "flips a step / learning rate: 100.00 times, while the rate falls 100 times>| violated"},
 		{"flips fall faster than alpha", func(b map[string]behaviour) {
 			b["big-sr"] = behaviour{20, func(alpha float64) float64 { return 2 * math.Pow(alpha, 1.5) }, 25, 0}
 		}, "Learning rate: **do not agree** (farthest ratio 0.1)"},
@@ -175,6 +184,38 @@ func TestReportSaysWhatDisagrees(t *testing.T) {
 		}) {
 			t.Errorf("%s: the report lacks a line with %q", c.name, c.want)
 		}
+	}
+}
+
+// What the checkpoints say of the last steps outlives them; what is said of another run is not believed.
+func TestStepsOutliveCheckpoints(t *testing.T) {
+	table, dir := synthetic(t, asPublished()), t.TempDir()
+	for id, row := range table.steps {
+		for _, s := range table.States {
+			if s.ID == id {
+				row.step.Steps = s.Result.Steps
+				table.steps[id] = row
+			}
+		}
+	}
+	if err := table.saveSteps(dir); err != nil {
+		t.Fatal(err)
+	}
+	want := table.steps["vgg9.sr.1"].step
+	table.readSteps(dir)
+	if got := table.steps["vgg9.sr.1"]; got.err != nil || got.step != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	for i := range table.States {
+		if table.States[i].ID == "vgg9.sr.1" {
+			other := *table.States[i].Result
+			other.Steps++
+			table.States[i].Result = &other
+		}
+	}
+	table.readSteps(dir)
+	if got := table.steps["vgg9.sr.1"]; got.err == nil {
+		t.Errorf("a run of another length has the step of the first: %+v", got.step)
 	}
 }
 

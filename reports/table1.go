@@ -245,10 +245,10 @@ func (t *Table1) Markdown() string {
 			p("")
 		}
 	}
-	p("%s. %d of %d runs are finished.", sentence(t.Plan.About), finished, len(t.States))
+	p("%s %d of %d runs are finished.", t.whatRan(), finished, len(t.States))
 	p("")
-	t.protocol(p)
 	t.theorem5(p)
+	t.protocol(p)
 	p("## Table 1")
 	p("")
 	p("Top-1 test error in percent after the last epoch: ours; the paper's.")
@@ -285,6 +285,36 @@ func (t *Table1) Markdown() string {
 		}
 	}
 	return b.String()
+}
+
+// whatRan says at which scale the runs are, before any number of theirs.
+func (t *Table1) whatRan() string {
+	text := fmt.Sprintf("What was run: %s (preset %s).", t.Plan.About, t.Plan.Preset)
+	scaled := 0
+	for i := range t.columns {
+		if !t.columns[i].exact() {
+			scaled++
+		}
+	}
+	switch {
+	case scaled == len(t.columns):
+		text += " These are scaled-down runs: no number below is at the paper's protocol, and the paper's numbers stand beside them for the order only."
+	case scaled > 0:
+		text += fmt.Sprintf(" %d of %d columns are scaled down: their numbers are not at the paper's protocol.", scaled, len(t.columns))
+	}
+	var precisions []string
+	for _, s := range t.States {
+		if s.Result == nil {
+			continue
+		}
+		if d := precisionOf(s.Result.Kernel); d != "" && !slices.Contains(precisions, d) {
+			precisions = append(precisions, d)
+		}
+	}
+	if len(precisions) > 0 {
+		text += " " + sentence(strings.Join(precisions, "; ")) + "."
+	}
+	return text
 }
 
 func sentence(s string) string {
@@ -440,6 +470,9 @@ func (t *Table1) Write(dir string) error {
 		}
 	}
 	if err := t.saveFlips(dir); err != nil {
+		return err
+	}
+	if err := t.saveSteps(dir); err != nil {
 		return err
 	}
 	if err := runfolder.WriteFile(filepath.Join(dir, "table1.tex"), []byte(t.latex())); err != nil {

@@ -18,50 +18,88 @@ func (t *Table1) theorem5(p func(string, ...any)) {
 	p("")
 	p("![signs flipped a step, divided by the learning rate, by epoch](flips.png)")
 	p("")
-	for i := range t.columns {
-		c := &t.columns[i]
-		for _, e := range c.batchEntries() {
-			if line := t.sayFlips(c, e); line != "" {
-				p("- %s", line)
-			}
-		}
-	}
+	rows := t.flipRows()
+	p("%s", sayFlips(rows))
 	p("")
+	table := Table{Header: []string{"column", "method, batch", "flips a step / alpha: first epoch", "before the first drop", "last epoch", "alpha in the last epoch", "predicted for the last step", "reads"}}
+	number := func(v float64) string {
+		if math.IsNaN(v) {
+			return "-"
+		}
+		return fmt.Sprintf("%.3g", v)
+	}
+	for _, r := range rows {
+		table.Add(r.column, r.run, number(r.first), number(r.early), number(r.late), fmt.Sprintf("%.3g of the first", r.drop), number(r.predicted), r.reads)
+	}
+	p("%s", table.Markdown())
 	p("Dotted vertical lines mark the drops of the learning rate; the dotted level is %.3g, where SR would be under Adam if gradients were nothing but noise, independent from step to step. A cross is the flips that Adam's state in the last checkpoint predicts for the last step. How a flip is counted is said under \"Do Sections 5 and 6 agree?\" below.", referee.NoiseFlips())
 	p("")
 }
 
-// sayFlips says what one line of the picture does; "" where too few flips are counted.
-func (t *Table1) sayFlips(c *table1Column, e *table1Entry) string {
-	early, late := e.flipRates()
-	if math.IsNaN(early) || math.IsNaN(late) {
-		return ""
-	}
-	config := e.runs[0].Config
-	name := fmt.Sprintf("%s, %s with batch %d", c.ID, ruleName(config), config.Batch)
-	first, last := config.Alpha(config.Drops[0]), config.Alpha(config.Epochs)
-	text := fmt.Sprintf("%s: %.3g flips a step over alpha in the last epoch before the first drop, %.3g in the last epoch of all, at %.3g times the learning rate", name, early, late, last/first)
-	if ruleName(config) != "SR-ADAM" {
-		if _, scaled := e.flips(); len(scaled) > 0 && scaled[0] > 0 {
-			text += fmt.Sprintf("; %.3g in the first epoch", scaled[0])
-			if ratio := scaled[0] / early; ratio > referee.FlipFactor {
-				text += fmt.Sprintf(". It settles: before any drop its flips have become %.2g times rarer", ratio)
-				if late > early {
-					text += "; after the drops they fall less than alpha does"
-				}
-				return text + "."
+// flipRow is a line of the picture in numbers: flips a step over alpha, NaN where they are not known.
+type flipRow struct {
+	column, run                   string
+	sr                            bool
+	first, early, late, predicted float64
+	drop                          float64 // the last learning rate over the first
+	reads                         string
+}
+
+// flipRows are the lines in which enough flips are counted before the first drop of the learning rate and at the end.
+func (t *Table1) flipRows() (rows []flipRow) {
+	for i := range t.columns {
+		c := &t.columns[i]
+		for _, e := range c.batchEntries() {
+			early, late := e.flipRates()
+			if math.IsNaN(early) || math.IsNaN(late) {
+				continue
 			}
+			_, scaled := e.flips()
+			config := e.runs[0].Config
+			r := flipRow{column: c.ID, run: fmt.Sprintf("%s, %d", ruleName(config), config.Batch), sr: ruleName(config) == "SR-ADAM",
+				first: scaled[0], early: early, late: late, predicted: math.NaN(), drop: config.Alpha(config.Epochs) / config.Alpha(1)}
+			switch {
+			case r.sr:
+				if _, flip, err := t.predicted(e); err == nil {
+					r.predicted = flip
+				}
+				r.reads = "level"
+				if !within(late / early) {
+					r.reads = "**not level**"
+				}
+			case r.first/early > referee.FlipFactor:
+				r.reads = fmt.Sprintf("settles: %.2g times rarer before any drop", r.first/early)
+			default:
+				r.reads = "does not settle before the first drop"
+			}
+			rows = append(rows, r)
 		}
-		return text + "."
 	}
-	switch _, flip, err := t.predicted(e); {
-	case err != nil:
-		text += "; no prediction, for want of its checkpoint"
-	default:
-		text += fmt.Sprintf("; predicted %.3g", flip)
+	return rows
+}
+
+// sayFlips is the sentence on all lines together.
+func sayFlips(rows []flipRow) string {
+	var sr, level, bc, settles int
+	least := math.Inf(1)
+	for _, r := range rows {
+		switch {
+		case r.sr && within(r.late/r.early):
+			sr, level = sr+1, level+1
+		case r.sr:
+			sr++
+		case r.first/r.early > referee.FlipFactor:
+			bc, settles, least = bc+1, settles+1, min(least, r.first/r.early)
+		default:
+			bc++
+		}
 	}
-	if within(late / early) {
-		return text + ". Level, as Theorem 5 says."
+	text := fmt.Sprintf("Under SR the line is level, as Theorem 5 says, in %d of %d runs: within a factor of %d, from the last epoch before the first drop to the last epoch of all.", level, sr, referee.FlipFactor)
+	if sr == 0 {
+		text = "No run of SR has enough flips to compare."
 	}
-	return text + fmt.Sprintf(". **Not level** within a factor of %d.", referee.FlipFactor)
+	if settles > 0 {
+		text += fmt.Sprintf(" Under BC the flips become rarer while alpha stays as it is, in %d of %d runs, by a factor of %.2g at least. After a drop BC's line rises where its flips fall less than alpha does.", settles, bc, least)
+	}
+	return text
 }
