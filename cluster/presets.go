@@ -76,7 +76,7 @@ var presets = []preset{
 			"resnet56":      {"embedded", 0.5, 1. / 9, 0, 0, 10, 8, 64},
 			"wrn56-2":       {"embedded", 0.5, 1. / 9, 0, 0, 8, 8, 32},
 			"resnet56-c100": {"textures-100x32", 0.5, 1. / 9, 0, 0, 10, 8, 64},
-			"resnet18":      {"textures-50x48", 0.25, 1, 0, 0, 6, 16, 64},
+			"resnet18":      {"textures-50x48", 0.25, 1, 0, 0, 6, 32, 128},
 		},
 	},
 	{

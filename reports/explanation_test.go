@@ -143,7 +143,7 @@ func TestReportSaysWhatDisagrees(t *testing.T) {
 		}, "Learning rate: **do not agree** (farthest ratio 100)"},
 		{"the same in the first section", func(b map[string]behaviour) {
 			b["sr"] = behaviour{30, func(float64) float64 { return 0.0005 }, 40, 0}
-		}, "| SR-ADAM, 16 >| **not level** |"},
+		}, "| SR-ADAM, 16 >| **not level**"},
 		{"and in its sentence", func(b map[string]behaviour) {
 			b["sr"] = behaviour{30, func(float64) float64 { return 0.0005 }, 40, 0}
 		}, "Under SR the line is level, as Theorem 5 says, in 3 of 4 runs"},
