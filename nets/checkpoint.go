@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"tqn/nets/network"
@@ -54,6 +53,7 @@ type signsHeader struct {
 }
 
 const (
+	minSigns            = 20 // the least bytes that an object of the header takes
 	checkpointMagic     = "tqnckpt1"
 	checkpointName      = "checkpoint"
 	checkpointOlder     = "checkpoint.previous"
@@ -102,6 +102,9 @@ func parseCheckpoint(b []byte) (*checkpoint, error) {
 		return nil, fmt.Errorf("offset 8: header of %d bytes in a file of %d", n, len(b))
 	}
 	c := &checkpoint{tensors: map[string][]float32{}, signs: map[string][]byte{}}
+	if err := runfolder.CheckObjects(body[fixed:fixed+n], minSigns); err != nil {
+		return nil, fmt.Errorf("offset %d: header: %w", fixed, err)
+	}
 	if err := json.Unmarshal(body[fixed:fixed+n], &c.checkpointHeader); err != nil {
 		return nil, fmt.Errorf("offset %d: header: %w", fixed, err)
 	}
@@ -209,6 +212,15 @@ func wholeCheckpoint(path string) (bool, error) {
 	return bytes.Equal(sum.Sum(nil), last), nil
 }
 
+// largestCheckpoint bounds the bytes of a model's checkpoint: its tensors, some vectors of signs, of a bit a weight each, and the header.
+func largestCheckpoint(m network.Model) int64 {
+	n := int64(maxCheckpointHeader)
+	for _, t := range network.StateTensors(m) {
+		n += 2 * 4 * int64(t.Len())
+	}
+	return n
+}
+
 // damagedError says that a checkpoint was read and is not whole.
 type damagedError struct{ err error }
 
@@ -217,8 +229,8 @@ func (e *damagedError) Unwrap() error { return e.err }
 
 // readCheckpoint reads one file. Its error is a *damagedError if the file was read and is not a whole checkpoint,
 // fs.ErrNotExist if there is none, and else says why it could not be read.
-func readCheckpoint(path string) (*checkpoint, error) {
-	b, err := runfolder.ReadFile(path, math.MaxInt64)
+func readCheckpoint(path string, limit int64) (*checkpoint, error) {
+	b, err := runfolder.ReadFile(path, limit)
 	if err != nil {
 		return nil, fmt.Errorf("nets: checkpoint: %w", err)
 	}
@@ -232,12 +244,12 @@ func readCheckpoint(path string) (*checkpoint, error) {
 
 // loadCheckpoint returns the newest whole checkpoint, or nil if the folder has none. Damaged ones are reported to warn and
 // left where they are. One that cannot be read is an error, and so is a whole one that does not fit: going on would
-// overwrite it.
-func loadCheckpoint(dir string, fits func(*checkpoint) error, warn func(string)) (*checkpoint, error) {
+// overwrite it. So is one of more than limit bytes, which is not read.
+func loadCheckpoint(dir string, limit int64, fits func(*checkpoint) error, warn func(string)) (*checkpoint, error) {
 	damaged := 0
 	for _, name := range []string{checkpointName, checkpointOlder} {
 		path := filepath.Join(dir, name)
-		c, err := readCheckpoint(path)
+		c, err := readCheckpoint(path, limit)
 		var damage *damagedError
 		switch {
 		case errors.Is(err, fs.ErrNotExist):

@@ -1,6 +1,7 @@
 package nets
 
 import (
+	"math"
 	"testing"
 	"tqn/runfolder"
 )
@@ -34,7 +35,7 @@ func BenchmarkCheckpoint(b *testing.B) {
 		b.Run("op=resume/net="+net, func(b *testing.B) {
 			b.SetBytes(size)
 			for b.Loop() {
-				c, err := loadCheckpoint(where.Dir, func(*checkpoint) error { return nil }, where.Warn)
+				c, err := loadCheckpoint(where.Dir, math.MaxInt64, func(*checkpoint) error { return nil }, where.Warn)
 				if err != nil {
 					b.Fatal(err)
 				}

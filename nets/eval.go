@@ -36,7 +36,7 @@ const evalBatch = 128
 
 // Eval evaluates the weights of a run folder on its test images.
 func Eval(dir string, o EvalOptions) (EvalResult, error) {
-	b, err := runfolder.ReadFile(filepath.Join(dir, "config.json"), runfolder.MaxText)
+	b, err := runfolder.ReadFile(filepath.Join(dir, "config.json"), runfolder.MaxConfig)
 	if err != nil {
 		return EvalResult{}, fmt.Errorf("nets: %s is not a run folder: %w", dir, err)
 	}
@@ -85,7 +85,7 @@ func loadState(engine network.Engine, dir string, config Config, set *dataset.Se
 	default:
 		return "", fmt.Errorf("nets: weights %q; want checkpoint, full or packed", o.Weights)
 	}
-	b, err := runfolder.ReadFile(path, math.MaxInt64)
+	b, err := runfolder.ReadFile(path, largestWeights(engine.Model()))
 	if err != nil {
 		return path, fmt.Errorf("nets: %w", err)
 	}
@@ -115,7 +115,7 @@ func loadStateFromCheckpoint(engine network.Engine, dir string, config Config, s
 	if warn == nil {
 		warn = func(string) {}
 	}
-	c, err := loadCheckpoint(dir, func(c *checkpoint) error { return c.fits(config, set.Checksum, engine.Model()) }, warn)
+	c, err := loadCheckpoint(dir, largestCheckpoint(engine.Model()), func(c *checkpoint) error { return c.fits(config, set.Checksum, engine.Model()) }, warn)
 	if err != nil {
 		return "", err
 	}

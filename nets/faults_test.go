@@ -173,7 +173,7 @@ func TestFailedSaveKeepsTheGoodGeneration(t *testing.T) {
 			if err := saveCheckpoint(&faults{fail: k, crash: crash, err: errors.New("input/output error"), partial: true}, dir, of(3)); err == nil {
 				t.Errorf("call %d (%s) failed and nobody said so", k, count.seen[k-1])
 			}
-			c, err := loadCheckpoint(dir, any, func(string) {})
+			c, err := loadCheckpoint(dir, math.MaxInt64, any, func(string) {})
 			if err != nil || c == nil || c.Epoch != 1 && c.Epoch != 3 {
 				t.Fatalf("call %d (%s), crash %v: %+v, %v", k, count.seen[k-1], crash, c, err)
 			}
@@ -183,7 +183,7 @@ func TestFailedSaveKeepsTheGoodGeneration(t *testing.T) {
 	if err := saveCheckpoint(disk{}, dir, of(3)); err != nil {
 		t.Fatal(err)
 	}
-	if c, err := readCheckpoint(filepath.Join(dir, checkpointOlder)); err != nil || c.Epoch != 1 {
+	if c, err := readCheckpoint(filepath.Join(dir, checkpointOlder), math.MaxInt64); err != nil || c.Epoch != 1 {
 		t.Errorf("the older generation is %+v, %v", c, err)
 	}
 }

@@ -92,7 +92,8 @@ func (e Epoch) OverConv(value func(Probe) (v float64, ok bool)) (mean float64, o
 	return sum / float64(max(1, all)), all > 0
 }
 
-// ReadResult reads a finished run's result.json. An unfinished run has none: the error wraps fs.ErrNotExist.
+// ReadResult reads a finished run's result.json. An unfinished run has none: the error wraps fs.ErrNotExist. It takes at most 64 MiB and
+// 24 bytes for each byte of the file.
 func ReadResult(dir string) (Result, error) {
 	path := filepath.Join(dir, "result.json")
 	b, err := runfolder.ReadFile(path, runfolder.MaxText)
@@ -120,11 +121,17 @@ func parseResult(b []byte) (Result, error) {
 	return r, nil
 }
 
+// minProbe is the least number of bytes that the JSON of an Epoch or a Probe takes, by the names of its members.
+const minProbe = 60
+
 // unseal decodes a document and reports whether it has a hash of itself. Without one it is a document of an earlier version, which
 // has no member that is not v's: any other has lost its hash.
 func unseal(doc []byte, v any) (sealed bool, err error) {
 	body, sealed, err := runfolder.Unseal(doc)
 	if err != nil {
+		return sealed, err
+	}
+	if err := runfolder.CheckObjects(body, minProbe); err != nil {
 		return sealed, err
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
@@ -298,8 +305,9 @@ func readMetrics(dir string, config Config) ([]Epoch, error) {
 // parseMetrics decodes a metrics.jsonl of a run.
 func parseMetrics(b []byte, config Config) ([]Epoch, error) {
 	var epochs []Epoch
-	for number, line := range bytes.Split(bytes.TrimSuffix(b, []byte("\n")), []byte("\n")) {
-		if len(line) == 0 {
+	number := 0
+	for line := range bytes.Lines(b) {
+		if number++; len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
 		var e Epoch
@@ -315,7 +323,7 @@ func parseMetrics(b []byte, config Config) ([]Epoch, error) {
 			err = sameLayers(epochs[0], e)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", number+1, err)
+			return nil, fmt.Errorf("line %d: %w", number, err)
 		}
 		epochs = append(epochs, e)
 	}

@@ -20,7 +20,7 @@ type Run struct {
 // ReadRun reads a run folder, finished or not.
 func ReadRun(dir string) (Run, error) {
 	r := Run{Dir: dir}
-	b, err := runfolder.ReadFile(filepath.Join(dir, "config.json"), runfolder.MaxText)
+	b, err := runfolder.ReadFile(filepath.Join(dir, "config.json"), runfolder.MaxConfig)
 	if err != nil {
 		return r, fmt.Errorf("nets: %s is not a run folder: %w", dir, err)
 	}

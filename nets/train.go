@@ -170,7 +170,7 @@ func begin(config Config, where Where) (t *training, result Result, err error) {
 
 // sameRun reports whether the folder holds this run. It is an error if it holds another.
 func sameRun(config Config, dir, path string) (bool, error) {
-	b, err := runfolder.ReadFile(path, runfolder.MaxText)
+	b, err := runfolder.ReadFile(path, runfolder.MaxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -256,7 +256,7 @@ func prepare(config Config, where Where) (*training, error) {
 	if err := t.build(model); err != nil {
 		return nil, err
 	}
-	c, err := loadCheckpoint(where.Dir, func(c *checkpoint) error { return c.fits(config, set.Checksum, model) }, where.Warn)
+	c, err := loadCheckpoint(where.Dir, largestCheckpoint(model), func(c *checkpoint) error { return c.fits(config, set.Checksum, model) }, where.Warn)
 	if err == nil && c != nil && (!t.probes.restore(c) || c.Epoch > config.Epochs || c.Index > t.batches || len(c.History) != c.Epoch) {
 		err = fmt.Errorf("nets: %s: checkpoint of epoch %d, batch %d with %d epochs of history does not fit a run of %d epochs of %d batches",
 			where.Dir, c.Epoch+1, c.Index, len(c.History), config.Epochs, t.batches)

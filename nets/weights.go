@@ -145,6 +145,15 @@ func loadWeights(e network.Engine, b []byte) (hash string, err error) {
 	return sha256Hex(b), nil
 }
 
+// largestWeights bounds the bytes of a model's weight file: the full one with a header of at most 16 MiB.
+func largestWeights(m network.Model) int64 {
+	n := int64(16 << 20)
+	for _, p := range m.Params() {
+		n += 4 * int64(p.Len())
+	}
+	return n
+}
+
 // encoded is a safetensors file.
 func encoded(tensors []safetensors.Tensor, metadata map[string]string) ([]byte, error) {
 	var b bytes.Buffer

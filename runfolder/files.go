@@ -1,6 +1,7 @@
 package runfolder
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -138,8 +139,20 @@ func WriteBytes(files FileSystem, path string, b []byte) error {
 	})
 }
 
-// MaxText bounds the configuration and result files that are read whole.
-const MaxText = 256 << 20
+// Bounds on the files that are read whole: a configuration, and a run's results and metrics, of which 10,000 epochs of 60 layers are 90 MB.
+const (
+	MaxConfig = 1 << 20
+	MaxText   = 256 << 20
+)
+
+// CheckObjects is an error if a JSON text has more objects than one for every size bytes, and a thousand. A decoder makes a structure of
+// some hundred bytes of each, were it written as {}: so its memory is bounded by the length of the text.
+func CheckObjects(text []byte, size int) error {
+	if n := bytes.Count(text, []byte("{")); n > 1000+len(text)/size {
+		return fmt.Errorf("%d objects in %d bytes: want %d bytes or more for each", n, len(text), size)
+	}
+	return nil
+}
 
 // ReadFile reads a file of at most limit bytes. Its error is fs.ErrNotExist where there is no file, [ErrStorage] where the
 // file system does not give it out, and neither where what is there is no regular file or too large.

@@ -19,7 +19,14 @@ import (
 // asCommand tells this test binary to act as tqn.
 const asCommand = "TQN_TEST_AS_COMMAND"
 
+// withMemory tells this test binary to act as tqn in so many MiB of address space beyond what the program has at its start, and to say
+// on standard error how much it has used; only on Linux.
+const withMemory = "TQN_TEST_WITH_MEMORY"
+
 func TestMain(m *testing.M) {
+	if mib := os.Getenv(withMemory); mib != "" {
+		measured(mib)
+	}
 	if os.Getenv(asCommand) != "" {
 		main()
 	}

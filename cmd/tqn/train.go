@@ -155,7 +155,7 @@ func resolveTraining(cmd *cobra.Command, config nets.Config, unstated cluster.Un
 			return config, fmt.Errorf("train: --config says what --%s would say: give one of them", name)
 		}
 	}
-	b, err := runfolder.ReadFile(file, runfolder.MaxText)
+	b, err := runfolder.ReadFile(file, runfolder.MaxConfig)
 	if err != nil {
 		return config, fmt.Errorf("train: --config: %w", err)
 	}

@@ -20,7 +20,8 @@ const (
 )
 
 // readArchive returns the files of a .tar.gz whose base names are in want, which
-// gives the largest size that is right. Nothing is written to disk. An entry
+// gives the largest size that is right. Nothing is written to disk. It takes at most 16 MiB and
+// four bytes for each byte of the wanted files that is there, however far the rest expands. An entry
 // that is a link or a device, or whose path leaves the archive, condemns the
 // whole archive, as does a wanted file that appears twice.
 func readArchive(name string, want map[string]int64) (map[string][]byte, error) {

@@ -349,7 +349,7 @@ func idxBytes(data []byte, dims ...uint32) []byte {
 
 func TestIDXRefusesBadFiles(t *testing.T) {
 	good := idxBytes(make([]byte, 12), 3, 2, 2)
-	if _, err := readIDX("f", bytes.NewReader(good), 3); err != nil {
+	if _, err := readIDX("f", bytes.NewReader(good), 2, 2); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
@@ -362,11 +362,13 @@ func TestIDXRefusesBadFiles(t *testing.T) {
 		"wrong type":    {append([]byte{0, 0, 13, 3}, good[4:]...), 0},
 		"data cut":      {good[:20], 20},
 		"data too long": {append(slices.Clone(good), 1), 28},
-		"no images":     {idxBytes(nil, 0, 28, 28), 4},
-		"overflow":      {idxBytes(nil, 1<<31, 1<<31, 4), 8},
-		"huge claim":    {idxBytes(make([]byte, 5), 1<<20, 28, 28), 21},
+		"no images":     {idxBytes(nil, 0, 2, 2), 4},
+		"other images":  {idxBytes(make([]byte, 18), 3, 2, 3), 12},
+		"overflow":      {idxBytes(nil, 1<<31, 1<<31, 4), 4},
+		"too many":      {idxBytes(make([]byte, 5), 1<<18+1, 2, 2), 4},
+		"huge claim":    {idxBytes(make([]byte, 5), 1<<18, 2, 2), 21},
 	} {
-		_, err := readIDX("f", bytes.NewReader(c.data), 3)
+		_, err := readIDX("f", bytes.NewReader(c.data), 2, 2)
 		if err == nil {
 			t.Errorf("%s: accepted", name)
 			continue
@@ -383,7 +385,7 @@ func TestFashionRefusesBadLabelsAndCounts(t *testing.T) {
 	}{
 		"label 10":    {images, idxBytes([]byte{0, 10, 1}, 3), "byte 9: label 10"},
 		"two labels":  {images, idxBytes([]byte{0, 1}, 2), "2 labels for the 3 images"},
-		"other shape": {idxBytes(make([]byte, 3*100), 3, 10, 10), idxBytes([]byte{0, 1, 2}, 3), "want 28x28"},
+		"other shape": {idxBytes(make([]byte, 3*100), 3, 10, 10), idxBytes([]byte{0, 1, 2}, 3), "dimension 1 has the size 10, want 28"},
 	} {
 		dir := t.TempDir()
 		for _, half := range []string{"train", "t10k"} {
@@ -400,11 +402,11 @@ func TestFashionRefusesBadLabelsAndCounts(t *testing.T) {
 // A claim of many bytes in a file of few must not be believed.
 func TestNoAllocationBeyondTheFile(t *testing.T) {
 	l := tiny()
-	header := idxBytes(nil, 1<<20, 28, 28) // claims 822 MB
+	header := idxBytes(nil, 1<<18, 28, 28) // claims 206 MB
 	pickle := []byte{0x80, 2, 'B', 0xff, 0xff, 0xff, 0x7f, '.'}
 	giant := pngHeader(60000, 60000)
 	before := allocated()
-	if _, err := readIDX("f", bytes.NewReader(header), 3); err == nil {
+	if _, err := readIDX("f", bytes.NewReader(header), 28, 28); err == nil {
 		t.Error("IDX accepted")
 	}
 	if _, err := l.parsePickle("f", pickle, 4); err == nil {
@@ -432,6 +434,7 @@ func TestBombsTakeBoundedMemory(t *testing.T) {
 	for name, piece := range map[string]string{"marks": "(", "empty lists": "]", "empty tuples": ")", "tuples of marks": "(t", "memo": "]\x94"} {
 		many[name] = bytes.Repeat([]byte(piece), 30<<20/len(piece))
 	}
+	many["one value remembered often"] = append([]byte("]"), bytes.Repeat([]byte("\x94"), 30<<20)...)
 	many["a line"] = append([]byte("c"), bytes.Repeat([]byte("x"), 30<<20)...)
 	for name, data := range many {
 		before := allocated()
@@ -447,7 +450,7 @@ func TestBombsTakeBoundedMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readIDX("f", r, 3); err == nil {
+	if _, err := readIDX("f", r, 28, 28); err == nil {
 		t.Error("data after the end is accepted")
 	}
 	if used := allocated() - before; used > 4<<20 {
@@ -755,7 +758,7 @@ func TestPaddingAfterGzip(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "x.gz"), c.data)
-		a, _, err := readIDXFile(dir, "x", 1)
+		a, _, err := readIDXFile(dir, "x")
 		switch {
 		case c.words == "" && (err != nil || !bytes.Equal(a.data, []byte{1, 2, 3})):
 			t.Errorf("%s: %v", name, err)

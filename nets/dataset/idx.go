@@ -19,9 +19,15 @@ type idxArray struct {
 	data []uint8
 }
 
-// readIDX reads an array of that many dimensions. The data must end where the
-// dimensions say. name is for errors.
-func readIDX(name string, r io.Reader, dims int) (*idxArray, error) {
+// maxItems bounds the first dimension of an IDX file, the number of its images: EMNIST's digits are 240,000, and no set that can be read
+// here as Fashion-MNIST is larger.
+const maxItems = 1 << 18
+
+// readIDX reads an array of that many dimensions, of at most maxItems items, each of exactly the shape of the dimensions after the
+// first. The data must end where the dimensions say. name is for errors. It takes at most three times the memory of the data that
+// are really there, whatever the header claims, so with images of 28x28 at most 650 MiB.
+func readIDX(name string, r io.Reader, item ...int) (*idxArray, error) {
+	dims := 1 + len(item)
 	head := make([]byte, 4+4*dims)
 	if n, err := io.ReadFull(r, head); err != nil {
 		return nil, fileError(name, int64(n), "the IDX header of %d bytes is cut short: %w", len(head), noEOF(err))
@@ -33,10 +39,11 @@ func readIDX(name string, r io.Reader, dims int) (*idxArray, error) {
 	size := int64(1)
 	for i := range dims {
 		d := int64(binary.BigEndian.Uint32(head[4+4*i:]))
-		// 2^31 bytes is beyond every set here; the bound keeps the product from
-		// overflowing.
-		if d == 0 || size > (1<<31)/d {
-			return nil, fileError(name, int64(4+4*i), "dimension %d of size %d is out of range", i, d)
+		switch {
+		case i == 0 && (d == 0 || d > maxItems):
+			return nil, fileError(name, 4, "%d items, want 1 to %d", d, maxItems)
+		case i > 0 && d != int64(item[i-1]):
+			return nil, fileError(name, int64(4+4*i), "dimension %d has the size %d, want %d", i, d, item[i-1])
 		}
 		size *= d
 		a.dims[i] = int(d)
@@ -66,7 +73,7 @@ func noEOF(err error) error {
 }
 
 // readIDXFile opens dir/base or dir/base.gz.
-func readIDXFile(dir, base string, dims int) (*idxArray, string, error) {
+func readIDXFile(dir, base string, item ...int) (*idxArray, string, error) {
 	path := filepath.Join(dir, base)
 	f, err := openPlain(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -83,10 +90,10 @@ func readIDXFile(dir, base string, dims int) (*idxArray, string, error) {
 		if err != nil {
 			return nil, path, fileError(path, 0, "%w", err)
 		}
-		a, err := readIDX(path, z, dims)
+		a, err := readIDX(path, z, item...)
 		return a, path, err
 	}
-	a, err := readIDX(path, r, dims)
+	a, err := readIDX(path, r, item...)
 	return a, path, err
 }
 
@@ -104,16 +111,13 @@ const (
 
 // readFashion reads one half, images and labels.
 func readFashion(dir, prefix string) (images *idxArray, labels *idxArray, paths []string, err error) {
-	images, p1, err := readIDXFile(dir, prefix+"-images-idx3-ubyte", 3)
+	images, p1, err := readIDXFile(dir, prefix+"-images-idx3-ubyte", fashionSide, fashionSide)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	labels, p2, err := readIDXFile(dir, prefix+"-labels-idx1-ubyte", 1)
+	labels, p2, err := readIDXFile(dir, prefix+"-labels-idx1-ubyte")
 	if err != nil {
 		return nil, nil, nil, err
-	}
-	if images.dims[1] != fashionSide || images.dims[2] != fashionSide {
-		return nil, nil, nil, fileError(p1, 8, "images of %dx%d, want 28x28", images.dims[1], images.dims[2])
 	}
 	if images.dims[0] != labels.dims[0] {
 		return nil, nil, nil, fileError(p2, 4, "%d labels for the %d images of %s", labels.dims[0], images.dims[0], p1)

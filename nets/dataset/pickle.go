@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxValues bounds the values that a pickle may make: CIFAR-100's training file has
+// maxValues bounds the values that a pickle may make, and those that it may remember: CIFAR-100's training file has
 // about 400,000.
 const maxValues = 1 << 20
 
@@ -486,10 +486,14 @@ func (p *unpickler) callable(op byte) (known bool, err error) {
 
 func (p *unpickler) put(i uint32) error {
 	v, err := p.top()
-	if err == nil {
-		p.memo[i] = v
+	if err != nil {
+		return err
 	}
-	return err
+	if _, again := p.memo[i]; !again && len(p.memo) == maxValues {
+		return p.errorf("more than %d values are remembered: a batch of images has fewer", maxValues)
+	}
+	p.memo[i] = v
+	return nil
 }
 
 func (p *unpickler) extend(items []any) error {

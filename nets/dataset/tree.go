@@ -108,12 +108,13 @@ func (p *picture) scaledCrop(dst []uint8, crop int, short, fx, fy float64, mirro
 	}
 }
 
-// maxFile bounds a picture's file: ImageNet's largest has 15 MB.
+// maxFile bounds a picture's file.
 const maxFile = 256 << 20
 
-// atOnce bounds the pixels that are being decoded at any time, by all goroutines
+// atOnce bounds the pixels of one picture and those that are being decoded at any time, by all goroutines
 // together, and so the memory that pictures take: a decoder's planes and coefficients, and
-// the copy in RGBA, are less than 32 bytes a pixel. ImageNet's largest picture has fewer than 90 million.
+// the copy in RGBA, are less than 20 bytes a pixel (5 of a grey PNG), and what has been decoded
+// before may not have been collected yet. So it is at most 4 GB, and 1 GB of grey PNGs.
 const atOnce = 100_000_000
 
 var decoding = semaphore.NewWeighted(atOnce)
