@@ -37,7 +37,7 @@ type safeHeader struct {
 const (
 	maxSafeHeader = 100_000_000 // the format's own limit
 	maxMembers    = 100_000     // of one object: tensors, texts of the metadata
-	maxEntry      = 4096 // bytes of a tensor's entry
+	maxEntry      = 4096        // bytes of a tensor's entry
 )
 
 // Write writes tensors in the given order.
