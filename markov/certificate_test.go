@@ -133,7 +133,7 @@ func TestNearlyDecoupledClusters(t *testing.T) {
 func TestCertificateSeesWrongLaws(t *testing.T) {
 	c, pi := cycles(3000, 5, 2, 1e-13, 3, 7)
 	bound := func(x []float64) float64 {
-		d := newCandidate(c, newLevel(c, x, nil), x)
+		d := newCandidate(c, transposed(c), x)
 		d.residual()
 		return d.certify().bound
 	}

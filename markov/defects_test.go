@@ -16,7 +16,7 @@ func TestMultilevelDefectIsSeen(t *testing.T) {
 	pi, _ := gth(c.denseRates(), c.n)
 	// moved is how far one sweep of the chain of aggregates moves the law of the aggregates.
 	moved := func(weights []float64) float64 {
-		l := newLevel(c, nil, nil)
+		l := newLevel(c)
 		l.restrict(weights)
 		law := make([]float64, l.next.n)
 		for x, a := range l.agg {
@@ -38,7 +38,7 @@ func TestMultilevelDefectIsSeen(t *testing.T) {
 		t.Errorf("aggregates weighted evenly: their law moves by %.2g, expected it to fail", d)
 	}
 	x := append([]float64(nil), pi...)
-	l := newLevel(c, nil, nil)
+	l := newLevel(c)
 	l.cycle(x)
 	normalise(x)
 	if d := TotalVariation(x, pi); d > 1e-12 {

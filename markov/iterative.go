@@ -37,7 +37,7 @@ func (c *Chain) iterative(ctx context.Context, best CertifiedLaw) (CertifiedLaw,
 // law it met, whatever its bound.
 func (c *Chain) refine(ctx context.Context, x []float64) (CertifiedLaw, error) {
 	law := CertifiedLaw{ErrorBound: math.Inf(1), Method: "multilevel iteration", Covers: smallestNormal}
-	d := newCandidate(c, newLevel(c, x, nil), x)
+	d := newCandidate(c, transposed(c), x)
 	idle, slow := 0, 0 // rounds with no progress to speak of, and without much
 	for round := range maxRounds {
 		p := d.partition(d.spanningTree(isolated[slow%len(isolated)]))
@@ -58,14 +58,13 @@ func (c *Chain) refine(ctx context.Context, x []float64) (CertifiedLaw, error) {
 		if t.bound < law.ErrorBound || law.Law == nil {
 			law.Law, law.ErrorBound = slices.Clone(x), t.bound
 		}
-		if law.ErrorBound <= goodError || idle > 2*len(isolated) || round > 5 && law.ErrorBound <= wantedError || round == maxRounds-1 {
+		if law.ErrorBound <= goodError || idle > 2*len(isolated) || round == maxRounds-1 {
 			break
 		}
 		if round%3 == 0 { // the levels of a law that is nearly right are good for its successors
-			d.top = nil // let go of the old levels before the new ones are made
-			d.top = newLevel(c, x, p.of)
+			d.top.coarsen(x, p.of)
 		}
-		if err := d.correct(ctx, p); err != nil {
+		if err := d.correct(ctx, p, enough(t.bound)); err != nil {
 			return law, err
 		}
 	}
@@ -91,10 +90,7 @@ func (c *Chain) rescaled() *Chain {
 }
 
 // goodError is the bound at which the corrections end.
-const goodError = 1e-11
-
-// wantedError is the bound at which they end where they gain little each.
-const wantedError = 1e-10
+const goodError = 1e-10
 
 // maxRounds is the number of corrections in doubled precision; each gains some ten digits.
 const maxRounds = 25
@@ -108,18 +104,17 @@ func (c *Chain) guess(ctx context.Context) ([]float64, error) {
 	for i := range x {
 		x[i] = 1 / float64(c.n)
 	}
-	top := newLevel(c, nil, nil)
+	top := newLevel(c)
 	top.initial(x)
-	for k := range 12 {
-		moved, err := c.settleCycles(ctx, top, x, 1e-6, 12)
+	for range 12 {
+		moved, err := c.settleCycles(ctx, top, x, 1e-3, 12)
 		if err != nil {
 			return nil, err
 		}
-		if moved < 1e-5 && k > 0 {
+		if moved < 1e-2 {
 			break
 		}
-		top = nil
-		top = newLevel(c, x, nil)
+		top.coarsen(x, nil)
 	}
 	if slices.Min(x) < smallestLaw {
 		return nil, fmt.Errorf("%w: it has entries below %g, which only elimination can handle, and there is too much fill-in for that", ErrUncertified, smallestLaw)
@@ -153,12 +148,22 @@ func (c *Chain) settleCycles(ctx context.Context, top *level, x []float64, tol f
 	return moved, nil
 }
 
+// enough is the fraction to which a correction is to take imbalances where the bound
+// is as given: at first errors are too large for a linear correction to be right, later
+// as much is wanted as takes the bound to a hundredth of goodError.
+func enough(bound float64) float64 {
+	if bound > 1e-3 {
+		return 1e-5
+	}
+	return min(0.1, max(1e-9, goodError/100/bound))
+}
+
 // correct solves for the relative error of the candidate inside each nearly decoupled
 // group and takes it off. The errors of other groups count as zero, and so does that
 // of the group's anchor, whose equation follows from the others once settle has made
 // the flows into and out of the group equal. What this leaves of the error is of the
-// order of the coupling.
-func (d *candidate) correct(ctx context.Context, p partition) error {
+// order of the coupling. The imbalances are to shrink to the fraction enough.
+func (d *candidate) correct(ctx context.Context, p partition, enough float64) error {
 	top, n := d.top, d.c.n
 	flow, slack := make([]float64, len(top.src)), make([]float64, n)
 	r, g := make([]float64, n), make([]float64, n)
@@ -181,13 +186,13 @@ func (d *candidate) correct(ctx context.Context, p partition) error {
 	b := newBalance(top, flow, slack)
 	left := 1.0
 	for range 12 {
-		if left <= 1e-9 {
+		if left <= enough {
 			break
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		f := b.conjugate(g, r, 6, 1e-9/left)
+		f := b.conjugate(g, r, 6, enough/left)
 		left *= f
 		if f > 0.9 {
 			break

@@ -44,7 +44,7 @@ func (c *Chain) Multilevel(tol float64) (Iterative, error) {
 		}
 		return Iterative{pi, c.Residual(pi), 0}, nil
 	}
-	top := newLevel(c, nil, nil)
+	top := newLevel(c)
 	x := make([]float64, c.n)
 	for i := range x {
 		x[i] = 1 / float64(c.n)
@@ -85,10 +85,16 @@ type level struct {
 	y    []float64 // of the aggregates after it
 }
 
-// newLevel returns the hierarchy of a chain. Aggregates follow the flows under the
-// given law, or the rates if it is nil. Where each state's group is given, moves
-// between groups are left out.
-func newLevel(c *Chain, law []float64, group []int32) *level {
+// newLevel returns the hierarchy of a chain with aggregates that follow its rates.
+func newLevel(c *Chain) *level {
+	l := transposed(c)
+	l.coarsen(nil, nil)
+	return l
+}
+
+// transposed returns the chain's rates sorted by the state they lead to, as a level
+// without a next one.
+func transposed(c *Chain) *level {
 	l := &level{n: c.n, exit: c.exit, ptr: make([]int32, c.n+1), src: make([]int32, len(c.col)), val: make([]float64, len(c.col))}
 	for _, y := range c.col {
 		l.ptr[y+1]++
@@ -104,13 +110,15 @@ func newLevel(c *Chain, law []float64, group []int32) *level {
 			next[y]++
 		}
 	}
-	l.coarsen(law, group)
 	return l
 }
 
 // coarsen builds the next level's pattern from two rounds of matching, and so on
-// down. With a law it matches by flows, which sum over aggregates as they are.
+// down, in place of what was there. With a law it matches by flows, which sum over
+// aggregates as they are, else by rates. Where each state's group is given, moves between
+// groups are left out.
 func (l *level) coarsen(law []float64, group []int32) {
+	l.next, l.agg, l.into, l.mass, l.y = nil, nil, nil, nil, nil
 	if l.n <= coarsest {
 		return
 	}

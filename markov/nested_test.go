@@ -125,10 +125,12 @@ func TestNestedClustersNeedSettling(t *testing.T) {
 		x[y] *= 1 + 1e-4*math.Sin(float64(y))
 	}
 	normalise(x)
-	d := newCandidate(c, newLevel(c, x, nil), x)
+	top := transposed(c)
+	top.coarsen(x, nil)
+	d := newCandidate(c, top, x)
 	for range 3 {
 		d.residual()
-		if err := d.correct(context.Background(), d.partition(d.spanningTree(0))); err != nil {
+		if err := d.correct(context.Background(), d.partition(d.spanningTree(0)), 1e-9); err != nil {
 			t.Fatal(err)
 		}
 	}

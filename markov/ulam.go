@@ -111,7 +111,7 @@ func (u *Ulam) Stationary() ([]float64, error) {
 		x[i] = 1 / float64(c.n)
 	}
 	for range 20 {
-		if _, err := c.settleCycles(context.Background(), newLevel(c, x, nil), x, 1e-12, 4); err != nil {
+		if _, err := c.settleCycles(context.Background(), newLevel(c), x, 1e-12, 4); err != nil {
 			return nil, err
 		}
 		if c.Residual(x) <= 1e-14 {
