@@ -125,6 +125,8 @@ func Study() []StudyRun {
 		c := studyScale(m, 1)
 		c.TrainImages = 25000
 		add(m+"-t25000-1", "error against updates", c)
+		c.TrainImages, c.TestImages = 0, 0 // all: the cells of preset laptop
+		add(m+"-t50000-1", "error against updates", c)
 	}
 	return all
 }
@@ -140,7 +142,11 @@ func Walks() (map[string]float64, error) {
 	}
 	for _, r := range Study() {
 		c := r.Config
-		if err := add(r.Name, c, uint64(c.TrainImages/c.Batch*c.Epochs)); err != nil {
+		images := c.TrainImages
+		if images == 0 {
+			images = 50000 // all
+		}
+		if err := add(r.Name, c, uint64(images/c.Batch*c.Epochs)); err != nil {
 			return nil, err
 		}
 	}
@@ -189,7 +195,11 @@ func (r StudyRun) Command() string {
 			b.WriteString(" " + f.flag)
 		}
 	}
-	return b.String() + " --out study/" + r.Name
+	text := b.String()
+	for _, all := range []string{" --train-images 0", " --test-images 0"} { // the default
+		text = strings.Replace(text, all, "", 1)
+	}
+	return text + " --out study/" + r.Name
 }
 
 // StudyResult is a finished run in little: what Section 6 observes, over all convolution weights together.

@@ -144,14 +144,14 @@ func (j *judge) inferences() {
 			}
 			return []Finding{f}
 		})
-	j.say("light-tails", "Section 6", "the weights of the conv layers were not changed at all by R-ADAM; when the tails of the stochastic gradient distribution are light, this method is ineffective.",
+	j.say("light-tails", "Section 6", "[R-ADAM changes no weight;] when the tails of the stochastic gradient distribution are light, this method is ineffective.",
 		"no convolution sign changes, and no gradient, of whatever tails, could change one: Adam's steps are bounded", func(c TrainedColumn) []Finding {
 			r := c.of("r")
 			if r == nil {
 				return notRun("no finished run of R-ADAM")
 			}
 			step := AdamStep() * r.Runs[0].Config.LearningRate
-			f := Finding{What: fmt.Sprintf("Adam's longest possible step %.3g, needed %d", step, thresholdR), Value: step, Lower: step, Upper: step, Unit: "length", Exact: true, Verdict: Undecided}
+			f := Finding{What: fmt.Sprintf("Adam's longest possible step %.3g, needed %d", step, thresholdR), Value: step, Lower: step, Upper: step, Exact: true, Verdict: Undecided}
 			switch {
 			case changedMost(r) > 0:
 				f.Verdict = Violated

@@ -120,7 +120,7 @@ func (j *judge) exploration() {
 		"the expected share of fair signs that differ from given ones is 1/2: arithmetic", func(c TrainedColumn) []Finding {
 			return []Finding{{What: "expected share of signs drawn anew: 50 %", Value: 50, Lower: 50, Upper: 50, Exact: true, Verdict: Holds}}
 		})
-	j.say("bc-at-most-20", "Section 6", "The BC method never changes more than 20% of the weights (Fig 4(b)), indicating that it stays near a local minimizer and explores less.",
+	j.say("bc-at-most-20", "Section 6", "The BC method never changes more than 20% of the weights (Fig 4(b)),",
 		fmt.Sprintf("BC's share is at most %d %% after every epoch", bcMost), func(c TrainedColumn) []Finding {
 			bc := c.of("bc")
 			if bc == nil {

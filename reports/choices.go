@@ -77,13 +77,26 @@ func (c *Choices) Markdown(folder string) string {
 		p("%d of %d runs are not done.", missing, len(c.Study))
 		p("")
 	}
-	kernels := map[string]bool{}
+	runs := map[string][]string{}
+	var kernels []string
 	for _, r := range c.Study {
-		if s, ok := c.Results[r.Name]; ok && !kernels[s.Kernel] {
-			kernels[s.Kernel] = true
-			p("Kernel of the runs: %s (`TQN_KERNEL=%s`); data: %s.", s.Kernel, s.Kernel, s.DataChecksum)
-			p("")
+		if s, ok := c.Results[r.Name]; ok {
+			if runs[s.Kernel] == nil {
+				kernels = append(kernels, s.Kernel)
+			}
+			runs[s.Kernel] = append(runs[s.Kernel], r.Name)
 		}
+	}
+	for i, k := range kernels {
+		of, how := "the runs", fmt.Sprintf("`TQN_KERNEL=%s`", k)
+		if i > 0 {
+			of = strings.Join(runs[k], ", ")
+		}
+		if strings.HasSuffix(k, "-bf16") {
+			how = "`--precision bf16`"
+		}
+		p("Kernel of %s: %s (%s); data: %s.", of, k, how, c.Results[runs[k][0]].DataChecksum)
+		p("")
 	}
 	return b.String()
 }
@@ -373,11 +386,15 @@ func (c *Choices) orderSizes() (all []orderSize) {
 			}
 		}
 		if len(size.runs) > 0 {
+			if strings.HasSuffix(size.runs["sr"].Kernel, "-bf16") {
+				size.name += ", bf16"
+			}
 			all = append(all, size)
 		}
 	}
 	of("quarter width, 10,000 images, 8 epochs", map[string]string{"sr": "sr-1", "r": "r-1", "big-sr": "big-sr-1"})
 	of("quarter width, 25,000 images, 8 epochs", map[string]string{"sr": "sr-t25000-1", "r": "r-t25000-1", "big-sr": "big-sr-t25000-1"})
+	of("quarter width, 50,000 images, 8 epochs", map[string]string{"sr": "sr-t50000-1", "r": "r-t50000-1", "big-sr": "big-sr-t50000-1"})
 	full := orderSize{name: "the paper's protocol: full width, 50,000 images, 160 epochs", runs: map[string]referee.StudyResult{}}
 	for _, r := range c.Paper {
 		if parts := strings.Split(r.Name, "."); len(parts) == 3 && (parts[1] == "sr" || parts[1] == "r" || parts[1] == "big-sr") {
@@ -398,9 +415,9 @@ type orderSize struct {
 func (c *Choices) order(p func(string, ...any), folder string) {
 	p("![test error against updates](%s/updates.png)", folder)
 	p("")
-	table := Table{Header: []string{"size", "updates of SR and R", "SR, test error, %", "R", "Big SR", "SR below R at the end of"}}
+	table := Table{Header: []string{"size", "updates of SR and R", "SR, test error, %", "R", "Big SR", "SR below R at the end of", "SR stays below R"}}
 	for _, s := range c.orderSizes() {
-		row := []any{s.name, "", "not run", "not run", "not run", ""}
+		row := []any{s.name, "", "not run", "not run", "not run", "", ""}
 		for i, m := range []string{"sr", "r", "big-sr"} {
 			if r, ok := s.runs[m]; ok {
 				row[2+i] = fmt.Sprintf("%.2f", lastOf(r).TestError)
@@ -412,13 +429,28 @@ func (c *Choices) order(p func(string, ...any), folder string) {
 			row[1] = sr.Steps
 		}
 		if ok1 && ok2 {
-			row[5] = below(sr, r)
+			row[5], row[6] = below(sr, r), "never"
+			if n := staysBelow(sr, r); n > 0 {
+				row[6] = fmt.Sprintf("after %d updates", n)
+			}
 		}
 		table.Add(row...)
 	}
 	p("%s", table.Markdown())
-	p("Between the second and the third row stands [table1-cifar10](results/table1-cifar10/report.md), a quarter as wide, 50,000 images, 25,000 updates, three seeds: SR 50.14 %%, R 41.85 %%, Big SR 39.82 %%. Width and updates grow together here, so that the rows do not say which of the two turns the order. Within the paper's protocol it turns at the drops of the learning rate: at the large rate SR's test error jumps from epoch to epoch (perhaps because batch norm's running averages lag behind weights that flip; this was not measured), and at the smallest it stays below R's.%s", c.training())
+	p("Width and updates grow together here, so that the rows do not say which of the two turns the order. Within the paper's protocol it turns at the drops of the learning rate: at the large rate SR's test error jumps from epoch to epoch (perhaps because batch norm's running averages lag behind weights that flip; this was not measured), and at the smallest it stays below R's.%s", c.training())
 	p("")
+}
+
+// staysBelow is the number of updates from which on a's test error is below b's at the end of every epoch; 0 for never.
+func staysBelow(a, b referee.StudyResult) int {
+	from := len(a.Epochs)
+	for from > 0 && a.Epochs[from-1].TestError < b.Epochs[from-1].TestError {
+		from--
+	}
+	if from == len(a.Epochs) {
+		return 0
+	}
+	return int(math.Round(float64(a.Steps) / float64(len(a.Epochs)) * float64(from+1)))
 }
 
 // training says from which epoch on R's training error at the paper's protocol is the lower one.
@@ -487,16 +519,16 @@ func (c *Choices) updatesFigure() *Figure {
 		sr, ok1 := s.runs["sr"]
 		r, ok2 := s.runs["r"]
 		if ok1 && ok2 {
-			word := "above"
-			if lastOf(sr).TestError < lastOf(r).TestError {
-				word = "below"
+			said := fmt.Sprintf("above R after %d updates", sr.Steps)
+			if n := staysBelow(sr, r); n > 0 {
+				said = fmt.Sprintf("below R after %d updates, from %d on", sr.Steps, n)
 			}
-			ends = append(ends, fmt.Sprintf("%s R after %d updates", word, sr.Steps))
+			ends = append(ends, said)
 		}
 	}
 	f.Conclusion = "SR ends " + strings.Join(ends, ", ") + "."
 	for _, s := range c.orderSizes() {
-		title, _, _ := strings.Cut(s.name, ":") // the paper's protocol is long
+		title, _, _ := strings.Cut(strings.Replace(s.name, ", 8 epochs", "", 1), ":") // the paper's protocol is long
 		panel := f.Panel(title, "updates", "test error, %")
 		Logarithmic(&panel.X)
 		for _, m := range []string{"r", "big-sr", "sr"} {
@@ -506,10 +538,30 @@ func (c *Choices) updatesFigure() *Figure {
 			}
 			xs, ys := updatesOf(r, func(e referee.StudyEpoch) float64 { return e.TestError })
 			panel.Series(methodTitle(m), runStyles([]nets.Config{{Method: m}})[0], xs, ys)
+			if m == "sr" {
+				panel.Mark("SR's and R's rate drops", dropsOf(r)...)
+			}
 		}
 	}
 	sameScale(f.panels...)
+	low, high := f.panels[0].X.Min, f.panels[0].X.Max
+	for _, p := range f.panels {
+		low, high = min(low, p.X.Min), max(high, p.X.Max)
+	}
+	for _, p := range f.panels { // the same updates above each other
+		p.X.Min, p.X.Max = low, high
+	}
 	return f
+}
+
+// dropsOf are the numbers of updates after which a run's learning rate drops.
+func dropsOf(r referee.StudyResult) (updates []float64) {
+	for i := 1; i < len(r.Epochs); i++ {
+		if r.Epochs[i].Alpha < r.Epochs[i-1].Alpha {
+			updates = append(updates, float64(r.Steps)/float64(len(r.Epochs))*float64(i))
+		}
+	}
+	return updates
 }
 
 func updatesOf(r referee.StudyResult, value func(referee.StudyEpoch) float64) (xs, ys []float64) {

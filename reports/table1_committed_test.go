@@ -1,0 +1,112 @@
+package reports
+
+import (
+	"compress/gzip"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tqn/cluster"
+	"tqn/referee"
+)
+
+// unpack makes the folder of a run from the committed one: the plan, and the results without their compression.
+func unpack(t *testing.T, from string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	copyFile := func(to string, r io.Reader) {
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		w, err := os.Create(to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		if _, err := io.Copy(w, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names, err := filepath.Glob(filepath.Join(from, "cells", "*", "result.json.gz"))
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no results below %s (%v)", from, err)
+	}
+	names = append(names, filepath.Join(from, "plan.json"))
+	if steps := filepath.Join(from, stepsFile); exists(steps) {
+		names = append(names, steps)
+	}
+	for _, name := range names {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		relative, err := filepath.Rel(from, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r io.Reader = f
+		if to, packed := strings.CutSuffix(relative, ".gz"); packed {
+			relative = to
+			if r, err = gzip.NewReader(f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		copyFile(filepath.Join(dir, relative), r)
+	}
+	return dir
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// A committed report is what its committed results give, but for the manifest. If it is not: docs/results/README.md has the commands that
+// make it anew.
+func TestCommittedReports(t *testing.T) {
+	laws, err := referee.Laws()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"table1-paper"} {
+		from := "../docs/results/" + name
+		dir := unpack(t, from)
+		plan, err := cluster.LoadPlan(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		states := cluster.Collect(dir, plan)
+		table := NewTable1(plan, states, Manifest{})
+		table.Sentences, table.Against = referee.Section6(plan, states)
+		table.Laws = laws
+		table.readSteps(dir)
+		b, err := os.ReadFile(filepath.Join(from, "report.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _, _ := strings.Cut(table.Markdown(), "## Manifest")
+		want, _, _ := strings.Cut(string(b), "## Manifest")
+		if got != want {
+			a, b := strings.Split(got, "\n"), strings.Split(want, "\n")
+			for i := range min(len(a), len(b)) {
+				if a[i] != b[i] {
+					t.Fatalf("%s, line %d is\n%s\nin the committed report, and\n%s\nfrom its results", name, i+1, b[i], a[i])
+				}
+			}
+			t.Fatalf("%s: %d lines, %d in the committed report", name, len(a), len(b))
+		}
+		if name != "table1-paper" {
+			continue
+		}
+		// What the run says of the two sentences that it contradicts, and of the lesson.
+		for id, want := range map[string]referee.Word{"bc-at-most-20": referee.Violated, "sr-nearly-40": referee.Violated, "r-changes-none": referee.Holds, "bc-stays-near": referee.Undecided, "sr-not-greedy": referee.Holds,
+			"bc-beats-sr": referee.Holds, "sr-changes-more-than-bc": referee.Undecided, "sr-beats-r": referee.Undecided, "big-sr-consistently": referee.NotRun} {
+			if w := table.found(id, "vgg9").Verdict; w != want {
+				t.Errorf("%s: %s, want %s", id, w, want)
+			}
+		}
+	}
+}
