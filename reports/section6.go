@@ -98,7 +98,9 @@ func (t *Table1) sentences(p func(string, ...any)) {
 			continue // they have a table of their own
 		}
 		if s.Verdict() == referee.NotRun {
-			never = append(never, fmt.Sprintf("- %s, \"%s\": %s.", s.Place, s.Quote, reasons(s.Findings)))
+			if line := fmt.Sprintf("- %s, \"%s\": %s.", s.Place, s.Quote, reasons(s.Findings)); !slices.Contains(never, line) {
+				never = append(never, line) // a sentence on SR and BC is judged for each
+			}
 			continue
 		}
 		quote := "\"" + s.Quote + "\""
