@@ -15,15 +15,15 @@ import (
 // The grid is {-1,+1}, Delta = 2. Section 5.2: from a grid point, SR moves to the neighbour on the side of a step s with
 // probability |s|/Delta, and a step out of the box leads nowhere.
 type LastStep struct {
-	Alpha   float64 // learning rate
-	Steps   uint64  // done so far
-	Weights int
+	Alpha   float64 `json:"alpha"` // learning rate
+	Steps   uint64  `json:"steps"` // done so far
+	Weights int     `json:"weights"`
 	// Size is E|s|/Delta.
-	Size float64
+	Size float64 `json:"size"`
 	// Flip is E[(s towards the other point)+]/Delta: SR's probability that a weight flips in such a step. The weights are those
 	// after the step, so that one that has just flipped counts as stepping out of the box: the relative error is at most
 	// the largest flip probability of a weight.
-	Flip float64
+	Flip float64 `json:"flip"`
 }
 
 // ReadLastStep reads it from a run folder. It wraps fs.ErrNotExist where there is no checkpoint.
