@@ -197,22 +197,7 @@ func (p *amxPass) pack(w []float32, binary, transposed bool) {
 }
 
 // turn transposes the channels of a tap into the place of the tap turned by 180 degrees.
-func (p *amxPass) turn(tap, _ int) {
-	src, dst := p.source[tap*p.c*p.k:][:p.c*p.k], p.w[(p.side*p.side-1-tap)*p.c*p.k:][:p.c*p.k]
-	rows, columns := p.k/16, p.c/16
-	if rows > 0 && columns > 0 {
-		transpose(&transposeArgs{src: &src[0], srcstride: p.c * 4, dst: &dst[0], dststride: p.k * 4, rows: rows, columns: columns})
-	}
-	for k := range p.k {
-		from := columns * 16
-		if k >= rows*16 {
-			from = 0
-		}
-		for c := from; c < p.c; c++ {
-			dst[c*p.k+k] = src[k*p.c+c]
-		}
-	}
-}
+func (p *amxPass) turn(tap, _ int) { p.turnTap(p.w, p.source, tap, true) }
 
 // packGroup packs 16 output channels.
 func (p *amxPass) packGroup(group, _ int) {
@@ -556,15 +541,12 @@ func (g *amxGradPass) reduce(part, _ int) {
 		if group < r.from || group >= r.to {
 			continue
 		}
-		for c := group * 16; c < min(g.C, group*16+16); c++ {
-			to := g.dw[(tap*g.C+c)*g.K:][:g.K]
-			at := ((tap*(r.to-r.from)+group-r.from)*16 + c%16) * g.kp
-			copy(to, g.partial(i * g.imageParts)[at:])
-			for p := 1; p < g.imageParts; p++ {
-				for k, v := range g.partial(i*g.imageParts + p)[at:][:g.K] {
-					to[k] += v
-				}
-			}
+		n := min(16, g.C-group*16)
+		at := (tap*(r.to-r.from) + group - r.from) * 16 * g.kp
+		first := g.partial(i * g.imageParts)[at:][:n*g.kp]
+		for p := 1; p < g.imageParts; p++ {
+			add(g.ws.impl, first, g.partial(i*g.imageParts + p)[at:][:n*g.kp])
 		}
+		copyPixels(g.dw[(tap*g.C+group*16)*g.K:][:n*g.K], first, g.K, g.kp, g.K)
 	}
 }

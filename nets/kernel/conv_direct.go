@@ -40,12 +40,11 @@ type directPass struct {
 	tiles               [][2]int
 	outPitch, outPixels int
 	padded              int // floats
-	packed, w           []float32
-	transposed          bool
+	packed, w, source   []float32
 
-	dst, src        []float32
-	sums            *Sums
-	image, packPart func(part, worker int)
+	dst, src                  []float32
+	sums                      *Sums
+	image, packPart, turnPart func(part, worker int)
 }
 
 func newDirectPass(ws *Workers, s passShape, tile directTile) *directPass {
@@ -54,14 +53,21 @@ func newDirectPass(ws *Workers, s passShape, tile directTile) *directPass {
 	p.tiles, p.outPitch, p.outPixels = s.tilesOf(p.tile.m)
 	p.padded = roundUp(s.paddedPixels(p.tile.m)*s.c+64, 16)
 	p.packed = make([]float32, s.side*s.side*s.c*p.kp)
-	ws.reserve((p.padded+p.outPixels*p.kp)*4+128, 0)
-	p.image, p.packPart = p.runImage, p.packBlock
+	ws.reserve((p.padded+p.outPixels*p.kp)*4+128, s.side*s.side*s.c*s.k*4+64)
+	p.image, p.packPart, p.turnPart = p.runImage, p.packBlock, p.turn
 	return p
 }
 
-// pack arranges the weights: for each block of output channels, the reduction (r, s, c), the block's channels.
+// pack arranges the weights: for each block of output channels, the reduction (r, s, c), the block's channels. w is (side, side, c, k); for the transposed
+// convolution (side, side, k, c), which is first turned.
 func (p *directPass) pack(w []float32, transposed bool) {
-	p.w, p.transposed = w, transposed
+	p.w = w
+	if transposed && (p.side > 1 || p.c > 1) {
+		shared := p.ws.shared
+		p.w, p.source = take[float32](&shared, len(w)), w
+		p.ws.Do(p.side*p.side, p.turnPart)
+		p.source = nil
+	}
 	p.ws.Do(p.kp/p.tile.k*p.side, p.packPart)
 	p.w = nil
 }
@@ -69,22 +75,17 @@ func (p *directPass) pack(w []float32, transposed bool) {
 func (p *directPass) packBlock(part, _ int) {
 	block, r := part/p.side, part%p.side
 	run, nk := p.side*p.c, p.tile.k
+	k := min(nk, p.k-block*nk)
+	to, from := p.packed[(block*p.side+r)*run*nk:][:run*nk], p.w[r*run*p.k+block*nk:]
 	for t := range run {
-		to := p.packed[((block*p.side+r)*run+t)*nk:][:nk]
-		for k := range nk {
-			channel := block*nk + k
-			switch {
-			case channel >= p.k:
-				to[k] = 0
-			case p.transposed: // filter turned by 180 degrees, channels exchanged
-				s, c := t/p.c, t%p.c
-				to[k] = p.w[(((p.side-1-r)*p.side+p.side-1-s)*p.k+channel)*p.c+c]
-			default:
-				to[k] = p.w[(r*run+t)*p.k+channel]
-			}
-		}
+		row := to[t*nk:][:nk]
+		copy(row, from[t*p.k:][:k])
+		clear(row[k:])
 	}
 }
+
+// turn transposes the channels of a tap into the place of the tap turned by 180 degrees.
+func (p *directPass) turn(tap, _ int) { p.turnTap(p.w, p.source, tap, p.ws.impl >= avx512) }
 
 func (p *directPass) run(dst, src []float32, n int, sums *Sums) {
 	p.dst, p.src, p.sums = dst, src, sums
@@ -167,23 +168,28 @@ func (g *directGrad) run(dw, x, dy []float32, n int) {
 func (g *directGrad) part(part, worker int) {
 	from, to := span(g.images, 1, part, g.imageParts)
 	dw := g.partial(part)
-	clear(dw)
+	if from == to {
+		clear(dw)
+	}
 	scratch := g.ws.scratch[worker]
 	padded, wide := take[float32](&scratch, g.padded), take[float32](&scratch, g.outH*g.outW*g.kp)
 	for img := from; img < to; img++ {
 		g.padImage(padded, g.x[img*g.ph*g.pw*g.c:][:g.ph*g.pw*g.c])
 		dy := g.dy[img*g.outH*g.outW*g.k:][:g.outH*g.outW*g.k]
 		if g.k != g.kp {
-			for i := range g.outH * g.outW {
-				copy(wide[i*g.kp:], dy[i*g.k:][:g.k])
-				clear(wide[i*g.kp+g.k:][:g.kp-g.k])
+			if img == from {
+				clear(wide)
 			}
+			copyPixels(wide, dy, g.kp, g.k, g.k)
 			dy = wide
 		}
 		a := directArgs{astride: 4, astep: g.stride * g.c * 4, aseg: g.stride * g.pitch() * g.c * 4, n: g.outW,
-			bstep: g.kp * 4, cstride: g.kp * 4, accumulate: 1, blocks: g.rp / g.tile.m}
+			bstep: g.kp * 4, cstride: g.kp * 4, blocks: g.rp / g.tile.m}
 		for p := 0; p < g.outH; p += g.rows {
 			a.segs = min(g.rows, g.outH-p)
+			if img > from || p > 0 {
+				a.accumulate = 1
+			}
 			for block := range g.kp / g.tile.k {
 				a.b = &dy[p*g.outW*g.kp+block*g.tile.k]
 				for r := range g.side {
@@ -196,16 +202,34 @@ func (g *directGrad) part(part, worker int) {
 	}
 }
 
+// reduce adds the parts' sums of a tap.
 func (g *directGrad) reduce(tap, _ int) {
-	r, s := tap/g.side, tap%g.side
-	for c := range g.c {
-		to := g.dw[(tap*g.c+c)*g.k:][:g.k]
-		at := (r*g.rp + s*g.c + c) * g.kp
-		copy(to, g.partial(0)[at:])
-		for p := 1; p < g.imageParts; p++ {
-			for k, v := range g.partial(p)[at:][:g.k] {
-				to[k] += v
-			}
+	at := (tap/g.side*g.rp + tap%g.side*g.c) * g.kp
+	to := g.dw[tap*g.c*g.k:][:g.c*g.k]
+	first := g.partial(0)[at:][:g.c*g.kp]
+	for p := 1; p < g.imageParts; p++ {
+		add(g.ws.impl, first, g.partial(p)[at:][:g.c*g.kp])
+	}
+	copyPixels(to, first, g.k, g.kp, g.k)
+}
+
+// turnTap transposes the channels of a tap of src, (side, side, k, c), into the place of the tap turned by 180 degrees of dst, (side, side, c, k); fast needs AVX-512.
+func (p *passShape) turnTap(dst, src []float32, tap int, fast bool) {
+	src, dst = src[tap*p.c*p.k:][:p.c*p.k], dst[(p.side*p.side-1-tap)*p.c*p.k:][:p.c*p.k]
+	rows, columns := p.k/16, p.c/16
+	if !fast {
+		rows, columns = 0, 0
+	}
+	if rows > 0 && columns > 0 {
+		transpose(&transposeArgs{src: &src[0], srcstride: p.c * 4, dst: &dst[0], dststride: p.k * 4, rows: rows, columns: columns})
+	}
+	for k := range p.k {
+		from := columns * 16
+		if k >= rows*16 {
+			from = 0
+		}
+		for c := from; c < p.c; c++ {
+			dst[c*p.k+k] = src[k*p.c+c]
 		}
 	}
 }

@@ -6,20 +6,69 @@ package kernel
 // weights are binary: a function of what the results depend on anyway, so that "mixed" names the arithmetic of a run. BenchmarkConv measures the
 // candidates layer by layer; BenchmarkDefault of nets/bench fails where "mixed" is not the fastest implementation for a whole net.
 //
-//   - Strides above 1: tiles. The direct kernel multiplies the zeros between the pixels in its gradient of the input at float32's speed.
-//   - Other shapes that Winograd's algorithm does not fit: the direct kernel.
-//   - 3x3 kernels of stride 1: Winograd's algorithm; but for binary weights, which take three products of bf16 and not six, the forward pass and the
-//     gradient of the input of images of 16 pixels and more a side and multiples of 32 channels: tiles.
+//   - 3x3 kernels of stride 1 that Winograd's algorithm fits: Winograd's algorithm; but for binary weights, which take three products of bf16 and not six, the
+//     forward pass and the gradient of the input of images of 16 pixels and more a side and multiples of 32 channels: tiles.
+//   - Fewer than 16 pixels of output: tiles, whose weights are packed the fastest.
+//   - Other shapes: [tiledConv], unless there are too few channels for a tile, as in a net's first layer.
 func newMixedConv(ws *Workers, s ConvShape) convAlgorithm {
+	h, w := s.Out()
 	switch {
 	case ws.precision == BF16:
 		return newAMXConv(ws, s)
 	case winogradFits(s):
 		return &mixedConv{winogradConv: newWinogradConv(ws, s)}
-	case s.Stride > 1 && s.C >= 16:
+	case min(s.C, s.K) < 8:
+		return newDirectConv(ws, s)
+	case h*w < 16 && min(s.C, s.K) >= 16:
 		return newAMXConv(ws, s)
 	}
-	return newDirectConv(ws, s)
+	return newTiledConv(ws, s)
+}
+
+// tiledConv is the direct algorithm of which two passes may be the tile multiplier's: both for binary weights, and the gradient of the input for strides above 1,
+// where the direct kernel would multiply the zeros between the pixels at float32's speed. With strides above 1 and 16 channels the forward pass is, too. The gradient of the weights is always
+// direct: on strides above 1 the tiles would multiply those zeros.
+type tiledConv struct {
+	*directConv
+	forwTiles, backTiles *amxPass
+	forwTiled, backTiled bool // by the weights in use
+}
+
+func newTiledConv(ws *Workers, s ConvShape) *tiledConv {
+	c := &tiledConv{directConv: newDirectConv(ws, s)}
+	c.forwTiles, c.backTiles = newAMXPasses(ws, s)
+	return c
+}
+
+func (c *tiledConv) setWeights(w []float32, binary bool) {
+	c.forwTiled = binary || c.Stride > 1 && c.C >= 16
+	c.backTiled = binary || c.Stride > 1
+	if c.forwTiled {
+		c.forwTiles.pack(w, binary, false)
+	} else {
+		c.directConv.forw.pack(w, false)
+	}
+	if c.backTiled {
+		c.backTiles.pack(w, binary, true)
+	} else {
+		c.directConv.back.pack(w, true)
+	}
+}
+
+func (c *tiledConv) forward(y, x []float32, n int, sums *Sums) {
+	if c.forwTiled {
+		c.forwTiles.run(y, x, n, sums)
+		return
+	}
+	c.directConv.forward(y, x, n, sums)
+}
+
+func (c *tiledConv) gradInput(dx, dy []float32, n int) {
+	if c.backTiled {
+		c.backTiles.run(dx, dy, n, nil)
+		return
+	}
+	c.directConv.gradInput(dx, dy, n)
 }
 
 // mixedConv is Winograd's algorithm whose two passes with weights may be the tile multiplier's; the gradient of the weights is always its own.

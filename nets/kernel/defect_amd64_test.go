@@ -13,8 +13,9 @@ import (
 // TestPlantedDefects breaks the fast convolutions and demands that the comparison with float64 sees it.
 func TestPlantedDefects(t *testing.T) {
 	s := ConvShape{N: 3, H: 8, W: 9, C: 16, K: 32, Side: 3, Stride: 1}
-	tiled := ConvShape{N: 2, H: 16, W: 17, C: 32, K: 32, Side: 3, Stride: 1}  // where mixed takes tiles
-	parted := ConvShape{N: 8, H: 16, W: 16, C: 16, K: 16, Side: 3, Stride: 1} // where the weights' gradient is made in parts
+	tiled := ConvShape{N: 2, H: 16, W: 17, C: 32, K: 32, Side: 3, Stride: 1}   // where mixed takes tiles
+	strided := ConvShape{N: 2, H: 16, W: 17, C: 16, K: 32, Side: 3, Stride: 2} // where mixed takes tiles for two passes of the direct algorithm
+	parted := ConvShape{N: 8, H: 16, W: 16, C: 16, K: 16, Side: 3, Stride: 1}  // where the weights' gradient is made in parts
 	four := func(s ConvShape, name string, binary bool, op string, spoil func(*Conv)) bool {
 		c := newErrorCase(s, "normal", binary)
 		i := map[string]int{"y": 0, "dx": 1, "dw": 2}[op]
@@ -70,6 +71,19 @@ func TestPlantedDefects(t *testing.T) {
 		}},
 		{"a binary weight's sign is flipped", "mixed", true, "dx", func(c *Conv) { c.algo.(*mixedConv).backTiles.packed[5] ^= 0x8000 }},
 		{"a binary weight's sign is flipped", "mixed", true, "y", func(c *Conv) { c.algo.(*mixedConv).forwTiles.packed[5] ^= 0x8000 }},
+		{"strided: a tap reads the next pixel", "mixed", true, "y", func(c *Conv) { c.algo.(*tiledConv).forwTiles.offsets[1] += 2 * strided.C }},
+		{"strided: a weight's sign is flipped", "mixed", false, "dx", func(c *Conv) { c.algo.(*tiledConv).backTiles.packed[5] ^= 0x8000 }},
+		{"strided: only the first part's sums count", "mixed", false, "dw", func(c *Conv) {
+			g := c.algo.(*tiledConv).directConv.weights
+			part := g.partFunc
+			g.partFunc = func(p, worker int) {
+				if p == 0 {
+					part(p, worker)
+				} else {
+					clear(g.partial(p))
+				}
+			}
+		}},
 		{"real weights are taken for binary", "mixed", false, "y", func(c *Conv) {
 			w := make([]float32, tiled.Weights())
 			noise(2, w)
@@ -81,6 +95,8 @@ func TestPlantedDefects(t *testing.T) {
 				if name == d.name {
 					shape := s
 					switch {
+					case strings.HasPrefix(d.what, "strided"):
+						shape = strided
 					case name == "mixed":
 						shape = tiled
 					case strings.HasPrefix(d.what, "only the first part"):

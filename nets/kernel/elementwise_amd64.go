@@ -29,6 +29,14 @@ type maxPoolArgs struct {
 	y, dx   *float32
 }
 
+// windowArgs are one window's: the bytes of a pixel's channels, and where its pixels lie in x and dx, in bytes.
+type windowArgs struct {
+	x       *float32
+	offsets *int
+	n, c    int
+	y, dx   *float32
+}
+
 type averageArgs struct {
 	x, y    *float32
 	rows, c int // c in bytes
@@ -102,6 +110,18 @@ func maxPoolBackAVX512(a *maxPoolArgs)
 
 //go:noescape
 func maxPoolBackAVX2(a *maxPoolArgs)
+
+//go:noescape
+func windowMaxAVX512(a *windowArgs)
+
+//go:noescape
+func windowMaxAVX2(a *windowArgs)
+
+//go:noescape
+func windowMaxBackAVX512(a *windowArgs)
+
+//go:noescape
+func windowMaxBackAVX2(a *windowArgs)
 
 //go:noescape
 func averageAVX512(a *averageArgs)
@@ -311,7 +331,18 @@ func (m *MaxPool) poolsFast() bool {
 
 func maxPoolImage(m *MaxPool, y, x []float32) {
 	if !m.poolsFast() {
-		m.forwardGeneric(y, x)
+		if m.ws.impl < avx2 || m.c%lanes(m.ws.impl) > 0 {
+			m.forwardGeneric(y, x)
+			return
+		}
+		for i, w := range m.windows {
+			a := windowArgs{x: &x[w.first], offsets: &w.offsets[0], n: len(w.offsets), c: m.c * 4, y: &y[i*m.c]}
+			if m.ws.impl >= avx512 {
+				windowMaxAVX512(&a)
+			} else {
+				windowMaxAVX2(&a)
+			}
+		}
 		return
 	}
 	row := m.w * m.c
@@ -327,7 +358,19 @@ func maxPoolImage(m *MaxPool, y, x []float32) {
 
 func maxPoolBackImage(m *MaxPool, dx, dy, x []float32) {
 	if !m.poolsFast() {
-		m.backwardGeneric(dx, dy, x)
+		if m.ws.impl < avx2 || m.c%lanes(m.ws.impl) > 0 {
+			m.backwardGeneric(dx, dy, x)
+			return
+		}
+		clear(dx)
+		for i, w := range m.windows {
+			a := windowArgs{x: &x[w.first], offsets: &w.offsets[0], n: len(w.offsets), c: m.c * 4, y: &dy[i*m.c], dx: &dx[w.first]}
+			if m.ws.impl >= avx512 {
+				windowMaxBackAVX512(&a)
+			} else {
+				windowMaxBackAVX2(&a)
+			}
+		}
 		return
 	}
 	row := m.w * m.c

@@ -541,6 +541,85 @@ group:
 	VZEROUPPER
 	RET
 
+// func windowMaxAVX2(a *windowArgs)
+TEXT ·windowMaxAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ 0(AX), SI
+	MOVQ 8(AX), R8
+	MOVQ 16(AX), R9
+	MOVQ 24(AX), DX
+	MOVQ 32(AX), DI
+group:
+	MOVQ (R8), R13
+	VMOVUPS (SI)(R13*1), Y0
+	MOVQ $1, R10
+	JMP more
+pixel:
+	MOVQ (R8)(R10*8), R13
+	VMOVUPS (SI)(R13*1), Y1
+	VMAXPS Y0, Y1, Y0
+	INCQ R10
+more:
+	CMPQ R10, R9
+	JLT pixel
+	VMOVUPS Y0, (DI)
+	ADDQ $32, SI
+	ADDQ $32, DI
+	SUBQ $32, DX
+	JNZ group
+	VZEROUPPER
+	RET
+
+// func windowMaxBackAVX2(a *windowArgs)
+TEXT ·windowMaxBackAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ 0(AX), SI
+	MOVQ 8(AX), R8
+	MOVQ 16(AX), R9
+	MOVQ 24(AX), DX
+	MOVQ 32(AX), DI
+	MOVQ 40(AX), BX
+	VPCMPEQD Y4, Y4, Y4
+group:
+	MOVQ (R8), R13
+	VMOVUPS (SI)(R13*1), Y0
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ $1, R10
+	JMP more
+pixel:
+	MOVQ (R8)(R10*8), R13
+	VMOVUPS (SI)(R13*1), Y1
+	VPSUBD Y4, Y3, Y3
+	VCMPPS $0x1E, Y0, Y1, Y5
+	VBLENDVPS Y5, Y3, Y2, Y2
+	VMAXPS Y0, Y1, Y0
+	INCQ R10
+more:
+	CMPQ R10, R9
+	JLT pixel
+	VMOVUPS (DI), Y6
+	VXORPS Y3, Y3, Y3
+	XORQ R10, R10
+give:
+	MOVQ (R8)(R10*8), R13
+	VMOVUPS (BX)(R13*1), Y1
+	VPCMPEQD Y2, Y3, Y5
+	VANDPS Y6, Y5, Y5
+	VADDPS Y5, Y1, Y1
+	VMOVUPS Y1, (BX)(R13*1)
+	VPSUBD Y4, Y3, Y3
+	INCQ R10
+	CMPQ R10, R9
+	JLT give
+	ADDQ $32, SI
+	ADDQ $32, DI
+	ADDQ $32, BX
+	SUBQ $32, DX
+	JNZ group
+	VZEROUPPER
+	RET
+
 // func averageAVX2(a *averageArgs)
 TEXT ·averageAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX

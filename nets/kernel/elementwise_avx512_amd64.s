@@ -439,6 +439,84 @@ group:
 	VZEROUPPER
 	RET
 
+// func windowMaxAVX512(a *windowArgs)
+TEXT ·windowMaxAVX512(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ 0(AX), SI
+	MOVQ 8(AX), R8
+	MOVQ 16(AX), R9
+	MOVQ 24(AX), DX
+	MOVQ 32(AX), DI
+group:
+	MOVQ (R8), R13
+	VMOVUPS (SI)(R13*1), Z0
+	MOVQ $1, R10
+	JMP more
+pixel:
+	MOVQ (R8)(R10*8), R13
+	VMOVUPS (SI)(R13*1), Z1
+	VMAXPS Z0, Z1, Z0
+	INCQ R10
+more:
+	CMPQ R10, R9
+	JLT pixel
+	VMOVUPS Z0, (DI)
+	ADDQ $64, SI
+	ADDQ $64, DI
+	SUBQ $64, DX
+	JNZ group
+	VZEROUPPER
+	RET
+
+// func windowMaxBackAVX512(a *windowArgs)
+TEXT ·windowMaxBackAVX512(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ 0(AX), SI
+	MOVQ 8(AX), R8
+	MOVQ 16(AX), R9
+	MOVQ 24(AX), DX
+	MOVQ 32(AX), DI
+	MOVQ 40(AX), BX
+	VPTERNLOGD $255, Z4, Z4, Z4
+group:
+	MOVQ (R8), R13
+	VMOVUPS (SI)(R13*1), Z0
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ $1, R10
+	JMP more
+pixel:
+	MOVQ (R8)(R10*8), R13
+	VMOVUPS (SI)(R13*1), Z1
+	VPSUBD Z4, Z3, Z3
+	VCMPPS $0x1E, Z0, Z1, K1
+	VMOVAPS Z3, K1, Z2
+	VMAXPS Z0, Z1, Z0
+	INCQ R10
+more:
+	CMPQ R10, R9
+	JLT pixel
+	VMOVUPS (DI), Z6
+	VXORPS Z3, Z3, Z3
+	XORQ R10, R10
+give:
+	MOVQ (R8)(R10*8), R13
+	VMOVUPS (BX)(R13*1), Z1
+	VPCMPEQD Z2, Z3, K1
+	VADDPS Z6, Z1, K1, Z1
+	VMOVUPS Z1, (BX)(R13*1)
+	VPSUBD Z4, Z3, Z3
+	INCQ R10
+	CMPQ R10, R9
+	JLT give
+	ADDQ $64, SI
+	ADDQ $64, DI
+	ADDQ $64, BX
+	SUBQ $64, DX
+	JNZ group
+	VZEROUPPER
+	RET
+
 // func averageAVX512(a *averageArgs)
 TEXT ·averageAVX512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX

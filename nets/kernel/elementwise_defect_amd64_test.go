@@ -61,3 +61,26 @@ func TestElementwiseDefectsAreSeen(t *testing.T) {
 		}
 	}
 }
+
+// TestWindowDefectsAreSeen: a pooling that looks beside its window differs from the generic one.
+func TestWindowDefectsAreSeen(t *testing.T) {
+	for _, impl := range vectorised(t) {
+		for _, defect := range []bool{false, true} {
+			m := NewMaxPool(pool(t, 1, impl), 9, 9, 16, 3, 2, 1)
+			x, dy := make([]float32, m.Inputs()), make([]float32, m.Outputs())
+			fill(x, 1, 0, nil)
+			fill(dy, 2, 0, nil)
+			y, dx, wantY, wantDX := make([]float32, len(dy)), make([]float32, len(x)), make([]float32, len(dy)), make([]float32, len(x))
+			m.forwardGeneric(wantY, x)
+			m.backwardGeneric(wantDX, dy, x)
+			if defect {
+				m.windows[7].offsets[0] += 3 * 16 * 4 // another pixel for the first
+			}
+			m.Forward(y, x)
+			m.Backward(dx, dy, x)
+			if seenY, seenDX := !slices.Equal(y, wantY), !slices.Equal(dx, wantDX); seenY != defect || seenDX != defect {
+				t.Errorf("%v, defect %v: seen in y %v, in dx %v", impl, defect, seenY, seenDX)
+			}
+		}
+	}
+}

@@ -48,9 +48,21 @@ func (s *passShape) copyRows(dst, out []float32, outPitch, kp int) {
 			copy(to, from)
 			continue
 		}
-		for q := range s.outW {
-			copy(to[q*s.k:][:s.k], from[q*kp:])
+		copyPixels(to, from, s.k, kp, s.k)
+	}
+}
+
+// copyPixels copies the n values of each pixel of to, which begin every toStep values there and every fromStep values in from. Few values are copied without a call.
+func copyPixels(to, from []float32, toStep, fromStep, n int) {
+	pixels := (len(to) + toStep - 1) / toStep
+	if n == 8 {
+		for q := range pixels {
+			*(*[8]float32)(to[q*toStep:]) = [8]float32(from[q*fromStep:])
 		}
+		return
+	}
+	for q := range pixels {
+		copy(to[q*toStep:][:n], from[q*fromStep:])
 	}
 }
 
@@ -63,9 +75,7 @@ func (s *passShape) padImage(padded, src []float32) {
 			copy(to, from)
 			continue
 		}
-		for q := range s.pw {
-			copy(to[q*s.dilate*s.c:], from[q*s.c:][:s.c])
-		}
+		copyPixels(to[:((s.pw-1)*s.dilate+1)*s.c], from, s.dilate*s.c, s.c, s.c)
 	}
 }
 

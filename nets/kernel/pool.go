@@ -10,6 +10,7 @@ type MaxPool struct {
 	h, w, c           int
 	side, stride, pad int
 	ph, pw            int
+	windows           []poolWindow // in row-major order
 
 	x, y, dx, dy       []float32
 	forward1, backward func(img, worker int)
@@ -23,7 +24,26 @@ func NewMaxPool(ws *Workers, h, w, c, side, stride, pad int) *MaxPool {
 	m := &MaxPool{ws: ws, h: h, w: w, c: c, side: side, stride: stride, pad: pad,
 		ph: (h+2*pad-side)/stride + 1, pw: (w+2*pad-side)/stride + 1}
 	m.forward1, m.backward = m.forwardImage, m.backwardImage
+	for p := range m.ph {
+		top, bottom := max(0, p*stride-pad), min(h, p*stride-pad+side)
+		for q := range m.pw {
+			left, right := max(0, q*stride-pad), min(w, q*stride-pad+side)
+			at := poolWindow{first: (top*w + left) * c}
+			for i := range bottom - top {
+				for j := range right - left {
+					at.offsets = append(at.offsets, (i*w+j)*c*4)
+				}
+			}
+			m.windows = append(m.windows, at)
+		}
+	}
 	return m
+}
+
+// poolWindow is where a window's pixels lie that are in the image: the first one's first value, and all pixels in bytes from there.
+type poolWindow struct {
+	first   int
+	offsets []int
 }
 
 // Inputs and Outputs are the numbers of values of one image.

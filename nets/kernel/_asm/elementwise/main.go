@@ -28,6 +28,8 @@ func main() {
 		p.add()
 		p.maxPool()
 		p.maxPoolBack()
+		p.windowMax()
+		p.windowMaxBack()
 		p.average()
 		p.spread()
 		p.sums()

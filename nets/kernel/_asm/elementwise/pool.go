@@ -141,3 +141,96 @@ func (p *printer) average2(body func()) {
 	p.op("JLT", "group")
 	p.ret()
 }
+
+// windowMax takes the maxima of one window of n pixels that lie at offsets from x; c is a multiple of the lanes. The first of equal values wins, as in maxPool.
+func (p *printer) windowMax() {
+	p.fn("windowMax", "windowArgs", 0, "x", "offsets", "n", "c", "y", "dx")
+	p.arg("x", "SI")
+	p.arg("offsets", "R8")
+	p.arg("n", "R9")
+	p.arg("c", "DX")
+	p.arg("y", "DI")
+	p.label("group")
+	p.op("MOVQ", "(R8)", "R13")
+	p.op("VMOVUPS", "(SI)(R13*1)", 0)
+	p.op("MOVQ", "$1", "R10")
+	p.op("JMP", "more")
+	p.label("pixel")
+	p.op("MOVQ", "(R8)(R10*8)", "R13")
+	p.op("VMOVUPS", "(SI)(R13*1)", 1)
+	p.op("VMAXPS", 0, 1, 0)
+	p.op("INCQ", "R10")
+	p.label("more")
+	p.op("CMPQ", "R10", "R9")
+	p.op("JLT", "pixel")
+	p.op("VMOVUPS", 0, "(DI)")
+	p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), "SI")
+	p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), "DI")
+	p.op("SUBQ", fmt.Sprintf("$%d", p.bytes()), "DX")
+	p.op("JNZ", "group")
+	p.ret()
+}
+
+// windowMaxBack adds y to dx at the first maximum of one window of x; the pixels lie at the same offsets in both.
+func (p *printer) windowMaxBack() {
+	p.fn("windowMaxBack", "windowArgs", 0, "x", "offsets", "n", "c", "y", "dx")
+	p.arg("x", "SI")
+	p.arg("offsets", "R8")
+	p.arg("n", "R9")
+	p.arg("c", "DX")
+	p.arg("y", "DI")
+	p.arg("dx", "BX")
+	if p.wide() {
+		p.op("VPTERNLOGD", "$255", 4, 4, 4)
+	} else {
+		p.op("VPCMPEQD", 4, 4, 4)
+	}
+	p.label("group")
+	p.op("MOVQ", "(R8)", "R13")
+	p.op("VMOVUPS", "(SI)(R13*1)", 0)
+	p.op("VXORPS", 2, 2, 2) // the first maximum's number
+	p.op("VXORPS", 3, 3, 3) // the pixel's
+	p.op("MOVQ", "$1", "R10")
+	p.op("JMP", "more")
+	p.label("pixel")
+	p.op("MOVQ", "(R8)(R10*8)", "R13")
+	p.op("VMOVUPS", "(SI)(R13*1)", 1)
+	p.op("VPSUBD", 4, 3, 3)
+	if p.wide() {
+		p.op("VCMPPS", greater, 0, 1, "K1")
+		p.op("VMOVAPS", 3, "K1", 2)
+	} else {
+		p.op("VCMPPS", greater, 0, 1, 5)
+		p.op("VBLENDVPS", 5, 3, 2, 2)
+	}
+	p.op("VMAXPS", 0, 1, 0)
+	p.op("INCQ", "R10")
+	p.label("more")
+	p.op("CMPQ", "R10", "R9")
+	p.op("JLT", "pixel")
+	p.op("VMOVUPS", "(DI)", 6)
+	p.op("VXORPS", 3, 3, 3)
+	p.op("XORQ", "R10", "R10")
+	p.label("give")
+	p.op("MOVQ", "(R8)(R10*8)", "R13")
+	p.op("VMOVUPS", "(BX)(R13*1)", 1)
+	if p.wide() {
+		p.op("VPCMPEQD", 2, 3, "K1")
+		p.op("VADDPS", 6, 1, "K1", 1)
+	} else {
+		p.op("VPCMPEQD", 2, 3, 5)
+		p.op("VANDPS", 6, 5, 5)
+		p.op("VADDPS", 5, 1, 1)
+	}
+	p.op("VMOVUPS", 1, "(BX)(R13*1)")
+	p.op("VPSUBD", 4, 3, 3)
+	p.op("INCQ", "R10")
+	p.op("CMPQ", "R10", "R9")
+	p.op("JLT", "give")
+	for _, r := range []string{"SI", "DI", "BX"} {
+		p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), r)
+	}
+	p.op("SUBQ", fmt.Sprintf("$%d", p.bytes()), "DX")
+	p.op("JNZ", "group")
+	p.ret()
+}
