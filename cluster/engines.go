@@ -62,6 +62,7 @@ var (
 	jobName   = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,48}[a-z0-9])?$`)
 	plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
 	slurmWord = regexp.MustCompile(`^[A-Za-z0-9_:.,-]*$`)
+	slurmTime = regexp.MustCompile(`^(\d+(:\d\d?){0,2}|\d+-\d+(:\d\d?){0,2}|(?i:unlimited|infinite))$`) // sbatch's manual, --time
 )
 
 // ranges writes indices as Slurm does: 0-2,5,7-8.
@@ -133,6 +134,9 @@ func parseArraySize(config string) int {
 func SlurmScripts(s Submission, maxArraySize int) ([]string, error) {
 	if err := s.check(); err != nil {
 		return nil, err
+	}
+	if s.Limit != "" && !slurmTime.MatchString(s.Limit) {
+		return nil, fmt.Errorf("cluster: time limit %q: want one of Slurm's, such as 90 (minutes), 12:00:00 or 2-12", s.Limit)
 	}
 	if !slurmWord.MatchString(s.Limit) || !slurmWord.MatchString(s.Partition) {
 		return nil, fmt.Errorf("cluster: time limit %q or partition %q holds characters that Slurm's do not", s.Limit, s.Partition)

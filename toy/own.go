@@ -101,11 +101,13 @@ type OwnLaws struct {
 	BC    []float64 `json:"bc"`
 }
 
+// most is the largest number of points of a grid: the laws are solved densely.
+const most = 2000
+
 // Run computes the laws of SR and BC on the problem. The assumption of Theorem 5, that the noise makes both signs of the
 // gradient possible everywhere, is checked: where it fails the error says at which point.
 func (o Own) Run(ctx context.Context) (OwnResult, error) {
 	r := OwnResult{Objective: o.Objective.Text, Noise: o.Noise, Delta: o.Delta, Box: o.Box}
-	const most = 2000 // points; the laws are solved densely
 	g, err := quantize.NewGrid(o.Delta, o.Box[0], o.Box[1])
 	if err != nil {
 		return r, fmt.Errorf("toy: %w", err)

@@ -134,6 +134,9 @@ func (r *run) tick(what string) {
 func Run(o Options) (Result, error) {
 	r := run{Options: o, Result: Result{Seed: o.Seed, Iterations: o.Iterations, Noise: o.Noise, Delta: o.Delta, Box: [2]float64{BoxLo, BoxHi}}}
 	var err error
+	if points := (BoxHi - BoxLo) / o.Delta; points >= most {
+		return r.Result, fmt.Errorf("toy: a grid of %.4g points; want 2 to %d: change the step %g", points+1, most, o.Delta)
+	}
 	if r.problem, err = NewProblem(o.Delta, o.Noise); err != nil {
 		return r.Result, err
 	}

@@ -51,9 +51,9 @@ func TestBoundRefusesBadInput(t *testing.T) {
 		"theorem1 --d 1 --delta 1 --g 1 --mu 0 --t 10":                     "Theorem 1: assumes mu > 0",
 		"theorem1 --d 1 --delta 1 --g 1 --mu 1":                            "Theorem 1: needs T (the number of averaged iterates, at least 1), which is not given",
 		"theorem1 --d 1 --delta 1 --g 1 --mu 1 --t 1.5":                    "--t 1.5: want a whole number",
-		"theorem1 --d 1 --delta nan --g 1 --mu 1 --t 10":                   "Theorem 1: needs Delta",
+		"theorem1 --d 1 --delta nan --g 1 --mu 1 --t 10":                   "--delta NaN: want a finite number",
 		"theorem2 --d 1 --delta 1 --g 1 --c 0 --diameter 1 --t 10":         "Theorem 2: assumes c > 0",
-		"theorem3 --d 1 --delta 1 --g 1 --c 1 --diameter inf --l 1 --t 10": "Theorem 3: assumes a domain of finite diameter",
+		"theorem3 --d 1 --delta 1 --g 1 --c 1 --diameter inf --l 1 --t 10": "--diameter +Inf: want a finite number",
 		"theorem1 --rounding nearest --d 1 --delta 1 --g 1 --mu 1 --t 10":  "Theorem 1: it is about stochastic rounding",
 		"theorem1 --form best --d 1 --delta 1 --g 1 --mu 1 --t 10":         `no form "best"`,
 		// Everything that is missing is said at once, and what contradicts itself with the inequality.
@@ -69,11 +69,11 @@ func TestBoundRefusesBadInput(t *testing.T) {
 		"theorem2 --d 1 --delta 1 --g 1e300 --c 1 --diameter 1 --t 10":                                 "leaves the floating-point range",
 		"theorem1 --d 1 --delta 1 --g 1 --mu 1 --t 0":                                                  "--t 0: want a whole number from 1 to 2^53",
 		"theorem1 --d 1 --delta 1 --g 1 --mu 1 --t -5":                                                 "--t -5: want a whole number from 1 to 2^53",
-		"theorem1 --d 1 --delta 1 --g 1 --mu 1 --t inf":                                                "--t +Inf: want a whole number from 1 to 2^53",
+		"theorem1 --d 1 --delta 1 --g 1 --mu 1 --t inf":                                                "--t +Inf: want a finite number",
 		"theorem1 --d 1.5 --delta 1 --g 1 --mu 1 --t 5":                                                "--d 1.5: want a whole number",
 		"theorem2 --form noise --d 1 --delta 1 --g 1 --diameter 1 --c 1 --t 5":                         "needs L (grad F is L-Lipschitz) and sigma (E|g - grad F|^2 <= sigma^2)",
 		"theorem2 --form noise --d 1 --delta 1 --g 1 --diameter 1 --c 1 --t 5 --l 1 --sigma 1 --b 0.5": "--b 0.5: want a whole number",
-		"":                          "accepts 1 arg",
+		"":                          "bound: an argument is missing: tqn bound CLAIM",
 		"theorem1 --delta elephant": "elephant",
 	} {
 		code, out, errs := boundCommand(t, line)

@@ -127,7 +127,7 @@ func TestChainRefusesBadInput(t *testing.T) {
 			t.Errorf("exit %d, stdout %q, stderr %q, want %q", code, out, errs, want)
 		}
 	}
-	if code, _, errs := chainCommand(t, "1\n", "--eps 2"); code != exitUsage || !strings.Contains(errs, "eps is 2") {
+	if code, _, errs := chainCommand(t, "1\n", "--eps 2"); code != exitUsage || !strings.Contains(errs, "--eps 2") {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 	if code, _, errs := chainCommand(t, "1\n", "--format xml"); code != exitUsage || !strings.Contains(errs, `the format is "xml"`) {

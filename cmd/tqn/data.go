@@ -11,7 +11,7 @@ import (
 )
 
 func newDataCommand(e *env) *cobra.Command {
-	c := &cobra.Command{
+	c := group(&cobra.Command{
 		Use:   "data",
 		Short: "list, fetch and verify the image sets",
 		Long: `The image sets that the networks train on. "embedded" and "textures" need no files;
@@ -21,7 +21,7 @@ val/CLASS/*.JPEG. --dir names a folder with what is already on this machine.`,
 		Example: `  tqn data list
   tqn data fetch cifar10
   tqn data verify cifar10 --dir ~/datasets/cifar-10-batches-bin`,
-	}
+	})
 	c.AddCommand(newDataListCommand(e), newDataFetchCommand(e), newDataVerifyCommand(e))
 	return c
 }

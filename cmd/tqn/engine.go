@@ -83,36 +83,47 @@ func (c *engineChoice) products() kernel.Precision {
 	return p
 }
 
+// check says what is wrong with the flags, as far as that can be known without a device.
+func (c *engineChoice) check() error {
+	switch c.engine {
+	case "cpu":
+		if c.plugin != "" || c.share > 1 || c.memory != (pjrt.Memory{}) {
+			return fmt.Errorf("--plugin, --devices, --memory-fraction and --preallocate are for --engine pjrt")
+		}
+		if _, err := kernel.ParsePrecision(c.precision); err != nil {
+			return fmt.Errorf("--precision %s: the CPU's products are f32 or bf16", c.precision)
+		}
+	case "pjrt":
+		if _, err := xla.ParsePrecision(c.precision); err != nil {
+			return fmt.Errorf("--precision: %w", err)
+		}
+	default:
+		return fmt.Errorf("--engine %q; want cpu or pjrt", c.engine)
+	}
+	return nil
+}
+
 // factory returns what builds engines for nets.Where.NewEngine: nil for the CPU. With pjrt, the
 // plug-in is started here, so that a missing one is an error at once, and all engines of the
 // process share it.
 func (c *engineChoice) factory() (func(network.Model, network.Hyper) (network.Engine, error), error) {
-	switch c.engine {
-	case "cpu":
-		if c.plugin != "" || c.share > 1 || c.memory != (pjrt.Memory{}) {
-			return nil, fmt.Errorf("--plugin, --devices, --memory-fraction and --preallocate are for --engine pjrt")
-		}
-		if _, err := kernel.ParsePrecision(c.precision); err != nil {
-			return nil, fmt.Errorf("--precision %s: the CPU's products are f32 or bf16", c.precision)
-		}
-		return nil, nil
-	case "pjrt":
-		precision, err := xla.ParsePrecision(c.precision)
-		if err != nil {
-			return nil, err
-		}
-		client, err := c.client()
-		if err != nil {
-			return nil, err
-		}
-		if c.share < 1 || c.share > len(client.Devices) {
-			return nil, fmt.Errorf("--devices %d; the plug-in %s has 1 to %d", c.share, client.Plugin.Path, len(client.Devices))
-		}
-		next := new(atomic.Int64) // engines take the groups of devices in turn
-		return func(m network.Model, h network.Hyper) (network.Engine, error) {
-			group := int(next.Add(1)-1) % (len(client.Devices) / c.share)
-			return xla.New(client, client.Devices[group*c.share:][:c.share], m, h, precision)
-		}, nil
+	if err := c.check(); err != nil || c.engine == "cpu" {
+		return nil, err
 	}
-	return nil, fmt.Errorf("--engine %q; want cpu or pjrt", c.engine)
+	precision, err := xla.ParsePrecision(c.precision)
+	if err != nil {
+		return nil, err
+	}
+	client, err := c.client()
+	if err != nil {
+		return nil, err
+	}
+	if c.share < 1 || c.share > len(client.Devices) {
+		return nil, fmt.Errorf("--devices %d; the plug-in %s has 1 to %d", c.share, client.Plugin.Path, len(client.Devices))
+	}
+	next := new(atomic.Int64) // engines take the groups of devices in turn
+	return func(m network.Model, h network.Hyper) (network.Engine, error) {
+		group := int(next.Add(1)-1) % (len(client.Devices) / c.share)
+		return xla.New(client, client.Devices[group*c.share:][:c.share], m, h, precision)
+	}, nil
 }

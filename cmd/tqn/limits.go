@@ -43,11 +43,19 @@ var limits = map[string]limit{
 	"checkpoint-every": {float64(time.Millisecond), float64(365 * 24 * time.Hour)},
 	"rounds":           {1, 10_000},
 	"steps":            {1, 10_000},
-	"iterations":       {1, 1e12},
+	"iterations":       {1, math.MaxUint32},
+	"norm-epsilon":     {0, 1},
+	"norm-momentum":    {0, 1},
+	"chain.alpha":      {0, math.MaxFloat64},
+	"chain.eps":        {1e-300, 1},
+	"toy.alphas":       {1e-300, 1e9},
+	"toy.box":          {-1e9, 1e9},
 	"toy.delta":        {1e-9, 1e9},
 	"toy.noise":        {0, 1e9},
 	"verify.t":         {1, 1_000_000_000},
 	"verify.delta":     {1e-12, 1e12},
+	"verify.ridge":     {0, 1e6},
+	"verify.half":      {1e-12, 1e12},
 }
 
 // effects are the flags that say something only together with another one: command, flag, the
@@ -57,6 +65,7 @@ var effects = []struct {
 	values              []string
 }{
 	{"bench", "only", "peers", []string{"true"}},
+	{"bench", "cells", "peers", []string{"true"}},
 	{"bench", "rounds", "peers", []string{"true"}},
 	{"bench", "steps", "peers", []string{"true"}},
 	{"table1 run", "time", "engine", []string{"slurm"}},
@@ -83,7 +92,10 @@ var effects = []struct {
 	{"table1 run", "devices", "engine", []string{"pjrt"}},
 	{"table1 run", "memory-fraction", "engine", []string{"pjrt"}},
 	{"table1 run", "preallocate", "engine", []string{"pjrt"}},
+	{"table1 run", "index", "engine", []string{"local", "pjrt"}},
 	{"toy", "formats", "out", nil},
+	{"compare", "formats", "out", nil},
+	{"verify", "formats", "out", nil},
 	{"verify", "target", "data", nil},
 	{"verify", "categorical", "data", nil},
 	{"verify", "drop", "data", nil},
@@ -95,13 +107,40 @@ var effects = []struct {
 	{"verify", "t", "data", nil},
 }
 
-// checkFlags refuses numbers that are out of their flag's range and flags that have no
-// effect in this command line.
+// exclusive are flags that say nothing beside another one that is given: command, flag, the other flag, and why.
+var exclusive = []struct{ command, flag, with, why string }{
+	{"bench", "net", "peers", "its cases have nets of their own; --only chooses among them"},
+	{"bench", "width", "peers", "its cases have widths of their own; --only chooses among them"},
+	{"bench", "layers", "peers", "it compares whole steps"},
+	{"choices", "out", "print", "it prints what would be run"},
+	{"choices", "dir", "print", "it prints what would be run"},
+	{"choices", "paper", "print", "it prints what would be run"},
+	{"choices", "docs", "print", "it prints what would be run"},
+	{"choices", "threads", "print", "it prints what would be run"},
+	{"choices", "collect", "print", "it prints what would be run"},
+	{"choices", "dir", "collect", "it makes no run"},
+	{"choices", "threads", "collect", "it makes no run"},
+	{"table1 run", "jobs", "index", "one cell is run, in this process"},
+	{"table1 run", "memory", "index", "one cell is run, in this process"},
+	{"table1 run", "print", "index", "that cell is run"},
+	{"report", "json", "lesson", "it writes a file"},
+	{"verify", "json", "errata", "it writes a file"},
+	{"verify", "json", "worst-cases", "it writes a file"},
+}
+
+// checkFlags refuses flags that are missing, numbers that are out of their flag's range, lists that repeat themselves and flags that
+// have no effect in this command line.
 func checkFlags(cmd *cobra.Command) (err error) {
-	command := strings.TrimPrefix(cmd.CommandPath(), "tqn ")
+	if err := checkRequired(cmd); err != nil {
+		return err
+	}
+	command := commandOf(cmd)
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		if err == nil {
-			err = checkFlag(command, f)
+			err = checkFlag(command, f, entriesOf(f))
+		}
+		if err == nil {
+			err = checkList(f, entriesOf(f))
 		}
 	})
 	if err != nil {
@@ -112,10 +151,15 @@ func checkFlags(cmd *cobra.Command) (err error) {
 		if err != nil {
 			return err
 		}
-		if !slices.IsSorted(d) || len(slices.Compact(slices.Clone(d))) != len(d) {
+		if !slices.IsSorted(d) {
 			return fmt.Errorf("--drops %v: want epochs in increasing order, each once", d)
 		}
 	}
+	return checkEffects(command, cmd)
+}
+
+// checkEffects refuses flags that have no effect in this command line.
+func checkEffects(command string, cmd *cobra.Command) error {
 	for _, e := range effects {
 		if e.command != command || !cmd.Flags().Changed(e.flag) {
 			continue
@@ -128,44 +172,44 @@ func checkFlags(cmd *cobra.Command) (err error) {
 			return fmt.Errorf("--%s has no effect with --%s %s: it is for %s", e.flag, e.with, other.Value, strings.Join(e.values, " and "))
 		}
 	}
+	for _, e := range exclusive {
+		if e.command == command && cmd.Flags().Changed(e.flag) && cmd.Flags().Changed(e.with) {
+			return fmt.Errorf("--%s has no effect with --%s: %s", e.flag, e.with, e.why)
+		}
+	}
 	return nil
 }
 
-// checkFlag refuses a number that is not finite or not within the flag's limits.
-func checkFlag(command string, f *pflag.Flag) error {
-	l, ok := limits[command+"."+f.Name]
-	if !ok {
-		l, ok = limits[f.Name]
+// limitOf is the range of a flag's number. ok is false where none is listed: then any finite number is taken.
+func limitOf(command, flag string) (l limit, ok bool) {
+	if l, ok = limits[command+"."+flag]; !ok {
+		l, ok = limits[flag]
 	}
+	return l, ok
+}
+
+// checkFlag refuses a number that is not finite or not within the flag's limits.
+func checkFlag(command string, f *pflag.Flag, entries []string) error {
+	l, ok := limitOf(command, f.Name)
 	if !ok {
-		if command == "bound" {
-			return nil // it says which assumption a number breaks
-		}
 		l = limit{-math.MaxFloat64, math.MaxFloat64}
 	}
-	texts := []string{f.Value.String()}
 	switch f.Value.Type() {
 	case "int", "int64", "uint64", "float64", "duration":
-	case "intSlice", "float64Slice":
-		texts = strings.Split(strings.Trim(f.Value.String(), "[]"), ",")
+		entries = []string{f.Value.String()}
+	case "intSlice", "numbers":
 	default:
 		return nil
 	}
-	for _, text := range texts {
+	for _, text := range entries {
 		v, err := strconv.ParseFloat(text, 64)
 		if f.Value.Type() == "duration" {
 			var d time.Duration
 			d, err = time.ParseDuration(text)
 			v = float64(d)
 		}
-		switch {
-		case err == nil && v >= l.low && v <= l.high:
-		case !ok:
-			return fmt.Errorf("--%s %s: want a finite number", f.Name, text)
-		case f.Value.Type() == "duration":
-			return fmt.Errorf("--%s %s: want %s to %s", f.Name, text, time.Duration(l.low), time.Duration(l.high))
-		default:
-			return fmt.Errorf("--%s %s: want %s to %s", f.Name, text, plain(l.low), plain(l.high))
+		if err != nil || !(v >= l.low && v <= l.high) {
+			return fmt.Errorf("--%s %s: want %s", f.Name, text, wanted(command, f))
 		}
 	}
 	return nil

@@ -97,7 +97,7 @@ func TestOutIsTriedBeforeTheWork(t *testing.T) {
 	}
 	for _, out := range []string{filepath.Join(file, "below"), file, "/proc/nope"} {
 		for _, args := range [][]string{
-			{"toy", "--iterations", "1000000000000"}, {"verify"}, {"verify", "--data", good(t), "--target", "y"}, {"compare", "x"},
+			{"toy", "--iterations", "4000000000"}, {"verify"}, {"verify", "--data", good(t), "--target", "y"}, {"compare", "x"},
 			{"table1", "--preset", "smoke", "--columns", "vgg9"}, {"table1", "plan", "--preset", "smoke"}, {"train", "--net", "vgg9"},
 		} {
 			code, stdout, stderr := command(t, append(args, "--out", out)...)

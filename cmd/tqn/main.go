@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -64,6 +65,7 @@ func newRootCommand(e *env) *cobra.Command {
 	root.SetOut(e.stdout)
 	root.SetErr(e.stderr)
 	root.AddCommand(commands(e)...)
+	tidyUsage(root)
 	return root
 }
 
@@ -103,6 +105,8 @@ func (e *env) run(ctx context.Context, args []string, stdout io.Writer) int {
 	}
 	code := exitCode(ctx, err)
 	switch {
+	case code == exitInterrupted && errors.Is(err, context.Canceled): // it has no more to say
+		fmt.Fprintln(e.stderr, "tqn: interrupted")
 	case code == exitInterrupted:
 		fmt.Fprintf(e.stderr, "tqn: interrupted: %v\n", err)
 	case err != nil:

@@ -17,6 +17,9 @@ func newManCommand(e *env) *cobra.Command {
 		Example: "  tqn man man1 && man -l man1/tqn.1",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if e.json {
+				return fmt.Errorf("--json has no effect on man, which writes files")
+			}
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return fmt.Errorf("man: %w", err)
 			}

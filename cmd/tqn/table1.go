@@ -90,6 +90,9 @@ plan, run, collect and status do the parts, on one machine or on a cluster (docs
 			if err := reports.CheckFormats(f.formats); err != nil {
 				return fmt.Errorf("--formats: %w", err)
 			}
+			if err := f.step.check(); err != nil {
+				return err
+			}
 			started := time.Now()
 			plan, err := e.table1Plan(f)
 			if err != nil {
@@ -172,6 +175,9 @@ func newTable1PlanCommand(e *env) *cobra.Command {
 		Example: "  tqn table1 plan --preset paper --columns vgg9 --seeds 3 --dir ~/datasets --out table1",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if flagsGiven(cmd)("threads") && !estimate && f.preset != "paper" {
+				return errors.New("--threads has no effect without --estimate")
+			}
 			plan, err := e.table1Plan(f)
 			if err != nil {
 				return err
@@ -566,7 +572,7 @@ func (e *env) table1Submit(ctx context.Context, plan *cluster.Plan, f *table1Fla
 		}
 		return e.feed(ctx, text, "kubectl", "apply", "-f", "-")
 	}
-	return fmt.Errorf("no engine is called %q; there are local, slurm and kubernetes", f.engine)
+	return fmt.Errorf("no engine is called %q; there are local, pjrt, slurm and kubernetes", f.engine)
 }
 
 // submitArrays submits the scripts one by one, or prints them: one as it is, for sbatch,

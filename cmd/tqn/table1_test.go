@@ -112,7 +112,7 @@ func TestTable1PartsAndTheirErrors(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "completions: 30") {
 		t.Errorf("kubernetes: exit %d, %s\n%s", code, errs, out)
 	}
-	if code, _, errs := command(t, "table1", "run", "--out", dir, "--engine", "pbs"); code != exitUsage || !strings.Contains(errs, "local, slurm and kubernetes") {
+	if code, _, errs := command(t, "table1", "run", "--out", dir, "--engine", "pbs"); code != exitUsage || !strings.Contains(errs, "local, pjrt, slurm and kubernetes") {
 		t.Errorf("no such engine: exit %d, %s", code, errs)
 	}
 	// A table of nothing is a report all the same, and says what is missing.

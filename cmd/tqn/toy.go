@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -104,10 +105,10 @@ and "w < 1 ? A : B" for pieces.`,
 	formatsFlag(cmd, &formats)
 	f.StringVar(&out, "out", "", "directory for toy.md and its figures")
 	f.IntVar(&o.Iterations, "iterations", o.Iterations, "iterations of each simulation")
-	f.Float64SliceVar(&o.Alphas, "alphas", o.Alphas, "learning rates of Figure 2")
+	numbersFlag(f, &o.Alphas, "alphas", "learning rates of Figure 2")
 	f.StringVar(&own.objective, "objective", "", "your own function of one weight w, such as \"w*w + 2*cos(5*w)\"")
 	f.StringVar(&own.noise, "noise", own.noise, "the gradient's noise: its standard deviation S, or LAW:S with one of "+strings.Join(toy.NoiseKinds, ", ")+" for --objective")
-	f.Float64SliceVar(&own.box, "box", own.box, "lower and upper end of the grid of --objective")
+	numbersFlag(f, &own.box, "box", "lower and upper end of the grid of --objective")
 	f.Float64Var(&o.Delta, "delta", o.Delta, "grid step")
 	f.Uint64Var(&o.Seed, "seed", o.Seed, "seed of the simulations")
 	return cmd
@@ -192,7 +193,7 @@ func commaSeparated(v []float64) string {
 		if i > 0 {
 			s += ","
 		}
-		s += fmt.Sprintf("%g", x)
+		s += strconv.FormatFloat(x, 'g', -1, 64)
 	}
 	return s
 }

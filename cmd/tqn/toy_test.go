@@ -56,7 +56,7 @@ func TestToyRefusesBadInput(t *testing.T) {
 		"toy --json --delta 0.3":       "want a whole number",
 		"toy --json --noise 0":         `noise "0"`,
 		"toy --json --alphas 1e-9":     "alpha = 1e-09",
-		"toy --json --iterations -1":   "--iterations -1: want 1 to",
+		"toy --json --iterations -1":   "--iterations -1: want a whole number from 1 to",
 		"toy --json --alphas elephant": "elephant",
 	} {
 		var out, errs bytes.Buffer

@@ -101,6 +101,12 @@ not been interrupted.`,
 			if err != nil {
 				return err
 			}
+			if err := engine.check(); err != nil {
+				return err
+			}
+			if err := withoutEffect(resolved, flagsGiven(cmd)); err != nil {
+				return err
+			}
 			if dryRun {
 				return e.dryRun(resolved, plan, where.Threads)
 			}
@@ -139,6 +145,26 @@ not been interrupted.`,
 	cmd.Flags().BoolVar(&plan, "plan", false, "with --dry-run: how the CPU's own engine carries the layers out: which are fused, which buffers are written")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the layer table and train nothing")
 	return cmd
+}
+
+// withoutEffect refuses flags that say nothing of this run.
+func withoutEffect(c nets.Config, given func(flag string) bool) error {
+	builtIn := c.Data == "embedded" || strings.HasPrefix(c.Data, "textures")
+	last := 0
+	if n := len(c.Drops); n > 0 {
+		last = c.Drops[n-1]
+	}
+	switch {
+	case given("drops") && last >= c.Epochs:
+		return fmt.Errorf("--drops %d has no effect: the run ends after %d epochs", last, c.Epochs)
+	case given("init") && c.Method != "bc" && c.Method != "adam":
+		return fmt.Errorf("--init has no effect with --method %s: it is for bc and adam", c.Method)
+	case given("dir") && builtIn:
+		return fmt.Errorf("--dir has no effect with --data %s, which is built in", c.Data)
+	case given("skip-corrupt") && (builtIn || c.Data == "fashion-mnist"):
+		return fmt.Errorf("--skip-corrupt has no effect with --data %s, which has no picture files", c.Data)
+	}
+	return nil
 }
 
 // resolveTraining is the configuration that the flags describe or, with --config, the file.

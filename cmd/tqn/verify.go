@@ -108,7 +108,7 @@ numbers have a decimal point or, throughout, a decimal comma (--decimal). Column
 	f.StringVar(&o.model, "model", "auto", "least-squares, logistic, or auto: logistic if the target has two values")
 	f.Float64Var(&o.ridge, "ridge", 0.1, "ridge of the regression, >= 0")
 	f.Float64Var(&o.half, "half", 1, "half width of the box W = [-half, half]^d of the regression")
-	f.Float64SliceVar(&o.deltas, "delta", nil, "grid steps for --data (default: 1/4 and 1/16 of the width of W)")
+	numbersFlag(f, &o.deltas, "delta", "grid steps for --data (default: 1/4 and 1/16 of the width of W)")
 	f.IntVar(&o.t, "t", 1000, "averaged iterates for --data")
 	_ = cmd.RegisterFlagCompletionFunc("claim", cobra.FixedCompletions(knownClaims(), cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("decimal", cobra.FixedCompletions([]string{"point", "comma"}, cobra.ShellCompDirectiveNoFileComp))

@@ -56,9 +56,9 @@ func TestVerifyRefusesBadInput(t *testing.T) {
 	for want, args := range map[string][]string{
 		"--claim theorem9: no such claim":         {"--claim", "theorem9"},
 		"--target has no effect without --data":   {"--target", "y"},
-		"--t -1: want 1 to 1000000000":            {"--data", good(t), "--target", "y", "--t", "-1"},
+		"--t -1: want a whole number from 1":      {"--data", good(t), "--target", "y", "--t", "-1"},
 		"--out ":                                  {"--claim", "lemma1", "--out", "/dev/null/nope"},
-		"--formats: ":                             {"--claim", "lemma1", "--formats", "bmp"},
+		"--formats: ":                             {"--claim", "lemma1", "--out", dir, "--formats", "bmp"},
 		"--data wants --target":                   {"--data", file},
 		"bad.csv:3: column 1 (x) is \"two\"":      {"--data", file, "--target", "y"},
 		"bad.csv:1: no column \"z\"":              {"--data", file, "--target", "z"},
