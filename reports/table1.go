@@ -291,7 +291,17 @@ func (t *Table1) Markdown() string {
 
 // whatRan says at which scale the runs are, before any number of theirs.
 func (t *Table1) whatRan() string {
-	text := fmt.Sprintf("What was run: %s (preset %s).", t.Plan.About, t.Plan.Preset)
+	about, _, _ := strings.Cut(t.Plan.About, ",") // what follows are the preset's own seeds and time, not this plan's
+	seeds := map[uint64]bool{}
+	for _, c := range t.Plan.Cells {
+		seeds[c.Config.Seed] = true
+	}
+	text := fmt.Sprintf("What was run: preset %s, %s; ", t.Plan.Preset, about)
+	if len(seeds) == 1 {
+		text += "one seed."
+	} else {
+		text += fmt.Sprintf("%d seeds.", len(seeds))
+	}
 	scaled := 0
 	for i := range t.columns {
 		if !t.columns[i].exact() {
