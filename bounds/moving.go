@@ -37,7 +37,7 @@ import (
 //
 // q_t = 0 for t < m, and from m on the largest that keeps lambda_t <= lambda_{t-1} (1+q_t)^2, which is computed from t = T downwards; the best m is taken. For c <= D/G the result is the
 // worst case itself as Delta -> 0, over all functions and all W, as far as the certificates of package worst go (docs/worst-cases.md): equal to 2e-7 up to T = 20, to 2e-5 at T = 24 and
-// T = 30, where it is no longer quite the best choice. The instances of convex.Staircase come as close to it for large T, for c >= D/G.
+// T = 30, where it is no longer quite the best choice. For c > D/G, where the first steps are longer than W, the instances of convex.Staircase reach 99.4 % of it at T = 262144.
 //
 // # Large T
 //
@@ -213,6 +213,26 @@ func TrueUpTo(T int) float64 {
 	return best
 }
 
-// CriticalStep is the limit of [TrueUpTo], c G/D with min_s (k A(s) + l(s)/k) = 1/k + k/2. Beyond it Theorem 2 as Section 4.1 prints it is false for all large T: convex.Staircase has instances that
-// come as close to the bound as one looks.
+// CriticalStep is the limit of [TrueUpTo], c G/D with min_s (k A(s) + l(s)/k) = 1/k + k/2. The instances of convex.Staircase refute the printed form at 1.1 D/G, and come ever closer to the bound as T grows.
 const CriticalStep = 1.0836978121729
+
+// CriticalStepAppendix is the same for Appendix C's form: min_s (k A(s) + l(s)/k) = 1/(2k) + k/2.
+const CriticalStepAppendix = 0.576162894960896
+
+// ReferenceWeights returns q_1, ..., q_T of the form moving (its first entry is not used): 0 before step m, and from m on what the recursion gives. It is nil where the recursion ends after m. It panics if T < 2.
+func ReferenceWeights(T, m int) []float64 {
+	if T < 2 {
+		panic("bounds: ReferenceWeights: want T >= 2")
+	}
+	q := make([]float64, T+1)
+	lambda := math.Sqrt(float64(T-1)) / 2 // c lambda_t
+	for t := T - 1; t >= m && t >= 1; t-- {
+		lambda /= (1 + q[t+1]) * (1 + q[t+1])
+		omega := 2 * lambda / math.Sqrt(float64(t))
+		if omega < 1-1e-12 {
+			return nil
+		}
+		q[t] = max(omega-1, 0) / float64(T-t+1)
+	}
+	return q
+}

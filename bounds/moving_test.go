@@ -112,7 +112,7 @@ func TestMovingLimit(t *testing.T) {
 		}
 	}
 	// phi(1), and phi(k) = 1/k + k/2 at the critical step.
-	for _, c := range []struct{ k, want float64 }{{1, 1.4036344601727}, {CriticalStep, 1/CriticalStep + CriticalStep/2}} {
+	for _, c := range []struct{ k, want float64 }{{1, 1.4036344601727}, {CriticalStep, 1/CriticalStep + CriticalStep/2}, {CriticalStepAppendix, 0.5/CriticalStepAppendix + CriticalStepAppendix/2}} {
 		s := 0.5
 		for step := 0.25; step > 1e-9; step /= 2 { // c.k^2 A + l is convex in s
 			if cost := func(s float64) float64 { return c.k*c.k*drift(s) + reference(s) }; cost(s+step) < cost(s) {

@@ -17,7 +17,7 @@ var theorem2 = Claim{
 		Noise: {Stochastic: "min(D^2/(2*c*sqrt(T)) + sum_t(pos(alpha_t*G - k)^2/(2*alpha_t*T)) + k*G, B + k*(L*k + sqrt(L^2*k^2 + s^2 + 2*L*B))), " +
 			"k = sqrt(d)*Delta/2, s = sigma/sqrt(b), B = D^2/(2*c*sqrt(T)) + c*G^2*sum_t(1/sqrt(t))/(2*T)"},
 		Moving: {Stochastic: movingText}},
-	Tight: "Form moving: the decay is the worst case for c <= D/G to 2e-5 of it, as far as the certificates go, and has the best constant as T grows. The floor is attained in the limit: F = e*(w_1+...+w_d) on [0, D/sqrt(d)]^d, g_i = +-G/sqrt(d), e -> 0. " +
+	Tight: "Form moving: the decay is the worst case for c <= D/G to 2e-5 of it, as far as the certificates go. The floor is attained in the limit: F = e*(w_1+...+w_d) on [0, D/sqrt(d)]^d, g_i = +-G/sqrt(d), e -> 0. " +
 		"Form noise: its floor tends to sqrt(d)*Delta*sigma/2 as L -> 0, and the same instance, put together with its mirror image at w*, attains that.",
 	Source: "Section 4.1; proof in Appendix C",
 	Forms:  []Form{Printed, Appendix, Derived, Sharp}, Further: []Form{Moving, Noise}, Roundings: []Rounding{Stochastic},

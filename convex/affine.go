@@ -12,13 +12,12 @@ import (
 //
 //	F(y) = max_i <Slope[i], y> + Offset[i],  minimised at the origin,  w^1 = Start,  alpha_t = C/sqrt(t),
 //
-// on any convex W that holds the iterates and the origin: the paper's setting, in which W need not be a box.
+// on any convex W that holds the iterates and the origin: the paper's setting, in which W need not be a box. Where Side > 0, W is their convex hull or any set that is cut by |y_1| <= Side only,
+// and a step is projected on that.
 //
 // SR on a fine grid is randomised, but on such an F it is exact what it does. Say the largest piece at w^t, without rounding, is larger than the others by m_t. With
-// rounding the iterate is off by less than e_t = (t-1) sqrt(d) Delta, a rounding being shorter than sqrt(d) Delta; a piece changes by at most G e_t there. So if
-// m_t > 2 G e_t for every t, every outcome of the rounding takes the same pieces in the same order. Then w^t is the unrounded one plus errors of mean zero, and Jensen's inequality gives
-//
-//	F(mean of the unrounded w^t) <= E F(wbar_T) <= F(mean of the unrounded w^t) + G e_T.
+// rounding the iterate is off by less than e_t = (t-1) sqrt(d) Delta, a rounding being shorter than sqrt(d) Delta and a projection moving no two points apart; a piece changes by at most M e_t there, M the length of the longest slope. So if
+// m_t > 2 M e_t for every t, every outcome of the rounding takes the same pieces in the same order, and F(wbar_T) is within M e_T of F at the mean of the unrounded iterates.
 //
 // F is differentiable wherever a gradient is taken; rounding off its kinks within the margin makes it so everywhere and changes nothing else.
 type Affine struct {
@@ -27,12 +26,13 @@ type Affine struct {
 	Start  []float64
 	C      float64
 	T      int
+	Side   float64 // 0: no projection
 }
 
 // AffineRun is what is certified of a run.
 type AffineRun struct {
 	Lower, Upper float64 // E F(wbar_T) - F*
-	G            float64 // the longest slope
+	G            float64 // the longest slope of a gradient that is taken
 	Diameter     float64 // of the convex hull of the iterates and the origin, and of what rounding adds
 	Delta        float64 // a grid on which the argument holds, a power of two
 	Margin       float64 // the smallest m_t, t < T
@@ -59,55 +59,56 @@ func largest(v []float64) (best int, margin float64) {
 	return best, v[best] - second
 }
 
+// project moves y into W.
+func (a *Affine) project(y []float64) {
+	if a.Side > 0 {
+		y[1] = min(max(y[1], -a.Side), a.Side)
+	}
+}
+
 // Run follows the unrounded iterates and returns what the type's comment proves of SR. It is an error if no grid is fine enough for float64 to certify the
 // order of the pieces.
-//
-// Distances need no pass over all pairs and coordinates: |w^{t+1}-w^s|^2 - |w^t-w^s|^2 = alpha_t^2 |g|^2 - 2 alpha_t <g, w^t-w^s>, where <g, w^s> is known from the values of all pieces at w^s.
 func (a *Affine) Run() (AffineRun, error) {
 	d, n := len(a.Start), len(a.Slope)
 	r := AffineRun{Margin: math.Inf(1)}
-	norms := make([]float64, n)
-	for i, s := range a.Slope {
-		norms[i] = dot(s, s)
-		r.G = max(r.G, math.Sqrt(norms[i]))
+	var longest float64 // M
+	for _, s := range a.Slope {
+		longest = max(longest, math.Sqrt(dot(s, s)))
 	}
 	w := append([]float64(nil), a.Start...)
-	mean := make([]float64, d)
-	order, at := make([]int, a.T), make([][]float64, a.T)
+	mean, values, away := make([]float64, d), make([]float64, n), make([]float64, d)
+	points := [][]float64{make([]float64, d)}
 	var far float64 // squared
 	for t := range a.T {
-		at[t] = make([]float64, n)
-		a.pieces(at[t], w)
-		best, margin := largest(at[t])
-		order[t] = best
+		a.pieces(values, w)
+		best, margin := largest(values)
 		if t < a.T-1 {
 			r.Margin = min(r.Margin, margin)
 		}
-		far = max(far, dot(w, w))
+		r.G = max(r.G, math.Sqrt(dot(a.Slope[best], a.Slope[best])))
+		for _, p := range points {
+			for k := range w {
+				away[k] = w[k] - p[k]
+			}
+			far = max(far, dot(away, away))
+		}
+		points = append(points, append([]float64(nil), w...))
 		alpha := a.C / math.Sqrt(float64(t+1))
 		for k := range w {
 			mean[k] += w[k] / float64(a.T)
 			w[k] -= alpha * a.Slope[best][k]
 		}
+		a.project(w)
 	}
-	for s := range a.T {
-		var square float64
-		for t := s; t < a.T-1; t++ {
-			i, alpha := order[t], a.C/math.Sqrt(float64(t+1))
-			square += alpha * (alpha*norms[i] - 2*(at[t][i]-at[s][i]))
-			far = max(far, square)
-		}
-	}
-	// Rounding errors of all of this: sums of d and of T terms of order D G.
-	float := float64(d+a.T+n) * 8 * 0x1p-53 * max(1, r.G) * max(1, math.Sqrt(far))
+	// Rounding errors of all of this: sums of d and of T terms of order D M.
+	float := float64(d+a.T+n) * 8 * 0x1p-53 * max(1, longest) * max(1, math.Sqrt(far))
 	size := float64(a.T) * math.Sqrt(float64(d)) // e_T/Delta, and more
-	r.Delta = math.Exp2(math.Floor(math.Log2(r.Margin / (4 * r.G * size))))
-	if !(r.Margin > 2*r.G*size*r.Delta+2*float) || r.Delta < 0x1p-1000 {
+	r.Delta = math.Exp2(math.Floor(math.Log2(r.Margin / (4 * longest * size))))
+	if !(r.Margin > 2*longest*size*r.Delta+2*float) || r.Delta < 0x1p-1000 {
 		return r, fmt.Errorf("convex: a piece is ahead of the next by %.3g only: float64 cannot certify the order of the pieces", r.Margin)
 	}
 	r.G += float
 	r.Diameter = math.Sqrt(far+float) + 2*size*r.Delta
-	values := make([]float64, n)
 	a.pieces(values, mean)
 	best, _ := largest(values)
 	gap := values[best]
@@ -115,7 +116,8 @@ func (a *Affine) Run() (AffineRun, error) {
 	best, _ = largest(values)
 	gap -= values[best] // F(origin), not below F*
 	// The start moves to a grid point, by less than sqrt(d) Delta.
-	r.Lower, r.Upper = gap-float-r.G*math.Sqrt(float64(d))*r.Delta, gap+float+r.G*size*r.Delta
+	off := float + longest*(size+math.Sqrt(float64(d)))*r.Delta
+	r.Lower, r.Upper = gap-off, gap+off
 	return r, nil
 }
 
@@ -143,6 +145,9 @@ func (a *Affine) SR(delta float64, noise quantize.Noise, number uint32) (gap flo
 		for k := range w {
 			mean[k] += w[k] / float64(a.T)
 			step[k] = a.C / math.Sqrt(float64(t)) * a.Slope[best][k]
+		}
+		if a.Side > 0 { // the projection, before the rounding
+			step[1] = min(max(step[1], w[1]-a.Side), w[1]+a.Side)
 		}
 		quantize.Update(quantize.SR, grid, w, step, noise.At(number, uint64(t)))
 	}

@@ -84,3 +84,36 @@ var (
 	theorem2GeneralLong  = affineExhibit("theorem2-general-long", bounds.Printed, 64, 1.25)
 	theorem2GeneralShort = affineExhibit("theorem2-general-short", bounds.Appendix, 3, 1)
 )
+
+// theorem3Smooth refutes Theorem 3 for a smooth function at c = D/G with three steps: the maximum of affine functions of theorem2GeneralShort, averaged over a ball of radius rho around each point. That leaves F as it is
+// where one piece leads by 2 M rho, M the longest slope; a value rises by M rho at most, and by Jensen's inequality none falls; the gradient is then L-Lipschitz with L = M sqrt(d)/rho (Duchi, Bartlett and
+// Wainwright, SIAM J. Optim. 22, 2012, Lemma 8). BC takes gradients at Q(w_r), less than sqrt(d) Delta away, where the same piece leads: w_r goes as without rounding, whatever Q is. Its parameters are those of affineExhibit.
+var theorem3Smooth = Exhibit{
+	Name: "theorem3-smooth", Witness: []int{3, 1000000}, Either: true,
+	Check: func(_ context.Context, x []int) (Counterexample, error) {
+		a, err := affineFile(x[0], float64(x[1])/1e6)
+		if err != nil {
+			return Counterexample{}, err
+		}
+		r, err := a.Run()
+		if err != nil {
+			return Counterexample{}, err
+		}
+		p := a.Parameters(r)
+		var longest float64
+		for _, s := range a.Slope {
+			longest = max(longest, math.Sqrt(dot(s, s)))
+		}
+		rho := math.Exp2(math.Floor(math.Log2(r.Margin / (8 * longest))))
+		p.L = longest * math.Sqrt(float64(p.Dim)) / rho
+		p.Delta = 0x1p-60 // far below rho: the floor sqrt(d) Delta L D is below 1e-10
+		rise := longest * rho
+		return Counterexample{
+			Name: "theorem3-smooth", Claim: "theorem3", Form: bounds.Printed, Rounding: bounds.Nearest, Parameters: p, Left: "F(wbar_T) - F*",
+			Instance: fmt.Sprintf("a maximum of %d affine functions averaged over a ball, L = %.3g G/D, on a convex W in d = %d dimensions, no gradient noise, c = %.4f D/G, T = %d",
+				len(a.Slope), p.L*p.Diameter/p.G, p.Dim, p.C*p.G/p.Diameter, a.T),
+			Coverage: "the instance of Theorem 2 with the same T",
+			Measured: evidence.Result{Method: evidence.ExactMethod, Estimate: (r.Lower + r.Upper) / 2, Lower: r.Lower - rise, Upper: r.Upper + rise, Confidence: 1},
+		}.fill()
+	},
+}

@@ -22,8 +22,10 @@ type Errata struct {
 	Growth3        []convex.Counterexample
 	Open2          convex.OpenTheorem2
 	General        []convex.Counterexample // Theorem 2 on a general convex W
-	Threshold      convex.Counterexample   // Corollary 1 with Q_d at T = 1e5
-	Sharp          map[string]float64      // sharp bound on each witness
+	TrueUpTo       []TrueUpTo
+	Reaches        []Reach
+	Threshold      convex.Counterexample // Corollary 1 with Q_d at T = 1e5
+	Sharp          map[string]float64    // sharp bound on each witness
 	RootSums       []RootSum
 	Lemma          LemmaErrata
 	Sign           SignErrata
@@ -47,6 +49,30 @@ type PaperWalk struct {
 	Updates       int
 	Share         float64
 }
+
+// TrueUpTo is how far Section 4.1's Theorem 2 is true for T iterates, c in units of D/G.
+type TrueUpTo struct {
+	T      int
+	C      float64
+	Always bool
+}
+
+// Reach is a staircase beside the bound of the form moving.
+type Reach struct {
+	T          int
+	K, Percent float64
+	Last       bool
+}
+
+// Critical and CriticalAppendix are the steps, in units of D/G, up to which Theorem 2 as Section 4.1 and as Appendix C print it is true as T grows.
+func (e *Errata) Critical() float64         { return bounds.CriticalStep }
+func (e *Errata) CriticalAppendix() float64 { return bounds.CriticalStepAppendix }
+
+// Safe is a c, in units of D/G, up to which Section 4.1's Theorem 2 is true for every T: bounds.TrueUpTo is nowhere smaller (bounds.TestTheorem2IsTrueUpTo).
+func (e *Errata) Safe() float64 { return 1.083 }
+
+// Short is by how much, in per cent, the best staircase stays below the bound.
+func (e *Errata) Short() float64 { return 100 - e.Reaches[len(e.Reaches)-1].Percent }
 
 // BatchErrata is the mean gap of SR with batches of B beside the bounds.
 type BatchErrata struct {
@@ -88,6 +114,9 @@ type Theorem5Value struct {
 	Alpha, Measured, Bound float64
 }
 
+// general reports whether a counterexample to Theorem 2 has a W that is not a box.
+func general(c convex.Counterexample) bool { return strings.HasPrefix(c.Name, "theorem2-general") }
+
 // NewErrata computes them anew. They are a function of nothing.
 func NewErrata(ctx context.Context) (*Errata, error) {
 	e := &Errata{Counter: map[string]convex.Counterexample{}, Sharp: map[string]float64{}}
@@ -98,7 +127,7 @@ func NewErrata(ctx context.Context) (*Errata, error) {
 	for _, c := range all {
 		e.Counter[c.Name] = c
 		e.Order = append(e.Order, c.Name)
-		if strings.HasPrefix(c.Name, "theorem2-general") {
+		if general(c) {
 			e.General = append(e.General, c)
 		}
 		claim, err := bounds.Find(c.Claim)
@@ -110,9 +139,28 @@ func NewErrata(ctx context.Context) (*Errata, error) {
 			return nil, err
 		}
 		e.Sharp[c.Name] = v.Total()
-		if c.Name != "theorem3-linear" && c.Name != "theorem4-coarse" && !strings.HasPrefix(c.Name, "theorem2-general") {
+		if c.Name != "theorem3-linear" && c.Name != "theorem4-coarse" && c.Name != "theorem3-smooth" && !general(c) {
 			e.Margin = max(e.Margin, (c.Measured.Upper-c.Measured.Lower)/c.Measured.Estimate)
 		}
+	}
+	for _, T := range []int{2, 3, 10, 30, 100, 1000, 10_000, 1_000_000} {
+		c := bounds.TrueUpTo(T)
+		e.TrueUpTo = append(e.TrueUpTo, TrueUpTo{T, c, math.IsInf(c, 1)})
+	}
+	members, err := convex.Staircases()
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range members {
+		mean, err := s.Mean()
+		if err != nil {
+			return nil, err
+		}
+		v, err := bounds.Theorem2(bounds.Moving, bounds.Stochastic, s.Parameters())
+		if err != nil {
+			return nil, err
+		}
+		e.Reaches = append(e.Reaches, Reach{s.T, s.K, 100 * mean / v.Total(), i == len(members)-1})
 	}
 	if e.Growth2, err = convex.Theorem2Growth(ctx); err != nil {
 		return nil, err
