@@ -10,6 +10,7 @@ import (
 type Figure struct {
 	Title      string
 	Conclusion string // what the picture shows, in a sentence with the numbers that show it
+	Caption    string // what the panels show, where the result's caption does not say it
 	Columns    int    // panels in a row; 0 is one
 	Panels     []*Panel
 }

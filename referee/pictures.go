@@ -69,7 +69,7 @@ func srFigure(claim string, seed uint64) (Figure, error) {
 	p.line("plain SGD: F(wbar_T) - F*", SGD, floats(float.T), float.Average)
 	p.bounds(claim, bounds.Stochastic, "", allForms, ts, func(t float64) bounds.Parameters { return in.Parameters(int(t)) }, bounds.Value.Total)
 	f.Title = statement(claim).Title + ": where training with SR alone ends"
-	f.Conclusion = fmt.Sprintf("After %d steps the mean gap of SR has levelled off at %.2g, a floor that grows in proportion to Δ; that of plain SGD, which is not drawn, is %.2g.",
+	f.Conclusion = fmt.Sprintf("After %d steps the mean gap of SR has levelled off at %.2g, a floor that grows in proportion to Δ; the mean gap of plain SGD, which has no line here, is %.2g.",
 		in.T, last(tr.MeanGap), last(float.MeanGap))
 
 	p = f.panel("floor against Δ", "Δ", "F − F*")

@@ -42,7 +42,7 @@ type Verification struct {
 	Records []evidence.Record
 
 	// With Options.Report and without a user's problem:
-	Figures   map[string]Figure  // by result, such as "theorem1"
+	Figures   map[string]Figure  // by result, such as "theorem1", and by "theorem1.worst-case"
 	Quantized []QuantizedWeights // with Corollary 1
 	Worst     []convex.Worst     // tightness
 	Slopes    []convex.Slope     // floor exponents, if everything was asked for
@@ -182,6 +182,13 @@ func (v *Verification) report(ctx context.Context, o Options) error {
 		}
 		if v.Figures[name], err = r.Figure(o.Seed); err != nil {
 			return fmt.Errorf("referee: the picture of %s: %w", name, err)
+		}
+		worst, known, err := WorstFigure(name)
+		if err != nil {
+			return fmt.Errorf("referee: the worst cases of %s: %w", name, err)
+		}
+		if known {
+			v.Figures[name+".worst-case"] = worst
 		}
 	}
 	if slices.ContainsFunc(v.Records, func(r evidence.Record) bool { return r.Claim == "corollary1" }) {

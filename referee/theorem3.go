@@ -22,8 +22,8 @@ func theorem3() Result {
 			worstClaim("theorem3", Reading{bounds.Printed, bounds.Stochastic}),
 		},
 		Plan:    planTheorem3,
-		Figure:  func(seed uint64) (Figure, error) { return withWorstCases("theorem3", seed, bcFigure) },
-		Caption: bcCaption + worstCaption,
+		Figure:  func(seed uint64) (Figure, error) { return bcFigure("theorem3", seed) },
+		Caption: bcCaption,
 	}
 }
 

@@ -179,27 +179,29 @@ func WorstCases() ([][]WorstCase, error) {
 	return rows, nil
 }
 
-// worstCaption goes with the panels of a picture that show worst cases.
-const worstCaption = " Below: the largest gap over all functions of the theorem's class and all W as Delta -> 0, without noise, divided by the derived bound; each mark lies between a checked certificate and an instance that are less than 1e-6 apart " +
+// worstCaption goes with a picture of worst cases.
+const worstCaption = "The largest gap over all functions of the theorem's class and all W as Delta -> 0, without noise, divided by the derived bound; each mark lies between a checked certificate and an instance that are less than 1e-6 apart " +
 	"(docs/worst-cases.md). A bound below a mark is false."
 
 // worstRows are the rows that are drawn against T.
 var worstRows = map[string]string{"theorem1": "theorem1", "theorem2": "theorem2-k2-2", "theorem3": "theorem3-k2-9/4-l-16", "theorem4": "theorem4-l-10"}
 
-// withWorstCases adds the panels of a claim's worst cases to its picture: against T, and for Theorem 2 against c at T = 10.
-func withWorstCases(claim string, seed uint64, picture func(string, uint64) (Figure, error)) (Figure, error) {
-	f, err := picture(claim, seed)
-	if err != nil {
-		return Figure{}, err
+// WorstFigure is the picture of a result's worst cases: against T, and for Theorem 2 against c at T = 10 too. The second result is false where none are known.
+func WorstFigure(claim string) (Figure, bool, error) {
+	f := Figure{Columns: 2, Caption: worstCaption}
+	if worstRows[claim] == "" {
+		return f, false, nil
 	}
 	rows, err := WorstCases()
 	if err != nil {
-		return Figure{}, err
+		return f, false, err
 	}
+	f.Title = statement(claim).Title + ": the worst case over all functions"
 	var overC []WorstCase
 	for _, row := range rows {
 		if row[0].Row == worstRows[claim] {
-			f.worst("Worst case, "+row[0].title(), "T", row, func(c WorstCase) float64 { return float64(c.T) })
+			f.worst("against T, "+row[0].title(), "T", row, func(c WorstCase) float64 { return float64(c.T) })
+			f.Conclusion = worstConclusion(row)
 		}
 		for _, c := range row {
 			if claim == "theorem2" && c.Row[:len(claim)] == claim && c.T == 10 {
@@ -208,9 +210,26 @@ func withWorstCases(claim string, seed uint64, picture func(string, uint64) (Fig
 		}
 	}
 	if overC != nil {
-		f.worst("Worst case at T = 10", "c G/D", overC, func(c WorstCase) float64 { return c.K })
+		f.worst("against c at T = 10", "c G/D", overC, func(c WorstCase) float64 { return c.K })
 	}
-	return f, nil
+	return f, true, nil
+}
+
+// worstConclusion says how near the derived bound the worst cases of a row come, and from which T on they refute the printed one.
+func worstConclusion(row []WorstCase) string {
+	least, most, from := 1.0, 0.0, 0
+	for _, c := range row {
+		ratio := c.Upper / c.Derived
+		least, most = min(least, ratio), max(most, ratio)
+		if c.PrintedIsRefuted && from == 0 {
+			from = c.T
+		}
+	}
+	s := fmt.Sprintf("The worst case is %.3g to %.3g of the derived bound", least, most)
+	if from > 0 {
+		return fmt.Sprintf("%s; from T = %d on it lies above the printed bound, which is false there.", s, from)
+	}
+	return s + " and nowhere above the printed one."
 }
 
 // title says which constants a row has.

@@ -222,7 +222,7 @@ func (h *horizontal) Thumbnail(c *draw.Canvas) {
 	c.StrokeLine2(h.LineStyle, c.Min.X, y, c.Max.X, y)
 }
 
-// epochs labels an axis that counts epochs: whole numbers only.
+// epochs labels an axis that counts epochs or states: whole numbers only.
 func epochs(a *plot.Axis) { a.Tick.Marker = epochTicks{} }
 
 type epochTicks struct{}
@@ -252,6 +252,22 @@ func (epochTicks) Ticks(lo, hi float64) []plot.Tick {
 func Logarithmic(a *plot.Axis) {
 	a.Scale = plot.LogScale{}
 	a.Tick.Marker = logTicks{}
+}
+
+// spread gives a logarithmic axis a range where its data have none: one value, or no value that can be drawn. (gonum would
+// take one off and add one, which leaves the positive numbers.)
+func (p *Panel) spread() {
+	for _, a := range []*plot.Axis{&p.X, &p.Y} {
+		if _, logarithmic := a.Scale.(plot.LogScale); !logarithmic {
+			continue
+		}
+		if a.Min > a.Max {
+			a.Min, a.Max = 1, 10
+		}
+		if a.Min == a.Max {
+			a.Min, a.Max = a.Min/2, a.Max*2
+		}
+	}
 }
 
 type logTicks struct{}

@@ -160,6 +160,7 @@ func (l *layout) draw(page draw.Canvas) {
 				Min: vg.Point{X: left, Y: upper - l.figure.Height}, Max: vg.Point{X: left + l.panel + l.keys[col], Y: upper}}}
 			// A title is centred above the data, to the right of the labels of the vertical axis.
 			p.Title.Text = strings.Join(wrap(strings.ReplaceAll(p.Title.Text, "\n", " "), p.Title.TextStyle, l.panel-20*vg.Millimeter), "\n")
+			p.spread()
 			p.Draw(draw.Crop(cell, margin, -l.keys[col]-2*margin, 1.5*margin, -1.5*margin))
 			if l.strip == nil {
 				legendOf(p.keys).Draw(draw.Crop(cell, l.panel-1*vg.Millimeter, 0, 1.5*margin, -10*vg.Millimeter))

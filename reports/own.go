@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"math"
 	"path/filepath"
 	"strings"
 
@@ -63,9 +64,22 @@ func ownMarkdown(r toy.OwnResult, m Manifest) string {
 		}
 	}
 	w("# Stochastic rounding and BinaryConnect on your own objective\n")
-	w("From α = %g to %g the mean excess over the best grid point goes from %.4g to %.4g with BinaryConnect (BC), and from %.4g to %.4g with",
-		first.Alpha, last.Alpha, first.BCExcess, last.BCExcess, first.SRExcess, last.SRExcess)
-	w("stochastic rounding (SR). What keeps falling for BC is its *greedy* phase; SR's law has a limit, π̃ of Theorem 5, with entropy %.3f.\n", r.Entropy)
+	if greedier(last) {
+		w("On this objective BinaryConnect (BC) becomes *greedy* as the learning rate falls, and stochastic rounding (SR) does not.")
+	} else {
+		w("At these learning rates BinaryConnect (BC) is not clearly *greedier* on this objective than stochastic rounding (SR).")
+	}
+	if first.Alpha == last.Alpha {
+		w("At α = %g the mean excess over the best grid point is %.4g with BC and %.4g with SR.", last.Alpha, last.BCExcess, last.SRExcess)
+	} else {
+		w("From α = %g to %g the mean excess over the best grid point goes from %.4g to %.4g with BC, and from %.4g to %.4g with SR.",
+			first.Alpha, last.Alpha, first.BCExcess, last.BCExcess, first.SRExcess, last.SRExcess)
+	}
+	w("As α → 0 SR's law tends to a limit, π̃ of Theorem 5, with entropy %.3f.\n", r.Entropy)
+	if math.Abs(last.SREntropy-r.Entropy) > entropyMargin {
+		w("At α = %g SR's law, with entropy %.3f, has not come near its limit: the paper's comparison is one of smaller learning rates.\n", last.Alpha, last.SREntropy)
+	}
+	w("BC is called greedy here where its entropy is lower than SR's by more than %g nats and its excess less than half of SR's.\n", entropyMargin)
 	w("f(w) = `%s` on the grid of step %g in [%g, %g]; the stochastic gradient is f'(w) plus noise %s (law and standard deviation). SR's", r.Objective, r.Delta, r.Box[0], r.Box[1], r.Noise)
 	w("laws are exact; BC's come from Ulam's method, with the error in the last column.\n")
 	w("![The objective and the stationary laws](laws.png)\n")

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -42,12 +43,16 @@ func (v Verification) writeResult(dir string, r referee.Result) error {
 		p("- how tight, sharp form, Q_s, T to infinity: the floor is tight within a factor %.3g ([where BinaryConnect with Q_s ends](%s#where-binaryconnect-with-q_s-ends))", x, tightnessFile)
 	}
 	p("- this page again: %s\n", code(v.Again(claim.Name)))
-	if f, ok := v.Figures[claim.Name]; ok {
-		name := claim.Name + ".png"
+	for _, key := range []string{claim.Name, claim.Name + ".worst-case"} {
+		f, ok := v.Figures[key]
+		if !ok {
+			continue
+		}
+		name := strings.ReplaceAll(key, ".", "-") + ".png"
 		if err := drawn(f).Save(filepath.Join(dir, name), v.Formats...); err != nil {
 			return err
 		}
-		p("![%s: %s](%s)\n\n%s\n", f.Title, f.Conclusion, name, r.Caption)
+		p("![%s: %s](%s)\n\n%s\n", f.Title, f.Conclusion, name, cmp.Or(f.Caption, r.Caption))
 	}
 	judgements(&b, r, records)
 	if claim.Name == "corollary1" && len(v.Quantized) > 0 {

@@ -41,7 +41,7 @@ func plotChain(ctx context.Context, c *markov.Chain, a markov.Analysis, name str
 	for _, d := range decay {
 		steps, distances = append(steps, float64(d.Steps)), append(distances, d.Distance)
 	}
-	f := reports.ChainFigure(a.Stationary, steps, distances)
+	f := reports.ChainFigure(a.Labels, a.Stationary, steps, distances)
 	data, err := f.Encode(format)
 	if err != nil {
 		return err
