@@ -2,6 +2,7 @@ package pjrt
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -17,9 +18,13 @@ type Client struct {
 	PlatformVersion string // for example the versions of CUDA and its libraries
 	Devices         []Device
 
-	// Overrides are XLA flags, without dashes, for this client's compilations; values are string or bool.
-	// NewClient sets, for GPUs, xla_gpu_exclude_nondeterministic_ops, without which two runs of one program may differ in the last
-	// places, and xla_gpu_cuda_data_dir where the plug-in's wheel stands beside NVIDIA's, as JAX does.
+	// Overrides are XLA flags, without dashes, for this client's compilations; values are string or bool. NewClient sets, for GPUs,
+	//   - xla_gpu_exclude_nondeterministic_ops, without which two runs of one program may differ in the last places;
+	//   - for NVIDIA's, xla_gpu_enable_command_buffer, so that convolutions, too, are recorded in CUDA graphs: a training step is then one
+	//     graph, which the host starts with one call. A plug-in that does not know one of the names compiles without;
+	//   - xla_gpu_cuda_data_dir where the plug-in's wheel stands beside NVIDIA's, as JAX does.
+	//
+	// A flag that the environment variable XLA_FLAGS names is left to it.
 	Overrides map[string]any
 
 	handle uintptr
@@ -77,14 +82,26 @@ func (p *Plugin) NewClient(options map[string]any) (*Client, error) {
 	return c, nil
 }
 
+// commandBuffers is the flag that says what XLA records in CUDA graphs: by default kernels, cuBLAS and more, but not convolutions.
+const commandBuffers = "xla_gpu_enable_command_buffer"
+
 // overrides are the XLA flags that suit the plug-in, see [Client].
 func (p *Plugin) overrides() map[string]any {
 	flags := map[string]any{}
-	if base := filepath.Base(p.Path); strings.Contains(base, "cuda") || strings.Contains(base, "rocm") {
+	base := filepath.Base(p.Path)
+	if strings.Contains(base, "cuda") || strings.Contains(base, "rocm") {
 		flags["xla_gpu_exclude_nondeterministic_ops"] = true
+	}
+	if strings.Contains(base, "cuda") {
+		flags[commandBuffers] = "FUSION,CUBLAS,CUBLASLT,CUDNN,CONVOLUTION,CUSTOM_CALL,DYNAMIC_SLICE_FUSION"
 	}
 	if dir := cudaToolkit(p.Path); dir != "" {
 		flags["xla_gpu_cuda_data_dir"] = dir
+	}
+	for name := range flags {
+		if strings.Contains(os.Getenv("XLA_FLAGS"), name) {
+			delete(flags, name)
+		}
 	}
 	return flags
 }

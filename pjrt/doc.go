@@ -36,7 +36,7 @@
 // # What has been seen to work
 //
 // All tests run on XLA's CPU plug-ins: xla-cpu-pjrt 0.0.1 (API 0.81) and
-// lammps-jax-pjrt-cpu 0.11.2 (API 0.115), linux/amd64. JAX's CUDA plug-in
-// (jax-cuda13-pjrt 0.12.0.1, API 0.116) has been loaded on a machine without a GPU, as
-// far as its "no visible GPU devices". No program has been run on a GPU or TPU.
+// lammps-jax-pjrt-cpu 0.11.2 (API 0.115), linux/amd64. On a GPU, nets have been trained on one
+// NVIDIA H200 with JAX's CUDA plug-in (docs/results/table1-paper); where there is none, [Target] has its compiler
+// compile for one. No program has been run on a TPU.
 package pjrt

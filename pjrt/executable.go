@@ -7,6 +7,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"unsafe"
 )
@@ -60,10 +61,12 @@ func (c *Client) Compile(stablehlo string, devices ...Device) (*Executable, erro
 	}
 	var pin runtime.Pinner
 	defer pin.Unpin()
-	options := compileOptions(ids, c.Overrides)
-	pin.Pin(&options[0])
-	args := &clientCompileArgs{client: c.alive(), program: unsafe.Pointer(pinProgram(&pin, stablehlo)), options: unsafe.Pointer(&options[0]), optionsSize: uintptr(len(options))}
-	if err := invoke(c.Plugin, fnClientCompile, "PJRT_Client_Compile", args); err != nil {
+	args := &clientCompileArgs{client: c.alive(), program: unsafe.Pointer(pinProgram(&pin, stablehlo))}
+	if err := withOptions(ids, c.Overrides, func(options []byte) error {
+		pin.Pin(&options[0])
+		args.options, args.optionsSize = unsafe.Pointer(&options[0]), uintptr(len(options))
+		return invoke(c.Plugin, fnClientCompile, "PJRT_Client_Compile", args)
+	}); err != nil {
 		return nil, err
 	}
 	e := &Executable{Devices: len(devices), client: c, handle: args.executable}
@@ -159,6 +162,17 @@ func (e *Executable) Destroy() {
 	if err := invoke(e.client.Plugin, fnLoadedExecutableDestroy, "PJRT_LoadedExecutable_Destroy", args); err != nil {
 		panic(fmt.Sprintf("pjrt: Executable: Destroy: %v", err))
 	}
+}
+
+// withOptions compiles with the overrides, and again without command buffers if the plug-in does not know their names.
+func withOptions(devices []int, overrides map[string]any, compile func(options []byte) error) error {
+	err := compile(compileOptions(devices, overrides))
+	if err != nil && overrides[commandBuffers] != nil && strings.Contains(err.Error(), commandBuffers) {
+		overrides = maps.Clone(overrides)
+		delete(overrides, commandBuffers)
+		err = compile(compileOptions(devices, overrides))
+	}
+	return err
 }
 
 // compileOptions is a serialised xla.CompileOptionsProto: executable_build_options

@@ -190,6 +190,12 @@ func TestOverrides(t *testing.T) {
 	}
 	c.Overrides = map[string]any{"xla_dump_to": "", "xla_gpu_cuda_data_dir": "/nowhere"}
 	compile(t, c, addOne)
+	c.Overrides = map[string]any{commandBuffers: "FUSION,NO_SUCH_COMMAND"}
+	compile(t, c, addOne) // again, without it
+	c.Overrides = map[string]any{commandBuffers: "FUSION,NO_SUCH_COMMAND", "xla_no_such_flag": "1"}
+	if _, err := c.Compile(addOne, c.Devices[0]); err == nil {
+		t.Error("an unknown flag was accepted beside names that the plug-in does not know")
+	}
 
 	site := t.TempDir()
 	plugin := filepath.Join(site, "jax_plugins", "xla_cuda13", "xla_cuda_plugin.so")
@@ -205,6 +211,22 @@ func TestOverrides(t *testing.T) {
 	}
 	if got := cudaToolkit(filepath.Join(site, "xla_plugins", "xla_cpu_pjrt", "xla_cpu_pjrt.so")); got != "" {
 		t.Errorf("toolkit %q for a CPU", got)
+	}
+}
+
+// TestFlagsOfTheEnvironment: what the user sets in XLA_FLAGS is not overridden.
+func TestFlagsOfTheEnvironment(t *testing.T) {
+	p := &Plugin{Path: "/lib/xla_cuda_plugin.so"}
+	t.Setenv("XLA_FLAGS", "")
+	if names, _ := p.overrides()[commandBuffers].(string); !strings.Contains(names, "CONVOLUTION") {
+		t.Errorf("commands recorded in graphs: %q; want the convolutions among them", names)
+	}
+	t.Setenv("XLA_FLAGS", "--xla_gpu_enable_command_buffer=")
+	if flags := p.overrides(); flags[commandBuffers] != nil || flags["xla_gpu_exclude_nondeterministic_ops"] != true {
+		t.Errorf("with command buffers in XLA_FLAGS the overrides are %v", flags)
+	}
+	if flags := (&Plugin{Path: "/lib/pjrt_c_api_cpu_plugin.so"}).overrides(); len(flags) != 0 {
+		t.Errorf("overrides %v for a CPU", flags)
 	}
 }
 

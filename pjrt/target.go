@@ -8,6 +8,8 @@ import (
 // Target is a device that programs are compiled for without having one: a plug-in's compiler says what it makes of a
 // program on a machine without the device.
 type Target struct {
+	Overrides map[string]any // XLA flags, as [Client] has them
+
 	plugin *Plugin
 	handle uintptr
 }
@@ -25,17 +27,19 @@ func (p *Plugin) NewTarget(options map[string]any) (*Target, error) {
 	if err := invoke(p, fnTopologyDescriptionCreate, "PJRT_TopologyDescription_Create", args); err != nil {
 		return nil, err
 	}
-	return &Target{p, args.topology}, nil
+	return &Target{p.overrides(), p, args.topology}, nil
 }
 
-// Compile returns what the compiler made of a StableHLO program for one device: a serialised HloModuleProto.
+// Compile returns what the compiler made of a StableHLO program for one device: a serialised HloModuleProtoWithConfig.
 func (t *Target) Compile(stablehlo string) ([]byte, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
-	options := compileOptions([]int{0}, t.plugin.overrides())
-	pin.Pin(&options[0])
-	args := &compileArgs{topology: t.handle, program: unsafe.Pointer(pinProgram(&pin, stablehlo)), options: unsafe.Pointer(&options[0]), optionsSize: uintptr(len(options))}
-	if err := invoke(t.plugin, fnCompile, "PJRT_Compile", args); err != nil {
+	args := &compileArgs{topology: t.handle, program: unsafe.Pointer(pinProgram(&pin, stablehlo))}
+	if err := withOptions([]int{0}, t.Overrides, func(options []byte) error {
+		pin.Pin(&options[0])
+		args.options, args.optionsSize = unsafe.Pointer(&options[0]), uintptr(len(options))
+		return invoke(t.plugin, fnCompile, "PJRT_Compile", args)
+	}); err != nil {
 		return nil, err
 	}
 	defer void(t.plugin, fnExecutableDestroy, &executableArgs{executable: args.executable})

@@ -28,8 +28,12 @@
 //
 // # Precision
 //
-// [F32] asks XLA for float32 products (precision HIGHEST). [TF32] and [BF16] are named choices.
-// Sums over a batch are float32 along a row of pixels and float64 beyond.
+// [F32] asks XLA for float32 products (precision HIGHEST). [TF32] and [BF16] are named choices. BF16 rounds to bfloat16 the factors and the results of the
+// convolutions, the factors of the linear layers, and the activations and gradients that stay in memory between layers. Within cuDNN the products
+// are added in float32. Statistics of batch norm, losses, gradients of the parameters once they are computed, Adam and the weights themselves are
+// float32 or better. TestBF16 bounds what that changes in a step.
+//
+// A channel's sums over a batch are float32 over up to 256 neighbours and float64 beyond.
 //
 // # Several devices
 //
@@ -38,13 +42,18 @@
 // the derived tolerance (TestDevicesShareTheBatch, on two of the four devices that the CPU plug-in shows). A table's cells take the
 // devices, or groups of them, in turn.
 //
+// # On a GPU
+//
+// What XLA's CUDA compiler, which needs no GPU, makes of the training step for an H100 is held by TestLaunches: every convolution, forward and
+// both gradients, is a call of cuDNN's in the precision's own type with the channels last, nothing is transposed, no while loop is left for
+// which the host would wait, and all of the step is one CUDA graph. docs/performance.md has the number of launches and of bytes. The host starts the steps of a block
+// one behind the other; a block is an epoch once the speed is known, or ten seconds where an epoch takes longer.
+//
 // # Limits
 //
-// The programs have been run by XLA's CPU plug-ins on linux/amd64 only, never on a GPU or TPU: nothing is known of their speed there, and
-// that TF32 reduces precision there is what XLA's documentation says. What is known of GPUs is what XLA's CUDA compiler, which needs none,
-// makes of the training step of each net for an H100 (TestConvolutionsAreTheLibrarys): every convolution, forward and both gradients, is a call of
-// cuDNN's with the channels last, and no while loop is left for which the host would wait. The host starts the steps of a block
-// one behind the other; a block is an epoch once the speed is known, or ten seconds where an epoch takes longer.
+// XLA's CPU plug-ins on linux/amd64 run all tests. On a GPU the engine has trained on one NVIDIA H200 (docs/results/table1-paper), before the step got
+// fewer launches, bfloat16 between the layers and CUDA graphs that include the convolutions: how fast these are there is not known. Without
+// graphs, if they should be at fault: XLA_FLAGS=--xla_gpu_enable_command_buffer= in the environment. No TPU has been tried.
 //
 // On GPUs XLA is told to leave out operations whose result depends on the order of threads, and chooses among a library's
 // algorithms by timing them when it compiles: the cells of one process share a program, two processes may differ in

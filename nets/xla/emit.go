@@ -19,6 +19,8 @@ const (
 	bf16 elem = "bf16"
 	f32  elem = "f32"
 	f64  elem = "f64"
+	c64  elem = "complex<f32>"
+	c128 elem = "complex<f64>"
 )
 
 // value is an SSA value of the program: its name, element type and dimensions.
@@ -87,10 +89,16 @@ func (p *program) constant(e elem, c float64) value {
 		text = fmt.Sprintf("0x%08X", math.Float32bits(float32(c)))
 	case f64:
 		text = fmt.Sprintf("0x%016X", math.Float64bits(c))
+	case c64, c128:
+		text = fmt.Sprintf("(%.1f, 0.0)", c)
 	case i1:
 		text = fmt.Sprint(c != 0)
 	case bf16:
-		panic("xla: constant: convert an f32 constant to bf16")
+		bits := math.Float32bits(float32(c))
+		if bits&0xffff != 0 {
+			panic(fmt.Sprintf("xla: constant: %v is no bf16 number", c))
+		}
+		text = fmt.Sprintf("0x%04X", bits>>16)
 	}
 	return p.emit(e, nil, "stablehlo.constant dense<%s> : %s", text, tensorOf(e, nil))
 }
@@ -272,6 +280,43 @@ func (p *program) reduce(op string, a value, init float64, axes ...int) value {
 		a.id, zero.id, op, list(axes), a.tensor(), zero.tensor(), tensorOf(a.elem, dims))
 }
 
+// pair is the complex tensor with real parts a and imaginary parts b: what is added up once adds up both.
+func (p *program) pair(a, b value) value {
+	check(a.elem == b.elem && (a.elem == f32 || a.elem == f64) && slices.Equal(a.dims, b.dims), "complex", a, b)
+	e := c64
+	if a.elem == f64 {
+		e = c128
+	}
+	return p.emit(e, a.dims, "stablehlo.complex %s, %s : %s", a.id, b.id, tensorOf(e, a.dims))
+}
+
+// parts takes a pair apart.
+func (p *program) parts(a value) (real, imaginary value) {
+	check(a.elem == c64 || a.elem == c128, "real", a)
+	e := f32
+	if a.elem == c128 {
+		e = f64
+	}
+	part := func(op string) value {
+		return p.emit(e, a.dims, "stablehlo.%s %s : (%s) -> %s", op, a.id, a.tensor(), tensorOf(e, a.dims))
+	}
+	return part("real"), part("imag")
+}
+
+// numbers is the f64 vector of these scalars, for the host.
+func (p *program) numbers(scalars ...value) value {
+	parts := make([]value, len(scalars))
+	for i, v := range scalars {
+		parts[i] = p.reshape(p.convert(v, f64), 1)
+	}
+	return p.concat(0, parts...)
+}
+
+// number is one of them.
+func (p *program) number(vector value, at int, e elem) value {
+	return p.convert(p.reshape(p.sliceAxis(vector, 0, at, at+1, 1)), e)
+}
+
 // dynamicSlice takes size elements of a vector from a scalar position.
 func (p *program) dynamicSlice(a, at value, size int) value {
 	check(len(a.dims) == 1 && len(at.dims) == 0 && size <= a.dims[0], "dynamic_slice", a, at)
@@ -305,12 +350,14 @@ type window struct {
 	out                            []int  // result shape in the order of numbers
 }
 
+// convolution has a result of its operands' type. With bf16 factors and a float32 result XLA would widen the factors again, since its
+// library has no such convolution; within the library, products of bf16 factors are added in float32.
 func (p *program) convolution(x, w value, c window, precision string) value {
 	check(x.elem == w.elem, "convolution", x, w)
-	return p.emit(f32, c.out, "stablehlo.convolution(%s, %s) dim_numbers = %s, window = {stride = [%d, %d], pad = [[%d, %d], [%d, %d]], lhs_dilate = [%d, %d], rhs_dilate = [%d, %d]} "+
+	return p.emit(x.elem, c.out, "stablehlo.convolution(%s, %s) dim_numbers = %s, window = {stride = [%d, %d], pad = [[%d, %d], [%d, %d]], lhs_dilate = [%d, %d], rhs_dilate = [%d, %d]} "+
 		"{batch_group_count = 1 : i64, feature_group_count = 1 : i64, precision_config = [#stablehlo<precision %s>, #stablehlo<precision %s>]} : (%s, %s) -> %s",
 		x.id, w.id, c.numbers, c.stride, c.stride, c.pad[0][0], c.pad[0][1], c.pad[1][0], c.pad[1][1], c.dilateIn, c.dilateIn, c.dilateKernel, c.dilateKernel,
-		precision, precision, x.tensor(), w.tensor(), tensorOf(f32, c.out))
+		precision, precision, x.tensor(), w.tensor(), tensorOf(x.elem, c.out))
 }
 
 // loop is a while loop over carried values; both functions get the loop's own names.

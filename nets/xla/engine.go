@@ -24,7 +24,7 @@ type Engine struct {
 	state [stateVectors]*pjrt.Buffer
 	host  [stateVectors][]float32 // copies of state, nil where the device has moved on
 
-	constants []*pjrt.Buffer // the scalarArguments
+	constants []*pjrt.Buffer // the constantArguments
 	step      *pjrt.Executable
 	evaluate  *pjrt.Executable
 	resident  *resident
@@ -48,7 +48,7 @@ func New(c *pjrt.Client, devices []pjrt.Device, m network.Model, h network.Hyper
 	}
 	k0, k1 := h.Noise.Key()
 	var err error
-	if e.constants, err = e.upload([]uint32{k0, k1}, []uint32{math.MaxUint32}, []uint64{math.MaxUint64}); err != nil {
+	if e.constants, err = e.upload([]uint32{k0, k1}, []uint32{math.MaxUint32}, []uint64{math.MaxUint64}, e.layout.places()); err != nil {
 		e.Close()
 		return nil, err
 	}
@@ -112,11 +112,12 @@ func (e *Engine) Kernel() string {
 // Tensors implements [network.Engine].
 func (e *Engine) Tensors() []network.Tensor { return network.StateTensors(e.model) }
 
-// find locates a state tensor in the host's copy, fetching it if need be.
-func (e *Engine) find(name string, n int, caller string) (vector int, part []float32) {
-	vector, offset, have, ok := e.layout.at(name)
-	if !ok || have != n {
-		panic(fmt.Sprintf("xla: Engine.%s: tensor %q of %d values; have %d", caller, name, n, have))
+// find locates a state tensor in the host's copy, fetching it if need be. outputs is the number of outputs of a convolution's weights, whose order
+// is the device's, and 0 for other tensors.
+func (e *Engine) find(name string, n int, caller string) (vector int, part []float32, outputs int) {
+	vector, offset, p, ok := e.layout.at(name)
+	if !ok || p.Len() != n {
+		panic(fmt.Sprintf("xla: Engine.%s: tensor %q of %d values; have %d", caller, name, n, p.Len()))
 	}
 	if e.host[vector] == nil {
 		data, err := pjrt.ToHost[float32](e.state[vector])
@@ -125,19 +126,30 @@ func (e *Engine) find(name string, n int, caller string) (vector int, part []flo
 		}
 		e.host[vector] = data
 	}
-	return vector, e.host[vector][offset : offset+n]
+	if p.Role == network.ConvWeight {
+		outputs = p.Shape[len(p.Shape)-1]
+	}
+	return vector, e.host[vector][offset : offset+n], outputs
 }
 
 // Get implements [network.Engine].
 func (e *Engine) Get(name string, dst []float32) {
-	_, part := e.find(name, len(dst), "Get")
-	copy(dst, part)
+	_, part, outputs := e.find(name, len(dst), "Get")
+	if outputs > 0 {
+		outputsLast(dst, part, outputs)
+	} else {
+		copy(dst, part)
+	}
 }
 
 // Set implements [network.Engine].
 func (e *Engine) Set(name string, src []float32) {
-	vector, part := e.find(name, len(src), "Set")
-	copy(part, src)
+	vector, part, outputs := e.find(name, len(src), "Set")
+	if outputs > 0 {
+		outputsFirst(part, src, outputs)
+	} else {
+		copy(part, src)
+	}
 	e.state[vector].Destroy() // the host's copy is now the state, see settle
 	e.state[vector] = nil
 }
@@ -215,27 +227,29 @@ func (e *Engine) Step(x []float32, labels []int32, alpha float64, step uint64) (
 	}
 	e.adopt(results)
 	defer destroy(results[stateVectors:]...)
-	loss, err := readLoss(results[stateVectors], results[stateVectors+1], e.hyper.Batch)
+	total, err := pjrt.ToHost[float64](results[stateVectors])
 	if err != nil {
-		return loss, err
+		return network.Loss{}, err
 	}
-	status, err := pjrt.ToHost[int32](results[stateVectors+2])
-	if err != nil {
-		return loss, err
-	}
-	return loss, e.layout.describe(status[0], step)
+	return lossOf(total, e.hyper.Batch), e.layout.describe(int32(total[2]), step)
 }
 
-func readLoss(sum, wrong *pjrt.Buffer, images int) (network.Loss, error) {
-	s, err := pjrt.ToHost[float64](sum)
+// lossOf reads the first two numbers that every program returns: the sum of losses and the number of wrong images.
+func lossOf(numbers []float64, images int) network.Loss {
+	return network.Loss{Images: images, Sum: numbers[0], Wrong: int(numbers[1])}
+}
+
+// readEvaluation fetches an evaluation's result. A loss that is not finite is an error.
+func readEvaluation(numbers *pjrt.Buffer, images int) (network.Loss, error) {
+	total, err := pjrt.ToHost[float64](numbers)
 	if err != nil {
 		return network.Loss{}, err
 	}
-	w, err := pjrt.ToHost[int32](wrong)
-	if err != nil {
-		return network.Loss{}, err
+	loss := lossOf(total, images)
+	if math.IsNaN(loss.Sum) || math.IsInf(loss.Sum, 0) {
+		return loss, &network.NonFiniteError{What: "loss", Tensor: "the last layer"}
 	}
-	return network.Loss{Images: images, Sum: s[0], Wrong: int(w[0])}, nil
+	return loss, nil
 }
 
 // Evaluate implements [network.Engine].
@@ -280,11 +294,7 @@ func (e *Engine) evaluateFull(x []float32, labels []int32) (network.Loss, error)
 		return network.Loss{}, err
 	}
 	defer destroy(results...)
-	loss, err := readLoss(results[0], results[1], len(labels))
-	if err == nil && (math.IsNaN(loss.Sum) || math.IsInf(loss.Sum, 0)) {
-		err = &network.NonFiniteError{What: "loss", Tensor: "the last layer"}
-	}
-	return loss, err
+	return readEvaluation(results[0], len(labels))
 }
 
 // Close frees memory on the device. A second call does nothing.

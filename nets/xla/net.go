@@ -87,10 +87,16 @@ func (n *net) layer(l network.Layer, x value) (value, back) {
 	case network.Residual:
 		body, backBody := n.forward(l.Body, x)
 		short, backShort := n.forward(l.Shortcut, x)
-		return n.add(body, short), func(dy value) value { return n.add(backBody(dy), backShort(dy)) }
+		return n.sum(body, short), func(dy value) value { return n.sum(backBody(dy), backShort(dy)) }
 	}
 	panic(fmt.Sprintf("xla: layer %s of unknown kind %q", l.Name, l.Kind))
 }
+
+// sum adds in float32 and keeps the result.
+func (n *net) sum(a, b value) value { return n.kept(n.add(n.convert(a, f32), n.convert(b, f32))) }
+
+// kept rounds what stays in memory between layers to bfloat16 if that is the precision, which halves the bytes. All arithmetic on it is float32's.
+func (n *net) kept(a value) value { return n.factor(a) }
 
 // factor rounds an operand of a product to bfloat16 if that is the precision; F32 and TF32 are requested of the product instead.
 func (n *net) factor(a value) value {
@@ -121,7 +127,7 @@ func (n *net) conv(l network.Layer, x value) (value, back) {
 	batch, k, s := x.dims[0], l.Kernel, l.Stride
 	x, w = n.factor(x), n.factor(w)
 	y := n.convolution(x, w, window{stride: s, dilateIn: 1, dilateKernel: 1, pad: [2][2]int{{l.Pad, l.Pad}, {l.Pad, l.Pad}},
-		numbers: "[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]", out: []int{batch, l.Out.H, l.Out.W, l.Out.C}}, n.request())
+		numbers: "[b, 0, 1, f]x[o, 0, 1, i]->[b, 0, 1, f]", out: []int{batch, l.Out.H, l.Out.W, l.Out.C}}, n.request())
 	return y, func(dy value) value {
 		dy = n.factor(dy)
 		// Output size of a convolution with stride 1: dilated + low + high - (dilated kernel) + 1.
@@ -132,10 +138,10 @@ func (n *net) conv(l network.Layer, x value) (value, back) {
 			padX[axis] = [2]int{low, in - 1 + k - dilated - low}
 			padW[axis] = [2]int{l.Pad, k - 1 + dilated - in - l.Pad}
 		}
-		dx := n.convolution(dy, n.reverse(w, 0, 1), window{stride: 1, dilateIn: s, dilateKernel: 1, pad: padX,
-			numbers: "[b, 0, 1, f]x[0, 1, o, i]->[b, 0, 1, f]", out: []int{batch, l.In.H, l.In.W, l.In.C}}, n.request())
-		n.gradients[l.Name+".weight"] = n.convolution(x, dy, window{stride: 1, dilateIn: 1, dilateKernel: s, pad: padW,
-			numbers: "[f, 0, 1, b]x[i, 0, 1, o]->[0, 1, b, f]", out: []int{k, k, l.In.C, l.Out.C}}, n.request())
+		dx := n.convolution(dy, n.reverse(w, 1, 2), window{stride: 1, dilateIn: s, dilateKernel: 1, pad: padX,
+			numbers: "[b, 0, 1, f]x[i, 0, 1, o]->[b, 0, 1, f]", out: []int{batch, l.In.H, l.In.W, l.In.C}}, n.request())
+		n.gradients[l.Name+".weight"] = n.convert(n.convolution(x, dy, window{stride: 1, dilateIn: 1, dilateKernel: s, pad: padW,
+			numbers: "[f, 0, 1, b]x[i, 0, 1, o]->[f, 0, 1, b]", out: []int{l.Out.C, k, k, l.In.C}}, n.request()), f32)
 		return dx
 	}
 }
@@ -160,55 +166,74 @@ func (n *net) linear(l network.Layer, x value) (value, back) {
 	}
 }
 
-// channelSum emits the sum of a channel's values over (N,H,W). It adds the W values of a row in float32, with a relative
-// error of at most W*2^-24, and the sums of the rows in float64.
-func (n *net) channelSum(a value) value {
-	if a.dims[2] > 1 {
-		return n.reduce("add", n.convert(n.reduce("add", a, 0, 2), f64), 0, 0, 1)
+// maxFloat32Sum is how many values of a channel are added up in float32; their sums are added in float64.
+const maxFloat32Sum = 256
+
+// channelSums emits the sums of a channel's values of a, and of a times b, over (N,H,W), in one reduction. It adds up to 256 neighbours in float32, with
+// a relative error of at most 256*2^-24, and their sums in float64, and rounds the result to float32.
+func (n *net) channelSums(a, b value) (sum, product value) {
+	batch, h, w, c := a.dims[0], a.dims[1], a.dims[2], a.dims[3]
+	rows := 1 // of an image
+	for r := 2; r*w <= maxFloat32Sum && r <= h; r++ {
+		if h%r == 0 {
+			rows = r
+		}
 	}
-	return n.reduce("add", n.convert(a, f64), 0, 0, 1, 2)
+	neighbours := func(v value) value { return n.reshape(v, batch, h/rows, rows*w, c) }
+	a, b = neighbours(a), neighbours(b)
+	sums := n.pair(a, n.mul(a, b))
+	if rows*w > 1 {
+		sums = n.reduce("add", sums, 0, 2)
+	} else {
+		sums = n.reshape(sums, batch, h, c)
+	}
+	return n.parts(n.convert(n.reduce("add", n.convert(sums, c128), 0, 0, 1), c64))
 }
 
 // batchNorm: xhat = (x-mean)/sqrt(var+eps), y = gamma xhat + beta, over M = N*H*W values;
 //
 //	dx = gamma/sqrt(var+eps) * (dy - mean(dy) - xhat*mean(dy*xhat)),  dgamma = sum dy*xhat,  dbeta = sum dy
 //
-// Mean, variance (as E[x^2] - mean^2) and the averages are computed in float64.
+// The variance is E[(x-r)^2] - E[x-r]^2 with the running mean r. Its relative error is a few roundings of float32 times 1 + (mean-r)^2/var,
+// so that a mean far from zero costs no digits once r has followed it.
 func (n *net) batchNorm(l network.Layer, x value) (value, back) {
-	channels := l.Out.C
-	count := float64(x.len() / channels)
-	running, runningVar := n.convert(n.weights[l.Name+".mean"], f64), n.convert(n.weights[l.Name+".variance"], f64)
-	mean, variance := running, runningVar
+	count := float64(x.len() / l.Out.C)
+	x = n.convert(x, f32)
+	wide := func(v value) value { return n.broadcast(v, x.dims, 3) }
+	mean, variance := n.weights[l.Name+".mean"], n.weights[l.Name+".variance"]
 	if n.train {
-		mean = n.scale(n.channelSum(x), 1/count)
-		square := n.scale(n.channelSum(n.mul(x, x)), 1/count)
-		variance = n.max(n.sub(square, n.mul(mean, mean)), n.like(mean, 0))
+		running, runningVar := mean, variance
+		shifted := n.sub(x, wide(running))
+		sum, square := n.channelSums(shifted, shifted)
+		offset := n.scale(sum, 1/count)
+		mean = n.add(running, offset)
+		variance = n.max(n.sub(n.scale(square, 1/count), n.mul(offset, offset)), n.like(offset, 0))
 		k, stored := n.hyper.NormMomentum, variance
 		if n.hyper.UnbiasedState {
 			stored = n.scale(variance, count/(count-1))
 		}
-		n.averages[l.Name+".mean"] = n.convert(n.add(n.scale(running, 1-k), n.scale(mean, k)), f32)
-		n.averages[l.Name+".variance"] = n.convert(n.add(n.scale(runningVar, 1-k), n.scale(stored, k)), f32)
+		n.averages[l.Name+".mean"] = n.add(running, n.scale(offset, k))
+		n.averages[l.Name+".variance"] = n.add(n.scale(runningVar, 1-k), n.scale(stored, k))
 	}
-	inverse := n.convert(n.div(n.like(variance, 1), n.unary("sqrt", n.addConst(variance, n.hyper.NormEpsilon))), f32)
-	wide := func(v value) value { return n.broadcast(v, x.dims, 3) }
-	gamma := n.weights[l.Name+".gamma"]
-	xhat := n.mul(n.sub(x, wide(n.convert(mean, f32))), wide(inverse))
-	y := n.add(n.mul(xhat, wide(gamma)), wide(n.weights[l.Name+".beta"]))
+	inverse := n.unary("rsqrt", n.addConst(variance, n.hyper.NormEpsilon))
+	factor := n.mul(n.weights[l.Name+".gamma"], inverse)
+	centred := n.sub(x, wide(mean))
+	y := n.add(n.mul(centred, wide(factor)), wide(n.weights[l.Name+".beta"]))
 	return y, func(dy value) value {
-		dgamma, dbeta := n.channelSum(n.mul(dy, xhat)), n.channelSum(dy)
-		n.gradients[l.Name+".gamma"], n.gradients[l.Name+".beta"] = n.convert(dgamma, f32), n.convert(dbeta, f32)
-		dx := n.sub(dy, wide(n.convert(n.scale(dbeta, 1/count), f32)))
-		dx = n.sub(dx, n.mul(xhat, wide(n.convert(n.scale(dgamma, 1/count), f32))))
-		return n.mul(dx, wide(n.mul(gamma, inverse)))
+		dy = n.convert(dy, f32)
+		dbeta, product := n.channelSums(dy, centred)
+		dgamma := n.mul(product, inverse)
+		n.gradients[l.Name+".gamma"], n.gradients[l.Name+".beta"] = dgamma, dbeta
+		dx := n.sub(dy, wide(n.scale(dbeta, 1/count)))
+		dx = n.sub(dx, n.mul(centred, wide(n.scale(n.mul(dgamma, inverse), 1/count))))
+		return n.mul(dx, wide(factor))
 	}
 }
 
 // relu emits y = max(x, 0) and takes its derivative at 0 as 0.
 func (n *net) relu(x value) (value, back) {
-	zero := n.like(x, 0)
-	y := n.max(x, zero)
-	return y, func(dy value) value { return n.choose(n.compare("GT", y, n.like(y, 0)), dy, n.like(dy, 0)) }
+	y := n.kept(n.max(x, n.like(x, 0)))
+	return y, func(dy value) value { return n.choose(n.compareConst("GT", x, 0), dy, n.like(dy, 0)) }
 }
 
 // maxPool is written with elementwise operations that fuse: pixel (r, s) of every window is a strided slice of the padded image. The
@@ -230,6 +255,7 @@ func (n *net) maxPool(l network.Layer, x value) (value, back) {
 		y = n.max(y, pixel)
 	}
 	return y, func(dy value) value {
+		dy = n.convert(dy, f32)
 		zero := n.like(dy, 0)
 		left := dy // of the windows whose maximum has not come yet
 		parts := make([]value, k*k)
@@ -244,13 +270,13 @@ func (n *net) maxPool(l network.Layer, x value) (value, back) {
 		for i := k*k - 2; i >= 0; i-- {
 			dx = n.add(dx, parts[i])
 		}
-		return dx
+		return n.kept(dx)
 	}
 }
 
 func (n *net) globalAvgPool(l network.Layer, x value) (value, back) {
 	area := float64(l.In.H * l.In.W)
-	y := n.scale(n.reduce("add", x, 0, 1, 2), 1/area)
+	y := n.scale(n.reduce("add", n.convert(x, f32), 0, 1, 2), 1/area)
 	return n.reshape(y, x.dims[0], 1, 1, l.In.C), func(dy value) value {
 		return n.broadcast(n.scale(n.reshape(dy, x.dims[0], l.In.C), 1/area), x.dims, 0, 3)
 	}

@@ -165,35 +165,28 @@ func (e *Engine) runBlock(r *resident, epoch, first, n int, alpha float64, step 
 	defer destroy(fixed...)
 	fixed = append([]*pjrt.Buffer{r.train, r.trainLabels, r.order, r.mean, r.inverse}, fixed...)
 	fixed = append(append(fixed, r.key), e.constants...)
-	counts, err := e.upload([]float64{loss.Sum}, []int32{0}, []int32{statusFine}, []int32{0})
+	counts, err := pjrt.Replicate(e.client, e.devices, []float64{loss.Sum, 0, statusFine, 0}, 4)
 	if err != nil {
 		return err
 	}
-	defer func() { destroy(counts...) }()
+	defer func() { counts.Destroy() }()
 	for range n {
-		results, err := r.block.Run(slices.Concat(e.state[:], counts, fixed)...)
+		results, err := r.block.Run(slices.Concat(e.state[:], []*pjrt.Buffer{counts}, fixed)...)
 		if err != nil {
 			return err
 		}
 		e.adopt(results)
-		destroy(counts...)
-		counts = results[stateVectors:]
+		counts.Destroy()
+		counts = results[stateVectors]
 	}
-	done, err := pjrt.ToHost[int32](counts[3])
+	total, err := pjrt.ToHost[float64](counts)
 	if err != nil {
 		return err
 	}
-	block, err := readLoss(counts[0], counts[1], int(done[0])*e.hyper.Batch)
-	if err != nil {
-		return err
-	}
+	begun := int(total[3])
 	loss.Sum = 0 // it is in the block's
-	loss.Add(block)
-	status, err := pjrt.ToHost[int32](counts[2])
-	if err != nil {
-		return err
-	}
-	return e.layout.describe(status[0], step+uint64(done[0])-1)
+	loss.Add(lossOf(total, begun*e.hyper.Batch))
+	return e.layout.describe(int32(total[2]), step+uint64(begun)-1)
 }
 
 // EvaluateSet is the loss on the whole test split, in one call.
@@ -213,11 +206,7 @@ func (e *Engine) EvaluateSet() (network.Loss, error) {
 		return network.Loss{}, err
 	}
 	defer destroy(results...)
-	loss, err := readLoss(results[0], results[1], r.set.Test.Len())
-	if err == nil && (math.IsNaN(loss.Sum) || math.IsInf(loss.Sum, 0)) {
-		err = &network.NonFiniteError{What: "loss", Tensor: "the last layer"}
-	}
-	return loss, err
+	return readEvaluation(results[0], r.set.Test.Len())
 }
 
 // pixelArguments are a split's pixels and labels, and the normalisation.
@@ -229,11 +218,11 @@ func pixelArguments(m network.Model, images int) (pixels, labels, mean, inverse 
 
 // blockProgram is one training step, with augmentation, of a block of up to 8192:
 //
-//	arguments  state (7 vectors, donated), sum of losses so far f64, wrong so far i32, status so far i32, steps begun so far i32,
+//	arguments  state (7 vectors, donated), counts f64[4] (donated): sum of losses, wrong, status and steps begun so far,
 //	           pixels ui8 (images*H*W, C), labels i32 (images, 1), order i32 (images), mean f32 (H*W, C), inverse f32 (C),
 //	           scale f32 (8192), c2 f32 (8192), first batch i32, first step ui64, epoch ui32, augmentation key ui32[2],
-//	           rule key ui32[2], ones ui32, ones ui64
-//	results    state, sum of losses f64, wrong i32, status i32, steps begun i32
+//	           and the constantArguments
+//	results    state, counts
 //
 // The results are the first arguments of the next step, and the other arguments are those of the whole block, so that the host
 // starts steps one behind the other without waiting for any. A while loop in the program would wait: on a GPU
@@ -242,15 +231,16 @@ func blockProgram(m network.Model, h network.Hyper, o Options, set *dataset.Set,
 	l := newLayout(m)
 	images := set.Train.Len()
 	pixels, labels, mean, inverse := pixelArguments(m, images)
-	args := append(stateArguments(l, true), argument{elem: f64}, argument{elem: i32}, argument{elem: i32}, argument{elem: i32},
+	args := append(stateArguments(l, true), argument{elem: f64, dims: []int{4}, donate: stateVectors + 1},
 		pixels, labels, argument{elem: i32, dims: []int{images}}, mean, inverse,
 		argument{elem: f32, dims: []int{maxBlock}}, argument{elem: f32, dims: []int{maxBlock}}, argument{elem: i32},
 		argument{elem: ui64}, argument{elem: ui32}, argument{elem: ui32, dims: []int{2}})
-	args = append(args, scalarArguments()...)
+	args = append(args, constantArguments(l)...)
 	return function(m.Name+"_block", args, func(p *program, a []value) []value {
 		in := a[stateVectors:]
-		sum, wrong, earlier, done := in[0], in[1], in[2], in[3]
-		in = in[4:]
+		counts := in[0]
+		sum, wrong, earlier, done := p.number(counts, 0, f64), p.number(counts, 1, i32), p.number(counts, 2, i32), p.number(counts, 3, i32)
+		in = in[1:]
 		pixels, labels, order, mean, inverse := in[0], in[1], in[2], in[3], in[4]
 		scale, c2, first, step, epoch, augmentKey := in[5], in[6], in[7], in[8], in[9], in[10]
 		n := &net{program: p, hyper: h, precision: o.Precision, devices: o.Devices}
@@ -260,17 +250,17 @@ func blockProgram(m network.Model, h network.Hyper, o Options, set *dataset.Set,
 		one := func(v value) value { return p.reshape(p.dynamicSlice(v, done, 1)) }
 		low, high := p.words64(p.add(step, p.convert(done, ui64)))
 		state, loss, missed, status := n.trainStep(m, l, a[:stateVectors], x, classes, earlier,
-			scalars{one(scale), one(c2), low, high, p.key(in[11]), in[12], in[13]})
+			scalars{one(scale), one(c2), low, high, p.key(in[11]), in[12], in[13], in[14]})
 		alive := p.compareConst("EQ", earlier, statusFine)
-		return append(state, p.add(sum, p.choose(alive, loss, p.like(loss, 0))), p.add(wrong, p.choose(alive, missed, p.like(missed, 0))),
-			status, p.add(done, p.convert(alive, i32)))
+		return append(state, p.numbers(p.add(sum, p.choose(alive, loss, p.like(loss, 0))), p.add(wrong, p.choose(alive, missed, p.like(missed, 0))),
+			status, p.add(done, p.convert(alive, i32))))
 	})
 }
 
 // evaluateSetProgram is the forward pass over the test split:
 //
 //	arguments  B, F, R, pixels ui8 (images*H*W, C), labels i32 (images, 1), mean f32 (H*W, C), inverse f32 (C)
-//	results    sum of losses f64, wrong i32
+//	results    numbers f64[2]: sum of losses, wrong
 func evaluateSetProgram(m network.Model, h network.Hyper, o Options, set *dataset.Set) string {
 	l := newLayout(m)
 	images := set.Test.Len()
@@ -280,7 +270,7 @@ func evaluateSetProgram(m network.Model, h network.Hyper, o Options, set *datase
 	batches := (images + h.Batch - 1) / h.Batch
 	return function(m.Name+"_evaluate_set", args, func(p *program, a []value) []value {
 		carry := []value{p.constant(f64, 0), p.constant(i32, 0), p.constant(i32, 0)}
-		return p.loop(carry, func(c []value) value {
+		total := p.loop(carry, func(c []value) value {
 			return p.compareConst("LT", c[2], float64(batches))
 		}, func(c []value) []value {
 			n := &net{program: p, hyper: h, precision: o.Precision, devices: o.Devices}
@@ -293,7 +283,8 @@ func evaluateSetProgram(m network.Model, h network.Hyper, o Options, set *datase
 			logits, _ := n.forward(m.Layers, x)
 			loss, wrong, _ := n.crossEntropy(logits, p.choose(valid, classes, p.like(classes, -1)))
 			return []value{p.add(c[0], loss), p.add(c[1], wrong), p.addConst(c[2], 1)}
-		})[:2]
+		})
+		return []value{p.numbers(total[0], total[1])}
 	})
 }
 

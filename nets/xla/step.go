@@ -7,10 +7,13 @@ import (
 	"tqn/quantize"
 )
 
-// The state on the device is seven vectors: binarised weights with Adam's two moments,
-// the other trained parameters with theirs, and batch norm's running averages, each the
-// concatenation of the model's tensors in the order of [network.Model.Params]. One vector
-// means one update of all tensors, whatever their number.
+// The state on the device is seven vectors: the binarised weights with Adam's two moments, the other trained parameters with
+// theirs, and batch norm's running averages. Each is the concatenation of the model's tensors in the order of
+// [network.Model.Params], so that one update serves all tensors, whatever their number.
+//
+// Within a convolution's weights the output channel comes first, as the libraries of GPUs want it: (O, K, K, I) instead of the (K, K, I, O)
+// of package network. The gradient, the moments and the weights that the convolution reads then lie in one order, and no tensor is
+// transposed in a step. [Engine.Get] and [Engine.Set] transpose.
 const (
 	stateB = iota // binarised weights
 	stateBm
@@ -51,19 +54,57 @@ func newLayout(m network.Model) layout {
 	return l
 }
 
-// at returns the vector that holds a state tensor, and the tensor's offset and length in it.
-func (l layout) at(name string) (vector, offset, n int, ok bool) {
+// outputsFirst copies a convolution's weights from the order (K, K, I, O) to (O, K, K, I), and outputsLast copies them back.
+func outputsFirst(dst, src []float32, outputs int) { transpose(dst, src, len(src)/outputs, outputs) }
+func outputsLast(dst, src []float32, outputs int)  { transpose(dst, src, outputs, len(src)/outputs) }
+
+// transpose writes the rows x columns matrix src as its transpose to dst.
+func transpose(dst, src []float32, rows, columns int) {
+	for i := range rows {
+		for j, v := range src[i*columns : (i+1)*columns] {
+			dst[j*rows+i] = v
+		}
+	}
+}
+
+// places says which random word belongs to each binarised weight on the device: the tensor's stream in the high 32 bits, and below it the
+// weight's index in the order of package network, which numbers the words.
+func (l layout) places() []uint64 {
+	places := make([]uint64, l.size[stateB])
+	for i, p := range l.params {
+		if l.vector[i] != stateB {
+			continue
+		}
+		outputs := p.Shape[len(p.Shape)-1]
+		terms := p.Len() / outputs
+		for j := range p.Len() {
+			places[l.offset[i]+j] = uint64(p.Index)<<32 | uint64(j%terms*outputs+j/terms)
+		}
+	}
+	return places
+}
+
+// at returns the vector that holds a state tensor, the tensor's offset in it, and the parameter it belongs to.
+func (l layout) at(name string) (vector, offset int, p network.Param, ok bool) {
 	for i, p := range l.params {
 		switch name {
 		case p.Name:
-			return l.vector[i], l.offset[i], p.Len(), true
+			return l.vector[i], l.offset[i], p, true
 		case p.Name + network.FirstMoment:
-			return l.vector[i] + 1, l.offset[i], p.Len(), p.Trained()
+			return l.vector[i] + 1, l.offset[i], p, p.Trained()
 		case p.Name + network.SecondMoment:
-			return l.vector[i] + 2, l.offset[i], p.Len(), p.Trained()
+			return l.vector[i] + 2, l.offset[i], p, p.Trained()
 		}
 	}
-	return 0, 0, 0, false
+	return 0, 0, network.Param{}, false
+}
+
+// dims is a parameter's shape on the device.
+func dims(p network.Param) []int {
+	if p.Role == network.ConvWeight {
+		return []int{p.Shape[3], p.Shape[0], p.Shape[1], p.Shape[2]}
+	}
+	return p.Shape
 }
 
 // unpack cuts the parameters out of the state vectors, convolution weights as the
@@ -72,7 +113,7 @@ func (n *net) unpack(l layout, b, f, r value) {
 	n.weights, n.averages, n.gradients = map[string]value{}, map[string]value{}, map[string]value{}
 	from := map[int]value{stateB: n.read(b), stateF: f, stateR: r}
 	for i, p := range l.params {
-		n.weights[p.Name] = n.reshape(n.sliceAxis(from[l.vector[i]], 0, l.offset[i], l.offset[i]+p.Len(), 1), p.Shape...)
+		n.weights[p.Name] = n.reshape(n.sliceAxis(from[l.vector[i]], 0, l.offset[i], l.offset[i]+p.Len(), 1), dims(p)...)
 	}
 }
 
@@ -97,6 +138,7 @@ type scalars struct {
 	stepLow, stepHigh    value    // ui32: the step's number t
 	key                  [2]value // ui32: of the rule's noise
 	allOnes32, allOnes64 value    // ui32, ui64: all bits set, see exact
+	places               value    // ui64: which random word is whose, see layout.places
 }
 
 // The status of a step.
@@ -235,46 +277,27 @@ func (n *net) rule(l layout, w, step value, s scalars) value {
 		// inward/2, certainly from 2 on: word < floor(inward/2 * 2^32).
 		inward := n.choose(n.compareConst("GE", w, 0), step, n.unary("negate", step))
 		threshold := n.convert(n.scale(n.min(n.max(inward, n.like(inward, 0)), n.like(inward, 1.9999998807907104)), 0x1p31), ui32)
-		flip := n.or(n.compareConst("GE", inward, 2), n.compare("LT", n.words(l, s), threshold))
+		flip := n.or(n.compareConst("GE", inward, 2), n.compare("LT", n.words(s), threshold))
 		return n.choose(flip, n.unary("negate", w), w)
 	}
 	panic("xla: no training step for rule " + n.hyper.Rule.String())
 }
 
-// words are the random words of all binarised weights: word i of (tensor's stream, step) for
-// weight i of a tensor.
-func (n *net) words(l layout, s scalars) value {
-	var blocks, streams []value
-	total := 0
-	for i, p := range l.params {
-		if l.vector[i] == stateB {
-			count := (p.Len() + 3) / 4
-			blocks = append(blocks, n.iota(ui32, 0, count))
-			streams = append(streams, n.fill(ui32, float64(p.Index), count))
-			total += count
-		}
-	}
-	four := n.philox(n.concat(0, blocks...), n.concat(0, streams...), n.broadcast(s.stepLow, []int{total}), n.broadcast(s.stepHigh, []int{total}), s.key)
-	var columns []value
-	for _, w := range four {
-		columns = append(columns, n.reshape(w, total, 1))
-	}
-	table := n.reshape(n.concat(1, columns...), 4*total)
-	var parts []value
-	at := 0
-	for i, p := range l.params {
-		if l.vector[i] == stateB {
-			parts = append(parts, n.sliceAxis(table, 0, at, at+p.Len(), 1))
-			at += (p.Len() + 3) / 4 * 4
-		}
-	}
-	return n.concat(0, parts...)
+// words are the random words of all binarised weights in the order of the state: each weight computes the block of four words in which its
+// own is, which costs less than a table of all words in memory.
+func (n *net) words(s scalars) value {
+	index, stream := n.words64(s.places)
+	wide := func(v value) value { return n.broadcast(v, index.dims) }
+	four := n.philox(n.shift("shift_right_logical", index, 2), stream, wide(s.stepLow), wide(s.stepHigh), s.key)
+	bit := func(mask float64) value { return n.compareConst("NE", n.and(index, n.like(index, mask)), 0) }
+	odd := bit(1)
+	return n.choose(bit(2), n.choose(odd, four[3], four[2]), n.choose(odd, four[1], four[0]))
 }
 
-// scalarArguments are the arguments that [scalars] are made of, in order: key ui32[2],
-// ones ui32, ones ui64.
-func scalarArguments() []argument {
-	return []argument{{elem: ui32, dims: []int{2}}, {elem: ui32}, {elem: ui64}}
+// constantArguments are the arguments of a training step that stay the same in all steps of a run: key ui32[2], ones ui32, ones ui64, places ui64
+// (binarised weights).
+func constantArguments(l layout) []argument {
+	return []argument{{elem: ui32, dims: []int{2}}, {elem: ui32}, {elem: ui64}, {elem: ui64, dims: []int{l.size[stateB]}}}
 }
 
 func (p *program) key(words value) [2]value {
@@ -294,7 +317,7 @@ func stateArguments(l layout, donate bool) []argument {
 	return args
 }
 
-// words64 splits a ui64 scalar into its low and its high 32-bit word.
+// words64 splits ui64 numbers into their low and their high 32-bit words.
 func (p *program) words64(a value) (low, high value) {
 	return p.convert(a, ui32), p.convert(p.shift("shift_right_logical", a, 32), ui32)
 }
@@ -302,21 +325,21 @@ func (p *program) words64(a value) (low, high value) {
 // stepProgram is one training step on a batch from the host:
 //
 //	arguments  state (7 vectors, donated), x f32 (N,H,W,C), labels i32 (N), scale f32, c2 f32, step ui64,
-//	           key ui32[2], ones ui32, ones ui64
-//	results    state, sum of losses f64, wrong i32, status i32
+//	           and the constantArguments
+//	results    state, numbers f64[3]: sum of losses, wrong, status
 func stepProgram(m network.Model, h network.Hyper, o Options) string {
 	l := newLayout(m)
 	args := stateArguments(l, true)
 	args = append(args, argument{elem: f32, dims: []int{h.Batch, m.Input.H, m.Input.W, m.Input.C}}, argument{elem: i32, dims: []int{h.Batch}},
 		argument{elem: f32}, argument{elem: f32}, argument{elem: ui64})
-	args = append(args, scalarArguments()...)
+	args = append(args, constantArguments(l)...)
 	return function(m.Name+"_step", args, func(p *program, a []value) []value {
 		n := &net{program: p, hyper: h, precision: o.Precision, devices: o.Devices}
 		in := a[stateVectors:]
 		low, high := p.words64(in[4])
 		state, loss, wrong, status := n.trainStep(m, l, a[:stateVectors], in[0], in[1], p.constant(i32, statusFine),
-			scalars{in[2], in[3], low, high, p.key(in[5]), in[6], in[7]})
-		return append(state, loss, wrong, status)
+			scalars{in[2], in[3], low, high, p.key(in[5]), in[6], in[7], in[8]})
+		return append(state, p.numbers(loss, wrong, status))
 	})
 }
 
@@ -324,7 +347,7 @@ func stepProgram(m network.Model, h network.Hyper, o Options) string {
 // -1 where there is no image:
 //
 //	arguments  B, F, R, x f32 (N,H,W,C), labels i32 (N)
-//	results    sum of losses f64, wrong i32
+//	results    numbers f64[2]: sum of losses, wrong
 func evaluateProgram(m network.Model, h network.Hyper, o Options) string {
 	l := newLayout(m)
 	args := []argument{{elem: f32, dims: []int{l.size[stateB]}}, {elem: f32, dims: []int{l.size[stateF]}}, {elem: f32, dims: []int{l.size[stateR]}},
@@ -334,7 +357,7 @@ func evaluateProgram(m network.Model, h network.Hyper, o Options) string {
 		n.unpack(l, a[0], a[1], a[2])
 		logits, _ := n.forward(m.Layers, a[3])
 		loss, wrong, _ := n.crossEntropy(logits, a[4])
-		return []value{loss, wrong}
+		return []value{p.numbers(loss, wrong)}
 	})
 }
 
