@@ -57,7 +57,7 @@ type preset struct {
 var presets = []preset{
 	{
 		Name: "smoke", Seeds: 1,
-		About: "shows that everything runs; the errors mean nothing",
+		About: "a check that everything runs; its errors mean nothing",
 		scale: map[string]scale{
 			"vgg9":          {"embedded", 0.125, 1, 320, 200, 2, 16, 128},
 			"vgg-bc":        {"embedded", 0.0625, 1, 320, 200, 2, 16, 128},

@@ -175,7 +175,7 @@ func (c *Choices) answer(p func(string, ...any)) {
 		p("What these shares measure: if gradients were noise alone and nothing were learnt, a random walk of Adam's steps would change a share that can be computed, without a free number, from the start, the learning rates and the number of updates. In all %d short runs of BC, SR and Big SR the share that changed is within %.1f points of it. At that length the shares of Figures 4 and 5 say how far a walk gets. They do not show that BC \"stays near a local minimizer and explores less\", as Section 6 infers, nor that a larger batch makes SR greedier: it makes fewer updates.", n, far)
 		p("")
 	}
-	if len(fits) == 0 {
+	if len(fits) == 0 && len(words[referee.NotRun]) < len(c.Starts) {
 		p("Therefore the default is still `he`, clipped, with equal steps. No start is compatible with every sentence, so that the sentence does not choose one, and with `he` ADAM and BC start alike and differ in the rule alone. `--init`, `--clip` and `--learning-rate-scale` of `tqn train` and `tqn table1` choose another.")
 		p("")
 	}

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/base64"
 	"errors"
@@ -37,6 +38,7 @@ type Page struct {
 	ID    string // its anchor
 	Title string // its first heading
 	File  string // relative to the folder, with slashes
+	Group string // the folder below the page's that it is the first report of, such as "toy"; else empty
 	Body  template.HTML
 }
 
@@ -72,6 +74,9 @@ func WriteIndex(dir, lesson string, pictures fs.FS) error {
 		if err != nil {
 			return err
 		}
+		if folder := path.Dir(f); folder != "." && (len(pages) == 0 || path.Dir(pages[len(pages)-1].File) != folder) {
+			p.Group = folder
+		}
 		pages = append(pages, p)
 	}
 	t, err := template.New("index").Parse(indexTemplate)
@@ -105,8 +110,8 @@ func AllTables(dir string) ([]NamedTable, error) {
 	return all, nil
 }
 
-// reportFiles lists the Markdown files in dir, its folders and theirs, with slashes: summaries (README.md) first, then in the
-// order of their names; hidden folders and the cells of a table are passed over, links are not followed.
+// reportFiles lists the Markdown files in dir, its folders and theirs, with slashes: a README.md first, then folder by folder,
+// in each the summary that leads to its other pages (verify.md) first, then in the order of their names; hidden folders and the cells of a table are passed over, links are not followed.
 func reportFiles(dir string) ([]string, error) {
 	if info, err := os.Stat(dir); err != nil {
 		return nil, err
@@ -134,17 +139,20 @@ func reportFiles(dir string) ([]string, error) {
 		}
 		return nil
 	})
-	slices.SortStableFunc(files, func(a, b string) int {
-		first := func(s string) int {
-			if path.Base(s) == "README.md" {
-				return 0
+	summary := func(file string) int {
+		if path.Base(file) == VerificationFile {
+			return 0
+		}
+		return 1
+	}
+	slices.SortFunc(files, func(a, b string) int {
+		if x, y := path.Base(a) == "README.md", path.Base(b) == "README.md"; x != y {
+			if x {
+				return -1
 			}
 			return 1
 		}
-		if d := first(a) - first(b); d != 0 {
-			return d
-		}
-		return strings.Compare(a, b)
+		return cmp.Or(strings.Compare(path.Dir(a), path.Dir(b)), summary(a)-summary(b), strings.Compare(a, b))
 	})
 	return files, err
 }

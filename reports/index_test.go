@@ -33,6 +33,9 @@ func folderOfReports(t *testing.T) string {
 	if err := os.MkdirAll(sub, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	if err := writePage(sub, "lemma1.md", "# Third\n"); err != nil {
+		t.Fatal(err)
+	}
 	if err := writePage(sub, "verify.md", "# Second\n\n## Part\n\n![gone](gone.png) <script>alert(1)</script> and [back](../report.md)\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -63,8 +66,14 @@ func TestIndexIsOneSelfContainedPage(t *testing.T) {
 			t.Errorf("index.html has %q", never)
 		}
 	}
-	if strings.Index(page, "Lesson") > strings.Index(page, "First") {
-		t.Error("the lesson does not come first")
+	// The lesson, then folder by folder, of each the summary first; the list of pages names the folders.
+	last := 0
+	for _, want := range []string{"Lesson</a>", "First</a>", "<b>sub</b>", "Second</a>", "Third</a>"} {
+		at := strings.Index(page, want)
+		if at < last {
+			t.Errorf("%q is not behind what stands before it", want)
+		}
+		last = at
 	}
 }
 

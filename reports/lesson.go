@@ -7,6 +7,7 @@ import (
 	"image/color"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -185,8 +186,9 @@ func (l *lesson) readErrata(docs fs.FS) error {
 	wrong := map[string]bool{} // by result: "Theorem 4, Q_d" is one of Theorem 4's statements
 	for i, p := range printed {
 		result, _, _ := strings.Cut(statements[i], ",")
-		wrong[result] = wrong[result] || strings.HasPrefix(p, "false")
-		if strings.HasPrefix(p, "false") {
+		isFalse := slices.Contains(strings.Fields(p), "false") // "true for short steps, false for long ones" is false as printed
+		wrong[result] = wrong[result] || isFalse
+		if isFalse {
 			names = append(names, statements[i])
 		}
 	}

@@ -306,7 +306,7 @@ func (t *Table1) protocol(p func(string, ...any)) {
 	}
 	p("")
 	if slices.ContainsFunc(t.columns, func(c table1Column) bool { return !c.exact() }) {
-		p("A number of a column with another net, data set or length of training is not comparable with the paper's; only the order of the methods is.")
+		p("*For* means in place of: with \"batch 16 for 128\" a step takes 16 images where the paper's takes 128. Drops are the epochs after which the learning rate falls. A number of a column with another net, data set or length of training is not comparable with the paper's; only the order of the methods is.")
 		p("")
 	}
 	if line := t.unstated(); line != "" {
@@ -318,8 +318,8 @@ func (t *Table1) protocol(p func(string, ...any)) {
 // precisionOf names the precision of products that is not float32, from the kernel's description.
 func precisionOf(kernel string) string {
 	for word, says := range map[string]string{
-		"tf32": "products in tf32 (factors rounded to 10 bits of fraction) for float32's 23",
-		"bf16": "products in bf16 (factors rounded to 7 bits of fraction) for float32's 23",
+		"tf32": "products in tf32 (factors rounded to 10 bits of fraction where float32 has 23)",
+		"bf16": "products in bf16 (factors rounded to 7 bits of fraction where float32 has 23)",
 	} {
 		if slices.Contains(strings.FieldsFunc(kernel, func(r rune) bool { return r == ',' || r == ' ' || r == '-' || r == '(' }), word) {
 			return says

@@ -197,7 +197,7 @@ func TestChainPlot(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "law.svg")
 	code, _, errs := chainCommand(t, "0.5,0.5\n0.25,0.75\n", "--plot "+name)
 	data, err := os.ReadFile(name)
-	if code != exitExpected || err != nil || !bytes.Contains(data, []byte("<svg")) || !bytes.Contains(data, []byte("Stationary law")) {
+	if code != exitExpected || err != nil || !bytes.Contains(data, []byte("<svg")) || !bytes.Contains(data, []byte("stationary law")) {
 		t.Errorf("exit %d, %v, %s", code, err, errs)
 	}
 	if code, _, errs := chainCommand(t, "1\n", "--plot x.gif"); code != exitUsage || !strings.Contains(errs, ".png") {

@@ -35,7 +35,7 @@ BC against the learning rates of --alphas, on the grid of step --delta in --box,
 of --noise (normal:S, laplace:S, uniform:S, two-point:S). An expression has + - * / ^, pi, e, the functions
 ` + strings.Join(toy.ExpressionFunctions(), ", ") + `,
 and "w < 1 ? A : B" for pieces.`,
-		Example: `  tqn toy --objective "w*w + 2*cos(5*w)" --noise normal:1 --delta 0.25 --alphas 1,0.2,0.1,0.05 --out own
+		Example: `  tqn toy --objective "(w^2 - 1)^2 + w/4" --noise normal:2 --delta 0.25 --box=-2,2 --alphas 0.2,0.05,0.02 --out own
   tqn toy --out toy-report
   tqn toy --iterations 100000 --alphas 0.1,0.01 --noise 2 --json`,
 		Args: cobra.NoArgs,
