@@ -442,6 +442,11 @@ func (b *BatchNorm) applyImage(z, y, residual []float32) {
 		return
 	}
 	a := normArgs{y: &y[0], rows: b.rows, c: b.c, tail: tailMask(b.c), z: &z[0], residual: first(residual), mean: &b.mean[0], scale: &b.scale[0], beta: &b.beta[0]}
+	var twice [3][16]float32
+	if b.takesTwoPixels() {
+		a.rows, a.c, a.tail = b.rows/2, 16, tailMask(16)
+		a.mean, a.scale, a.beta = doubled(&twice[0], b.mean), doubled(&twice[1], b.scale), doubled(&twice[2], b.beta)
+	}
 	switch {
 	case residual == nil && !b.relu:
 		if impl >= avx512 {
@@ -468,6 +473,16 @@ func (b *BatchNorm) applyImage(z, y, residual []float32) {
 			normResidualReLUAVX2(&a)
 		}
 	}
+}
+
+// takesTwoPixels says whether two pixels of 8 channels fill a vector, as one pixel of 16: where each value is computed by itself, that changes no bit.
+func (b *BatchNorm) takesTwoPixels() bool { return b.c == 8 && b.rows%2 == 0 && lanes(b.ws.impl) == 16 }
+
+// doubled writes the first 8 values of from twice.
+func doubled(to *[16]float32, from []float32) *float32 {
+	copy(to[:8], from)
+	copy(to[8:], from)
+	return &to[0]
 }
 
 func (b *BatchNorm) backSumImage(part []float64, dz, z, y []float32) {
@@ -514,6 +529,12 @@ func (b *BatchNorm) backImage(dy, dres, dz, z, y []float32) {
 	}
 	a := normBackArgs{y: &y[0], rows: b.rows, c: b.c, tail: tailMask(b.c), dy: &dy[0], dres: first(dres), dz: &dz[0], z: first(z),
 		mean: &b.mean[0], inv: &b.inv[0], coef0: &b.coef[0], coef1: &b.coef[b.c], coef2: &b.coef[2*b.c], scale: &b.scale[0], beta: &b.beta[0]}
+	var twice [7][16]float32
+	if b.takesTwoPixels() {
+		a.rows, a.c, a.tail = b.rows/2, 16, tailMask(16)
+		a.mean, a.inv, a.scale, a.beta = doubled(&twice[0], b.mean), doubled(&twice[1], b.inv), doubled(&twice[2], b.scale), doubled(&twice[3], b.beta)
+		a.coef0, a.coef1, a.coef2 = doubled(&twice[4], b.coef), doubled(&twice[5], b.coef[8:]), doubled(&twice[6], b.coef[16:])
+	}
 	wide := impl >= avx512
 	switch {
 	case dres == nil && b.mask == always:

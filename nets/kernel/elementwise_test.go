@@ -418,7 +418,7 @@ func TestBatchNormIsGeneric(t *testing.T) {
 	channels := []int{1, 2, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 40, 48, 56, 63, 64, 65, 80, 96, 99, 112, 128, 144}
 	for _, impl := range vectorised(t) {
 		for i, c := range channels {
-			if testing.Short() && i%4 != 0 {
+			if testing.Short() && i%4 != 3 { // 8, 17, 33, 63, 96, 144
 				continue
 			}
 			for _, rows := range []int{1, 2, 63, 64, 65, 130} {

@@ -57,7 +57,8 @@ func copyPixels(to, from []float32, toStep, fromStep, n int) {
 	pixels := (len(to) + toStep - 1) / toStep
 	if n == 8 {
 		for q := range pixels {
-			*(*[8]float32)(to[q*toStep:]) = [8]float32(from[q*fromStep:])
+			a, b := (*[8]float32)(to[q*toStep:]), (*[8]float32)(from[q*fromStep:])
+			a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7] = b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]
 		}
 		return
 	}
