@@ -5,36 +5,44 @@ import (
 	"sync"
 )
 
+// panel is a matrix or a part of one, row-major: entry (i, j) is v[i*row+j].
+type panel struct {
+	v   []float64
+	row int
+}
+
+// below is the panel without its first i rows.
+func (p panel) below(i int) panel { return panel{p.v[i*p.row:], p.row} }
+
 // gemm computes c[i][j] += sum_l a[i][l]*b[l][j] for an m by k matrix a, a k by
-// n matrix b and an m by n matrix c, row-major with row lengths lda, ldb, ldc.
-// c overlaps neither a nor b. Every product of non-negative matrices has a
+// n matrix b and an m by n matrix c. c overlaps neither a nor b. Every product of non-negative matrices has a
 // small relative error in every entry, which the GTH algorithm relies on.
 //
 // Small products are summed in order without fused operations, so that small
 // chains give the same bytes on every machine.
-func gemm(m, n, k int, a []float64, lda int, b []float64, ldb int, c []float64, ldc int) {
+func gemm(m, n, k int, a, b, c panel) {
 	if m == 0 || n == 0 || k == 0 {
 		return
 	}
 	if kernel == nil || m < 32 || n < 32 || k < 16 {
 		parallel(m, m*n*k > 1<<18, func(lo, hi int) {
-			gemmGeneric(hi-lo, n, k, a[lo*lda:], lda, b, ldb, c[lo*ldc:], ldc)
+			gemmGeneric(hi-lo, n, k, a.below(lo), b, c.below(lo))
 		})
 		return
 	}
-	gemmBlocked(m, n, k, a, lda, b, ldb, c, ldc)
+	gemmBlocked(m, n, k, a, b, c)
 }
 
 // gemmGeneric is gemm as the comment above says it, in plain Go.
-func gemmGeneric(m, n, k int, a []float64, lda int, b []float64, ldb int, c []float64, ldc int) {
+func gemmGeneric(m, n, k int, a, b, c panel) {
 	for i := range m {
-		ci := c[i*ldc : i*ldc+n]
+		ci := c.v[i*c.row : i*c.row+n]
 		for l := range k {
-			v := a[i*lda+l]
+			v := a.v[i*a.row+l]
 			if v == 0 {
 				continue
 			}
-			bl := b[l*ldb : l*ldb+n][:len(ci)]
+			bl := b.v[l*b.row : l*b.row+n][:len(ci)]
 			for j := range ci {
 				ci[j] += v * bl[j]
 			}
@@ -73,7 +81,7 @@ var (
 
 // gemmBlocked packs panels of b, then blocks of a, and hands mr by nr tiles to
 // the kernel (K. Goto, R. van de Geijn, ACM TOMS 34 (2008) 12).
-func gemmBlocked(m, n, k int, a []float64, lda int, b []float64, ldb int, c []float64, ldc int) {
+func gemmBlocked(m, n, k int, a, b, c panel) {
 	strips := (n + nr - 1) / nr
 	packedB := make([]float64, strips*nr*min(k, blockK))
 	for l0 := 0; l0 < k; l0 += blockK {
@@ -85,7 +93,7 @@ func gemmBlocked(m, n, k int, a []float64, lda int, b []float64, ldb int, c []fl
 				w := min(nr, n-j0)
 				for l := range kc {
 					d := dst[l*nr : l*nr+nr]
-					copy(d, b[(l0+l)*ldb+j0:(l0+l)*ldb+j0+w])
+					copy(d, b.v[(l0+l)*b.row+j0:(l0+l)*b.row+j0+w])
 					clear(d[w:])
 				}
 			}
@@ -96,20 +104,20 @@ func gemmBlocked(m, n, k int, a []float64, lda int, b []float64, ldb int, c []fl
 			tile := make([]float64, mr*nr)
 			for i0 := lo * mr; i0 < min(hi*mr, m); i0 += blockM {
 				rows := min(blockM, min(hi*mr, m)-i0)
-				packA(packedA, a, lda, i0, l0, rows, kc)
+				packA(packedA, a, i0, l0, rows, kc)
 				for s := range strips {
 					j0 := s * nr
 					w := min(nr, n-j0)
 					for r := 0; r < rows; r += mr {
 						h := min(mr, rows-r)
 						if h == mr && w == nr {
-							kernel(kc, &packedA[r*kc], &packedB[s*nr*kc], &c[(i0+r)*ldc+j0], ldc)
+							kernel(kc, &packedA[r*kc], &packedB[s*nr*kc], &c.v[(i0+r)*c.row+j0], c.row)
 							continue
 						}
 						clear(tile)
 						kernel(kc, &packedA[r*kc], &packedB[s*nr*kc], &tile[0], nr)
 						for i := range h {
-							ci := c[(i0+r+i)*ldc+j0 : (i0+r+i)*ldc+j0+w]
+							ci := c.v[(i0+r+i)*c.row+j0 : (i0+r+i)*c.row+j0+w]
 							for j := range ci {
 								ci[j] += tile[i*nr+j]
 							}
@@ -121,7 +129,7 @@ func gemmBlocked(m, n, k int, a []float64, lda int, b []float64, ldb int, c []fl
 	}
 }
 
-func packA(dst, a []float64, lda, i0, l0, rows, kc int) {
+func packA(dst []float64, a panel, i0, l0, rows, kc int) {
 	for r := 0; r < rows; r += mr {
 		d := dst[r*kc:]
 		for i := range mr {
@@ -131,7 +139,7 @@ func packA(dst, a []float64, lda, i0, l0, rows, kc int) {
 				}
 				continue
 			}
-			src := a[(i0+r+i)*lda+l0 : (i0+r+i)*lda+l0+kc]
+			src := a.v[(i0+r+i)*a.row+l0 : (i0+r+i)*a.row+l0+kc]
 			for l, v := range src {
 				d[l*mr+i] = v
 			}

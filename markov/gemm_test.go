@@ -42,8 +42,8 @@ func TestGemmAgreesWithGeneric(t *testing.T) {
 					c[i] = s.next()
 					want[i] = c[i]
 				}
-				gemm(m, n, k, a, lda, b, ldb, c, ldc)
-				gemmGeneric(m, n, k, a, lda, b, ldb, want, ldc)
+				gemm(m, n, k, panel{a, lda}, panel{b, ldb}, panel{c, ldc})
+				gemmGeneric(m, n, k, panel{a, lda}, panel{b, ldb}, panel{want, ldc})
 				for i := range c {
 					guard := i%ldc >= n
 					if d := math.Abs(c[i] - want[i]); d > float64(k)*0x1p-50 || guard && d != 0 {
@@ -62,7 +62,7 @@ func BenchmarkGemm(b *testing.B) {
 		x[i], y[i] = 1e-3, 1e-3
 	}
 	for b.Loop() {
-		gemm(n, n, n, x, n, y, n, z, n)
+		gemm(n, n, n, panel{x, n}, panel{y, n}, panel{z, n})
 	}
 	b.ReportMetric(2*n*n*n*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 }

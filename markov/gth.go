@@ -73,7 +73,7 @@ func gthScaled(q []float64, n int) (pi []float64, tiny, ok bool) {
 				}
 			}
 		})
-		gemm(begin, begin, end-begin, q[begin:], n, q[begin*n:], n, q, n)
+		gemm(begin, begin, end-begin, panel{q[begin:], n}, panel{q[begin*n:], n}, panel{q, n})
 		for i := range begin { // a way back to where it started is no move
 			q[i*n+i] = 0
 		}

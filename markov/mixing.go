@@ -117,8 +117,8 @@ func (c *Chain) exponential(tau float64) *power {
 	for i := range q {
 		q[i] *= tau
 	}
-	gemm(n, n, n, q, n, q, n, q2, n)
-	gemm(n, n, n, q2, n, q, n, q3, n)
+	gemm(n, n, n, panel{q, n}, panel{q, n}, panel{q2, n})
+	gemm(n, n, n, panel{q2, n}, panel{q, n}, panel{q3, n})
 	a := newPower(n)
 	for i := range q {
 		a.p[i] = max(0, q[i]+q2[i]/2+q3[i]/6)
@@ -208,7 +208,7 @@ func (a *power) complete() {
 // times sets dst to a*b.
 func (a *power) times(b, dst *power) {
 	clear(dst.p)
-	gemm(a.n, a.n, a.n, a.p, a.n, b.p, a.n, dst.p, a.n)
+	gemm(a.n, a.n, a.n, panel{a.p, a.n}, panel{b.p, a.n}, panel{dst.p, a.n})
 	dst.complete()
 }
 

@@ -35,7 +35,7 @@ func (c *Chain) Occupation(start, steps int) []float64 {
 	row := append([]float64(nil), one.p[start*c.n:(start+1)*c.n]...)
 	for i := bits.Len(uint(steps)) - 2; i >= 0; i-- {
 		further := make([]float64, c.n)
-		gemm(1, c.n, c.n, row, c.n, power.p, c.n, further, c.n)
+		gemm(1, c.n, c.n, panel{row, c.n}, panel{power.p, c.n}, panel{further, c.n})
 		for x, v := range further {
 			row[x] += v
 		}

@@ -71,7 +71,7 @@ func rounding(n int, a, b float64) float64 {
 // times returns the deviation at the sum of both times.
 func (v *deviation) times(w *deviation) *deviation {
 	r := &deviation{n: v.n, d: make([]float64, v.n*v.n)}
-	gemm(v.n, v.n, v.n, v.d, v.n, w.d, v.n, r.d, v.n)
+	gemm(v.n, v.n, v.n, panel{v.d, v.n}, panel{w.d, v.n}, panel{r.d, v.n})
 	r.proven = v.proven*w.norm + v.norm*w.proven + v.proven*w.proven + rounding(v.n, v.norm, w.norm)
 	r.likely = v.likely*w.norm + v.norm*w.likely + v.likely*w.likely + rounding(v.n, v.norm, w.norm)
 	return r.measured()
@@ -91,7 +91,7 @@ func (a *power) deviates(pi []float64, piError, proven, likely float64) *deviati
 // moved returns D P^n for a power that still matters as it is.
 func (v *deviation) moved(a *power, proven, likely float64) *deviation {
 	r := &deviation{n: v.n, d: make([]float64, v.n*v.n)}
-	gemm(v.n, v.n, v.n, v.d, v.n, a.p, v.n, r.d, v.n)
+	gemm(v.n, v.n, v.n, panel{v.d, v.n}, panel{a.p, v.n}, panel{r.d, v.n})
 	r.proven = v.proven + v.norm*proven + rounding(v.n, v.norm, 1)
 	r.likely = v.likely + v.norm*likely + rounding(v.n, v.norm, 1)
 	return r.measured()
