@@ -20,6 +20,7 @@ type EvalOptions struct {
 	// SkipCorrupt leaves out pictures that cannot be decoded, as the run did.
 	SkipCorrupt bool
 	Threads     int // 0: GOMAXPROCS
+	Precision   kernel.Precision
 	Warn        func(string)
 }
 
@@ -61,6 +62,7 @@ func Eval(dir string, o EvalOptions) (EvalResult, error) {
 		return EvalResult{}, fmt.Errorf("nets: %w", err)
 	}
 	defer workers.Close()
+	workers.SetPrecision(o.Precision)
 	h := config.hyper(method)
 	h.Batch = min(evalBatch, set.Test.Len())
 	engine, err := network.NewCPU(model, h, workers)

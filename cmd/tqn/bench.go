@@ -102,7 +102,7 @@ func (e *env) benchPeers(o bench.Options, cells bool, only []string, rounds, ste
 			return err
 		}
 		results = append(results, r)
-		fmt.Fprintf(e.stderr, "%s: ratio %.2f (%.2f to %.2f)", r.Case, r.Ratio, r.Lowest, r.Highest)
+		fmt.Fprintf(e.stderr, "%s, batch %d: ratio %.2f (%.2f to %.2f)", r.Case, r.Batch, r.Ratio, r.Lowest, r.Highest)
 		if r.Compile > 0 {
 			fmt.Fprintf(e.stderr, ", compiled in %.1f s, PyTorch's in %.1f s", r.Compile, r.PeerCompile)
 		}

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tqn/nets"
+	"tqn/nets/kernel"
 )
 
 // evalReport is what `tqn eval --json` prints.
@@ -21,15 +22,20 @@ type evalReport struct {
 
 func newEvalCommand(e *env) *cobra.Command {
 	var o nets.EvalOptions
+	var precision string
 	cmd := &cobra.Command{
 		Use:   "eval RUN",
 		Short: "test error of a run's checkpoint or weights",
 		Long: `eval computes the test error of a run folder's weights: the newest whole checkpoint (also of an unfinished run), or
-with --weights full or packed the files weights.safetensors and weights.packed.safetensors of a finished one.`,
+with --weights full or packed the files weights.safetensors and weights.packed.safetensors of a finished one. The CPU computes it, at float32 unless --precision says otherwise: a run that was trained at
+bf16, or on another engine, may have another error here by a few images.`,
 		Example: `  tqn eval runs/vgg9-bc
   tqn eval runs/vgg9-bc --weights packed --json`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(_ *cobra.Command, args []string) (err error) {
+			if o.Precision, err = kernel.ParsePrecision(precision); err != nil {
+				return fmt.Errorf("eval: --precision %q: want f32 or bf16", precision)
+			}
 			o.Warn = func(message string) { fmt.Fprintf(e.stderr, "tqn: warning: %s\n", message) }
 			r, err := nets.Eval(args[0], o)
 			if err != nil {
@@ -46,6 +52,7 @@ with --weights full or packed the files weights.safetensors and weights.packed.s
 		},
 	}
 	cmd.Flags().StringVar(&o.Weights, "weights", "checkpoint", "which weights: checkpoint, full or packed")
+	cmd.Flags().StringVar(&precision, "precision", "f32", "of products: f32 or bf16")
 	cmd.Flags().BoolVar(&o.SkipCorrupt, "skip-corrupt", false, "leave out the pictures of an image tree that cannot be decoded, with a warning that counts them")
 	cmd.Flags().StringVar(&o.DataDir, "dir", "", "folder of the data set's files")
 	cmd.Flags().IntVar(&o.Threads, "threads", 0, "worker threads; 0 is all CPUs")
