@@ -40,8 +40,15 @@ what is in DIR and writes DIR/choices.json, DIR/choices.md and pictures. docs/ch
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			study := referee.Study()
 			if show {
+				var commands []string
 				for _, r := range study {
-					fmt.Fprintln(e.stdout, r.Command())
+					commands = append(commands, r.Command())
+				}
+				if e.json {
+					return e.printJSON(commands)
+				}
+				for _, c := range commands {
+					fmt.Fprintln(e.stdout, c)
 				}
 				return nil
 			}
