@@ -26,6 +26,7 @@ func WriteWorstCases(path string, rows [][]referee.WorstCase, rounded []referee.
 type worstRow struct {
 	Title    string
 	Appendix bool
+	Moving   bool
 	Cases    []referee.WorstCase
 }
 
@@ -51,7 +52,7 @@ func WorstCases(rows [][]referee.WorstCase, rounded []referee.RoundedWorstCase) 
 			title = fmt.Sprintf("L = %.4g mu", c.L)
 		}
 		if len(row) > 1 {
-			data.Rows[theorem] = append(data.Rows[theorem], worstRow{title, theorem == "theorem2", row})
+			data.Rows[theorem] = append(data.Rows[theorem], worstRow{title, theorem == "theorem2", theorem == "theorem2" || theorem == "theorem3", row})
 		}
 		printed, appendix := false, false
 		for _, c := range row {
@@ -74,14 +75,15 @@ func WorstCases(rows [][]referee.WorstCase, rounded []referee.RoundedWorstCase) 
 		"name": func(c referee.WorstCase) string {
 			return map[string]string{"theorem2": "Theorem 2", "theorem3": "Theorem 3"}[c.Row[:len("theorem1")]]
 		},
-		"ratio": func(a, b float64) string { return fmt.Sprintf("%.3f", a/b) },
+		"seven": func(x float64) string { return fmt.Sprintf("%.7f", x) },
+		"share": func(a, b float64) string { return fmt.Sprintf("%.4f", a/b) },
 		"steps": func(c referee.RoundedWorstCase) string {
 			if c.K == 0 {
 				return "Theorem 1"
 			}
 			return fmt.Sprintf("Theorem 2, c = %.4g D/G", c.K)
 		},
-		"share": func(c referee.RoundedWorstCase) string {
+		"added": func(c referee.RoundedWorstCase) string {
 			return fmt.Sprintf("%.2f", (c.Upper-c.Quiet)/(c.Derived-c.Decay))
 		},
 		"mark": func(x float64, refuted bool) string {
