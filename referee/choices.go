@@ -128,6 +128,16 @@ func Study() []StudyRun {
 		c.TrainImages, c.TestImages = 0, 0 // all: the cells of preset laptop
 		add(m+"-t50000-1", "error against updates", c)
 	}
+	for _, wide := range []struct {
+		name  string
+		width float64
+	}{{"half", 0.5}, {"full", 1}} {
+		for _, m := range []string{"sr", "r", "big-sr"} {
+			c := studyScale(m, 1)
+			c.Width = wide.width
+			add(m+"-"+wide.name+"-1", "whether the width alone turns the order of SR and R", c)
+		}
+	}
 	return all
 }
 
@@ -276,7 +286,7 @@ func JudgeStarts(results map[string]StudyResult) []Sentence {
 		for _, run := range Study() {
 			c := run.Config
 			r, done := results[run.Name]
-			short := c.TrainImages == 10000 && (c.Epochs == 8 || c.Epochs == 25) && c.NormEpsilon == 1e-5 && c.Batch != 48
+			short := c.Width == 0.25 && c.TrainImages == 10000 && (c.Epochs == 8 || c.Epochs == 25) && c.NormEpsilon == 1e-5 && c.Batch != 48
 			own := c.Init == s.Init && c.Clipped() == s.Clip && c.LearningRateScale == s.Scale
 			if !done || !short || (c.Method == "bc" && !own) {
 				continue

@@ -118,7 +118,7 @@ func (c *Choices) atTheEnd(of string) (all []string) {
 func (c *Choices) NearWalk() (far float64, n int) {
 	for _, r := range c.Study {
 		s, ok := c.Results[r.Name]
-		if ok && (r.Short || r.Name == "sr-1" || r.Name == "big-sr-1") {
+		if ok && (r.Short || r.Config.Method == "sr" || r.Config.Method == "big-sr") {
 			far, n = max(far, math.Abs(lastOf(s).Changed-c.Walks[r.Name])), n+1
 		}
 	}
@@ -172,7 +172,7 @@ func (c *Choices) answer(p func(string, ...any)) {
 		}
 	}
 	if far, n := c.NearWalk(); n > 0 {
-		p("What these shares measure: if gradients were noise alone and nothing were learnt, a random walk of Adam's steps would change a share that can be computed, without a free number, from the start, the learning rates and the number of updates. In all %d short runs of BC, SR and Big SR the share that changed is within %.1f points of it. At that length the shares of Figures 4 and 5 say how far a walk gets. They do not show that BC \"stays near a local minimizer and explores less\", as Section 6 infers, nor that a larger batch makes SR greedier: it makes fewer updates.", n, far)
+		p("What these shares measure: if gradients were noise alone and nothing were learnt, a random walk of Adam's steps would change a share that can be computed, without a free number, from the start, the learning rates and the number of updates. In all %d runs of BC, SR and Big SR that have up to 25,000 updates the share that changed is within %.1f points of it. At that length the shares of Figures 4 and 5 say how far a walk gets. They do not show that BC \"stays near a local minimizer and explores less\", as Section 6 infers, nor that a larger batch makes SR greedier: it makes fewer updates.", n, far)
 		p("")
 	}
 	if len(fits) == 0 && len(words[referee.NotRun]) < len(c.Starts) {
@@ -393,6 +393,8 @@ func (c *Choices) orderSizes() (all []orderSize) {
 		}
 	}
 	of("quarter width, 10,000 images, 8 epochs", map[string]string{"sr": "sr-1", "r": "r-1", "big-sr": "big-sr-1"})
+	of("half width, 10,000 images, 8 epochs", map[string]string{"sr": "sr-half-1", "r": "r-half-1", "big-sr": "big-sr-half-1"})
+	of("full width, 10,000 images, 8 epochs", map[string]string{"sr": "sr-full-1", "r": "r-full-1", "big-sr": "big-sr-full-1"})
 	of("quarter width, 25,000 images, 8 epochs", map[string]string{"sr": "sr-t25000-1", "r": "r-t25000-1", "big-sr": "big-sr-t25000-1"})
 	of("quarter width, 50,000 images, 8 epochs", map[string]string{"sr": "sr-t50000-1", "r": "r-t50000-1", "big-sr": "big-sr-t50000-1"})
 	full := orderSize{name: "the paper's protocol: full width, 50,000 images, 160 epochs", runs: map[string]referee.StudyResult{}}
@@ -437,8 +439,33 @@ func (c *Choices) order(p func(string, ...any), folder string) {
 		table.Add(row...)
 	}
 	p("%s", table.Markdown())
-	p("Width and updates grow together here, so that the rows do not say which of the two turns the order. Within the paper's protocol it turns at the drops of the learning rate: at the large rate SR's test error jumps from epoch to epoch (perhaps because batch norm's running averages lag behind weights that flip; this was not measured), and at the smallest it stays below R's.%s", c.training())
+	p("%sWithin the paper's protocol it turns at the drops of the learning rate: at the large rate SR's test error jumps from epoch to epoch (perhaps because batch norm's running averages lag behind weights that flip; this was not measured), and at the smallest it stays below R's.%s", c.widths(), c.training())
 	p("")
+}
+
+// widths says whether more width alone, at the same number of updates, brings SR below R.
+func (c *Choices) widths() string {
+	var said []string
+	below := 0
+	for _, w := range []struct{ name, width string }{{"1", "a quarter of the width"}, {"half-1", "half of it"}, {"full-1", "full width"}} {
+		sr, ok1 := c.Results["sr-"+w.name]
+		r, ok2 := c.Results["r-"+w.name]
+		if !ok1 || !ok2 {
+			continue
+		}
+		d := lastOf(sr).TestError - lastOf(r).TestError
+		if d < 0 {
+			below++
+		}
+		said = append(said, fmt.Sprintf("%+.2f points at %s", d, w.width))
+	}
+	switch {
+	case len(said) < 2:
+		return "Width and updates grow together here, so that the rows do not say which of the two turns the order. "
+	case below == 0:
+		return fmt.Sprintf("More width alone does not turn the order: after 5,000 updates SR's error less R's is %s (one seed, 2,000 test images). ", strings.Join(said, ", "))
+	}
+	return fmt.Sprintf("After 5,000 updates SR's error less R's is %s (one seed, 2,000 test images). ", strings.Join(said, ", "))
 }
 
 // staysBelow is the number of updates from which on a's test error is below b's at the end of every epoch; 0 for never.

@@ -71,7 +71,7 @@ func TestCommittedReports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"table1-paper", "table1-cifar10"} {
+	for _, name := range []string{"table1-paper", "table1-cifar10", "table1-quick"} {
 		from := "../docs/results/" + name
 		dir := unpack(t, from)
 		plan, err := cluster.LoadPlan(dir)
