@@ -3,8 +3,10 @@ package nets
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"path/filepath"
+	"slices"
 
 	"tqn/nets/network"
 	"tqn/quantize"
@@ -48,7 +50,8 @@ func ReadLastStep(dir string, c Config) (LastStep, error) {
 	scale := out.Alpha / (1 - math.Pow(network.AdamBeta1, float64(ck.Step)))
 	c2 := 1 - math.Pow(network.AdamBeta2, float64(ck.Step))
 	delta := quantize.Binary().Delta
-	for name, w := range ck.tensors {
+	for _, name := range slices.Sorted(maps.Keys(ck.tensors)) { // in one order, so that the sums are the same to the last bit
+		w := ck.tensors[name]
 		m, v := ck.tensors[name+network.FirstMoment], ck.tensors[name+network.SecondMoment]
 		if network.RoleOf(name) != network.ConvWeight || len(m) != len(w) || len(v) != len(w) {
 			continue // not a trained convolution weight
