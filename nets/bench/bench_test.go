@@ -146,7 +146,7 @@ func TestMemoryEstimate(t *testing.T) {
 }
 
 // BenchmarkDefault holds the default implementation to within 5 % of the fastest on each of the five nets, with real and with binary weights: the
-// fastest of nine steps of each implementation, in turn. Where other work shares the machine the clock alone is no verdict: the process's CPU time has to agree.
+// fastest of five steps of each implementation, in turn. Where other work shares the machine the clock alone is no verdict: the process's CPU time has to agree.
 // The default at bf16 is timed with them, out of the race.
 //
 //	go test ./nets/bench -run XXX -bench Default -benchtime 1x
@@ -171,7 +171,7 @@ func BenchmarkDefault(b *testing.B) {
 					steps[name], best[name], cpu[name] = s, time.Hour, time.Hour
 				}
 				for range b.N {
-					for round := range 10 {
+					for round := range 6 {
 						for _, name := range timed {
 							before := cpuTime()
 							times, err := steps[name].Time(1)
