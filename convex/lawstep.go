@@ -108,7 +108,7 @@ func (l *Law) share(workers int) {
 			case 2:
 				gather2(r.job.dst, r.job.src, r.of, r.job.a, l.n, from, to, scratch)
 			default:
-				near3(r.job.dst, r.job.src, l.drift, r.job.alpha, l.m, l.n, from, to, scratch)
+				l.near3(r.job.dst, r.job.src, r.job.alpha, from, to, scratch)
 			}
 			r.wait.Done()
 		})
@@ -213,7 +213,8 @@ func spread2(out, partial, above, src, rate []float64, a float64) {
 // grid step. It adds up what planes from-1..to of src give in sum, which has room for
 // all that they reach: planes from-2..to+1, and n+1 more. A drift of 0 at a bound moves the
 // probability 0 upwards out of the box, to a state that is not a neighbour or to that room.
-func near3(dst, src, drift []float64, alpha float64, m, n, from, to int, sum []float64) {
+func (l *Law) near3(dst, src []float64, alpha float64, from, to int, sum []float64) {
+	drift, m, n := l.drift, l.m, l.n
 	plane := n * n
 	origin := (from - 2) * plane // the state of sum[0]
 	clear(sum)

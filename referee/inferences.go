@@ -26,16 +26,16 @@ const FewFlips = 30
 // compared the learning rate falls by 10 or 100, and the steps of weights differ by as much.
 const FlipFactor = 2
 
-// FlipsPerStep turns the share of signs that differ between the ends of n steps into a flip probability a step: if weights flip
+// flipsPerStep turns the share of signs that differ between the ends of n steps into a flip probability a step: if weights flip
 // independently with probability p at each step, either way, the share is (1-(1-2p)^n)/2. It is NaN for a share of a half or more.
-func FlipsPerStep(share, n float64) float64 {
+func flipsPerStep(share, n float64) float64 {
 	if !(share < 0.5) || n < 1 {
 		return math.NaN()
 	}
 	return -math.Expm1(math.Log1p(-2*share)/n) / 2
 }
 
-// FlipRate is FlipsPerStep of an epoch's convolution weights over n steps, divided by the learning rate; NaN for fewer than 30 flips.
+// FlipRate is flipsPerStep of an epoch's convolution weights over n steps, divided by the learning rate; NaN for fewer than 30 flips.
 func FlipRate(e nets.Epoch, n float64) float64 {
 	share, ok := e.OverConv(func(p nets.Probe) (float64, bool) { return p.Flips / 100, true })
 	weights := 0
@@ -47,12 +47,12 @@ func FlipRate(e nets.Epoch, n float64) float64 {
 	if !ok || share*float64(weights) < FewFlips {
 		return math.NaN()
 	}
-	return FlipsPerStep(share, n) / e.Alpha
+	return flipsPerStep(share, n) / e.Alpha
 }
 
-// FlipRates are the [FlipRate] of the last epoch before the learning rate first drops and that of the last epoch; NaN where the rate
+// flipRates are the [FlipRate] of the last epoch before the learning rate first drops and that of the last epoch; NaN where the rate
 // does not drop, or where there is nothing to conclude from.
-func FlipRates(r *nets.Result) (early, late float64) {
+func flipRates(r *nets.Result) (early, late float64) {
 	n := float64(r.Steps) / float64(len(r.Epochs))
 	drops := r.Config.Drops
 	if len(drops) == 0 || drops[0] < 1 || drops[0] >= len(r.Epochs) {
@@ -131,7 +131,7 @@ func (j *judge) inferences() {
 			}
 			ratio, drop := 0.0, 0.0
 			for _, r := range sr.Runs {
-				early, late := FlipRates(r)
+				early, late := flipRates(r)
 				ratio += late / early / float64(len(sr.Runs))
 				drop = r.Epochs[0].Alpha / r.Epochs[len(r.Epochs)-1].Alpha
 			}

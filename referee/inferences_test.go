@@ -12,7 +12,7 @@ import (
 	"tqn/quantize"
 )
 
-// FlipsPerStep inverts the law of the parity of n independent flips.
+// flipsPerStep inverts the law of the parity of n independent flips.
 func TestFlipsPerStep(t *testing.T) {
 	for _, p := range []float64{1e-9, 1e-4, 0.01} {
 		for _, n := range []float64{1, 10, 100} {
@@ -21,12 +21,12 @@ func TestFlipsPerStep(t *testing.T) {
 			for k := 1.0; k <= n; k += 2 {
 				share += odd.Prob(k)
 			}
-			if got := FlipsPerStep(share, n); math.Abs(got/p-1) > 1e-6 {
+			if got := flipsPerStep(share, n); math.Abs(got/p-1) > 1e-6 {
 				t.Errorf("p = %g, n = %g: %g", p, n, got)
 			}
 		}
 	}
-	if !math.IsNaN(FlipsPerStep(0.5, 10)) || !math.IsNaN(FlipsPerStep(math.NaN(), 10)) {
+	if !math.IsNaN(flipsPerStep(0.5, 10)) || !math.IsNaN(flipsPerStep(math.NaN(), 10)) {
 		t.Error("half of the signs tell nothing")
 	}
 }

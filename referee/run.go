@@ -183,7 +183,7 @@ func (v *Verification) report(ctx context.Context, o Options) error {
 		if v.Figures[name], err = r.Figure(o.Seed); err != nil {
 			return fmt.Errorf("referee: the picture of %s: %w", name, err)
 		}
-		worst, known, err := WorstFigure(name)
+		worst, known, err := worstFigure(name)
 		if err != nil {
 			return fmt.Errorf("referee: the worst cases of %s: %w", name, err)
 		}

@@ -193,8 +193,8 @@ const worstCaption = "The largest gap over all functions of the theorem's class 
 // worstRows are the rows that are drawn against T.
 var worstRows = map[string]string{"theorem1": "theorem1", "theorem2": "theorem2-k2-2", "theorem3": "theorem3-k2-9/4-l-16", "theorem4": "theorem4-l-10"}
 
-// WorstFigure is the picture of a result's worst cases: against T, and for Theorem 2 against c at T = 10 too. The second result is false where none are known.
-func WorstFigure(claim string) (Figure, bool, error) {
+// worstFigure is the picture of a result's worst cases: against T, and for Theorem 2 against c at T = 10 too. The second result is false where none are known.
+func worstFigure(claim string) (Figure, bool, error) {
 	f := Figure{Columns: 2, Caption: worstCaption}
 	if worstRows[claim] == "" {
 		return f, false, nil

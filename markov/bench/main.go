@@ -188,10 +188,18 @@ func run(w io.Writer, python string, n, rounds int) error {
 			}
 		}
 	}
-	has := func(name string) bool { return p != nil && p.has[name] != "" }
-	stationary := map[string]bool{"QuantEcon": has("QuantEcon"), "QuantEcon MarkovChain": has("QuantEcon"), "PyDTMC": has("PyDTMC"), "numpy": has("numpy")}
-	order := []string{"QuantEcon", "QuantEcon MarkovChain", "PyDTMC", "numpy"}
+	if err := accuracy(w, p, dir); err != nil {
+		return err
+	}
+	return speed(w, p, dir, n, rounds)
+}
 
+// offers reports whether the peers' process runs and could import a library.
+func (p *peers) offers(name string) bool { return p != nil && p.has[name] != "" }
+
+// accuracy prints for every solver the error of the stationary law and of the gap on chains whose answers are known.
+func accuracy(w io.Writer, p *peers, dir string) error {
+	libraryOf := map[string]string{"QuantEcon": "QuantEcon", "QuantEcon MarkovChain": "QuantEcon", "PyDTMC": "PyDTMC", "numpy": "numpy"}
 	fmt.Fprintf(w, "\nworst relative error (stationary law: of any entry; gap)\n%-44s %-22s %10s %10s\n", "chain", "solver", "law", "gap")
 	for _, pr := range problems() {
 		c, err := markov.FromDense(pr.q, 1)
@@ -218,27 +226,28 @@ func run(w io.Writer, python string, n, rounds int) error {
 		if err != nil {
 			return err
 		}
-		for _, name := range order {
-			if !stationary[name] {
+		for _, name := range []string{"QuantEcon", "QuantEcon MarkovChain", "PyDTMC", "numpy"} {
+			if !p.offers(libraryOf[name]) {
 				continue
 			}
-			law, g := "", ""
-			if a := p.ask(request{name, "stationary", len(pr.q), file}); a.Error != "" {
-				law = "refused"
-			} else {
+			law, g := "refused", ""
+			if a := p.ask(request{name, "stationary", len(pr.q), file}); a.Error == "" {
 				law = worst(a.Pi, pr.pi)
 			}
 			if pr.gap > 0 && (name == "numpy" || name == "PyDTMC") {
-				if a := p.ask(request{name, "gap", len(pr.q), file}); a.Error != "" {
-					g = "refused"
-				} else {
+				g = "refused"
+				if a := p.ask(request{name, "gap", len(pr.q), file}); a.Error == "" {
 					g = fmt.Sprintf("%.1e", math.Abs(a.Gap/pr.gap-1))
 				}
 			}
 			row(name, law, g)
 		}
 	}
+	return nil
+}
 
+// speed prints the times of tqn and of QuantEcon, in turn, for the stationary law of a dense chain with n states.
+func speed(w io.Writer, p *peers, dir string, n, rounds int) error {
 	fmt.Fprintf(w, "\nstationary law of a dense chain with %d states, rounds alternate, seconds\n", n)
 	q := random(n)
 	c, err := markov.FromDense(q, 0.5/float64(n))
@@ -250,7 +259,7 @@ func run(w io.Writer, python string, n, rounds int) error {
 		return err
 	}
 	var ours, theirs []float64
-	if has("QuantEcon") { // Numba compiles on the first call
+	if p.offers("QuantEcon") { // Numba compiles on the first call
 		three, err := save(dir, problems()[0].q)
 		if err != nil {
 			return err
@@ -265,7 +274,7 @@ func run(w io.Writer, python string, n, rounds int) error {
 			return err
 		}
 		ours = append(ours, time.Since(began).Seconds())
-		if has("QuantEcon") {
+		if p.offers("QuantEcon") {
 			a := p.ask(request{"QuantEcon", "stationary", n, file})
 			if a.Error != "" {
 				return fmt.Errorf("QuantEcon: %s", a.Error)
