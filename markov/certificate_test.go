@@ -21,11 +21,11 @@ func TestErrorBoundHolds(t *testing.T) {
 			}
 			solvers["sparse"] = CertifiedLaw{Law: pi, ErrorBound: errorBound(n)}
 		}
-		pi, ok := gthWide(c)
+		pi, ok := gthWide(context.Background(), c, c.n-1, c.n-1)
 		if !ok {
 			t.Fatalf("%s: gthWide failed", name)
 		}
-		solvers["wide"] = CertifiedLaw{Law: pi, ErrorBound: errorBound(wideRoundings(c.n) + wideDepth(c.n))}
+		solvers["wide"] = CertifiedLaw{Law: pi, ErrorBound: errorBound(denseRoundings(c.n) + denseDepth(c.n))}
 		for solver, law := range solvers {
 			if e := worstRelative(law.Law, want); e > law.ErrorBound || law.ErrorBound > 1e-12 {
 				t.Errorf("%s: %s: error %.2g, bound %.2g", name, solver, e, law.ErrorBound)

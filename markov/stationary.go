@@ -3,6 +3,7 @@ package markov
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 )
@@ -21,7 +22,7 @@ type CertifiedLaw struct {
 	// ErrorBound bounds |Law[x]/pi(x) - 1| for every x with Law[x] >= Covers, pi the
 	// exact law of the chain with the given rates.
 	ErrorBound float64
-	Method     string // dense, band, sparse or wide GTH, or multilevel
+	Method     string // dense, band, graded band, sparse or wide GTH, or multilevel
 	// Covers is 2.3e-308, the smallest normal float64: smaller entries are right to
 	// 5e-324. Where rates lie so far apart that products underflowed it is 1e-200:
 	// smaller entries are right to ErrorBound or to 1e-240, whichever is larger (joined).
@@ -167,8 +168,19 @@ func (c *Chain) direct(ctx context.Context) (CertifiedLaw, error) {
 	case n == 1:
 		return CertifiedLaw{[]float64{1}, 0, "one state", smallestNormal}, nil
 	case below*above < n*n/16 && float64(n)*float64(below)*float64(above) < 1e11 && n*(below+above+1) < 1<<27:
-		if pi, tiny, ok := gthBand(c, below, above); ok && (!tiny || c.harmless(pi)) {
+		pi, tiny, ok := gthBand(c, below, above)
+		if ok && (!tiny || c.harmless(pi)) {
 			return CertifiedLaw{pi, errorBound(bandRoundings(n, below, above) + bandDepth(n, below, above)), "band GTH", covers(tiny)}, nil
+		}
+		if pi, ok := gthGraded(c, below, above); ok {
+			return CertifiedLaw{pi, errorBound(bandRoundings(n, below, above)+bandDepth(n, below, above)) + 0x1p-58, "graded band GTH", smallestNormal}, nil
+		}
+		if law, err := c.wideLaw(ctx, below, above); err == nil || ctx.Err() != nil {
+			return law, err
+		}
+		if ok && slices.Min(pi) < smallestLaw { // no other solver has a chance
+			return CertifiedLaw{}, fmt.Errorf("%w: its entries span more than the range of float64, and %.2g products of numbers beyond that range, more than %.2g, would be needed",
+				ErrUncertified, float64(n)*float64(below)*float64(above), float64(wideWork))
 		}
 	case n <= 512 || n <= denseLimit && len(c.val) > n*n/16:
 		if pi, tiny, ok := gthScaled(c.denseRates(), n); ok && (!tiny || c.harmless(pi)) {
@@ -180,13 +192,19 @@ func (c *Chain) direct(ctx context.Context) (CertifiedLaw, error) {
 			return CertifiedLaw{pi, errorBound(roundings), "sparse GTH", covers(r.tiny)}, nil
 		}
 	}
-	if n <= wideLimit {
-		if pi, ok := gthWide(c); ok {
-			return CertifiedLaw{pi, errorBound(wideRoundings(n) + wideDepth(n)), "wide GTH", smallestNormal}, nil
-		}
+	return c.wideLaw(ctx, n-1, n-1)
+}
+
+// wideLaw is gthWide where that is not too much work.
+func (c *Chain) wideLaw(ctx context.Context, below, above int) (CertifiedLaw, error) {
+	if n := c.n; float64(n)*float64(below)*float64(above) > wideWork || n*(below+above+1) > wideEntries {
+		return CertifiedLaw{}, errNoDirect
+	}
+	pi, ok := gthWide(ctx, c, below, above)
+	if !ok {
 		return CertifiedLaw{}, errRange
 	}
-	return CertifiedLaw{}, errNoDirect
+	return CertifiedLaw{pi, errorBound(bandRoundings(c.n, below, above) + bandDepth(c.n, below, above)), "wide GTH", smallestNormal}, nil
 }
 
 // Limits of joined, as fractions of all flow.

@@ -1,8 +1,6 @@
 package markov
 
 import (
-	"context"
-	"errors"
 	"fmt"
 
 	"tqn/quantize"
@@ -90,35 +88,6 @@ func (u *Ulam) nearest(x int) int { return (x + u.PerStep/2) / u.PerStep }
 func (u *Ulam) Cell(x int) (lo, hi float64) {
 	h := u.centres.Delta
 	return u.Grid.Lo + float64(x)*h, u.Grid.Lo + float64(x+1)*h
-}
-
-// Stationary is the stationary law of the cells. Where entries fall below what a
-// certificate can reach (cells that the chain all but never visits), the law comes from
-// multilevel iteration until its residual is below 1e-14: the error that this leaves is
-// far below that of the discretisation, which no bound on Ulam's chain knows.
-func (u *Ulam) Stationary() ([]float64, error) {
-	law, err := u.Chain.Stationary()
-	if !errors.Is(err, ErrUncertified) && !errors.Is(err, errRange) {
-		return law, err
-	}
-	class, err := u.closed()
-	if err != nil {
-		return nil, err
-	}
-	c := u.sub(class.States)
-	x := make([]float64, c.n)
-	for i := range x {
-		x[i] = 1 / float64(c.n)
-	}
-	for range 20 {
-		if _, err := c.settleCycles(context.Background(), newLevel(c), x, 1e-12, 4); err != nil {
-			return nil, err
-		}
-		if c.Residual(x) <= 1e-14 {
-			return spread(x, class, u.n), nil
-		}
-	}
-	return nil, fmt.Errorf("%w: the residual of Ulam's chain stays at %.1e", ErrUncertified, c.Residual(x))
 }
 
 // Quantised returns the law of Q_d(w) on the grid for a law of the cells.

@@ -1,6 +1,9 @@
 package markov
 
-import "math"
+import (
+	"context"
+	"math"
+)
 
 // wide is the non-negative number m * 2^e, 1/2 <= m < 1, or zero with m = 0: a float64
 // whose exponent does not end. One operation makes one rounding, as with float64.
@@ -53,7 +56,7 @@ func (a wide) add(b wide) wide {
 	}
 	m := a.m
 	if d := a.e - b.e; d < 1000 { // beyond, b is less than half of the last place of a
-		m += math.Ldexp(b.m, -int(d))
+		m += b.m * math.Float64frombits(uint64(1023-d)<<52) // 2^-d
 	}
 	if m >= 1 {
 		return wide{m / 2, a.e + 1}
@@ -61,46 +64,58 @@ func (a wide) add(b wide) wide {
 	return wide{m, a.e}
 }
 
-// wideLimit is the number of states up to which gthWide is used: some three seconds.
-const wideLimit = 600
+// Limits of gthWide: products, some forty seconds of them, and entries, of 16 bytes.
+const (
+	wideWork    = 6_000_000_000
+	wideEntries = 1 << 25
+)
 
-// gthWide is gth for rates so far apart that their products leave the range of
+// gthWide is gthBand for rates so far apart that their products leave the range of
 // float64. Entries of the law below the smallest float64 come out as zero.
-func gthWide(c *Chain) (pi []float64, ok bool) {
-	n := c.n
-	q := make([]wide, n*n)
+func gthWide(ctx context.Context, c *Chain, below, above int) (pi []float64, ok bool) {
+	n, w := c.n, below+above+1
+	q := make([]wide, n*w) // q(x, y) is q[x*w + y-x+below]
 	for x := range n {
 		cols, vals := c.row(x)
 		for i, y := range cols {
-			q[x*n+int(y)] = toWide(vals[i])
+			q[x*w+int(y)-x+below] = toWide(vals[i])
 		}
 	}
+	terms := make([]float64, below)
 	for k := n - 1; k > 0; k-- {
-		var sum wide
-		for _, v := range q[k*n : k*n+k] {
-			sum = sum.add(v)
+		if ctx.Err() != nil {
+			return nil, false
 		}
+		first := max(0, k-below)
+		row := q[k*w+first-k+below : k*w+below] // states first..k-1
+		sum := wideSum(row, terms)
 		if sum.m == 0 {
 			return nil, false
 		}
-		for i := range k {
-			if q[i*n+k].m == 0 {
-				continue
-			}
-			f := q[i*n+k].div(sum)
-			q[i*n+k] = f
-			for j, v := range q[k*n : k*n+k] {
-				if v.m != 0 && j != i {
-					q[i*n+j] = q[i*n+j].add(f.mul(v))
+		begin := max(0, k-above)
+		parallel(k-begin, (k-begin)*len(row) > 1<<14, func(lo, hi int) {
+			for i := begin + lo; i < begin+hi; i++ {
+				at := i*w + k - i + below
+				if q[at].m == 0 {
+					continue
 				}
+				f := q[at].div(sum)
+				q[at] = f
+				to := q[i*w+first-i+below:][:len(row)]
+				for j, v := range row {
+					if v.m != 0 {
+						to[j] = to[j].add(f.mul(v))
+					}
+				}
+				q[i*w+below] = wide{} // a way back to where it started is no move
 			}
-		}
+		})
 	}
 	law := make([]wide, n)
 	law[0] = toWide(1)
 	for k := 1; k < n; k++ {
-		for i := range k {
-			law[k] = law[k].add(law[i].mul(q[i*n+k]))
+		for i := max(0, k-above); i < k; i++ {
+			law[k] = law[k].add(law[i].mul(q[i*w+k-i+below]))
 		}
 	}
 	return fromWide(law), true
@@ -122,14 +137,21 @@ func fromWide(law []wide) []float64 {
 	return pi
 }
 
-// wideRoundings and wideDepth are denseRoundings and denseDepth for gthWide, whose
-// sums are all added in order.
-func wideRoundings(n int) float64 {
-	s := 0.0
-	for k := 1; k < n; k++ {
-		s += float64(k) * float64(k+2)
+// wideSum is positiveSum; terms is work space.
+func wideSum(x []wide, terms []float64) wide {
+	top := int64(math.MinInt64)
+	for _, v := range x {
+		if v.m != 0 {
+			top = max(top, v.e)
+		}
 	}
-	return s
+	if top == math.MinInt64 {
+		return wide{}
+	}
+	for j, v := range x {
+		terms[j] = wide{v.m, v.e - top}.float64() // beside the largest, what underflows is nothing
+	}
+	sum := toWide(positiveSum(terms[:len(x)]))
+	sum.e += top
+	return sum
 }
-
-func wideDepth(n int) float64 { return float64(n) * float64(n+2) }

@@ -157,7 +157,11 @@ func (o Own) Run(ctx context.Context) (OwnResult, error) {
 		row, laws, err := o.at(alpha, r, sr, g, law)
 		if k > 0 && (errors.Is(err, markov.ErrUncertified) || errors.Is(err, markov.ErrReducible)) {
 			// Smaller learning rates make the moves between basins rarer still.
-			r.Note = fmt.Sprintf("From alpha = %g on BC's law has no certificate: its moves over the barriers between basins are too rare to be told from rounding errors. More noise or larger learning rates have one.", alpha)
+			reason := "its moves over the barriers between basins are too rare to be seen"
+			if errors.Is(err, markov.ErrUncertified) {
+				reason = strings.TrimPrefix(err.Error(), "markov: ")
+			}
+			r.Note = fmt.Sprintf("From alpha = %g on BC's law has no certificate: %s. More noise or larger learning rates have one.", alpha, reason)
 			break
 		}
 		if err != nil {
