@@ -153,11 +153,11 @@ func TestOwnProblemChecksTheAssumption(t *testing.T) {
 	}
 }
 
-// Where BC hardly ever crosses a barrier its law has no certificate: the larger learning rates are answered and the note says
-// from where on there is no answer.
-func TestOwnProblemEndsWhereNoLawIsCertified(t *testing.T) {
+// Where BC hardly ever crosses a barrier the ratio of the basins is decided by rates that
+// leave the range of float64. The objective is even, so that the laws are, too.
+func TestOwnProblemAtASmallLearningRate(t *testing.T) {
 	if testing.Short() {
-		t.Skip("iterates for some seconds before it gives up")
+		t.Skip("takes some seconds")
 	}
 	x, err := ParseExpression("w*w + 2*cos(5*w)")
 	if err != nil {
@@ -165,17 +165,15 @@ func TestOwnProblemEndsWhereNoLawIsCertified(t *testing.T) {
 	}
 	o := Own{Objective: x, Noise: NoiseLaw{"normal", 1}, Delta: 0.5, Box: [2]float64{-3, 3}, Alphas: []float64{0.02, 0.2}}
 	r, err := o.Run(context.Background())
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || len(r.Rows) != 2 || r.Note != "" {
+		t.Fatalf("%d rows, note %q, %v", len(r.Rows), r.Note, err)
 	}
-	if len(r.Rows) == 2 && r.Note == "" {
-		t.Skip("every law has a certificate now")
-	}
-	if len(r.Rows) != 1 || r.Rows[0].Alpha != 0.2 || !strings.Contains(r.Note, "alpha = 0.02") {
-		t.Errorf("%d rows, note %q", len(r.Rows), r.Note)
-	}
-	o.Alphas = []float64{0.02}
-	if _, err := o.Run(context.Background()); err == nil {
-		t.Error("no answer at all, and no error")
+	for _, l := range r.Laws {
+		for i := range l.BC {
+			j := len(l.BC) - 1 - i
+			if math.Abs(l.BC[i]-l.BC[j]) > 1e-7*l.BC[i]+1e-300 || math.Abs(l.SR[i]-l.SR[j]) > 1e-7*l.SR[i]+1e-300 {
+				t.Errorf("alpha = %g: BC %g and %g, SR %g and %g at %g and %g", l.Alpha, l.BC[i], l.BC[j], l.SR[i], l.SR[j], r.Points[i], r.Points[j])
+			}
+		}
 	}
 }
