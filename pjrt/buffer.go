@@ -12,56 +12,56 @@ type Element interface {
 	~bool | ~int8 | ~uint8 | ~int32 | ~uint32 | ~int64 | ~uint64 | ~float32 | ~float64
 }
 
-// Type is a PJRT_Buffer_Type.
-type Type int32
+// elementType is a PJRT_Buffer_Type.
+type elementType int32
 
 // The element types of [Element].
 const (
-	Pred Type = 1
-	S8   Type = 2
-	S32  Type = 4
-	S64  Type = 5
-	U8   Type = 6
-	U32  Type = 8
-	U64  Type = 9
-	F32  Type = 11
-	F64  Type = 12
-	BF16 Type = 13
+	typePred elementType = 1
+	typeS8   elementType = 2
+	typeS32  elementType = 4
+	typeS64  elementType = 5
+	typeU8   elementType = 6
+	typeU32  elementType = 8
+	typeU64  elementType = 9
+	typeF32  elementType = 11
+	typeF64  elementType = 12
+	typeBF16 elementType = 13
 )
 
-var typeNames = map[Type]string{Pred: "pred", S8: "s8", S32: "s32", S64: "s64", U8: "u8", U32: "u32", U64: "u64", F32: "f32", F64: "f64", BF16: "bf16"}
+var typeNames = map[elementType]string{typePred: "pred", typeS8: "s8", typeS32: "s32", typeS64: "s64", typeU8: "u8", typeU32: "u32", typeU64: "u64", typeF32: "f32", typeF64: "f64", typeBF16: "bf16"}
 
-func (t Type) String() string {
+func (t elementType) String() string {
 	if s, ok := typeNames[t]; ok {
 		return s
 	}
 	return fmt.Sprintf("type %d", int32(t))
 }
 
-// TypeOf returns the buffer type of a Go element type.
-func TypeOf[T Element]() Type {
+// typeOf returns the buffer type of a Go element type.
+func typeOf[T Element]() elementType {
 	var x T
 	switch any(x).(type) {
 	case bool:
-		return Pred
+		return typePred
 	case int8:
-		return S8
+		return typeS8
 	case uint8:
-		return U8
+		return typeU8
 	case int32:
-		return S32
+		return typeS32
 	case uint32:
-		return U32
+		return typeU32
 	case int64:
-		return S64
+		return typeS64
 	case uint64:
-		return U64
+		return typeU64
 	case float32:
-		return F32
+		return typeF32
 	case float64:
-		return F64
+		return typeF64
 	}
-	panic(fmt.Sprintf("pjrt: TypeOf: %T is a named type: convert it first", x))
+	panic(fmt.Sprintf("pjrt: typeOf: %T is a named type: convert it first", x))
 }
 
 // Buffer is an array on a device, or the same array on each of several. Its owner destroys it once; donating it to an
@@ -103,7 +103,7 @@ func FromHost[T Element](c *Client, d Device, data []T, dims ...int) (*Buffer, e
 	if n != len(data) {
 		panic(fmt.Sprintf("pjrt: FromHost: %d elements for dimensions %v", len(data), dims))
 	}
-	args := &clientBufferFromHostBufferArgs{client: c.alive(), kind: int32(TypeOf[T]()), numDims: uintptr(len(dims)),
+	args := &clientBufferFromHostBufferArgs{client: c.alive(), kind: int32(typeOf[T]()), numDims: uintptr(len(dims)),
 		semantics: immutableOnlyDuringCall, device: d.handle}
 	var pin runtime.Pinner
 	defer pin.Unpin()
@@ -129,12 +129,12 @@ func FromHost[T Element](c *Client, d Device, data []T, dims ...int) (*Buffer, e
 
 // ToHost waits until the buffer is computed and returns a copy, row-major, of the one on the first device.
 func ToHost[T Element](b *Buffer) ([]T, error) {
-	kind, dims, err := b.Shape()
+	kind, dims, err := b.shape()
 	if err != nil {
 		return nil, err
 	}
-	if kind != TypeOf[T]() {
-		panic(fmt.Sprintf("pjrt: ToHost: the buffer holds %s, asked for %s", kind, TypeOf[T]()))
+	if kind != typeOf[T]() {
+		panic(fmt.Sprintf("pjrt: ToHost: the buffer holds %s, asked for %s", kind, typeOf[T]()))
 	}
 	n := 1
 	for _, d := range dims {
@@ -158,8 +158,8 @@ func ToHost[T Element](b *Buffer) ([]T, error) {
 	return data, nil
 }
 
-// Shape returns the element type and the dimensions.
-func (b *Buffer) Shape() (Type, []int, error) {
+// shape returns the element type and the dimensions.
+func (b *Buffer) shape() (elementType, []int, error) {
 	p := b.client.Plugin
 	kind := &bufferElementTypeArgs{buffer: b.alive()}
 	if err := invoke(p, fnBufferElementType, "PJRT_Buffer_ElementType", kind); err != nil {
@@ -175,19 +175,19 @@ func (b *Buffer) Shape() (Type, []int, error) {
 			dims[i] = int(d)
 		}
 	}
-	return Type(kind.kind), dims, nil
+	return elementType(kind.kind), dims, nil
 }
 
-// Size returns the bytes the buffer takes on each device.
-func (b *Buffer) Size() (int64, error) {
+// size returns the bytes the buffer takes on each device.
+func (b *Buffer) size() (int64, error) {
 	args := &bufferSizeArgs{buffer: b.alive()}
 	err := invoke(b.client.Plugin, fnBufferOnDeviceSize, "PJRT_Buffer_OnDeviceSizeInBytes", args)
 	return int64(args.size), err
 }
 
-// Await waits until the buffer is computed and returns the error of the execution
+// await waits until the buffer is computed and returns the error of the execution
 // that computes it.
-func (b *Buffer) Await() error {
+func (b *Buffer) await() error {
 	args := &bufferReadyEventArgs{buffer: b.alive()}
 	if err := invoke(b.client.Plugin, fnBufferReadyEvent, "PJRT_Buffer_ReadyEvent", args); err != nil {
 		return err
@@ -195,15 +195,15 @@ func (b *Buffer) Await() error {
 	ready := event{b.client.Plugin, args.event}
 	err := ready.await()
 	for _, other := range b.copies {
-		if otherErr := other.Await(); err == nil {
+		if otherErr := other.await(); err == nil {
 			err = otherErr
 		}
 	}
 	return err
 }
 
-// Donated reports whether an execution took the buffer's memory.
-func (b *Buffer) Donated() (bool, error) {
+// donated reports whether an execution took the buffer's memory.
+func (b *Buffer) donated() (bool, error) {
 	args := &bufferIsDeletedArgs{buffer: b.alive()}
 	err := invoke(b.client.Plugin, fnBufferIsDeleted, "PJRT_Buffer_IsDeleted", args)
 	return args.isDeleted, err

@@ -125,10 +125,10 @@ func (p *Plugin) describe(handle uintptr) (Device, error) {
 	return d, nil
 }
 
-// MemoryStats returns the bytes in use on a device and the peak, -1 where the
-// plug-in does not count. It is an [Error] with code [Unimplemented] if the
+// memoryStats returns the bytes in use on a device and the peak, -1 where the
+// plug-in does not count. It is an [Error] if the
 // platform has no statistics (the CPU).
-func (c *Client) MemoryStats(d Device) (inUse, peak int64, err error) {
+func (c *Client) memoryStats(d Device) (inUse, peak int64, err error) {
 	args := &deviceMemoryStatsArgs{device: d.handle}
 	if err := invoke(c.Plugin, fnDeviceMemoryStats, "PJRT_Device_MemoryStats", args); err != nil {
 		return 0, 0, err

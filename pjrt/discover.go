@@ -48,11 +48,11 @@ func Find(flag string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("pjrt: looking for a plug-in: %s (%s names the interpreter)", err, EnvPython)
 		}
-		if found := Installed(folders); len(found) > 0 {
+		if found := installedIn(folders); len(found) > 0 {
 			return found[0], nil
 		}
 	}
-	if found := Installed(sitePackages()); len(found) > 0 {
+	if found := installedIn(sitePackages()); len(found) > 0 {
 		return found[0], nil
 	}
 	var asked []string
@@ -62,7 +62,7 @@ func Find(flag string) (string, error) {
 			asked = append(asked, err.Error())
 			continue
 		}
-		if found := Installed(folders); len(found) > 0 {
+		if found := installedIn(folders); len(found) > 0 {
 			return found[0], nil
 		}
 		asked = append(asked, python+" has none")
@@ -73,15 +73,15 @@ func Find(flag string) (string, error) {
 	return "", fmt.Errorf("pjrt: %w found (%s): %s", ErrNoPlugin, strings.Join(asked, "; "), install)
 }
 
-// Installed returns the plug-ins below the given site-packages folders, best
+// installedIn returns the plug-ins below the given site-packages folders, best
 // device first, then in the order of the folders.
-func Installed(folders []string) []string {
+func installedIn(folders []string) []string {
 	var found []string
 	for _, wheel := range wheels {
 		for _, folder := range folders {
 			matches, err := filepath.Glob(filepath.Join(folder, wheel))
 			if err != nil {
-				panic("pjrt: Installed: bad pattern " + wheel)
+				panic("pjrt: installedIn: bad pattern " + wheel)
 			}
 			slices.Sort(matches)
 			for _, m := range matches {

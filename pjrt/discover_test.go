@@ -23,7 +23,7 @@ func bare(t *testing.T) (bin string) {
 	}
 	os.Unsetenv("PYTHONHOME") // an empty one is not as none
 	t.Setenv("HOME", t.TempDir())
-	if found := Installed(sitePackages()); len(found) > 0 {
+	if found := installedIn(sitePackages()); len(found) > 0 {
 		t.Skipf("%s is installed for the whole system", found[0])
 	}
 	bin = t.TempDir()

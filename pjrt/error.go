@@ -14,13 +14,6 @@ func (e *Error) Error() string { return fmt.Sprintf("pjrt: %s: %s: %s", e.Call, 
 // Code is a PJRT_Error_Code, which is an absl::StatusCode.
 type Code int32
 
-// The codes that callers test for.
-const (
-	InvalidArgument   Code = 3
-	ResourceExhausted Code = 8 // out of device memory
-	Unimplemented     Code = 12
-)
-
 var codeNames = [...]string{"ok", "cancelled", "unknown", "invalid argument", "deadline exceeded", "not found", "already exists",
 	"permission denied", "resource exhausted", "failed precondition", "aborted", "out of range", "unimplemented", "internal",
 	"unavailable", "data loss", "unauthenticated"}

@@ -105,7 +105,7 @@ func pinProgram(pin *runtime.Pinner, stablehlo string) *program {
 }
 
 // Run starts the program on the arguments and returns its results, which may not
-// be computed yet ([Buffer.Await], [ToHost]). Arguments that the program donates
+// be computed yet ([ToHost]). Arguments that the program donates
 // are gone afterwards: their memory holds results, and only Destroy may be called on
 // them. Several goroutines may run an Executable, each on arguments of its own.
 func (e *Executable) Run(arguments ...*Buffer) ([]*Buffer, error) {

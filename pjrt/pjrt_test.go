@@ -85,7 +85,7 @@ func TestRunAndDonate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		donated, err := a.Donated()
+		donated, err := a.donated()
 		if err != nil || !donated {
 			t.Errorf("step %d: the argument was not donated (error %v)", step, err)
 		}
@@ -97,14 +97,14 @@ func TestRunAndDonate(t *testing.T) {
 		results[1].Destroy()
 		a = results[0]
 	}
-	if err := a.Await(); err != nil {
+	if err := a.await(); err != nil {
 		t.Error(err)
 	}
-	kind, dims, err := a.Shape()
-	if err != nil || kind != F32 || !reflect.DeepEqual(dims, []int{64, 256}) {
+	kind, dims, err := a.shape()
+	if err != nil || kind != typeF32 || !reflect.DeepEqual(dims, []int{64, 256}) {
 		t.Errorf("shape %v %v (error %v), want f32 [64 256]", kind, dims, err)
 	}
-	if size, err := a.Size(); err != nil || size != 64*256*4 {
+	if size, err := a.size(); err != nil || size != 64*256*4 {
 		t.Errorf("size %d (error %v), want %d", size, err, 64*256*4)
 	}
 	values, err := ToHost[float32](a)
@@ -235,8 +235,8 @@ func TestDestroyTwiceAndUseAfter(t *testing.T) {
 	b := upload(t, c, []float32{1, 2}, 2)
 	b.Destroy()
 	b.Destroy() // must not reach the plug-in
-	mustPanic(t, "used after Destroy", func() { b.Shape() })
-	mustPanic(t, "used after Destroy", func() { b.Await() })
+	mustPanic(t, "used after Destroy", func() { b.shape() })
+	mustPanic(t, "used after Destroy", func() { b.await() })
 	e := compile(t, c, addOne)
 	e.Destroy()
 	e.Destroy()
@@ -290,7 +290,7 @@ func growth(t *testing.T, c *Client, steps int, leak bool) int64 {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := c.MemoryStats(c.Devices[0]); err == nil { // the CPU has none: an error a step
+		if _, _, err := c.memoryStats(c.Devices[0]); err == nil { // the CPU has none: an error a step
 			t.Fatal("memory statistics of a CPU")
 		}
 		if _, err := ToHost[float32](results[0]); err != nil {
@@ -396,8 +396,8 @@ func TestFindPrefersFlagThenEnvironmentThenWheels(t *testing.T) {
 	xla := place("xla_plugins/xla_cpu_pjrt/xla_cpu_pjrt.so")
 	rocm := place("jax_plugins/xla_rocm7/xla_rocm_plugin.so")
 	cuda := place("jax_plugins/xla_cuda13/xla_cuda_plugin.so")
-	if got, want := Installed([]string{site}), []string{cuda, rocm, xla, cpu}; !reflect.DeepEqual(got, want) {
-		t.Errorf("Installed = %v, want %v", got, want)
+	if got, want := installedIn([]string{site}), []string{cuda, rocm, xla, cpu}; !reflect.DeepEqual(got, want) {
+		t.Errorf("installedIn = %v, want %v", got, want)
 	}
 	t.Setenv(EnvPlugin, "/from/environment.so")
 	if got, err := Find("/from/flag.so"); got != "/from/flag.so" || err != nil {

@@ -69,9 +69,9 @@ func TestPeerDevice(t *testing.T) {
 	for _, c := range []struct{ platform, precision, arguments, modes string }{
 		{"", "", "[cpu f32]", "[channels_last contiguous]"},
 		{"", "bf16", "[cpu bf16]", "[channels_last channels_last+compiled]"},
-		{"cpu", "f32", "[cpu f32]", "[channels_last+compiled]"},
-		{"cuda", "tf32", "[cuda tf32]", "[channels_last+compiled]"},
-		{"rocm", "bf16", "[cuda bf16]", "[channels_last+compiled]"},
+		{"cpu", "f32", "[cpu f32]", "[channels_last+compiled channels_last+reduce-overhead]"},
+		{"cuda", "tf32", "[cuda tf32]", "[channels_last+compiled channels_last+reduce-overhead]"},
+		{"rocm", "bf16", "[cuda bf16]", "[channels_last+compiled channels_last+reduce-overhead]"},
 	} {
 		d := PeerDevice{Platform: c.platform, Precision: c.precision}
 		if got, err := d.arguments(); err != nil || fmt.Sprint(got) != c.arguments || fmt.Sprint(d.modes()) != c.modes {

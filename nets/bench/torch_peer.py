@@ -3,7 +3,7 @@
 Started as:  python3 torch_peer.py NET BATCH THREADS DEVICE PRECISION   (NET "all" only counts parameters; THREADS 0 is PyTorch's choice;
 DEVICE is cpu or cuda; PRECISION is f32, tf32 (products of 10 bits) or bf16 (autocast))
 Prints one JSON line {"version", "device", "parameters"} (parameters by net) when ready, then for every line "MODE STEPS TIMES" on stdin (MODE is
-channels_last or contiguous, with +compiled behind it for torch.compile) one line with the seconds of a step, TIMES of them, each the mean of STEPS between two waits for the
+channels_last or contiguous, with +compiled behind it for torch.compile, or +reduce-overhead for its mode of that name, which records CUDA graphs) one line with the seconds of a step, TIMES of them, each the mean of STEPS between two waits for the
 device, as a JSON list, or with "error" where the mode does not run here (torch.compile wants a C++ compiler). Ends with stdin.
 The nets are those of nets/model.go: batch norm after every convolution and hidden linear layer, option-A shortcuts.
 """
@@ -94,7 +94,9 @@ def main():
             optimizer = torch.optim.Adam(model.parameters(), lr=0.01, fused=True)
         except (RuntimeError, TypeError):  # older than fused Adam on this device
             optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-        return torch.compile(model) if compiled else model, optimizer, x, torch.randint(0, 10, (batch,), device=device)
+        if compiled:
+            model = torch.compile(model, mode=compiled if compiled != "compiled" else None)
+        return model, optimizer, x, torch.randint(0, 10, (batch,), device=device)
 
     def step(model, optimizer, x, y):
         optimizer.zero_grad(set_to_none=True)

@@ -15,19 +15,18 @@ import (
 // maxBlock is the largest number of steps between two waits of the host.
 const maxBlock = 8192
 
-// resident is a data set on the device, with the programs that read it.
+// resident is a data set in the device's memory, with the programs that read it there.
 type resident struct {
 	set     *dataset.Set
-	seed    uint64
+	seed    uint64 // of the images' order and of their augmentation
 	augment dataset.Augmentation
 
-	train, test   *pjrt.Buffer // pixels, ui8 (images*H*W, C)
-	trainLabels   *pjrt.Buffer // i32
-	testLabels    *pjrt.Buffer
-	mean, inverse *pjrt.Buffer // f32 (H*W, C) and (C)
-	order         *pjrt.Buffer // of orderEpoch
-	orderEpoch    int
-	key           *pjrt.Buffer // ui32[2] of the augmentation's noise
+	train, test             *pjrt.Buffer // all pixels of a split, ui8 (images*H*W, C)
+	trainLabels, testLabels *pjrt.Buffer // the class of each image, i32 (images, 1)
+	mean, inverse           *pjrt.Buffer // a pixel is normalised as (pixel-mean)*inverse: f32 (H*W, C) and f32 (C)
+	order                   *pjrt.Buffer // in which the epoch orderEpoch takes the images, i32 (images)
+	orderEpoch              int          // -1 before the first
+	key                     *pjrt.Buffer // of the noise that augments images, ui32[2]
 
 	block, evaluate *pjrt.Executable
 }
@@ -36,9 +35,9 @@ func (r *resident) destroy() {
 	destroy(r.train, r.test, r.trainLabels, r.testLabels, r.mean, r.inverse, r.order, r.key)
 }
 
-// LoadSet puts a data set on the device for [Engine.Block] and [Engine.EvaluateSet]. Order and
-// augmentation are those of a [dataset.Loader] with this seed. The error wraps
-// [nets.ErrNotResident] for sets that are decoded on demand or have 2^31 pixels or more.
+// LoadSet copies a data set into the device's memory, where [Engine.Block] and [Engine.EvaluateSet] read it. Block takes the images in
+// the order in which a [dataset.Loader] with this seed takes them, and augments them as it does. The error wraps [nets.ErrNotResident] for a set whose
+// images are decoded on demand, and for one of 2^31 pixels or more, whose pixels an i32 cannot number.
 func (e *Engine) LoadSet(set *dataset.Set, seed uint64, augment dataset.Augmentation) (err error) {
 	pixels := set.Height * set.Width
 	if set.Name == "imagenet" || max(set.Train.Len(), set.Test.Len()) >= math.MaxInt32/pixels {
@@ -69,7 +68,7 @@ func (e *Engine) LoadSet(set *dataset.Set, seed uint64, augment dataset.Augmenta
 	}
 	mean, inverse := make([]float32, pixels*set.Channels), make([]float32, set.Channels)
 	for i := range mean {
-		mean[i] = stats.Mean[i%len(stats.Mean)] // len is Channels where the mean is per channel
+		mean[i] = stats.Mean[i%len(stats.Mean)] // there is one mean a channel, or one a pixel and channel
 	}
 	for c := range inverse {
 		inverse[c] = 1 / stats.Scale[c%len(stats.Scale)]
@@ -91,6 +90,7 @@ func (e *Engine) LoadSet(set *dataset.Set, seed uint64, augment dataset.Augmenta
 	return nil
 }
 
+// split copies the pixels and the labels of a split to the device.
 func (e *Engine) split(set *dataset.Set, s dataset.Split) (pixels, labels *pjrt.Buffer, err error) {
 	size := set.Pixels()
 	bytes, classes := make([]uint8, s.Len()*size), make([]int32, s.Len())
@@ -107,7 +107,7 @@ func (e *Engine) split(set *dataset.Set, s dataset.Split) (pixels, labels *pjrt.
 	return pixels, labels, err
 }
 
-// loaded returns the resident set; Block before LoadSet is a programmer error.
+// loaded returns the data set on the device. It panics if LoadSet has not been called.
 func (e *Engine) loaded() *resident {
 	if e.resident == nil {
 		panic("xla: Engine: no data set loaded")
@@ -115,10 +115,10 @@ func (e *Engine) loaded() *resident {
 	return e.resident
 }
 
-// Block takes n training steps on batches first to first+n-1 of an epoch, counted from 0, and
-// adds to loss what [Engine.Step] would have returned, in the same order. step is the number of the first, from 1. The
-// host starts up to 8192 steps one behind the other and waits for the last. After a *nets.NonFiniteError the state is that before
-// the step it names, and the loss is that of the steps before it and of the step itself.
+// Block takes n training steps, on the batches first to first+n-1 of an epoch, and adds to loss what [Engine.Step] would have returned
+// for each of them, in their order. Epochs and batches are counted from 0; step is the number of the first step, and steps are counted from 1. The host
+// starts up to 8192 steps one behind the other and waits for the last of them only. If a loss or a gradient is not finite, the error is a
+// *network.NonFiniteError that names the step; the state is then the one before that step, and loss has the losses up to and including that step.
 func (e *Engine) Block(epoch, first, n int, alpha float64, step uint64, loss *network.Loss) error {
 	r := e.loaded()
 	batches := r.set.Train.Len() / e.hyper.Batch
@@ -150,6 +150,7 @@ func (e *Engine) Block(epoch, first, n int, alpha float64, step uint64, loss *ne
 	return nil
 }
 
+// runBlock takes up to maxBlock steps. Each step's results are the next one's first arguments, so that nothing has to reach the host in between.
 func (e *Engine) runBlock(r *resident, epoch, first, n int, alpha float64, step uint64, loss *network.Loss) error {
 	if err := e.settle(); err != nil {
 		return err
@@ -184,12 +185,12 @@ func (e *Engine) runBlock(r *resident, epoch, first, n int, alpha float64, step 
 		return err
 	}
 	begun := int(total[3])
-	loss.Sum = 0 // it is in the block's
+	loss.Sum = 0 // the program began with it, so that total[0] holds it
 	loss.Add(lossOf(total, begun*e.hyper.Batch))
 	return e.layout.describe(int32(total[2]), step+uint64(begun)-1)
 }
 
-// EvaluateSet is the loss on the whole test split, in one call.
+// EvaluateSet computes the loss on the whole test split, in one run of a program that loops over its batches.
 func (e *Engine) EvaluateSet() (network.Loss, error) {
 	r := e.loaded()
 	if r.evaluate == nil {
@@ -209,14 +210,14 @@ func (e *Engine) EvaluateSet() (network.Loss, error) {
 	return readEvaluation(results[0], r.set.Test.Len())
 }
 
-// pixelArguments are a split's pixels and labels, and the normalisation.
+// pixelArguments describe what a program needs to read a split of so many images: pixels, labels and how pixels are normalised.
 func pixelArguments(m network.Model, images int) (pixels, labels, mean, inverse argument) {
 	area := m.Input.H * m.Input.W
 	return argument{elem: ui8, dims: []int{images * area, m.Input.C}}, argument{elem: i32, dims: []int{images, 1}},
 		argument{elem: f32, dims: []int{area, m.Input.C}}, argument{elem: f32, dims: []int{m.Input.C}}
 }
 
-// blockProgram is one training step, with augmentation, of a block of up to 8192:
+// blockProgram takes one training step of a block of up to 8192: it gathers the step's images from the data set, augments them and trains on them.
 //
 //	arguments  state (7 vectors, donated), counts f64[4] (donated): sum of losses, wrong, status and steps begun so far,
 //	           pixels ui8 (images*H*W, C), labels i32 (images, 1), order i32 (images), mean f32 (H*W, C), inverse f32 (C),
@@ -224,9 +225,10 @@ func pixelArguments(m network.Model, images int) (pixels, labels, mean, inverse 
 //	           and the constantArguments
 //	results    state, counts
 //
-// The results are the first arguments of the next step, and the other arguments are those of the whole block, so that the host
-// starts steps one behind the other without waiting for any. A while loop in the program would wait: on a GPU
-// it reads its condition back before each turn. After a status that is not fine a step changes nothing.
+// The results are the first arguments of the next step, in the memory of the old ones, and the other arguments stay the same during a block. So
+// the host can start the steps one behind the other without waiting for any, and a CUDA graph that was recorded in the first step finds its data in the
+// same places in the next. A while loop around the steps, within the program, would make the host wait: on a GPU XLA reads the loop's condition
+// back before each turn. A step that finds a status that is not fine changes nothing.
 func blockProgram(m network.Model, h network.Hyper, o Options, set *dataset.Set, augment dataset.Augmentation) string {
 	l := newLayout(m)
 	images := set.Train.Len()
@@ -257,7 +259,8 @@ func blockProgram(m network.Model, h network.Hyper, o Options, set *dataset.Set,
 	})
 }
 
-// evaluateSetProgram is the forward pass over the test split:
+// evaluateSetProgram takes the test split forward through the net, batch by batch in a loop whose number of turns the compiler knows. The last batch is
+// filled up with copies of the last image, whose label is set to -1, so that they do not count.
 //
 //	arguments  B, F, R, pixels ui8 (images*H*W, C), labels i32 (images, 1), mean f32 (H*W, C), inverse f32 (C)
 //	results    numbers f64[2]: sum of losses, wrong
@@ -288,8 +291,9 @@ func evaluateSetProgram(m network.Model, h network.Hyper, o Options, set *datase
 	})
 }
 
-// augmented gathers images by index (i32, batch), shifts and mirrors each by the draw of
-// (augmentation stream, epoch, image), and normalises, as [dataset.Loader] does.
+// augmented gathers the images of a batch by their numbers in the split (index, i32), shifts and mirrors each by a random word that is a function of the
+// augmentation's stream, the epoch and the image, and normalises it, as [dataset.Loader] does. Pixels that a shift brings in from outside are 0 after
+// normalisation. The result is f32 (batch, H, W, C).
 func (n *net) augmented(in network.Shape, pixels, mean, inverse, index value, augment dataset.Augmentation, epoch value, key [2]value) value {
 	batch := index.dims[0]
 	shape := []int{batch, in.H, in.W}
@@ -304,7 +308,7 @@ func (n *net) augmented(in network.Shape, pixels, mean, inverse, index value, au
 			x = n.choose(n.broadcast(mirror, shape, 0), mirrored, x)
 		}
 		if augment.Pad > 0 {
-			// between(word, 0, 2*Pad) - Pad: the high word of word*(2*Pad+1).
+			// The high word of word*(2*Pad+1) is a number from 0 to 2*Pad, the loader's; less Pad it is the shift.
 			shift := func(w value) value {
 				w = n.shift("shift_right_logical", n.scale(n.convert(w, ui64), float64(2*augment.Pad+1)), 32)
 				return n.broadcast(n.addConst(n.convert(w, i32), float64(-augment.Pad)), shape, 0)
@@ -314,10 +318,12 @@ func (n *net) augmented(in network.Shape, pixels, mean, inverse, index value, au
 				return n.and(n.compareConst("GE", v, 0), n.compareConst("LT", v, float64(size)))
 			}
 			inside = n.and(within(y, in.H), within(x, in.W))
+			// A gather needs a pixel that exists even where its value is not used.
 			clamp := func(v value, size int) value { return n.min(n.max(v, n.like(v, 0)), n.like(v, float64(size-1))) }
 			y, x = clamp(y, in.H), clamp(x, in.W)
 		}
 	}
+	// Each row of pixels holds one pixel's channels: pixel (y, x) of image i is row i*H*W + y*W + x.
 	at := n.add(n.scale(y, float64(in.W)), x)
 	image := n.broadcast(n.scale(index, float64(in.H*in.W)), shape, 0)
 	centred := n.sub(n.convert(n.rows(pixels, n.add(image, at)), f32), n.rows(mean, at))
