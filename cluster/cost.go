@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 
 	"tqn/nets"
-	"tqn/nets/network"
 )
 
 // Cost is what a cell takes.
@@ -18,8 +16,7 @@ type Cost struct {
 	Bytes    int64 // of memory, an upper estimate
 }
 
-// costOf estimates a cell from its config alone, without its data: memory is
-// [network.ModelBytes] and the images, twice while they are read.
+// costOf estimates a cell from its config alone, without its data.
 func costOf(c nets.Config) (Cost, error) {
 	shape, err := c.Shape()
 	if err != nil {
@@ -37,10 +34,9 @@ func costOf(c nets.Config) (Cost, error) {
 	steps := int64(train/c.Batch) * int64(c.Epochs)
 	cost := Cost{Images: steps * int64(c.Batch)}
 	cost.MultAdds = cost.Images * int64(counts.MultAdds+counts.Backward)
-	cost.Bytes = network.ModelBytes(m, c.Batch)
-	if c.Data != "imagenet" && !strings.HasPrefix(c.Data, "textures") {
-		// Sets in memory keep all images, whatever part is used.
-		cost.Bytes += 2 * int64(m.Input.Len()) * int64(shape.Train+shape.Test)
+	cost.Bytes, err = c.Memory()
+	if err != nil {
+		return Cost{}, err
 	}
 	return cost, nil
 }

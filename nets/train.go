@@ -33,6 +33,10 @@ type Where struct {
 	// NewEngine builds the engine; nil is NewCPU on the fastest kernels. An engine with a Close method is closed.
 	NewEngine func(network.Model, network.Hyper) (network.Engine, error)
 
+	// Memory is what the run may take, in bytes: one that by its estimate ([Config.Memory]) takes more on the CPU's engine is refused
+	// before anything is read. 0 is no limit.
+	Memory int64
+
 	// CheckpointEvery is the time between checkpoints inside an epoch; one is also written after every epoch and on
 	// interruption. 0 is a minute.
 	CheckpointEvery time.Duration
@@ -116,6 +120,9 @@ func Train(ctx context.Context, config Config, where Where) (Result, error) {
 	}
 	if where.Dir == "" {
 		return Result{}, errors.New("nets: Train: no run folder given")
+	}
+	if err := where.fits(config); err != nil {
+		return Result{}, err
 	}
 	if where.files == nil {
 		where.files = runfolder.Disk{}

@@ -18,6 +18,7 @@ func newBenchCommand(e *env) *cobra.Command {
 	o := bench.Options{}
 	var layers, peers, cells bool
 	var engine *engineChoice
+	var memory *memoryLimit
 	var only []string
 	rounds, steps := 5, 3
 	cmd := &cobra.Command{
@@ -36,7 +37,7 @@ channels last, through torch.compile in its default and its reduce-overhead mode
 			if o.NewEngine, err = engine.factory(); err != nil {
 				return err
 			}
-			o.Precision = engine.products()
+			o.Precision, o.Memory = engine.products(), memory.bytes()
 			o.Peer = bench.PeerDevice{Platform: engine.platform(), Precision: engine.precision}
 			switch {
 			case peers:
@@ -61,7 +62,7 @@ channels last, through torch.compile in its default and its reduce-overhead mode
 			return nil
 		},
 	}
-	engine = engineFlags(cmd)
+	engine, memory = engineFlags(cmd), memoryFlag(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.Net, "net", "", "network: "+strings.Join(network.Nets(), ", "))
 	f.StringVar(&o.Method, "method", "adam", "method whose step is measured: adam, bc, sr, r")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tqn/cluster"
 	"tqn/nets/kernel"
 	"tqn/nets/network"
 	"tqn/nets/xla"
@@ -126,4 +127,23 @@ func (c *engineChoice) factory() (func(network.Model, network.Hyper) (network.En
 		group := int(next.Add(1)-1) % (len(client.Devices) / c.share)
 		return xla.New(client, client.Devices[group*c.share:][:c.share], m, h, precision)
 	}, nil
+}
+
+// memoryLimit is the flag --memory of a command that trains in this process.
+type memoryLimit struct{ mib int64 }
+
+// memoryFlag declares it.
+func memoryFlag(cmd *cobra.Command) *memoryLimit {
+	m := &memoryLimit{}
+	cmd.Flags().Int64Var(&m.mib, "memory", 0, "MiB that it may use: what by its estimate needs more is refused; 0 is what is free now")
+	return m
+}
+
+// bytes is what the process may use; 0 where that is not known.
+func (m *memoryLimit) bytes() int64 {
+	if m.mib > 0 {
+		return m.mib << 20
+	}
+	n, _ := cluster.AvailableMemory()
+	return n
 }

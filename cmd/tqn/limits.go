@@ -76,6 +76,8 @@ var effects = []struct {
 	{"table1 run", "name", "engine", []string{"slurm", "kubernetes"}},
 	{"table1 run", "cpus", "engine", []string{"slurm", "kubernetes"}},
 	{"table1 run", "program", "engine", []string{"slurm", "kubernetes"}},
+	{"train", "memory", "engine", []string{"cpu"}},
+	{"bench", "memory", "engine", []string{"cpu"}},
 	{"train", "plugin", "engine", []string{"pjrt"}},
 	{"train", "devices", "engine", []string{"pjrt"}},
 	{"train", "memory-fraction", "engine", []string{"pjrt"}},

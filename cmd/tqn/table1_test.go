@@ -8,10 +8,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"tqn/cluster"
+	"tqn/nets"
+	"tqn/nets/kernel"
 )
 
 func command(t *testing.T, args ...string) (code int, stdout, stderr string) {
@@ -185,4 +188,48 @@ func peak(p *os.ProcessState) int64 {
 		return 0
 	}
 	return maxrss(p)
+}
+
+// A table that was begun with one kernel is gone on with by another only where that is allowed, whoever runs its cells, and the result names both.
+func TestTable1GoesOnWithAnotherKernel(t *testing.T) {
+	if testing.Short() || !slices.Contains(kernel.Implementations(), "avx2") {
+		t.Skip("trains, on two kernels")
+	}
+	dir := t.TempDir()
+	if code, _, errs := command(t, "table1", "plan", "--preset", "smoke", "--columns", "vgg9", "--methods", "adam", "--out", dir); code != exitExpected {
+		t.Fatal(errs)
+	}
+	plan, err := cluster.LoadPlan(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TQN_KERNEL", "generic")
+	ctx, stop := context.WithCancel(t.Context())
+	where := nets.Where{Threads: 1, Progress: func(nets.Progress) { stop() }}
+	if code, err := cluster.RunCell(ctx, dir, plan, 0, nets.Train, where); code != cluster.ExitInterrupted {
+		t.Fatalf("exit code %d: %v", code, err)
+	}
+	t.Setenv("TQN_KERNEL", "avx2")
+	run := []string{"table1", "run", "--out", dir, "--threads", "1"}
+	code, _, errs := command(t, append(run, "--index", "0")...)
+	if code != exitRetry || !strings.Contains(errs, "--kernel-change") {
+		t.Errorf("exit code %d, %q: want a refusal that names the flag", code, errs)
+	}
+	code, out, errs := command(t, append(run, "--print", "--kernel-change")...)
+	if code != exitExpected || !strings.Contains(out, "--index 0 --kernel-change") {
+		t.Errorf("exit code %d, %q: the cell's process would not get the flag", code, out+errs)
+	}
+	for _, engine := range [][]string{{"slurm"}, {"kubernetes", "--image", "i", "--claim", "c"}} {
+		code, out, errs = command(t, append(append(run, "--kernel-change", "--print", "--engine"), engine...)...)
+		if code != exitExpected || !strings.Contains(out, "--kernel-change") {
+			t.Errorf("%s: exit code %d, %q: the cells would not get the flag", engine[0], code, out+errs)
+		}
+	}
+	if code, _, errs = command(t, append(run, "--index", "0", "--kernel-change")...); code != exitExpected {
+		t.Fatalf("exit code %d: %s", code, errs)
+	}
+	r, err := nets.ReadResult(plan.Cells[0].Dir(dir))
+	if err != nil || r.Kernel != "generic+avx2" {
+		t.Errorf("the result names the kernels %q (%v)", r.Kernel, err)
+	}
 }

@@ -84,6 +84,7 @@ func newTrainCommand(e *env) *cobra.Command {
 	var file string
 	var described []string // the flags that a configuration file stands for
 	var engine *engineChoice
+	var memory *memoryLimit
 	cmd := &cobra.Command{
 		Use:   "train --net NET --method METHOD --data DATA --out DIR",
 		Short: "train one network with one method, or continue a run",
@@ -119,7 +120,7 @@ not been interrupted.`,
 			if where.NewEngine, err = engine.factory(); err != nil {
 				return err
 			}
-			where.Precision = engine.products()
+			where.Precision, where.Memory = engine.products(), memory.bytes()
 			made := missing(where.Dir)
 			if err := writable(where.Dir); err != nil {
 				return err
@@ -141,6 +142,7 @@ not been interrupted.`,
 	cmd.Flags().StringVar(&where.Dir, "out", "", "run folder")
 	cmd.Flags().IntVar(&where.Threads, "threads", 0, "worker threads; 0 is all CPUs; the result does not depend on it")
 	cmd.Flags().DurationVar(&where.CheckpointEvery, "checkpoint-every", time.Minute, "time between checkpoints within an epoch")
+	memory = memoryFlag(cmd)
 	cmd.Flags().BoolVar(&where.KernelChange, "kernel-change", false, "go on with a kernel whose sums round otherwise than those of the kernel that the run was begun with; the result names both")
 	cmd.Flags().BoolVar(&plan, "plan", false, "with --dry-run: how the CPU's own engine carries the layers out: which are fused, which buffers are written")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the layer table and train nothing")

@@ -25,6 +25,7 @@ type Options struct {
 	Depth     float64          // factor on the number of layers; 0 is 1
 	Input     network.Shape
 	Classes   int
+	Memory    int64 // bytes that the CPU's engine may take: a net that by its estimate takes more is refused; 0 is no limit
 
 	// NewEngine builds the engine; nil is the CPU's. A nets.BlockEngine is measured over blocks of its own, on textures.
 	NewEngine func(network.Model, network.Hyper) (network.Engine, error)
@@ -67,6 +68,9 @@ func New(o Options) (*Step, error) {
 	m, err := network.NewModel(network.Spec{Net: o.Net, Input: o.Input, Classes: o.Classes, Width: o.Width, Depth: o.Depth})
 	if err != nil {
 		return nil, err
+	}
+	if need := network.ModelBytes(m, o.Batch); o.Memory > 0 && need > o.Memory && o.NewEngine == nil {
+		return nil, fmt.Errorf("bench: %s with batches of %d images needs about %d MiB of memory, of %d MiB: take smaller batches or a narrower net", o.Net, o.Batch, need>>20, o.Memory>>20)
 	}
 	s := &Step{Model: m, close: func() {}, x: make([]float32, o.Batch*o.Input.Len()), labels: make([]int32, o.Batch)}
 	h := network.Hyper{Batch: o.Batch, Rule: method.Rule, Noise: quantize.NewNoise(1), NormMomentum: 0.1, NormEpsilon: 1e-5, UnbiasedState: true}
