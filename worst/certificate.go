@@ -14,7 +14,8 @@ import (
 type Certificate struct {
 	Problem
 	multipliers []multiplier
-	points      [][]*big.Int // w_1..w_T; numbers in units of 2^-40
+	fine        *big.Int     // the number of units of the instance in 1: 2^40 unless the file says how many bits
+	points      [][]*big.Int // w_1..w_T, in these units
 	gradients   [][]*big.Int // g_1..g_T, the slope at the average, and for smooth classes g_*
 	values      []*big.Int   // F(w_1)..F(w_T), and for smooth classes F at the average
 }
@@ -148,6 +149,13 @@ func (c *Certificate) readInstance(tables map[string]rawTable) error {
 			*to = append(*to, x)
 		}
 	}
+	bits := uint(40)
+	if text, ok := tables["bits"]; ok {
+		if err := json.Unmarshal(text, &bits); err != nil || bits < 1 || bits > 1000 {
+			return fmt.Errorf("instance: bits = %s: want a whole number from 1 to 1000", text)
+		}
+	}
+	c.fine = new(big.Int).Lsh(big.NewInt(1), bits)
 	var values []json.Number
 	if err := json.Unmarshal(tables["f"], &values); err != nil {
 		return fmt.Errorf("instance: f: %w", err)

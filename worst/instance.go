@@ -23,7 +23,7 @@ func (c *Certificate) Lower() (*big.Rat, error) {
 	f := make([]*big.Rat, c.T+2)
 	f[0] = new(big.Rat)
 	for t, x := range c.values {
-		f[t+1] = new(big.Rat).SetFrac(x, unit)
+		f[t+1] = new(big.Rat).SetFrac(x, c.fine)
 	}
 	if !c.smooth() {
 		f[c.T+1] = c.average(v, f)
@@ -65,11 +65,11 @@ func (c *Certificate) average(v *table, f []*big.Rat) *big.Rat {
 	return least
 }
 
-// table holds the points and gradients of an instance in the order of Problem.w and Problem.g, as whole multiples of 1/(T 2^40), and remembers their
+// table holds the points and gradients of an instance in the order of Problem.w and Problem.g, as whole multiples of 1/(T c.fine), and remembers their
 // inner products.
 type table struct {
 	vectors [][]*big.Int
-	square  *big.Int // (T 2^40)^2
+	square  *big.Int // (T c.fine)^2
 	known   map[[2]int]*big.Rat
 }
 
@@ -87,7 +87,7 @@ func (c *Certificate) table() *table {
 		}
 		return out
 	}
-	scale := new(big.Int).Mul(unit, n)
+	scale := new(big.Int).Mul(c.fine, n)
 	v := &table{vectors: make([][]*big.Int, 2*c.T+4), square: scale.Mul(scale, scale), known: map[[2]int]*big.Rat{}}
 	v.vectors[c.w(0)], v.vectors[c.g(0)], v.vectors[c.w(c.T+1)] = zero, zero, mean
 	for t := 1; t <= c.T; t++ {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Solves the performance-estimation problems whose certificates package worst checks.
 
-    python3 -m venv /tmp/pep && /tmp/pep/bin/pip install clarabel cvxopt numpy scipy
+    python3 -m venv /tmp/pep && /tmp/pep/bin/pip install numpy scipy
     /tmp/pep/bin/python worst/generate/pep.py worst/certificates            # everything that is missing
     /tmp/pep/bin/python worst/generate/pep.py worst/certificates theorem2   # only files whose name begins so
 
@@ -22,10 +22,10 @@ with 0 for w_* (placed at the origin, F(w_*) = 0), 1..T for the iterates and T+1
 """
 import json, math, os, sys, time
 from fractions import Fraction
-import clarabel
+
 import numpy as np
-from scipy import sparse
-from cvxopt import matrix, solvers, spmatrix
+
+import ipm
 
 SCALE = 1 << 40
 
@@ -93,72 +93,38 @@ class Problem:
 
     def candidates(self):
         """The inequalities that the duals were seen to use: those that look back in time. The others start outside the working set."""
-        if self.l is not None:
+        if self.l is not None and not (self.theorem == 3 and self.l >= 16):
             return list(range(len(self.names)))
-        back = lambda kind, s, t: s == 0 or t < s if kind != "D" else s <= 1
+        ends = (0, self.T + 1)
+        back = lambda kind, s, t: s <= 2 if kind == "D" else s in ends or t in ends or t < s
         return [k for k, nm in enumerate(self.names) if len(nm) < 3 or back(*nm)]
 
-    def solve(self, delta, eps, tol, rows):
-        """Dual with its matrix at least delta*I; primal with every inequality strict by eps; over a working set of inequalities."""
-        n, m = self.n, len(rows)
-        I, J, V = [], [], []
-        for j, k in enumerate(rows):
-            r, c = np.nonzero(self.A[k])
-            I += [int(x) for x in r + c * n]
-            J += [j] * len(r)
-            V += [float(x) for x in -self.A[k][r, c]]
-        b, a = np.array(self.b)[rows] - eps, np.array(self.a)[rows]
-        for loose in (1, 10, 100):  # an ill-conditioned last step makes cvxopt divide by zero: stop a step earlier
-            solvers.options.update(show_progress=False, abstol=tol * loose, reltol=tol * loose, feastol=tol * loose, maxiters=60)
-            try:
-                signed = [j for j, k in enumerate(rows) if self.names[k][0] != "O"]
-                sol = solvers.sdp(matrix(b), Gl=spmatrix(-1.0, range(len(signed)), signed, (len(signed), m)), hl=matrix(0.0, (len(signed), 1)),
-                                  Gs=[spmatrix(V, I, J, (n * n, m))], hs=[matrix(-self.C - delta * np.eye(n))],
-                                  A=matrix(a.T), b=matrix(self.c))
-                if sol["status"] == "optimal":
-                    return sol["status"], np.array(sol["x"]).ravel(), np.array(sol["zs"][0]), -np.array(sol["y"]).ravel()
-            except (ZeroDivisionError, ArithmeticError, ValueError):
-                continue
-        return self.clarabel(delta, b, a, rows)
+    def solve(self, delta, rows):
+        """The dual with its matrix at least delta*I, over a working set of inequalities."""
+        if not hasattr(self, "pairs"):
+            self.pairs = {}
+        for k in rows:
+            if k not in self.pairs:
+                self.pairs[k] = ipm.factor(self.A[k])
+        return ipm.solve([self.pairs[k] for k in rows], np.array(self.a)[rows], np.array(self.b)[rows], self.C + delta * np.eye(self.n), self.c)
 
-    def clarabel(self, delta, b, a, rows):
-        """The same by another solver, for the degenerate problems on which cvxopt stops early."""
-        n, m = self.n, len(rows)
-        i, j = np.triu_indices(n)  # Clarabel stacks the upper triangle by columns, off-diagonals times sqrt 2
-        order = np.lexsort((i, j))
-        i, j = i[order], j[order]
-        scale = np.where(i == j, 1.0, math.sqrt(2))
-        S = np.array([self.A[k][i, j] * scale for k in rows]).T
-        h = (-self.C - delta * np.eye(n))[i, j] * scale
-        M = sparse.vstack([sparse.csc_matrix(a.T), -sparse.eye(m), sparse.csc_matrix(-S)]).tocsc()
-        settings = clarabel.DefaultSettings()
-        settings.verbose = False
-        settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-10
-        sol = clarabel.DefaultSolver(sparse.csc_matrix((m, m)), b, M, np.concatenate([self.c, np.zeros(m), h]),
-                                     [clarabel.ZeroConeT(self.p), clarabel.NonnegativeConeT(m), clarabel.PSDTriangleConeT(n)], settings).solve()
-        z = np.array(sol.z)
-        gram = np.zeros((n, n))
-        gram[i, j] = z[self.p + m:] / scale
-        gram = gram + np.triu(gram, 1).T
-        return f"clarabel {sol.status}", np.array(sol.x), gram, -z[: self.p]
-
-    def short(self, gram, f, least, rows):
-        """The inequalities outside rows that an instance satisfies by less than least."""
+    def short(self, gram, f, rows):
+        """The inequalities outside rows that a table violates."""
         inside = set(rows)
-        return [k for k in range(len(self.names)) if k not in inside and self.b[k] - np.sum(self.A[k] * gram) - self.a[k] @ f < least]
+        return [k for k in range(len(self.names)) if k not in inside and self.b[k] - np.sum(self.A[k] * gram) - self.a[k] @ f < -1e-8]
 
-    def upper(self, delta, tol):
-        """Multipliers as whole multiples of 2^-40 that sum exactly to c, the bound, the smallest eigenvalue left."""
+    def upper(self, delta):
+        """Multipliers as whole multiples of 2^-40 that sum exactly to c, the bound, the smallest eigenvalue left, the solution."""
         rows = self.candidates()
         while True:
-            status, x, gram, f = self.solve(delta, 0.0, tol, rows)
-            missed = self.short(gram, f, -1e-8, rows)
+            solution = self.solve(delta, rows)
+            missed = self.short(solution.X, solution.f, rows)
             if not missed:
                 break
             rows = sorted(rows + missed)
         lam = np.zeros(len(self.names))
-        lam[rows] = x
-        num = [Fraction(round(x * SCALE)) if x > 3e-10 or nm[0] == "O" else Fraction(0) for x, nm in zip(lam, self.names)]
+        lam[rows] = solution.lam
+        num = [Fraction(round(x * SCALE)) if x > 3e-10 else Fraction(0) for x, nm in zip(lam, self.names)]
         for t in range(1, self.p + 1):
             want = Fraction(1, self.T) if self.p == self.T else Fraction(int(t == self.p))
             total = sum(int(self.a[k][t - 1]) * num[k] for k in range(len(num)) if self.a[k][t - 1])
@@ -169,28 +135,34 @@ class Problem:
             else:
                 num[down] -= miss
         S = sum(float(x) / SCALE * A for x, A in zip(num, self.A) if x) - self.C
-        return status, num, float(sum(x * Fraction(b) for x, b in zip(num, self.b))) / SCALE, np.linalg.eigvalsh(S)[0]
+        return num, float(sum(x * Fraction(b) for x, b in zip(num, self.b))) / SCALE, np.linalg.eigvalsh(S)[0], solution
 
-    def lower(self, eps, tol, cut):
-        """Vectors w, g and values f of an instance, rounded to multiples of 2^-40."""
-        rows = self.candidates()
-        while True:
-            status, _, gram, f = self.solve(0.0, eps, tol, rows)
-            missed = self.short(gram, f, 0.9 * eps, rows)
-            if not missed:
+    def lower(self, solution, bound):
+        """Vectors w, g and values f of an instance, as multiples of 2^-bits, its value and bits. Each slack costs the sum of the multipliers times that, thousands for Theorem 4: it asks for the smallest that rounding survives."""
+        best = None
+        for least, bits in ((1e-10, 40), (1e-11, 50), (3e-12, 50), (1e-12, 50), (3e-13, 50), (1e-13, 50)) if self.theorem == 4 else ((1e-10, 40), (3e-10, 40)):
+            found = solution.feasible(least)
+            if found is None:
+                continue
+            _, gram, f = found
+            if self.theorem == 1:  # the iterates have to be independent for Jensen's inequality to be attained
+                gram[: self.T, : self.T] += least / 4 * np.eye(self.T)
+            lam, U = np.linalg.eigh(gram)
+            for cut in (10 * least, least, least / 10, least / 100, 0):
+                keep = lam > cut
+                B = (U[:, keep] * np.sqrt(lam[keep])).T  # columns are vectors
+                if B.shape[0] <= B.shape[1]:
+                    Q, _ = np.linalg.qr(B)
+                    B = Q.T @ B
+                B, g = np.round(B * 2.0**bits) / 2.0**bits, np.round(f * 2.0**bits) / 2.0**bits
+                if max(float(np.sum(A * (B.T @ B)) + a @ g - b) for A, a, b in zip(self.A, self.a, self.b)) < -min(1e-12, least / 20):
+                    value = g[-1] if self.l is not None else self.average(B, g)[1]
+                    if best is None or value > best[2]:
+                        best = B, g, value, bits
+                    break
+            if best and bound - best[2] < 6e-7:
                 break
-            rows = sorted(rows + missed)
-        if self.theorem == 1:  # the iterates have to be independent for Jensen's inequality to be attained
-            gram[: self.T, : self.T] += eps / 4 * np.eye(self.T)
-        lam, U = np.linalg.eigh(gram)
-        keep = lam > cut
-        B = (U[:, keep] * np.sqrt(lam[keep])).T  # columns are vectors
-        Q, _ = np.linalg.qr(B)
-        B = Q.T @ B
-        B = np.round(B * SCALE) / SCALE
-        f = np.round(f * SCALE) / SCALE
-        worst = max(float(np.sum(A * (B.T @ B)) + a @ f - b) for A, a, b in zip(self.A, self.a, self.b))
-        return status, B, f, worst
+        return best
 
     def average(self, B, f):
         """A slope at the average, and F there, for the classes without a smoothness constant."""
@@ -212,7 +184,7 @@ class Rounded(Problem):
     """Theorem 1 or 2 with rounding errors, in expectation: w_{t+1} = y_t + r_t, y_t the projected step, with
 
         R t     E|r_t|^2 <= kappa alpha_t, Lemma 1 with kappa = sqrt(d) Delta in units of D or of G/mu
-        O t x   E<r_t, x> = 0 for x = w_s, y_s, g_s, s <= t (x = s, T+s, 2T+s): an equality, its multiplier has any sign
+        O t x   E<r_t, x> = 0 for x = w_s, y_s, g_s, s <= t (x = s, T+s, 2T+s): an equality, of which <= 0 is enough
 
     The other inequalities hold for every outcome, hence in expectation; y_t is point T+t in D and N t s. Upper side only.
     """
@@ -261,56 +233,52 @@ def ip(x, y):
     return (np.outer(x, y) + np.outer(y, x)) / 2
 
 
-def certificate(theorem, T, k2, l, target=1e-6, verbose=True):
+def certificate(theorem, T, k2, l):
     p = Problem(theorem, T, None if k2 is None else float(Fraction(k2)), None if l is None else float(Fraction(l)))
     start = time.time()
     for delta in (4e-9 / T, 1.5e-8 / T, 6e-8 / T, 3e-7 / T):
-        status, num, upper, least = p.upper(delta, 1e-10)
+        num, upper, least, solution = p.upper(delta)
         if least > delta / 4:
             break
-    for eps in (4e-9, 1e-8, 3e-8, 1e-7):
-        s2, B, f, violation = p.lower(eps, 1e-10, eps / 50)
-        if violation < -eps / 100:
-            break
-    W, G = B[:, : p.T], B[:, p.T:]
+    found = p.lower(solution, upper)
+    if found is None:
+        raise ValueError(f"no instance: {solution.status}")
+    B, f, value, bits = found
     out = {"theorem": theorem, "T": T}
     if k2 is not None:
         out["k2"] = k2
     if l is not None:
         out["l"] = l
-    out["upper"] = {}
-    for (kind, *index), x in zip(p.names, num):
-        if x:
-            n = x.numerator if x.denominator == 1 else str(x)
-            out["upper"].setdefault(kind, []).append([*index, n])
-    ints = lambda v: [int(round(x * SCALE)) for x in v]
-    low = {"w": [ints(W[:, t]) for t in range(T)], "g": [ints(G[:, t]) for t in range(G.shape[1])], "f": ints(f)}
+    out["upper"] = weights(p.names, num)
+    ints = lambda v: [int(round(x * 2.0**bits)) for x in v]
+    out["lower"] = low = {"w": [ints(B[:, t]) for t in range(T)], "g": [ints(B[:, t]) for t in range(T, p.n)], "f": ints(f)}
     if l is None:
-        slope, value = p.average(B, f)
-        low["g"].append(ints(slope))
-    else:
-        value = f[-1]
-    out["lower"] = low
-    if verbose:
-        print(f"theorem{theorem} T={T} k2={k2} l={l}: {value:.9f} <= worst <= {upper:.9f} gap {upper-value:.2e} least {least:.1e}/{delta:.1e} violation {violation:.1e}/{eps:.0e}"
-              f" d={B.shape[0]} slope {np.linalg.norm(slope) if l is None else 0:.3g} {status} {s2} {time.time()-start:.1f}s {len(json.dumps(out))} bytes", flush=True)
+        low["g"].append(ints(p.average(B, f)[0]))
+    if bits != 40:
+        low["bits"] = bits
+    print(f"theorem{theorem} T={T} k2={k2} l={l}: {value:.9f} <= worst <= {upper:.9f} gap {upper-value:.2e} least {least:.1e}/{delta:.1e} d={B.shape[0]} {solution.status} {time.time()-start:.1f}s", flush=True)
     return out, upper - value
+
+
+def weights(names, num):
+    lists = {}
+    for (kind, *index), x in zip(names, num):
+        if x:
+            lists.setdefault(kind, []).append([*index, x.numerator if x.denominator == 1 else str(x)])
+    return lists
 
 
 def rounded(theorem, T, k2, kappa):
     p = Rounded(theorem, T, None if k2 is None else float(Fraction(k2)), float(Fraction(kappa)))
     for delta in (4e-9 / T, 1.5e-8 / T, 6e-8 / T):
-        status, num, upper, least = p.upper(delta, 1e-10)
+        num, upper, least, solution = p.upper(delta)
         if least > delta / 4:
             break
     out = {"theorem": theorem, "T": T, "kappa": kappa}
     if k2 is not None:
         out["k2"] = k2
-    out["upper"] = {}
-    for (kind, *index), x in zip(p.names, num):
-        if x:
-            out["upper"].setdefault(kind, []).append([*index, x.numerator if x.denominator == 1 else str(x)])
-    print(f"theorem{theorem} T={T} k2={k2} kappa={kappa}: worst <= {upper:.9f} least {least:.1e}/{delta:.1e} {status}", flush=True)
+    out["upper"] = weights(p.names, num)
+    print(f"theorem{theorem} T={T} k2={k2} kappa={kappa}: worst <= {upper:.9f} least {least:.1e}/{delta:.1e} {solution.status}", flush=True)
     return out, 0.0 if least > 0 else 1.0
 
 
@@ -320,10 +288,10 @@ ROWS = [(1, None, None, T) for T in (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 30
 ROWS += [(2, k2, None, T) for k2 in ("1", "2") for T in (1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 16, 20, 24, 30)]
 ROWS += [(2, k2, None, 10) for k2 in ("1/16", "1/4", "9/16", "25/16", "169/100", "9/4", "3", "4", "9", "16")]
 ROWS += [(2, "169/100", None, 24), (2, "81/100", None, 3), (2, "9/16", None, 6), (2, "49/100", None, 10), (2, "9/20", None, 16), (2, "49/16", None, 7), (2, "4", None, 7), (2, "9/2", None, 6), (2, "9/2", None, 7)]
-ROWS += [(3, "25/16", "100", T) for T in (2, 3, 4, 6, 8, 10)]
-ROWS += [(3, "1", l, T) for l in ("4", "16") for T in (2, 3, 4, 6, 8, 10, 12, 16)]
-ROWS += [(3, "9/4", "16", T) for T in (2, 3, 4, 5, 6, 8, 10, 12, 16)]
-ROWS += [(4, None, l, T) for l in ("2", "10") for T in (2, 3, 4, 6, 8, 10, 12, 16)]
+ROWS += [(3, "25/16", "100", T) for T in (2, 3, 4, 6, 8, 10, 30)]
+ROWS += [(3, "1", l, T) for l in ("4", "16") for T in (2, 3, 4, 6, 8, 10, 12, 16, 20, 30)]
+ROWS += [(3, "9/4", "16", T) for T in (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 30)]
+ROWS += [(4, None, l, T) for l in ("2", "10") for T in (2, 3, 4, 6, 8, 10, 12, 16, 20, 30)]
 
 
 ROUNDED = [(theorem, k2, kappa, T) for theorem, k2 in ((1, None), (2, "1"), (2, "2")) for kappa in ("1/10", "1/4", "1") for T in (2, 3, 4, 6, 8, 10)]
