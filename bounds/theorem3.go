@@ -76,7 +76,7 @@ var theorem3 = Claim{
 // Tight: the sharp floor for Q_d, in the limit named in Claims. Separable: convex.WorstKink attains it. Sharp, Q_s: F(x, y) = min_{u,v} max(c|v|, e u) + (L/2)|(x,y)-(u,v)|^2 with x in one
 // dimension, y in d-1 seen from the centre of a cell, c = L R/2 and R = sqrt(d-1) Delta/2, the distance of a cell's corners from its centre. F is convex and L-smooth on R^d, F* = 0 at the origin. A grid point (x, y) has |y| >= R, so its minimising v is
 // at least R/2 long, and as long as e x <= c R/2 the gradient there has no x part: BC never moves from x = c R/(2e) = L R^2/(4e), where F >= e x - e^2/(2L) = L (d-1) Delta^2/16 - e^2/(2L).
-// So neither more steps nor other step sizes help, and e -> 0 (with D ~ 1/e) gives the constant ([convex.NewCone]).
+// So neither more steps nor other step sizes help, and e -> 0 (with D ~ 1/e) gives the constant ([tqn/convex.NewCone]).
 func Theorem3(f Form, r Rounding, p Parameters) (Value, error) {
 	k := theorem3.begin(f, r)
 	k.dim(p.Dim)

@@ -20,7 +20,7 @@
 //     E F(w^t) and E|w^t - w*|^2 without sampling, and E F(wbar_T) for quadratics.
 //   - [AverageLaw]: the exact law of (w^t, w^1 + ... + w^t) in one dimension, hence
 //     E F(wbar_T) for any F.
-//   - [Run]: one trajectory under any of quantize's rules. Without gradient noise
+//   - [Trajectory]: one run under any of quantize's rules. Without gradient noise
 //     and with Q_d it is the exact answer; otherwise [MonteCarlo] repeats it and
 //     [tqn/evidence] judges the mean.
 //

@@ -24,7 +24,7 @@
 //   - A claim of a result that exists (a line of a proof, a consequence): add a
 //     [Claim] to its Claims and a measurement to its Plan.
 //   - A counterexample: add a convex.Exhibit to convex.Exhibits; its claim's result
-//     takes it up through [Plan.exhibits].
+//     takes it up through Plan's method exhibits.
 //   - A picture: a Figure function, which returns series and no colours; the role of a
 //     series says what it shows, and package reports knows how that looks.
 //   - A paper: a file with a [Paper] value and a line in [Papers].
@@ -32,6 +32,6 @@
 // Measurements are numbered. The number is the place of a record among the others
 // and decides which random numbers a sampled one draws; so a new measurement takes a
 // free number ([Plan.From]) and changes nothing that exists. Taken are 0 to 129 by
-// Section 4, 1000 to 1999 by the counterexamples 2000 to 2299 by Theorems 5 and 6, and
+// Section 4, 1000 to 1999 by the counterexamples, 2000 to 2299 by Theorems 5 and 6, and
 // 3000 to 3799 by the worst cases of Theorems 1 to 4.
 package referee
