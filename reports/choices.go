@@ -463,7 +463,7 @@ func (c *Choices) widths() string {
 	case len(said) < 2:
 		return "Width and updates grow together here, so that the rows do not say which of the two turns the order. "
 	case below == 0:
-		return fmt.Sprintf("More width alone does not turn the order: after 5,000 updates SR's error less R's is %s (one seed, 2,000 test images). ", strings.Join(said, ", "))
+		return fmt.Sprintf("After 5,000 updates SR is above R at every width that was run: SR's error less R's is %s (one seed, 2,000 test images). ", strings.Join(said, ", "))
 	}
 	return fmt.Sprintf("After 5,000 updates SR's error less R's is %s (one seed, 2,000 test images). ", strings.Join(said, ", "))
 }
