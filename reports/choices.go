@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"tqn/nets"
@@ -550,7 +551,9 @@ func (c *Choices) updatesFigure() *Figure {
 			if n := staysBelow(sr, r); n > 0 {
 				said = fmt.Sprintf("below R after %d updates, from %d on", sr.Steps, n)
 			}
-			ends = append(ends, said)
+			if !slices.Contains(ends, said) { // two widths have as many updates
+				ends = append(ends, said)
+			}
 		}
 	}
 	f.Conclusion = "SR ends " + strings.Join(ends, ", ") + "."
