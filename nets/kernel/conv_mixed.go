@@ -8,10 +8,8 @@ package kernel
 //
 //   - 3x3 kernels of stride 1 that Winograd's algorithm fits: Winograd's algorithm; but for binary weights, which take three products of bf16 and not six, the
 //     forward pass and the gradient of the input of images of 16 pixels and more a side and multiples of 32 channels: tiles.
-//   - Fewer than 16 pixels of output: tiles, whose weights are packed the fastest.
 //   - Other shapes: [tiledConv], unless there are too few channels for a tile, as in a net's first layer.
 func newMixedConv(ws *Workers, s ConvShape) convAlgorithm {
-	h, w := s.Out()
 	switch {
 	case ws.precision == BF16:
 		return newAMXConv(ws, s)
@@ -19,8 +17,6 @@ func newMixedConv(ws *Workers, s ConvShape) convAlgorithm {
 		return &mixedConv{winogradConv: newWinogradConv(ws, s)}
 	case min(s.C, s.K) < 8:
 		return newDirectConv(ws, s)
-	case h*w < 16 && min(s.C, s.K) >= 16:
-		return newAMXConv(ws, s)
 	}
 	return newTiledConv(ws, s)
 }
