@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 )
 
 // Analysis is everything `tqn chain` prints. A nil pointer or slice means that the
@@ -176,8 +177,16 @@ func (a *Analysis) mixing(ctx context.Context, c *Chain, eps float64) (err error
 		if a.Mixing.Steps > 1e12 {
 			a.Notes = append(a.Notes, "of a mixing time above 1e12 steps the leading 12 digits are right")
 		}
+		if a.Mixing.Estimated {
+			a.Notes = append(a.Notes, "the mixing time is that of the computed distances, with the error that roundings are likely to have; the largest that they could have leaves more than one")
+		}
+		if a.Mixing.Steps > 0 && a.Mixing.Steps <= 1e12 && (nearly(a.Mixing.Distance, eps) || nearly(a.Mixing.Before, eps)) {
+			a.Notes = append(a.Notes, fmt.Sprintf("after %d or %d steps the distance equals eps up to rounding: the mixing time is one step more or less if it lies on the other side", a.Mixing.Steps-1, a.Mixing.Steps))
+		}
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.Is(err, ErrUndecided):
+		a.Notes = append(a.Notes, "no mixing time: "+strings.TrimPrefix(err.Error(), ErrUndecided.Error()+": "))
 	case errors.Is(err, ErrPeriodic):
 		a.Notes = append(a.Notes, "periodic: the chain never mixes")
 	case errors.Is(err, ErrTooSlow):
@@ -205,6 +214,9 @@ func (a *Analysis) mixing(ctx context.Context, c *Chain, eps float64) (err error
 	}
 	return nil
 }
+
+// nearly reports whether a distance is eps up to the rounding of distances.
+func nearly(distance, eps float64) bool { return math.Abs(distance-eps) <= 1e-12*eps }
 
 // finiteOrNil leaves out what JSON has no number for.
 func finiteOrNil(v float64) *float64 {

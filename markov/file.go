@@ -20,7 +20,7 @@ const maxLine = 16 << 20
 type Format string
 
 // The formats of chain files. In all of them blank lines and lines starting with #
-// are skipped, a byte order mark too; fields are separated by semicolons, tabs,
+// are skipped, a byte order mark too, and what follows a # after a blank; fields are separated by semicolons, tabs,
 // commas or blanks, whichever the first line has; fields may be quoted.
 const (
 	// MatrixFormat is a row-stochastic matrix, one row a line. The entries off the
@@ -118,22 +118,29 @@ func lines(r io.Reader, f func(line int, fields []string) error) error {
 		if !utf8.Valid(b) || bytes.IndexByte(b, 0) >= 0 {
 			return &lineError{line, fmt.Errorf("not a text file: the line is not UTF-8")}
 		}
-		text := strings.TrimSpace(string(b))
-		if text == "" || text[0] == '#' {
+		text := strings.TrimSpace(withoutComment(string(b)))
+		if text == "" {
 			continue
+		}
+		if strings.ContainsRune(text, '\r') {
+			return &lineError{line, fmt.Errorf("lines end in carriage returns alone; save the file with line feeds")}
 		}
 		if separator == 0 {
 			separator = separatorOf(text)
 		}
 		// A row label may be empty, so leading separators other than blanks count.
 		if separator == '\t' {
-			text = strings.Trim(string(b), " \r\n")
+			text = strings.Trim(withoutComment(string(b)), " \r\n")
 		}
 		fields, err := split(text, separator)
 		if err == nil {
 			err = f(line, fields)
 		}
-		if err != nil {
+		var at *lineError // of a line before this one
+		switch {
+		case errors.As(err, &at):
+			return err
+		case err != nil:
 			return &lineError{line, err}
 		}
 	}
@@ -143,6 +150,20 @@ func lines(r io.Reader, f func(line int, fields []string) error) error {
 		return &lineError{line + 1, err}
 	}
 	return nil
+}
+
+// withoutComment cuts a line at a # outside quotes that begins it or follows a blank.
+func withoutComment(text string) string {
+	quoted := false
+	for i := range len(text) {
+		switch {
+		case text[i] == '"':
+			quoted = !quoted
+		case text[i] == '#' && !quoted && (i == 0 || text[i-1] == ' ' || text[i-1] == '\t'):
+			return text[:i]
+		}
+	}
+	return text
 }
 
 // separatorOf looks for a separator outside quotes, the least ambiguous first.
@@ -167,7 +188,8 @@ func separatorOf(text string) rune {
 	return ' '
 }
 
-// split returns the fields of a line, without quotes and surrounding blanks.
+// split returns the fields of a line, without quotes and surrounding blanks. A separator
+// at the end of a line ends its last field.
 func split(text string, separator rune) ([]string, error) {
 	var fields []string
 	switch {
@@ -191,6 +213,9 @@ func split(text string, separator rune) ([]string, error) {
 				fields[i] = v
 			}
 		}
+	}
+	if last := len(fields) - 1; last > 0 && fields[last] == "" {
+		fields = fields[:last]
 	}
 	return fields, nil
 }

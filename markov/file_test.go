@@ -83,6 +83,20 @@ func TestReadFileSpellings(t *testing.T) {
 		{"\tsun\train\nsun\t0.5\t0.5\nrain\t0.25\t0.75\n", plain, names},
 		{"state,sun,rain\nsun,0.5,0.5\nrain,0.25,0.75\n", plain, names},
 		{"sun,0.5,0.5\nrain,0.25,0.75\n", plain, names},
+		{",0,1\n0,0.5,0.5\n1,0.25,0.75\n", plain, "[0 1]"},                         // pandas: DataFrame.to_csv
+		{",sun,rain\n0,0.5,0.5\n1,0.25,0.75\n", plain, names},                      // its rows numbered
+		{"\"\",\"V1\",\"V2\"\n\"1\",0.5,0.5\n\"2\",0.25,0.75\n", plain, "[V1 V2]"}, // R: write.csv
+		{"\"V1\" \"V2\"\n\"1\" 0.5 0.5\n\"2\" 0.25 0.75\n", plain, "[V1 V2]"},      // R: write.table
+		{"1 2\n1 0.5 0.5\n2 0.25 0.75\n", plain, "[1 2]"},
+		{"sun rain\nsun 0.5 0.5\nrain 0.25 0.75\n", plain, names},
+		{"\"V1\",\"V2\"\n\"sun\",0.5,0.5\n\"rain\",0.25,0.75\n", plain, names},
+		{"0.5,0.5,\r\n0.25,0.75,\r\n", plain, "[]"},
+		{"sun;rain;\n0,5;0,5;\n0,25;0,75;\n", plain, names},
+		{"0.5\t0.5\t\n0.25\t0.75\t\n", plain, "[]"},
+		{"# a chain\n0.5,0.5 # first\n0.25,0.75\t# second\n", plain, "[]"},
+		{"\"sun\",\"ra,in #2\"\n0.5,0.5\n0.25,0.75\n", plain, "[sun ra,in #2]"},
+		{"0,1,0.5,\n1,0,0.25,\n", rates, "[]"},
+		{"0;1;0,5\r\n1;0;0,25\r\n", rates, "[]"},
 		{"\"sun\",\"rain\"\n\"0.5\",\"0.5\"\n0.25,0.75\n", plain, names},
 		{"1,1\n2,6\n", FileOptions{Format: CountsFormat, Alpha: 1}, "[]"},
 		{"-0.5,0.5\n0.25,-0.25\n", FileOptions{Format: GeneratorFormat, Alpha: 1}, "[]"},
@@ -127,6 +141,10 @@ func TestReadFileRefuses(t *testing.T) {
 		{"a,b,x\na,b,x\n", rates, "f:2: a second line without a rate"},
 		{"0.5,0.5\n0.3,0.69\n", plain, "--normalise"},
 		{"-1,1\n1,-1\n", plain, "--format generator"},
+		{"0.5,0.5\n-0.5,1.5\n", plain, "f:2: row 1, column 0 is -0.5"},
+		{"3,1\n2,5\n", plain, "--format counts"},
+		{"0,1,0.5\n1,0,0.5\n", plain, "--format rates"},
+		{"0.5,0.5\r0.3,0.7\r", plain, "carriage returns alone"},
 		{"-1,1\n1,-2\n", FileOptions{Format: GeneratorFormat}, "row 1 of the generator sums to -1"},
 		{"1,0.5\n1,2\n", FileOptions{Format: CountsFormat, Alpha: 1}, "a count is a whole number"},
 		{"1,1\n0,0\n", FileOptions{Format: CountsFormat, Alpha: 1}, "row 1 has no counts"},

@@ -5,12 +5,15 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // matrixReader collects the rows of a matrix. Zeros are not kept.
 type matrixReader struct {
 	o       FileOptions
+	first   []string // the first line, until the second shows whether it is a heading
+	at      int      // its number
 	header  []string // column labels, nil if there are none
 	names   []string // row labels
 	named   bool     // rows begin with a label
@@ -27,6 +30,11 @@ func readMatrix(r io.Reader, o FileOptions) (File, error) {
 	m := matrixReader{o: o, ptr: []int{0}}
 	if err := lines(r, m.line); err != nil {
 		return File{}, err
+	}
+	if m.first != nil { // there was one line only
+		if err := m.numbers(m.first); err != nil {
+			return File{}, &lineError{m.at, err}
+		}
 	}
 	switch {
 	case m.rows == 0:
@@ -59,14 +67,37 @@ func (m *matrixReader) kind() string {
 	return "probabilities"
 }
 
-// line takes a heading or a row.
-func (m *matrixReader) line(_ int, fields []string) error {
-	if m.rows == 0 && m.header == nil && m.isHeading(fields) {
-		m.header = fields
+// line takes a heading or a row. A first line of whole numbers is a heading if it has one
+// field less than the second: R writes the names of the columns so.
+func (m *matrixReader) line(line int, fields []string) error {
+	switch {
+	case m.rows == 0 && m.header == nil && m.first == nil:
+		if isHeading(fields) {
+			m.header = fields
+		} else {
+			m.first, m.at = fields, line
+		}
 		return nil
+	case m.first != nil:
+		first := m.first
+		m.first = nil
+		if len(fields) == len(first)+1 && whole(first) {
+			m.header = first
+			break
+		}
+		if err := m.numbers(first); err != nil {
+			return &lineError{m.at, err}
+		}
 	}
+	return m.numbers(fields)
+}
+
+// numbers takes a row. Its first field is a label if it is no number, if the heading
+// has an empty corner, or if the row has one field more than the heading.
+func (m *matrixReader) numbers(fields []string) error {
 	if m.rows == 0 {
-		m.named = len(fields) > 1 && !isNumber(fields[0]) && isNumber(fields[1])
+		corner := len(m.header) > 0 && (len(fields) == len(m.header) && m.header[0] == "" || len(fields) == len(m.header)+1)
+		m.named = len(fields) > 1 && (corner || !isNumber(fields[0]) && isNumber(fields[1]))
 	}
 	if m.named {
 		m.names = append(m.names, fields[0])
@@ -88,18 +119,31 @@ func (m *matrixReader) line(_ int, fields []string) error {
 	return m.row(row)
 }
 
-// isHeading reports whether a first line names the columns: none of its fields is a
-// number, or none after the first, if there are several.
-func (m *matrixReader) isHeading(fields []string) bool {
+// whole reports whether all fields are whole numbers.
+func whole(fields []string) bool {
+	for _, f := range fields {
+		if _, err := strconv.Atoi(f); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// isHeading reports whether a first line names the columns: its corner is empty, or
+// none of its fields is a number.
+func isHeading(fields []string) bool {
 	if len(fields) < 2 {
 		return false
 	}
-	for _, f := range fields[1:] {
+	if fields[0] == "" {
+		return true
+	}
+	for _, f := range fields {
 		if isNumber(f) {
 			return false
 		}
 	}
-	return !isNumber(fields[0])
+	return true
 }
 
 // row checks a row and keeps what is not zero off the diagonal.
@@ -153,8 +197,11 @@ func (m *matrixReader) row(row []float64) error {
 	m.ptr = append(m.ptr, len(m.col))
 	if m.o.Format == MatrixFormat && !m.o.Normalise && math.Abs(sum-1) > RowSumTolerance {
 		hint := ""
-		if math.Abs(sum-1) < 0.02 {
+		switch {
+		case math.Abs(sum-1) < 0.02:
 			hint = "; --normalise divides each row by its sum"
+		case len(row) == 3 && row[0] == math.Trunc(row[0]) && row[1] == math.Trunc(row[1]):
+			hint = "; are these lines from,to,rate? (--format rates)"
 		}
 		return fmt.Errorf("row %d sums to %.10g, not to 1%s", x, sum, hint)
 	}
@@ -175,8 +222,11 @@ func (m *matrixReader) entry(x, y int, v float64) error {
 	default:
 		if !(v >= 0) || v > 1+RowSumTolerance && !m.o.Normalise || math.IsInf(v, 1) {
 			hint := ""
-			if x == y && v < 0 {
+			switch {
+			case x == y && v < 0:
 				hint = "; is this a generator? (--format generator)"
+			case v > 1 && v == math.Trunc(v) && !math.IsInf(v, 1):
+				hint = "; are these counts? (--format counts)"
 			}
 			return fmt.Errorf("row %d, column %d is %g; a probability lies in [0, 1]%s", x, y, v, hint)
 		}
@@ -216,6 +266,9 @@ func (m *matrixReader) labels() ([]string, error) {
 		}
 	}
 	switch {
+	case header != nil && numbered(m.names): // what a spreadsheet or a data frame numbers its rows with
+	case header != nil && len(m.names) == len(header) && numberedBy(header, "V", "X"):
+		header = m.names
 	case header != nil && m.names != nil && !slices.Equal(header, m.names):
 		for x := range header {
 			if header[x] != m.names[x] {
@@ -236,4 +289,23 @@ func (m *matrixReader) labels() ([]string, error) {
 		seen[l] = x
 	}
 	return header, nil
+}
+
+// numbered reports whether names are the numbers from 0 or from 1.
+func numbered(names []string) bool { return numberedBy(names, "") }
+
+// numberedBy is numbered for names that all begin with one of the given prefixes.
+func numberedBy(names []string, prefixes ...string) bool {
+	for _, p := range prefixes {
+		for _, base := range []int{0, 1} {
+			all := len(names) > 0
+			for i, n := range names {
+				all = all && n == p+strconv.Itoa(i+base)
+			}
+			if all {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -14,6 +14,10 @@ type Mixing struct {
 	// Distance(n) = max_x max_A |P^n(x, A) - pi(A)| at n = Steps and Steps-1.
 	Distance, Before float64
 	Products         int // matrix products it took
+	// Estimated says that Steps rests on the error that the distances are likely to
+	// have: the bound on it leaves more than one integer. It concerns eps below 1e-3; of
+	// larger eps the error is some 1e-14 of the distance, which is not proven either.
+	Estimated bool
 }
 
 // mixingLimit keeps the some 60 dense powers within 2 GiB.

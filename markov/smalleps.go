@@ -159,6 +159,7 @@ func (a *power) smallMixing(ctx context.Context, law CertifiedLaw, eps float64, 
 	if current == nil {
 		m.Before = a.start(pi)
 	}
+	m.Estimated = s.provenLower+1 != s.provenUpper
 	return m, s.verdict(m.Steps)
 }
 

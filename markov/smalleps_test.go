@@ -123,3 +123,32 @@ func TestContinuousMixingTimeOfSmallEps(t *testing.T) {
 		}
 	}
 }
+
+// A mixing time that cannot be decided is left out with a note; law, gap and classes are
+// there. One that rests on an estimate says so, and so does a tie.
+func TestAnalysisWithoutAMixingTime(t *testing.T) {
+	undecided := 0
+	for _, p := range []float64{0.3, 0.1, 1. / 3, 0.7} {
+		c := must(FromMatrix([][]float64{{p, 1 - p}, {p, 1 - p}})) // mixes in one step, but for the rounding of 1-p
+		for _, eps := range []float64{1e-17, 1e-100, 1e-300} {
+			a, err := c.Analyse(eps)
+			if err != nil || a.Stationary == nil || a.Gap == nil {
+				t.Fatalf("p = %g, eps = %g: %+v, %v", p, eps, a, err)
+			}
+			notes := strings.Join(a.Notes, "\n")
+			if (a.MixingTime == nil) != strings.Contains(notes, "no mixing time: eps = ") {
+				t.Errorf("p = %g, eps = %g: mixing time %v, notes %q", p, eps, a.MixingTime, notes)
+			}
+			if a.MixingTime == nil {
+				undecided++
+			}
+		}
+	}
+	if undecided == 0 {
+		t.Error("every mixing time was decided: this test wants one that is not")
+	}
+	tie := must(must(FromMatrix([][]float64{{0.75, 0.25}, {0.25, 0.75}})).Analyse(0.25))
+	if *tie.MixingTime != 1 || !strings.Contains(strings.Join(tie.Notes, "\n"), "equals eps up to rounding") {
+		t.Errorf("distance 1/4 after one step: %d, %q", *tie.MixingTime, tie.Notes)
+	}
+}

@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"tqn/markov"
 	"tqn/reports"
+	"tqn/runfolder"
 )
 
 // plotFormat returns the format that a picture's name asks for.
@@ -46,7 +46,7 @@ func plotChain(ctx context.Context, c *markov.Chain, a markov.Analysis, name str
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(name, data, 0o644); err != nil {
+	if err := runfolder.WriteFile(name, data); err != nil {
 		return fmt.Errorf("chain: --plot: %w", err)
 	}
 	return nil
