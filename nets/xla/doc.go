@@ -31,7 +31,8 @@
 // [F32] asks XLA for float32 products (precision HIGHEST). [TF32] and [BF16] are named choices. BF16 rounds to bfloat16 the factors and the results of the
 // convolutions, the factors of the linear layers, and the activations and gradients that stay in memory between layers. Within cuDNN the products
 // are added in float32. Statistics of batch norm, losses, gradients of the parameters once they are computed, Adam and the weights themselves are
-// float32 or better. TestBF16 bounds what that changes in a step.
+// float32 or better. TestBF16 bounds what that changes in a step. In both the images get channels of zeros, so that each pixel takes 16 bytes: tensor cores' kernels
+// want rows that begin at multiples of it.
 //
 // A channel's sums over a batch are float32 over up to 256 neighbours and float64 beyond.
 //

@@ -125,7 +125,8 @@ func (n *net) request() string {
 func (n *net) conv(l network.Layer, x value) (value, back) {
 	w := n.weights[l.Name+".weight"]
 	batch, k, s := x.dims[0], l.Kernel, l.Stride
-	x, w = n.factor(x), n.factor(w)
+	channels := max(l.In.C, n.fullChannels())
+	x, w = n.padChannels(n.factor(x), channels), n.padChannels(n.factor(w), channels)
 	y := n.convolution(x, w, window{stride: s, dilateIn: 1, dilateKernel: 1, pad: [2][2]int{{l.Pad, l.Pad}, {l.Pad, l.Pad}},
 		numbers: "[b, 0, 1, f]x[o, 0, 1, i]->[b, 0, 1, f]", out: []int{batch, l.Out.H, l.Out.W, l.Out.C}}, n.request())
 	return y, func(dy value) value {
@@ -139,11 +140,29 @@ func (n *net) conv(l network.Layer, x value) (value, back) {
 			padW[axis] = [2]int{l.Pad, k - 1 + dilated - in - l.Pad}
 		}
 		dx := n.convolution(dy, n.reverse(w, 1, 2), window{stride: 1, dilateIn: s, dilateKernel: 1, pad: padX,
-			numbers: "[b, 0, 1, f]x[i, 0, 1, o]->[b, 0, 1, f]", out: []int{batch, l.In.H, l.In.W, l.In.C}}, n.request())
-		n.gradients[l.Name+".weight"] = n.convert(n.convolution(x, dy, window{stride: 1, dilateIn: 1, dilateKernel: s, pad: padW,
-			numbers: "[f, 0, 1, b]x[i, 0, 1, o]->[f, 0, 1, b]", out: []int{l.Out.C, k, k, l.In.C}}, n.request()), f32)
-		return dx
+			numbers: "[b, 0, 1, f]x[i, 0, 1, o]->[b, 0, 1, f]", out: []int{batch, l.In.H, l.In.W, channels}}, n.request())
+		dw := n.convolution(x, dy, window{stride: 1, dilateIn: 1, dilateKernel: s, pad: padW,
+			numbers: "[f, 0, 1, b]x[i, 0, 1, o]->[f, 0, 1, b]", out: []int{l.Out.C, k, k, channels}}, n.request())
+		n.gradients[l.Name+".weight"] = n.convert(n.sliceAxis(dw, 3, 0, l.In.C, 1), f32)
+		return n.sliceAxis(dx, 3, 0, l.In.C, 1)
 	}
+}
+
+// fullChannels is the least number of channels with which every pixel of a convolution's input begins at a multiple of 16 bytes, as the kernels for
+// NVIDIA's tensor cores want it. The images have fewer; channels of zeros make them up.
+func (n *net) fullChannels() int {
+	switch n.precision {
+	case BF16:
+		return 8
+	case TF32:
+		return 4
+	}
+	return 1
+}
+
+// padChannels appends channels of zeros.
+func (n *net) padChannels(a value, channels int) value {
+	return n.pad(a, 0, make([]int, 4), []int{0, 0, 0, channels - a.dims[3]}, make([]int, 4))
 }
 
 // linear emits y[n,o] = sum over i of x[n,i] w[i,o], and adds bias[o] if the layer has a bias.
