@@ -74,7 +74,7 @@ func RunCell(ctx context.Context, dir string, plan *Plan, index int, train Train
 	}
 	f := Failure{Permanent: code == ExitPermanent, Attempts: 1, Error: err.Error()}
 	if old, rerr := cell.failure(dir); rerr == nil {
-		f.Attempts += old.Attempts
+		f.Attempts = min(old.Attempts+1, maxAttempts)
 	}
 	b, merr := json.Marshal(f)
 	if merr != nil {
@@ -112,8 +112,11 @@ func (c Cell) failure(dir string) (Failure, error) {
 	return f, nil
 }
 
-// maxFailure bounds failure.json.
-const maxFailure = 1 << 20
+// Bounds on failure.json: its bytes, and the attempts that it counts, to which one is added.
+const (
+	maxFailure  = 1 << 20
+	maxAttempts = 1_000_000_000
+)
 
 // parseFailure decodes a failure.json.
 func parseFailure(b []byte) (Failure, error) {
@@ -121,8 +124,8 @@ func parseFailure(b []byte) (Failure, error) {
 	if err := json.Unmarshal(b, &f); err != nil {
 		return Failure{}, err
 	}
-	if f.Attempts < 1 || f.Error == "" {
-		return Failure{}, fmt.Errorf("%d attempts that failed with error %q; want 1 or more and an error", f.Attempts, f.Error)
+	if f.Attempts < 1 || f.Attempts > maxAttempts || f.Error == "" {
+		return Failure{}, fmt.Errorf("%d attempts that failed with error %.80q; want 1 to %d and an error", f.Attempts, f.Error, maxAttempts)
 	}
 	return f, nil
 }

@@ -19,6 +19,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"tqn/nets"
 	"tqn/nets/network"
@@ -830,14 +831,44 @@ func TestCommandLinesAreReadBackByTheShell(t *testing.T) {
 	}
 }
 
-// FuzzFailure: nothing panics, and a failure that is believed has failed at least once with an error.
+// FuzzFailure lays bytes where a cell's failure.json is and then lets the cell fail with some error: nothing panics, the state that is
+// collected says what the file says or that it says nothing, and what is written after the next attempt is believed and counts one more.
 func FuzzFailure(f *testing.F) {
-	f.Add([]byte(`{"permanent":true,"attempts":2,"error":"layer conv_1: gradient is NaN"}`))
-	f.Add([]byte(`{"attempts":-1}`))
-	f.Add([]byte(`null`))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if failure, err := parseFailure(b); err == nil && (failure.Attempts < 1 || failure.Error == "") {
-			t.Fatalf("%+v", failure)
+	f.Add([]byte(`{"permanent":true,"attempts":2,"error":"layer conv_1: gradient is NaN"}`), "no device", true)
+	f.Add([]byte(`{"permanent":false,"attempts":9223372036854775807,"error":"x"}`), "", false)
+	f.Add([]byte(`{"attempts":-1}`), "\xff\x00<script>", false)
+	f.Add([]byte(`{"attempts":1,"error":"a","error":"b","Attempts":3}`), "{\"error\":1}", true)
+	f.Add([]byte(`null`), "\u2028", false)
+	dir := f.TempDir()
+	p, err := NewPlan("smoke", Choice{Columns: []string{"vgg9"}, Methods: []string{"adam"}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	cell := p.Cells[0]
+	f.Fuzz(func(t *testing.T, b []byte, message string, temporary bool) {
+		path := filepath.Join(cell.Dir(dir), "failure.json")
+		if err := runfolder.WriteFile(path, b); err != nil {
+			t.Fatal(err)
+		}
+		before, err := parseFailure(b)
+		s := cell.state(dir)
+		switch {
+		case err == nil && (before.Attempts < 1 || before.Error == ""):
+			t.Fatalf("%+v is believed", before)
+		case err != nil && s.State != Waiting, err == nil && before.Permanent != (s.State == Failed), err == nil && !strings.Contains(s.Why, before.Error):
+			t.Fatalf("%q (%+v, %v) is the state %+v", b, before, err, s)
+		}
+		failing := errors.New(message)
+		if temporary {
+			failing = runfolder.StorageError(failing)
+		}
+		code, err := RunCell(t.Context(), dir, p, 0, func(context.Context, nets.Config, nets.Where) (nets.Result, error) { return nets.Result{}, failing }, nets.Where{})
+		if want := map[bool]int{true: ExitRetry, false: ExitPermanent}[temporary]; code != want || !errors.Is(err, failing) {
+			t.Fatalf("exit code %d, %v; want %d", code, err, want)
+		}
+		after, err := cell.failure(dir)
+		if err != nil || after.Attempts != min(before.Attempts+1, maxAttempts) || after.Permanent == temporary || !strings.Contains(after.Error, strings.ToValidUTF8(message, "\ufffd")) && utf8.ValidString(message) {
+			t.Fatalf("after %+v: %+v, %v", before, after, err)
 		}
 	})
 }

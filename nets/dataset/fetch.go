@@ -27,7 +27,10 @@ type RemoteFile struct {
 	// uncompressed contents, for files that are distributed compressed in more than
 	// one way; either may be empty.
 	MD5, Plain string
-	// Size in bytes, 0 where it is not known: then maxDownload bounds what is written.
+	// Size in bytes, 0 where it is not known: then maxDownload bounds what is written. The sizes below are no part of what the authors
+	// publish: they are what programs that have downloaded these very addresses print in their logs (torchvision's, Keras's and
+	// TensorFlow's progress, in public repositories, several for each file). The checksum decides; a size only ends a download that
+	// cannot come right.
 	Size int64
 }
 
