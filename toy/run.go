@@ -1,6 +1,7 @@
 package toy
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -118,21 +119,24 @@ type run struct {
 	Options
 	Result
 	problem Problem
+	ctx     context.Context
 	done    int
 }
 
-// tick tells the caller that one more piece is finished.
-func (r *run) tick(what string) {
+// tick tells the caller that one more piece is finished, and is an error where the caller wants no more.
+func (r *run) tick(what string) error {
 	r.done++
 	if r.Progress != nil {
 		total := 2*len(r.Alphas) + len(contrastAlphas) + len(noises) + 2
 		r.Progress(r.done, total, what)
 	}
+	return r.ctx.Err()
 }
 
-// Run computes everything. The same options give the same bytes.
-func Run(o Options) (Result, error) {
-	r := run{Options: o, Result: Result{Seed: o.Seed, Iterations: o.Iterations, Noise: o.Noise, Delta: o.Delta, Box: [2]float64{BoxLo, BoxHi}}}
+// Run computes everything. The same options give the same bytes. When ctx ends, it returns ctx's error after the piece that it is at: a
+// law, a simulation.
+func Run(ctx context.Context, o Options) (Result, error) {
+	r := run{Options: o, ctx: ctx, Result: Result{Seed: o.Seed, Iterations: o.Iterations, Noise: o.Noise, Delta: o.Delta, Box: [2]float64{BoxLo, BoxHi}}}
 	var err error
 	if points := (BoxHi - BoxLo) / o.Delta; points >= most {
 		return r.Result, fmt.Errorf("toy: a grid of %.4g points; want 2 to %d: change the step %g", points+1, most, o.Delta)
@@ -189,7 +193,9 @@ func (r *run) figure2() error {
 				return err
 			}
 			r.Figure2 = append(r.Figure2, row)
-			r.tick(rule.name)
+			if err := r.tick(rule.name); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -223,7 +229,9 @@ func (r *run) contrast() error {
 			Alpha: a, SREntropy: Entropy(pi), SRGlobal: p.GlobalMass(pi), SRExcess: p.Excess(pi),
 			BCEntropy: row.Entropy, BCGlobal: row.GlobalMass, BCExcess: p.Excess(row.Stationary), Refinement: row.Refinement,
 		})
-		r.tick("contrast")
+		if err := r.tick("contrast"); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -239,7 +247,9 @@ func (r *run) batches() error {
 		}
 		r.Batch = append(r.Batch, BatchRow{b, pi, Entropy(pi), q.GlobalMass(pi), q.Excess(pi)})
 	}
-	r.tick("batch size")
+	if err := r.tick("batch size"); err != nil {
+		return err
+	}
 	return nil
 }
 
@@ -257,7 +267,9 @@ func (r *run) sensitivity() error {
 			return err
 		}
 		r.Sensitivity = append(r.Sensitivity, NoiseRow{s, Entropy(pi), q.GlobalMass(pi), row.Entropy, row.GlobalMass})
-		r.tick("noise")
+		if err := r.tick("noise"); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -274,6 +286,8 @@ func (r *run) mixing() error {
 		return fmt.Errorf("toy: %w", err)
 	}
 	r.Mixing = MixingSeries{MixingEps, t6.Time, t6.Rows}
-	r.tick("mixing times")
+	if err := r.tick("mixing times"); err != nil {
+		return err
+	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package toy
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -163,9 +165,20 @@ func TestOptionsAreChecked(t *testing.T) {
 	} {
 		o := Default
 		change(&o)
-		if _, err := Run(o); err == nil {
+		if _, err := Run(t.Context(), o); err == nil {
 			t.Errorf("%s passes", name)
 		}
+	}
+}
+
+// Run ends with its context, after the piece that it is at.
+func TestRunEndsWithItsContext(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	o, pieces := Default, 0
+	o.Iterations = 100
+	o.Progress = func(int, int, string) { pieces++; stop() }
+	if _, err := Run(ctx, o); !errors.Is(err, context.Canceled) || pieces != 1 {
+		t.Errorf("%d pieces were done (%v), want one and the context's error", pieces, err)
 	}
 }
 

@@ -75,7 +75,7 @@ and "w < 1 ? A : B" for pieces.`,
 				}
 				bar.set(int64(done), what)
 			}
-			r, err := toy.Run(options)
+			r, err := toy.Run(cmd.Context(), options)
 			if bar != nil {
 				bar.finish()
 			}

@@ -25,10 +25,11 @@
 // as torchvision's ImageFolder does. Files and folders that macOS and Windows leave beside
 // pictures (._*, __MACOSX, .DS_Store, Thumbs.db) are skipped.
 //
-// Memory: a binary or IDX file takes its promised size, whatever it expands to; a
-// pickle three times its length and 256 bytes for each of at most 2^20 values; the
-// files of an archive together at most what the format promises for each; the decoders
-// of pictures, all together, 32 bytes for each of 10^8 pixels. Data files must be
+// Memory: a binary file takes four times its promised size, whatever it expands to, and an IDX
+// file three times the data that are there, of at most 2^18 images; a pickle three times its
+// length and 256 MiB; the decoders of pictures, all together, less than 20 bytes for each of
+// 10^8 pixels, and as much again that is not collected yet. A test of the command holds these
+// figures against what the operating system counts. Data files must be
 // plain files.
 //
 // # Loading
