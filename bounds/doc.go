@@ -38,7 +38,8 @@
 // Printed is the statement of Section 4. Appendix is the one other printed
 // form, Theorem 2 in Appendix C. Derived is what the paper's own proof gives
 // once its slips are mended. Sharp is the best this package's authors can
-// prove; the proof is in the comment of the result. Every form is split into
+// prove by a formula; the proof is in the comment of the result. Moving is better
+// still for Theorems 2 and 3, by a recursion over T. Every form is split into
 // Decay, which vanishes as T grows (for Lemma 1 and Theorem 5: as alpha
 // vanishes), and Floor, which stays.
 package bounds

@@ -36,8 +36,8 @@ import (
 // # The choice of q
 //
 // q_t = 0 for t < m, and from m on the largest that keeps lambda_t <= lambda_{t-1} (1+q_t)^2, which is computed from t = T downwards; the best m is taken. For c <= D/G the result is the
-// worst case itself as Delta -> 0, over all functions and all W, as far as the certificates of package worst go (docs/worst-cases.md): equal to 2e-7 up to T = 20, to 2e-5 at T = 24 and
-// T = 30, where it is no longer quite the best choice. For c > D/G, where the first steps are longer than W, the instances of convex.Staircase reach 99.4 % of it at T = 262144.
+// worst case itself as Delta -> 0, over all functions and all W, as far as the certificates of package worst go (docs/worst-cases.md): equal to 3e-7 at every T up to 30 for which there
+// is one, but for T = 24, c = D/G, where it is 2e-5 too large. For c > D/G, where the first steps are longer than W, the instances of convex.Staircase reach 99.4 % of it at T = 262144.
 //
 // # Large T
 //

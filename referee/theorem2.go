@@ -16,7 +16,7 @@ func theorem2() Result {
 	claims[1].False = false_
 	return Result{
 		Statement: statement("theorem2"),
-		Meaning:   "On a convex function over a bounded domain SR reaches the same floor as in Theorem 1, at the rate 1/sqrt(T); as printed the bound is too small for long steps, c > D/G.",
+		Meaning:   "On a convex function over a bounded domain SR reaches the same floor as in Theorem 1, at the rate 1/sqrt(T); as printed the bound is true for steps up to c = 1.083 D/G and too small for longer ones (false at 1.1 D/G).",
 		Claims: append(claims,
 			Claim{Name: "theorem2.step-sum", Says: "sum_{t<=T} 1/sqrt(t) <= sqrt(T+1), which the proofs of Theorems 2 and 3 use; derived: <= 2 sqrt(T) - 1", False: false_[:1]},
 			Claim{Name: "theorem2.counterexample", Says: "the statement as printed, on the smallest instances found that refute it", False: false_},
@@ -45,7 +45,7 @@ func planTheorem2(p *Plan) {
 	kink := convex.NewHuber(-1, 1, 1, 1e-4, 0, []float64{0.1234}, 0)
 	p.sr("theorem2", p.instance(kink, 1./2000, convex.Root(16*convex.Diameter(kink)/kink.Constants().G), 20_000), nil, printed)
 	p.stepSum()
-	// Section 4.1's statement itself fails for c > D/G: SR on a linear F with two
+	// Section 4.1's statement itself fails for long steps: SR on a linear F with two
 	// terms, started next to the far end (found by the search of convex.Exhibits).
 	const steep = 1.496
 	two := convex.NewLinear(0, 121, (steep-1)/2, 1, (steep+1)/2)
