@@ -33,7 +33,7 @@ type Series struct {
 
 // Bound reports whether the series is a bound and not something measured.
 func (s Series) Bound() bool {
-	return slices.Contains([]Role{PrintedBound, AppendixBound, DerivedBound, DerivedNearest, SharpBound}, s.Role)
+	return slices.Contains([]Role{PrintedBound, AppendixBound, DerivedBound, DerivedNearest, SharpBound, MovingBound}, s.Role)
 }
 
 // Role says what a series shows; it decides how the series looks.
@@ -52,6 +52,7 @@ const (
 	DerivedBound   Role = "derived bound"
 	DerivedNearest Role = "derived bound for Q_d"
 	SharpBound     Role = "sharp bound"
+	MovingBound    Role = "moving bound"
 	WorstRole      Role = "worst case" // the largest value over a whole class of functions
 	LimitValue     Role = "limit"      // what something tends to
 )
@@ -67,6 +68,8 @@ func boundRole(f bounds.Form, r bounds.Rounding) Role {
 		return DerivedNearest
 	case f == bounds.Derived:
 		return DerivedBound
+	case f == bounds.Moving:
+		return MovingBound
 	}
 	return SharpBound
 }

@@ -202,3 +202,30 @@ func TestFiguresHaveTheirSeries(t *testing.T) {
 		}
 	}
 }
+
+// In a picture of worst cases every series has a role of its own, and with it a look of its own.
+func TestWorstCasesHaveRolesOfTheirOwn(t *testing.T) {
+	pictures := 0
+	for _, name := range []string{"theorem1", "theorem2", "theorem3", "theorem4"} {
+		f, known, err := worstFigure(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !known {
+			continue
+		}
+		pictures++
+		for _, p := range f.Panels {
+			roles := map[Role]string{}
+			for _, s := range p.Series {
+				if other, taken := roles[s.Role]; taken {
+					t.Errorf("%s, %s: %s and %s have one role, %s", name, p.Title, other, s.Name, s.Role)
+				}
+				roles[s.Role] = s.Name
+			}
+		}
+	}
+	if pictures < 4 {
+		t.Errorf("%d pictures of worst cases, want four", pictures)
+	}
+}

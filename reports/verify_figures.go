@@ -23,6 +23,7 @@ var roleStyles = map[referee.Role]Style{
 	referee.DerivedBound:   {Colour: Palette[2], Dashes: dashes(6, 3)},
 	referee.DerivedNearest: {Colour: color.RGBA{0, 90, 60, 255}, Dashes: dashes(10, 3, 2, 3)},
 	referee.SharpBound:     {Colour: Palette[3], Dashes: dashes(1.5, 2.5)},
+	referee.MovingBound:    {Colour: Palette[5], Dashes: dashes(9, 2, 1.5, 2, 1.5, 2)},
 	referee.LimitValue:     {Colour: color.Gray{110}, Dashes: dashes(1.5, 2.5)},
 	referee.WorstRole:      {Colour: color.Gray{60}, Shape: draw.BoxGlyph{}},
 }

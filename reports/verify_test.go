@@ -2,6 +2,7 @@ package reports
 
 import (
 	"flag"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -274,5 +275,20 @@ func TestRatio(t *testing.T) {
 		if got := ratio(x); got != want {
 			t.Errorf("%v is printed %q, want %q", x, got, want)
 		}
+	}
+}
+
+// Every role that a series of package referee can have looks like no other.
+func TestRolesLookDifferent(t *testing.T) {
+	seen := map[string]referee.Role{}
+	for role, style := range roleStyles {
+		look := fmt.Sprint(style)
+		if other, taken := seen[look]; taken {
+			t.Errorf("%s and %s look alike: %s", role, other, look)
+		}
+		seen[look] = role
+	}
+	if fmt.Sprint(roleStyles[referee.SharpBound]) != fmt.Sprint(Style{Palette[3], dashes(1.5, 2.5), nil}) {
+		t.Error("two equal styles are told apart: the comparison sees nothing")
 	}
 }
