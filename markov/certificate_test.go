@@ -39,17 +39,7 @@ func TestErrorBoundHolds(t *testing.T) {
 // given strength; probabilities spread over the given number of decades.
 func cycles(n, clusters, rings int, coupling, spread float64, seed uint64) (*Chain, []float64) {
 	r := rand.New(rand.NewPCG(seed, 1))
-	pi := make([]float64, n)
-	for i := range pi {
-		pi[i] = math.Pow(10, -spread*r.Float64())
-	}
-	normalise(pi)
-	flow := map[[2]int]float64{}
-	ring := func(f float64, states ...int) {
-		for i, x := range states {
-			flow[[2]int{x, states[(i+1)%len(states)]}] += f
-		}
-	}
+	pi, flow := spreadLaw(n, spread, r), flows{}
 	member := make([][]int, clusters)
 	for i := range n {
 		k := i * clusters / n
@@ -57,12 +47,12 @@ func cycles(n, clusters, rings int, coupling, spread float64, seed uint64) (*Cha
 	}
 	for _, m := range member {
 		for i := range len(m) - 1 {
-			ring(min(pi[m[i]], pi[m[i+1]])*r.Float64()*0.1, m[i], m[i+1])
+			flow.ring(min(pi[m[i]], pi[m[i+1]])*r.Float64()*0.1, m[i], m[i+1])
 		}
 		for range len(m) {
 			a, b, d := m[r.IntN(len(m))], m[r.IntN(len(m))], m[r.IntN(len(m))]
 			if a != b && b != d && d != a {
-				ring(min(pi[a], pi[b], pi[d])*r.Float64()*0.05, a, b, d)
+				flow.ring(min(pi[a], pi[b], pi[d])*r.Float64()*0.05, a, b, d)
 			}
 		}
 	}
@@ -73,13 +63,33 @@ func cycles(n, clusters, rings int, coupling, spread float64, seed uint64) (*Cha
 			states[k] = m[r.IntN(len(m))]
 			least = min(least, pi[states[k]])
 		}
-		ring(coupling*least, states...)
+		flow.ring(coupling*least, states...)
 	}
 	return flowChain(pi, flow), pi
 }
 
+// spreadLaw draws a law of n states whose probabilities spread over so many decades.
+func spreadLaw(n int, decades float64, r *rand.Rand) []float64 {
+	pi := make([]float64, n)
+	for i := range pi {
+		pi[i] = math.Pow(10, -decades*r.Float64())
+	}
+	normalise(pi)
+	return pi
+}
+
+// flows are the stationary flows of a chain from state to state. Rings of flow leave a law stationary.
+type flows map[[2]int]float64
+
+// ring lets f flow around the states, in their order.
+func (flow flows) ring(f float64, states ...int) {
+	for i, x := range states {
+		flow[[2]int{x, states[(i+1)%len(states)]}] += f
+	}
+}
+
 // flowChain returns the chain whose flow from x to y under the law pi is flow[x,y].
-func flowChain(pi []float64, flow map[[2]int]float64) *Chain {
+func flowChain(pi []float64, flow flows) *Chain {
 	rates := make([]Rate, 0, len(flow))
 	for e, f := range flow {
 		rates = append(rates, Rate{e[0], e[1], f / pi[e[0]]})

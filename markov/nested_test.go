@@ -25,19 +25,13 @@ type nesting struct {
 // both ways.
 func nested(n int, levels []nesting, degree int, spread float64, reversible bool, seed uint64) (*Chain, []float64) {
 	r := rand.New(rand.NewPCG(seed, 2))
-	pi := make([]float64, n)
-	for i := range pi {
-		pi[i] = math.Pow(10, -spread*r.Float64())
-	}
-	normalise(pi)
-	flow := map[[2]int]float64{}
+	pi, flow := spreadLaw(n, spread, r), flows{}
 	ring := func(f float64, states ...int) {
-		for i, x := range states {
-			y := states[(i+1)%len(states)]
-			flow[[2]int{x, y}] += f
-			if reversible {
-				flow[[2]int{y, x}] += f
-			}
+		flow.ring(f, states...)
+		if reversible {
+			back := slices.Clone(states)
+			slices.Reverse(back)
+			flow.ring(f, back...)
 		}
 	}
 	order := r.Perm(n)

@@ -162,17 +162,5 @@ func (g *amxTapsGrad) reduce(tap, _ int) {
 		add(g.ws.impl, sums, g.partial(p)[tap*n:][:n])
 	}
 	dw := g.dw[tap*g.C*g.K:][:g.C*g.K]
-	rows, columns := g.K/16, g.C/16
-	if rows > 0 && columns > 0 {
-		transpose(&transposeArgs{src: &sums[0], srcstride: g.cp * 4, dst: &dw[0], dststride: g.K * 4, rows: rows, columns: columns})
-	}
-	for c := range g.C {
-		from := rows * 16
-		if c >= columns*16 {
-			from = 0
-		}
-		for k := from; k < g.K; k++ {
-			dw[c*g.K+k] = sums[k*g.cp+c]
-		}
-	}
+	transposed(dw, sums, g.cp, g.K, g.C, true)
 }
