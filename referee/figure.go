@@ -40,9 +40,10 @@ func (s Series) Bound() bool {
 type Role string
 
 const (
-	SR             Role = "SR"                 // of stochastic rounding, what the theorem bounds
-	SRMean         Role = "SR, mean of gaps"   // of stochastic rounding, the mean over the iterates
-	SGD            Role = "plain SGD"          // without quantization
+	SR             Role = "SR"               // of stochastic rounding, what the theorem bounds
+	SRMean         Role = "SR, mean of gaps" // of stochastic rounding, the mean over the iterates
+	SGD            Role = "plain SGD"        // without quantization
+	SGDMean        Role = "plain SGD, mean of gaps"
 	BCStochastic   Role = "BC with Q_s"        // of BinaryConnect's real weights
 	BCNearest      Role = "BC with Q_d"        //
 	ReadStochastic Role = "w_b of BC with Q_s" // of BinaryConnect's quantized weights

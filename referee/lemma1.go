@@ -138,7 +138,7 @@ func roundingError(in convex.Instance, alpha float64) float64 {
 
 func lemma1Figure(uint64) (Figure, error) {
 	var f Figure
-	f.Title, f.Conclusion = "Lemma 1: the rounding error of one step", "Short steps rarely round up: the error falls in proportion to the step size, and the bound is attained in every dimension."
+	f.Title, f.Conclusion = "Lemma 1: the rounding error of one step", "A short step is rarely rounded away from its start: the error falls in proportion to the step size, and in each dimension shown it attains the bound."
 	p := f.panel("against the step size", "step size α", "E|r|²")
 	in, err := convex.NewInstance(quadratic2(), 1./8, nil, convex.Strong(0.5), 1)
 	if err != nil {

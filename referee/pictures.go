@@ -13,10 +13,11 @@ import (
 const curveRuns = 64
 
 const (
-	srCaption = "First panel: the gap against T on F = (1/2) sum h_k (w_k - c_k)^2, d = 2, Delta = 1/8, with gradient noise; the SR lines are exact, plain SGD is the mean of 64 runs. " +
-		"Then: where the gap ends against Delta; against the dimension at fixed G; and against the batch size, on a rounded-off |w| of slope 0.2 with gradient noise of standard deviation 1, exact, beside the bound that knows that deviation. The tight problem is |w| rounded off next to a grid point (convex.Tight); shown is the limit of F(E wbar_T) - F*, exact, which E F(wbar_T) - F* is not below."
-	bcCaption = "First panel: the gap against T, means of 64 runs; w_b = Q(w_r) are the quantized weights, for which the theorems say nothing. " +
-		"Second: where the gap of w_r ends against Delta in one dimension, exact limits. Third: for d copies of that problem at fixed Delta. A line or point that is missing is zero. " +
+	srCaption = "First panel: the gap against T on F = (1/2) sum h_k (w_k - c_k)^2, d = 2, Delta = 1/8, with gradient noise; the SR lines are exact, those of plain SGD are means of 64 runs (sampled). " +
+		"Second and third panel: where the gap ends, against Delta and, at fixed G, against the dimension; exact. The tight problem is |w| rounded off next to a grid point (convex.Tight); shown is the limit of F(E wbar_T) - F*, which E F(wbar_T) - F* is not below. " +
+		"Last panel: the gap against the batch size, on a rounded-off |w| of slope 0.2 with gradient noise of standard deviation 1, exact, beside the bound that knows that deviation."
+	bcCaption = "First panel: the gap against T, means of 64 runs (sampled): wbar_r is the average of the real weights w_r; w_b = Q(w_r) are the quantized weights, of which the theorems say nothing. " +
+		"Second: where the gap of w_r ends, against Delta, in one dimension (exact limits as T grows). Third: the same for d copies of that problem, at fixed Delta. A line or point that is missing is zero. " +
 		"The printed bound is the same for both roundings."
 )
 
@@ -61,18 +62,19 @@ func srFigure(claim string, seed uint64) (Figure, error) {
 	if err != nil {
 		return f, err
 	}
-	p := f.panel("gap against T", "T", "F − F*")
+	p := f.panel("gap against T", "steps T", "F − F*")
 	ts := floats(tr.T)
 	p.line("SR: E F(wbar_T) - F*", SR, ts, tr.Average)
 	p.line("SR: mean of E F(w^t) - F*", SRMean, ts, tr.MeanGap)
 	float := meanCurve(in, quantize.Float, seed)
 	p.line("plain SGD: F(wbar_T) - F*", SGD, floats(float.T), float.Average)
+	p.line("plain SGD: mean of F(w^t) - F*", SGDMean, floats(float.T), float.MeanGap)
 	p.bounds(claim, bounds.Stochastic, "", allForms, ts, func(t float64) bounds.Parameters { return in.Parameters(int(t)) }, bounds.Value.Total)
 	f.Title = statement(claim).Title + ": where training with SR alone ends"
-	f.Conclusion = fmt.Sprintf("After %d steps the mean gap of SR has levelled off at %.2g, a floor that grows in proportion to Δ; the mean gap of plain SGD, which has no line here, is %.2g.",
+	f.Conclusion = fmt.Sprintf("After %d steps the mean gap of SR's iterates has levelled off at %.2g, a floor that grows in proportion to Δ; that of plain SGD's is %.2g and still falling.",
 		in.T, last(tr.MeanGap), last(float.MeanGap))
 
-	p = f.panel("floor against Δ", "Δ", "F − F*")
+	p = f.panel("floor against Δ", "grid step Δ", "F − F*")
 	var deltas, tight, late []float64
 	params := map[float64]bounds.Parameters{}
 	for _, delta := range []float64{1. / 32, 1. / 16, 1. / 8, 1. / 4, 1. / 2} {
@@ -155,7 +157,7 @@ func bcFigure(claim string, seed uint64) (Figure, error) {
 	if err != nil {
 		return f, err
 	}
-	p := f.panel("gap against T, d = 4", "T", "F − F*")
+	p := f.panel("gap against T, d = 4", "steps T", "F − F*")
 	qs, qd, float := meanCurve(in, quantize.BCStochastic, seed), meanCurve(in, quantize.BC, seed), meanCurve(in, quantize.Float, seed)
 	ts := floats(qs.T)
 	p.line("Q_s: F(wbar_r) - F*", BCStochastic, ts, qs.Average)
@@ -169,9 +171,9 @@ func bcFigure(claim string, seed uint64) (Figure, error) {
 	p.bounds(claim, bounds.Nearest, ", Q_d", []bounds.Form{bounds.Sharp}, ts, at, bounds.Value.Total)
 
 	f.Title = statement(claim).Title + ": where BinaryConnect ends"
-	f.Conclusion = fmt.Sprintf("After %d steps the gap of BC's real weights is %.2g with Q_s and %.2g with Q_d; that of the quantized weights that one deploys is %.2g and %.2g.",
+	f.Conclusion = fmt.Sprintf("After %d steps the gap of BC's real weights is %.2g with stochastic rounding (Q_s) and %.2g with rounding to nearest (Q_d); that of the quantized weights that one deploys is %.2g and %.2g.",
 		in.T, last(qs.Average), last(qd.Average), last(qs.Read), last(qd.Read))
-	p = f.panel("floor against Δ, d = 1", "Δ", "F − F*")
+	p = f.panel("floor against Δ, d = 1", "grid step Δ", "F − F*")
 	if err := p.limitsOfBC(claim, []float64{1. / 32, 1. / 16, 1. / 8, 1. / 4, 1. / 2, 1}, func(x float64) (delta float64, d int) { return x, 1 }); err != nil {
 		return f, err
 	}

@@ -86,9 +86,9 @@ func (t Tally) String() string {
 	switch {
 	case t.Controls == 0:
 	case t.Caught == t.Controls:
-		s += fmt.Sprintf("; %s caught", plural(t.Controls, "the planted defect was", fmt.Sprintf("all %d planted defects", t.Controls)))
+		s += fmt.Sprintf("; %s caught", plural(t.Controls, "the mistake that was planted in a check was", fmt.Sprintf("all %d mistakes that were planted in the checks were", t.Controls)))
 	default:
-		s += fmt.Sprintf("; ONLY %d of %d planted defects caught", t.Caught, t.Controls)
+		s += fmt.Sprintf("; ONLY %d of %d mistakes that were planted in the checks were caught", t.Caught, t.Controls)
 	}
 	if t.Bad > 0 {
 		s += fmt.Sprintf("; %d VERDICTS NOT AS EXPECTED", t.Bad)

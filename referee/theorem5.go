@@ -19,7 +19,7 @@ func theorem5() Result {
 		Caveat:    "Positive is not the same as not concentrated: pi~ is positive everywhere and still puts nearly all of its mass on a minimiser where the gradient noise is small (errata, item 10). What the theorem says is that alpha has no say in it; the noise has.",
 		Claims: []Claim{
 			{Name: "theorem5", Says: "the total variation of pi_alpha and pi~ tends to 0 with alpha"},
-			{Name: "theorem5.positive", Says: "pi~ is positive at every grid point"},
+			{Name: "theorem5.positive", Says: "the limit pi~ is positive at every grid point"},
 			{Name: "theorem5.matrix", Says: "|T_alpha - T~_alpha| is of order alpha^2"},
 			{Name: "theorem5.law", Says: "the total variation of pi_alpha and pi~ is of order alpha"},
 			{Name: "theorem5.equal", Says: "in one dimension and with alpha|g| <= Delta, T_alpha and T~_alpha are equal"},

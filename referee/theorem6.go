@@ -17,7 +17,7 @@ func theorem6() Result {
 		Meaning:   "A smaller learning rate alpha does not make SR greedier, it only makes it slower: the mixing time M_eps, the steps until the start is forgotten up to eps, grows like t_eps/alpha, where t_eps is the mixing time of a chain in continuous time that does not know alpha.",
 		Claims: []Claim{
 			{Name: "theorem6", Says: "M_eps grows without limit as alpha tends to 0, at least like half of t_eps/alpha"},
-			{Name: "theorem6.constant", Says: "alpha M_eps tends to t_eps, the mixing time of exp(tQ)"},
+			{Name: "theorem6.constant", Says: "the product alpha M_eps tends to t_eps, the mixing time of exp(tQ)"},
 			{Name: "theorem6.lower", Says: "M_eps is at least the explicit bound, recorded as 1/M_eps <= 1/bound"},
 		},
 		Plan:    planTheorem6,
@@ -183,6 +183,6 @@ func theorem6Figure(uint64) (Figure, error) {
 	p = f.panel("mixing time", "learning rate α", "steps M(ε)")
 	p.line("SR's chain T(α)", SR, alphas, steps)
 	p.line("t(ε)/α", LimitValue, ends, []float64{t.Time / ends[0], t.Time / ends[1]})
-	f.Conclusion = fmt.Sprintf("At α = %g SR forgets its start after %.4g steps, at α = %g after %.4g: α·M tends to %.5g.", ends[0], steps[0], ends[1], last(steps), t.Time)
+	f.Conclusion = fmt.Sprintf("At α = %g SR forgets its start after %.0f steps, at α = %g after %.0f: α·M tends to %.5g.", ends[0], steps[0], ends[1], last(steps), t.Time)
 	return f, nil
 }

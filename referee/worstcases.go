@@ -207,7 +207,7 @@ func worstFigure(claim string) (Figure, bool, error) {
 	var overC []WorstCase
 	for _, row := range rows {
 		if row[0].Row == worstRows[claim] {
-			f.worst("against T, "+row[0].title(), "T", row, func(c WorstCase) float64 { return float64(c.T) })
+			f.worst("against T, "+row[0].title(), "steps T", row, func(c WorstCase) float64 { return float64(c.T) })
 			f.Conclusion = worstConclusion(row)
 		}
 		for _, c := range row {

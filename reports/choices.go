@@ -37,11 +37,16 @@ var judgedOf = []struct{ id, head string }{
 	{"large-rate-as-good", "0.01 as good as 0.003 for 3 times the epochs"},
 }
 
+// judgedEverywhere is how many of these need one run of BC only; they come first.
+const judgedEverywhere = 4
+
 // Markdown is the page; images are linked below folder.
 func (c *Choices) Markdown(folder string) string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p("# The choices that the paper does not state")
+	p("")
+	p("The paper leaves open where BinaryConnect's (BC's) real weights start, whether they are kept in [-1, 1] and how long their steps are. This page tries the choices that its sources suggest, and asks which of them fit what its Section 6 says of BC, of stochastic rounding (SR), of SR with big batches (Big SR) and of rounding to nearest (R).")
 	p("")
 	c.answer(p)
 	p("## Every start against every sentence")
@@ -55,7 +60,7 @@ func (c *Choices) Markdown(folder string) string {
 	p("## The other choices")
 	p("")
 	c.others(p)
-	p("## From which update on the order of Table 1 is there")
+	p("## From which update on SR is better than R")
 	p("")
 	c.order(p, folder)
 	p("## Commands")
@@ -152,7 +157,11 @@ func (c *Choices) answer(p func(string, ...any)) {
 		w := c.finding("bc-at-most-20", start).Verdict
 		words[w] = append(words[w], start)
 	}
-	p("After 5,000 updates already the sentence is violated from: %s. It still holds from: %s. It is undecided from: %s. Not run: %s.", list(words[referee.Violated]), list(words[referee.Holds]), list(words[referee.Undecided]), list(words[referee.NotRun]))
+	said := fmt.Sprintf("The sentence is already violated after 5,000 updates by BC from %s. It still holds then from %s, and is undecided from %s.", list(words[referee.Violated]), list(words[referee.Holds]), list(words[referee.Undecided]))
+	if n := words[referee.NotRun]; len(n) > 0 {
+		said += " Not run: " + list(n) + "."
+	}
+	p("%s", said)
 	p("")
 	nearest := choiceCurve{}
 	for _, l := range c.long() {
@@ -168,12 +177,12 @@ func (c *Choices) answer(p func(string, ...any)) {
 	p("")
 	for _, r := range c.Paper {
 		if r.Name == "vgg9.sr.1" {
-			p("SR's \"nearly 40 %%\" is in the same case: at the paper's protocol its share passes 40 %% after %d updates and ends at %.1f %%, where signs drawn anew stand. Both sentences fit a run that makes an order of magnitude fewer updates, or smaller ones, than Section 6 says; that is a guess at what the authors plotted, not a finding.", passes(r, 40), lastOf(r).Changed)
+			p("The sentence that SR changes \"nearly 40%%\" of the weights fares no better: at the paper's protocol its share passes 40 %% after %d updates and ends at %.1f %%, where signs drawn anew stand. Both sentences fit a run that makes an order of magnitude fewer updates, or smaller ones, than Section 6 says; that is a guess at what the authors plotted, not a finding.", passes(r, 40), lastOf(r).Changed)
 			p("")
 		}
 	}
 	if far, n := c.NearWalk(); n > 0 {
-		p("What these shares measure: if gradients were noise alone and nothing were learnt, a random walk of Adam's steps would change a share that can be computed, without a free number, from the start, the learning rates and the number of updates. In all %d runs of BC, SR and Big SR that have up to 25,000 updates the share that changed is within %.1f points of it. At that length the shares of Figures 4 and 5 say how far a walk gets. They do not show that BC \"stays near a local minimizer and explores less\", as Section 6 infers, nor that a larger batch makes SR greedier: it makes fewer updates.", n, far)
+		p("What these shares measure: if gradients were noise alone and nothing were learnt, Adam's steps would be a random walk, and the share of signs that it changes follows, without a free number, from the start, the learning rates and the number of updates. In all %d runs of BC, SR and Big SR that have up to 25,000 updates the share that changed is within %.1f points of that walk's. At that length the shares of Figures 4 and 5 say how far a walk gets. They do not show that BC \"stays near a local minimizer and explores less\", as Section 6 infers, nor that a larger batch makes SR greedier: it makes fewer updates.", n, far)
 		p("")
 	}
 	if len(fits) == 0 && len(words[referee.NotRun]) < len(c.Starts) {
@@ -221,7 +230,8 @@ func (c *Choices) finding(id, start string) referee.Finding {
 
 func (c *Choices) starts(p func(string, ...any)) {
 	table := Table{Header: []string{"start", "signs changed by BC, %", "walk alone, %", "test error, %"}}
-	for _, j := range judgedOf {
+	everywhere := judgedOf[:judgedEverywhere]
+	for _, j := range everywhere {
 		table.Header = append(table.Header, j.head)
 	}
 	for _, start := range c.Starts {
@@ -232,18 +242,47 @@ func (c *Choices) starts(p func(string, ...any)) {
 		} else {
 			row = append(row, fmt.Sprintf("%.1f [%.1f, %.1f]", changed.Value, changed.Lower, changed.Upper), c.walk(c.runOf(start)), errorOf(error.What))
 		}
-		for _, j := range judgedOf {
+		for _, j := range everywhere {
 			row = append(row, string(c.finding(j.id, start).Verdict))
 		}
 		table.Add(row...)
 	}
 	p("%s", table.Markdown())
+	c.further(p)
 	for _, m := range []struct{ name, run string }{{"SR", "sr-1"}, {"Big SR, with batch 128", "big-sr-1"}, {"R", "r-1"}} {
 		if r, ok := c.Results[m.run]; ok {
 			p("- %s changes %.1f %% (the walk alone %s %%) and ends with a test error of %.2f %%.", m.name, lastOf(r).Changed, c.walk(m.run), lastOf(r).TestError)
 		}
 	}
 	p("")
+}
+
+// further judges the sentences that need more runs than one, from the starts that have them.
+func (c *Choices) further(p func(string, ...any)) {
+	table := Table{Header: []string{"sentence"}}
+	var starts []string
+	for _, start := range c.Starts {
+		for _, j := range judgedOf[judgedEverywhere:] {
+			if c.finding(j.id, start).Verdict != referee.NotRun {
+				starts = append(starts, start)
+				table.Header = append(table.Header, "from "+start)
+				break
+			}
+		}
+	}
+	if len(starts) == 0 {
+		return
+	}
+	for _, j := range judgedOf[judgedEverywhere:] {
+		row := []any{j.head}
+		for _, start := range starts {
+			row = append(row, string(c.finding(j.id, start).Verdict))
+		}
+		table.Add(row...)
+	}
+	p("Sentences that compare two runs of BC were tried from these starts only:")
+	p("")
+	p("%s", table.Markdown())
 }
 
 // errorOf is the first error in a comparison's words.
@@ -373,7 +412,7 @@ func (c *Choices) others(p func(string, ...any)) {
 		seeds.Add(start, strings.Join(changed, ", "), strings.Join(errors, ", "))
 	}
 	p("%s", seeds.Markdown())
-	p("Shortcuts are not open: with type A everywhere ResNet-18 would have 10,994,880 convolution weights, where Appendix H.1 says 11.2 million, and with type B ResNet-56 850,576 for its 0.84 million (docs/nets.md). Batch norm's momentum moves the running averages alone, which no sentence of Section 6 speaks of.")
+	p("The shortcuts of the residual networks are not open: with type A everywhere ResNet-18 would have 10,994,880 convolution weights, where Appendix H.1 says 11.2 million, and with type B ResNet-56 850,576 for its 0.84 million (docs/nets.md). Batch norm's momentum moves the running averages alone, which no sentence of Section 6 speaks of.")
 	p("")
 }
 
@@ -440,7 +479,7 @@ func (c *Choices) order(p func(string, ...any), folder string) {
 		table.Add(row...)
 	}
 	p("%s", table.Markdown())
-	p("%sWithin the paper's protocol it turns at the drops of the learning rate: at the large rate SR's test error jumps from epoch to epoch (perhaps because batch norm's running averages lag behind weights that flip; this was not measured), and at the smallest it stays below R's.%s", c.widths(), c.training())
+	p("%sWithin the paper's protocol the order turns at the drops of the learning rate: at the large rate SR's test error jumps from epoch to epoch (perhaps because batch norm's running averages lag behind weights that flip; this was not measured), and at the smallest it stays below R's.%s", c.widths(), c.training())
 	p("")
 }
 
@@ -542,21 +581,30 @@ func (c *Choices) changedFigure() *Figure {
 func (c *Choices) updatesFigure() *Figure {
 	f := NewFigure(2)
 	f.Title = "Test error against updates: VGG-9 on CIFAR-10"
-	var ends []string
+	var above, below []string
 	for _, s := range c.orderSizes() {
 		sr, ok1 := s.runs["sr"]
 		r, ok2 := s.runs["r"]
-		if ok1 && ok2 {
-			said := fmt.Sprintf("above R after %d updates", sr.Steps)
-			if n := staysBelow(sr, r); n > 0 {
-				said = fmt.Sprintf("below R after %d updates, from %d on", sr.Steps, n)
-			}
-			if !slices.Contains(ends, said) { // two widths have as many updates
-				ends = append(ends, said)
-			}
+		if !ok1 || !ok2 {
+			continue
+		}
+		steps := fmt.Sprint(sr.Steps)
+		if n := staysBelow(sr, r); n > 0 {
+			below = append(below, fmt.Sprintf("%s updates (from update %d on)", steps, n))
+		} else if !slices.Contains(above, steps) { // two widths have as many updates
+			above = append(above, steps)
 		}
 	}
-	f.Conclusion = "SR ends " + strings.Join(ends, ", ") + "."
+	var said []string
+	if len(above) > 0 {
+		said = append(said, "above R's in the runs of "+andOf(above)+" updates")
+	}
+	if len(below) > 0 {
+		said = append(said, "below R's in the run of "+andOf(below))
+	}
+	if len(said) > 0 {
+		f.Conclusion = "SR's test error ends " + strings.Join(said, ", ") + "."
+	}
 	for _, s := range c.orderSizes() {
 		title, _, _ := strings.Cut(strings.Replace(s.name, ", 8 epochs", "", 1), ":") // the paper's protocol is long
 		panel := f.Panel(title, "updates", "test error, %")

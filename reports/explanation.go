@@ -299,10 +299,7 @@ func (t *Table1) flipsFigure() *Figure {
 	}
 	f := NewFigure(2)
 	f.Title = "Signs flipped a step, divided by the learning rate alpha"
-	f.Conclusion = concludeFlips(shown)
-	if rows := t.flipRows(); len(shown) > 1 && len(rows) > 0 {
-		f.Conclusion, _, _ = strings.Cut(sayFlips(rows), " Under BC")
-	}
+	f.Conclusion, _, _ = strings.Cut(t.sayFlips(), " Under BC")
 	for _, c := range shown { // each panel at least a decade high: small changes are to look small
 		panel := f.Panel(c.Title+" on "+dataTitle(c.Data), "epoch", "flips a step / alpha")
 		Logarithmic(&panel.Y)
@@ -333,22 +330,6 @@ func (t *Table1) flipsFigure() *Figure {
 		}
 	}
 	return f
-}
-
-// concludeFlips is the picture's line: where SR's flips over alpha are before the first drop and at the end.
-func concludeFlips(columns []*table1Column) string {
-	var said []string
-	for _, c := range columns {
-		for _, e := range c.srEntries() {
-			if early, late := e.flipRates(); !math.IsNaN(early) && !math.IsNaN(late) && len(columns) == 1 {
-				said = append(said, fmt.Sprintf("SR-ADAM %d has %.3g before the first drop of alpha and %.3g at the end", e.runs[0].Config.Batch, early, late))
-			}
-		}
-	}
-	if len(said) == 0 {
-		return ""
-	}
-	return strings.Join(said, "; ") + "."
 }
 
 // saveFlips writes the figure, if there is one.

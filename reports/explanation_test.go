@@ -146,7 +146,7 @@ func TestReportSaysWhatDisagrees(t *testing.T) {
 		}, "| SR-ADAM, 16 >| **not level**"},
 		{"and in its sentence", func(b map[string]behaviour) {
 			b["sr"] = behaviour{30, func(float64) float64 { return 0.0005 }, 40, 0}
-		}, "Under SR the line is level, as Theorem 5 says, in 3 of 4 runs"},
+		}, "Under SR the line is level, as Theorem 5 says, in 3 of the 4 runs that can be judged"},
 		{"and beside Section 6's sentence", func(b map[string]behaviour) {
 			b["sr"] = behaviour{30, func(float64) float64 { return 0.0005 }, 40, 0}
 		}, "flips a step / learning rate: 100.00 times, while the rate falls 100 times>| violated"},

@@ -31,6 +31,7 @@ type Figure struct {
 	Conclusion string    // what the picture shows, in one sentence; computed from the data where it depends on them
 	Cols       int       // panels in a row, at most; fewer where they would become too narrow
 	Height     vg.Length // of a panel
+	KeysBelow  bool      // one list of keys below all panels, though the panels' keys differ: names and looks must agree
 	panels     []*Panel
 }
 
@@ -56,8 +57,8 @@ func CheckFormats(formats []string) error {
 	return nil
 }
 
-// Panel is one plot. Its keys are drawn outside the data: to the right of the panel, or once below all panels where these
-// have the same keys.
+// Panel is one plot. Its keys are drawn outside the data: to the right of the panel, or once below all panels where one
+// panel has the keys of all others too.
 type Panel struct {
 	*plot.Plot
 	keys []key

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"image/color"
+	"slices"
 	"strings"
 
 	"golang.org/x/image/font"
@@ -83,30 +84,30 @@ func (f *Figure) layOut() *layout {
 	return l
 }
 
-// sharedKeys are the keys of a figure with several panels of which those with keys all have the same; nil otherwise.
+// sharedKeys are the keys of a figure with several panels of which one has the keys of all others too, or, with KeysBelow,
+// every key once; nil otherwise.
 func (f *Figure) sharedKeys() []key {
-	var shared []key
-	for _, p := range f.panels {
-		if len(p.keys) == 0 {
-			continue
-		}
-		if shared == nil {
-			shared = p.keys
-			continue
-		}
-		if len(shared) != len(p.keys) {
-			return nil
-		}
-		for i := range shared {
-			if shared[i].name != p.keys[i].name {
-				return nil
-			}
-		}
-	}
 	if len(f.panels) < 2 {
 		return nil
 	}
-	return shared
+	var most, all []key
+	has := func(keys []key, name string) bool {
+		return slices.ContainsFunc(keys, func(k key) bool { return k.name == name })
+	}
+	for _, p := range f.panels {
+		if len(p.keys) > len(most) {
+			most = p.keys
+		}
+		for _, k := range p.keys {
+			if !has(all, k.name) {
+				all = append(all, k)
+			}
+		}
+	}
+	if f.KeysBelow || len(all) == len(most) {
+		return all
+	}
+	return nil
 }
 
 func titleStyle() text.Style {

@@ -24,6 +24,7 @@ func Own(dir string, r toy.OwnResult, m Manifest, formats ...string) error {
 // ownLaws draws the objective with its basin, and the laws of both methods at the smallest learning rate.
 func ownLaws(r toy.OwnResult) *Figure {
 	f := NewFigure(2)
+	f.KeysBelow = true
 	last := r.Laws[0]
 	for _, l := range r.Laws {
 		if l.Alpha < last.Alpha {
@@ -31,7 +32,11 @@ func ownLaws(r toy.OwnResult) *Figure {
 		}
 	}
 	f.Title = "f(w) = " + r.Objective
-	f.Conclusion = fmt.Sprintf("At α = %g the law of SR has entropy %.3f, that of BC %.3f nats; %d local minima on the grid.", last.Alpha, toy.Entropy(last.SR), toy.Entropy(last.BC), r.Minima)
+	minima := "has one local minimum"
+	if r.Minima > 1 {
+		minima = fmt.Sprintf("has %d local minima", r.Minima)
+	}
+	f.Conclusion = fmt.Sprintf("The objective %s on the grid. At α = %g the law of SR has entropy %.3f nats, that of BC %.3f.", minima, last.Alpha, toy.Entropy(last.SR), toy.Entropy(last.BC))
 	p := f.Panel("objective on the grid", "w", "f(w)")
 	p.Line("", methodStyles["adam"].Colour, r.Points, r.Values)
 	var in, out [2][]float64

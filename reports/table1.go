@@ -237,6 +237,8 @@ func (t *Table1) Markdown() string {
 	}
 	p("# Table 1, preset %s", t.Plan.Preset)
 	p("")
+	p("This report sets test errors of networks trained here beside those of the paper's Table 1, draws its Figures 4 to 7 and judges every empirical sentence of its Section 6 and Appendix H by the same runs.")
+	p("")
 	if len(t.Sentences) > 0 {
 		p("**%s**", t.Meaning())
 		p("")
@@ -247,7 +249,7 @@ func (t *Table1) Markdown() string {
 	}
 	p("%s %d of %d runs are finished.", t.whatRan(), finished, len(t.States))
 	p("")
-	p("The rows of the table: ADAM trains real weights. BC-ADAM (BinaryConnect) keeps real weights and takes gradients at their signs. SR-ADAM (stochastic rounding) keeps signs only, -1 or +1, and rounds every step to one of them at random; Big SR-ADAM is the same with larger batches. R-ADAM rounds to the nearer one.")
+	p("The rows of the table: ADAM trains real weights. BC-ADAM (BinaryConnect) keeps real weights and takes gradients at their signs. SR-ADAM (stochastic rounding) keeps signs only, -1 or +1, and rounds every step to one of them at random; Big SR-ADAM is the same with larger batches. R-ADAM rounds to the nearer one. In the pictures the number behind a method is its batch size, as in the paper's.")
 	p("")
 	t.theorem5(p)
 	t.protocol(p)

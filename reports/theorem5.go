@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"tqn/referee"
 )
@@ -19,7 +20,7 @@ func (t *Table1) theorem5(p func(string, ...any)) {
 	p("![signs flipped a step, divided by the learning rate, by epoch](flips.png)")
 	p("")
 	rows := t.flipRows()
-	p("%s", sayFlips(rows))
+	p("%s", t.sayFlips())
 	p("")
 	table := Table{Header: []string{"column", "method, batch", "flips a step / alpha: first epoch", "before the first drop", "last epoch", "alpha in the last epoch", "predicted for the last step", "reads"}}
 	number := func(v float64) string {
@@ -78,28 +79,51 @@ func (t *Table1) flipRows() (rows []flipRow) {
 	return rows
 }
 
-// sayFlips is the sentence on all lines together.
-func sayFlips(rows []flipRow) string {
+// sayFlips is what all lines together say: of SR, and after it of BC.
+func (t *Table1) sayFlips() string {
 	var sr, level, bc, settles int
-	least := math.Inf(1)
-	for _, r := range rows {
+	least, away := math.Inf(1), 1.0 // of SR's ratios the farthest from 1, as a factor above 1
+	for _, r := range t.flipRows() {
 		switch {
-		case r.sr && within(r.late/r.early):
-			sr, level = sr+1, level+1
 		case r.sr:
 			sr++
+			if within(r.late / r.early) {
+				level++
+			}
+			away = max(away, r.late/r.early, r.early/r.late)
 		case r.first/r.early > referee.FlipFactor:
 			bc, settles, least = bc+1, settles+1, min(least, r.first/r.early)
 		default:
 			bc++
 		}
 	}
-	text := fmt.Sprintf("Under SR the line is level, as Theorem 5 says, in %d of %d runs: within a factor of %d, from the last epoch before the first drop to the last epoch of all.", level, sr, referee.FlipFactor)
-	if sr == 0 {
+	all := 0
+	for i := range t.columns {
+		all += len(t.columns[i].srEntries())
+	}
+	text := fmt.Sprintf("Under SR the line is level, as Theorem 5 says, in %s: from the last epoch before the first drop to the last epoch of all it changes by a factor of %.3g at most, where a factor of %d is called level.", ofRuns(level, sr), away, referee.FlipFactor)
+	switch {
+	case sr == 0:
 		text = "No run of SR has enough flips to compare."
+	case all > sr:
+		text += fmt.Sprintf(" %d further runs of SR flip too few signs at the end to be judged.", all-sr)
+		if all-sr == 1 {
+			text = strings.Replace(text, "1 further runs of SR flip", "1 further run of SR flips", 1)
+		}
 	}
 	if settles > 0 {
-		text += fmt.Sprintf(" Under BC the flips become rarer while alpha stays as it is, in %d of %d runs, by a factor of %.2g at least. After a drop BC's line rises where its flips fall less than alpha does.", settles, bc, least)
+		text += fmt.Sprintf(" Under BC the flips become rarer while alpha stays as it is, in %s, by a factor of %.2g at least. After a drop BC's line rises where its flips fall less than alpha does.", ofRuns(settles, bc), least)
 	}
 	return text
+}
+
+// ofRuns says how many of the runs that can be judged.
+func ofRuns(some, all int) string {
+	switch {
+	case all == 1 && some == 1:
+		return "the one run that can be judged"
+	case some == all:
+		return fmt.Sprintf("all %d runs that can be judged", all)
+	}
+	return fmt.Sprintf("%d of the %d runs that can be judged", some, all)
 }

@@ -103,9 +103,12 @@ func (p *Panel) note(x, y float64, lines ...string) {
 	p.Add(l)
 }
 
-func pale(c color.Color) color.Color {
+func pale(c color.Color) color.Color { return tint(c, 45) }
+
+// tint mixes percent of a colour with white.
+func tint(c color.Color, percent uint32) color.Color {
 	r, g, b, _ := c.RGBA()
-	mix := func(v uint32) uint8 { return uint8((v>>8)*45/100 + 255*55/100) }
+	mix := func(v uint32) uint8 { return uint8((v>>8)*percent/100 + 255*(100-percent)/100) }
 	return color.RGBA{mix(r), mix(g), mix(b), 255}
 }
 
@@ -130,10 +133,10 @@ func toyFigure1(r toy.Result) *Figure {
 				right[0], right[1] = append(right[0], z), append(right[1], d)
 			}
 		}
-		p.area(pale(Palette[4]), left[0], left[1])
-		p.area(pale(Palette[5]), right[0], right[1])
-		p.Line("rounds to 0 or to the left", Palette[4], left[0], left[1], dashes(4, 2)...)
-		p.Line("rounds to 0 or to the right", Palette[5], right[0], right[1])
+		p.area(tint(Palette[4], 15), left[0], left[1]) // the two areas differ in lightness, too
+		p.area(tint(Palette[1], 65), right[0], right[1])
+		p.Line("rounds to 0 or to the left", Palette[0], left[0], left[1], dashes(4, 2)...)
+		p.Line("rounds to 0 or to the right", Palette[1], right[0], right[1])
 		p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -1.5, 1.5, 0, 1.62*top
 		p.X.Tick.Marker = at(-1, 0, 1)
 		p.note(-1.42, 1.58*top,
@@ -161,7 +164,7 @@ func fractionsOf(counts []int64) []float64 {
 func toyFigure2(r toy.Result) *Figure {
 	n := len(r.Figure2) / 2
 	f := NewFigure(2)
-	f.Height = 5.6 * vg.Centimeter
+	f.Height, f.KeysBelow = 5.6*vg.Centimeter, true
 	bc, sr := r.Figure2[n-1], r.Figure2[2*n-1]
 	f.Title = "Figure 2: where the quantized weight is, by learning rate"
 	if bc.Entropy < sr.Entropy-entropyMargin {
@@ -173,18 +176,14 @@ func toyFigure2(r toy.Result) *Figure {
 	toySensitivity(f, r)
 	for i := range n {
 		for _, row := range []toy.Figure2Row{r.Figure2[i], r.Figure2[n+i]} {
-			c, law := bcColour, "Ulam's method"
+			c := bcColour
 			if row.Rule == "sr" {
-				c, law = srColour, "exact law"
+				c = srColour
 			}
 			p := f.Panel(fmt.Sprintf("%s, α = %g", strings.ToUpper(row.Rule), row.Alpha), "quantized weight w", "fraction")
 			p.X.Tick.Marker, p.Y.Tick.Marker = at(-2, 0, 2, 4, 6, 8), at(0, 0.2, 0.4, 0.6)
-			bars := "simulated"
-			if i > 0 { // the rows below look the same
-				bars, law = "", ""
-			}
-			p.bars(bars, pale(c), r.Points, fractionsOf(row.Counts), 0.8*r.Delta)
-			p.Points(law, color.Black, draw.RingGlyph{}, r.Points, row.Stationary)
+			p.bars(strings.ToUpper(row.Rule)+" simulated", pale(c), r.Points, fractionsOf(row.Counts), 0.8*r.Delta)
+			p.Points("stationary law (SR: exact, BC: Ulam's method)", color.Black, draw.RingGlyph{}, r.Points, row.Stationary)
 			p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = r.Box[0]-0.5, r.Box[1]+0.5, 0, 0.62
 			lines := []string{fmt.Sprintf("TV = %.4f", row.TV), fmt.Sprintf("entropy = %.3f", row.Entropy)}
 			if row.Rule == "sr" {
@@ -428,11 +427,13 @@ func contrastTable(rows []toy.Contrast, basin string) *Table {
 }
 
 const contrastNote = `Excess is E f(w) − min f over the grid. BC's law is computed on cells of finite width; the last column is how far it moves when
-the cells are halved. An excess of BC that is smaller than that distance says only that it is close to zero.
+the cells are halved. An excess of BC that is smaller than that distance says only that it is close to zero; below a millionth of
+SR's it is in this table only, under the picture's axis.
 `
 
 func toyBatch(r toy.Result) *Figure {
 	f := NewFigure(2)
+	f.KeysBelow = true
 	one, most := r.Batch[0], r.Batch[len(r.Batch)-1]
 	f.Title = "Section 6.1: a larger batch concentrates stochastic rounding, where no learning rate does"
 	f.Conclusion = fmt.Sprintf("From batch %d to %d the entropy of SR's limit law falls from %.3f to %.3f and its excess from %.3g to %.1g.",
@@ -460,18 +461,19 @@ func toyBatch(r toy.Result) *Figure {
 	Logarithmic(&p.X)
 	p.X.Tick.Marker = at(1, 4, 16, 64, 256, 1024)
 	p.Series("entropy, nats", srStyle, x, h)
-	p.Series("probability of w ≥ 3.5", otherStyles[1], x, g)
+	p.Series("probability of w ≥ 3.5", Style{color.Gray{60}, dashes(2, 2), draw.PlusGlyph{}}, x, g)
 	p.Y.Min, p.Y.Max = 0, 2.2
 	p = f.Panel("excess E f(w) − min f on the grid", "batch size", "")
 	Logarithmic(&p.X)
 	Logarithmic(&p.Y)
 	p.X.Tick.Marker = at(1, 4, 16, 64, 256, 1024)
-	p.Series("excess", srStyle, x, e)
+	p.Series("", srStyle, x, e) // the title names it
 	return f
 }
 
 func toyMixing(r toy.Result) *Figure {
 	f := NewFigure(2)
+	f.KeysBelow = true
 	end := r.Mixing.Rows[len(r.Mixing.Rows)-1]
 	f.Title = "Theorem 6 with its constant: the mixing time of stochastic rounding is t(ε)/α"
 	f.Conclusion = fmt.Sprintf("At α = %g SR mixes in M = %d steps, and α·M = %.10g: a smaller learning rate only takes longer to come to the same law.", end.Alpha, end.ExactSteps, end.ExactScaled)
@@ -485,13 +487,13 @@ func toyMixing(r toy.Result) *Figure {
 	Logarithmic(&p.Y)
 	ends := []float64{a[0], a[len(a)-1]}
 	p.Line("t(ε)/α, t(ε) of exp(tQ)", color.Gray{120}, ends, []float64{r.Mixing.Time / ends[0], r.Mixing.Time / ends[1]})
-	p.Points("M(ε) of T(α), exact", srColour, draw.CircleGlyph{}, a, m)
+	p.Points("M(ε) of SR's chain T(α), exact", srColour, draw.CircleGlyph{}, a, m)
 	p = f.Panel("|α·M(ε)/t(ε) − 1|", "learning rate α", "")
 	Logarithmic(&p.X)
 	Logarithmic(&p.Y)
-	p.Points("M(ε) of equation (9)", srColour, draw.CircleGlyph{}, a, dev)
+	p.Points("M(ε) of equation (9)'s chain, exact", Palette[0], draw.BoxGlyph{}, a, dev)
 	bound := []float64{ends[0] / r.Mixing.Time, ends[1] / r.Mixing.Time}
-	p.Line("one step, α/t(ε)", color.Gray{120}, ends, bound, vg.Points(3), vg.Points(2))
+	p.Line("what one step more or less changes, α/t(ε)", color.Gray{120}, ends, bound, vg.Points(3), vg.Points(2))
 	return f
 }
 
@@ -517,7 +519,7 @@ func toyMarkdown(r toy.Result, m Manifest) string {
 	w("# The toy problem of Section 5.1: Figures 1, 2 and 3\n")
 	if greedier(last) {
 		w("As the learning rate falls, BinaryConnect (BC) becomes *greedy* and settles in the best place the grid has; stochastic rounding (SR)")
-		w("never does: it explores as widely as before and only takes longer. At α = %g the entropy of BC's weights is %.3f, that of SR's %.3f.\n", last.Alpha, last.BCEntropy, last.SREntropy)
+		w("never does: from some α on its law stays the same, and it only takes longer to reach it. At α = %g the entropy of BC's weights is %.3f nats, that of SR's %.3f.\n", last.Alpha, last.BCEntropy, last.SREntropy)
 	} else {
 		w("With these settings BinaryConnect (BC) is not clearly *greedier* than stochastic rounding (SR) even at the smallest learning rate: at α = %g", last.Alpha)
 		w("the entropy of BC's weights is %.3f, that of SR's %.3f, and their mean excess over the best grid point is %.3g and %.3g.\n", last.BCEntropy, last.SREntropy, last.BCExcess, last.SRExcess)

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"image/color"
 	"slices"
@@ -107,25 +108,117 @@ func runsTitle(what string, runs []nets.Run) string {
 			return what
 		}
 	}
-	return fmt.Sprintf("%s: %s on %s", what, netTitle(first), dataTitle(first.Data))
+	data := dataTitle(first.Data)
+	if first.TrainImages > 0 {
+		set, _, _ := strings.Cut(data, ",") // not the set's own number of images
+		data = fmt.Sprintf("%d images of %s", first.TrainImages, set)
+	}
+	return fmt.Sprintf("%s: %s on %s", what, netTitle(first), data)
 }
 
-// conclude says where a number of each run ended.
-func conclude(what string, runs []nets.Run, value func(nets.Epoch) (float64, bool)) string {
-	var ends []string
+// end is where a number of a run ended; false: it has no value in any epoch.
+func end(r nets.Run, value func(nets.Epoch) (float64, bool)) (float64, bool) {
+	for k := len(r.Epochs) - 1; k >= 0; k-- {
+		if v, ok := value(r.Epochs[k]); ok {
+			return v, true
+		}
+	}
+	return 0, false
+}
+
+// concludeErrors ranks runs by their test errors at the end.
+func concludeErrors(runs []nets.Run) string {
+	type result struct {
+		label string
+		error float64
+	}
+	var ends []result
 	for i, label := range runLabels(runs) {
-		for k := len(runs[i].Epochs) - 1; k >= 0; k-- {
-			if v, ok := value(runs[i].Epochs[k]); ok {
-				ends = append(ends, fmt.Sprintf("%s %.2f %%", label, v))
-				break
-			}
+		if v, ok := end(runs[i], testErrorAt); ok {
+			ends = append(ends, result{label, v})
 		}
 	}
 	if ends == nil {
 		return ""
 	}
-	return what + " at the end: " + strings.Join(ends, "; ") + "."
+	slices.SortStableFunc(ends, func(a, b result) int { return cmp.Compare(a.error, b.error) })
+	var said []string
+	for _, e := range ends {
+		said = append(said, fmt.Sprintf("%s %.2f %%", e.label, e.error))
+	}
+	if len(said) == 1 {
+		return "Test error at the end: " + said[0] + "."
+	}
+	return "Test errors at the end, from the lowest to the highest: " + strings.Join(said, ", ") + "."
 }
+
+// concludeChanges says how many convolution signs each run changed.
+func concludeChanges(runs []nets.Run) string {
+	var said []string
+	for i, label := range runLabels(runs) {
+		if v, ok := end(runs[i], changedAt); ok {
+			said = append(said, fmt.Sprintf("%.2f %% under %s", v, label))
+		}
+	}
+	if said == nil {
+		return ""
+	}
+	return "Of all convolution signs these differ from the start at the end: " + strings.Join(said, ", ") + "."
+}
+
+// concludeBatches says of each method, in the order of its batch sizes, how it ends.
+func concludeBatches(runs []nets.Run) string {
+	var rules []string
+	batches, errors, changes := map[string][]string{}, map[string][]string{}, map[string][]string{}
+	for _, r := range runs {
+		error, ok1 := end(r, testErrorAt)
+		changed, ok2 := end(r, changedAt)
+		if !ok1 || !ok2 {
+			continue
+		}
+		rule := ruleName(r.Config)
+		if batches[rule] == nil {
+			rules = append(rules, rule)
+		}
+		batches[rule] = append(batches[rule], fmt.Sprint(r.Config.Batch))
+		errors[rule], changes[rule] = append(errors[rule], fmt.Sprintf("%.2f", error)), append(changes[rule], fmt.Sprintf("%.2f", changed))
+	}
+	var said []string
+	for _, rule := range rules {
+		said = append(said, fmt.Sprintf("%s, batch %s: test error %s %%, signs changed %s %%", rule, andOf(batches[rule]), andOf(errors[rule]), andOf(changes[rule])))
+	}
+	if said == nil {
+		return ""
+	}
+	return "At the end " + strings.Join(said, "; ") + "."
+}
+
+// andOf lists words in a sentence.
+func andOf(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
+}
+
+// concludeDistances says how far BC's real weights end from their signs, over all convolutions.
+func concludeDistances(runs []nets.Run) string {
+	var said []string
+	for i, label := range runLabels(runs) {
+		if v, ok := end(runs[i], distanceAt); ok {
+			said = append(said, fmt.Sprintf("%.2f (%s)", v, label))
+		}
+	}
+	if said == nil {
+		return ""
+	}
+	return "The convolutions' real weights end at a mean distance from their signs of " + andOf(said) + "; real weights of 0 would have 1."
+}
+
+func testErrorAt(e nets.Epoch) (float64, bool) { return e.TestError, true }
+func changedAt(e nets.Epoch) (float64, bool)   { return e.OverConv(changedOf) }
+func distanceAt(e nets.Epoch) (float64, bool)  { return e.OverConv(distanceOf) }
+func distanceOf(l nets.Probe) (float64, bool)  { return l.Distance, true }
 
 // errorCurves draws one of the two errors of every run.
 func errorCurves(p *Panel, runs []nets.Run, value func(nets.Epoch) float64) {
@@ -149,7 +242,9 @@ func epochAxis(p *Panel, runs ...nets.Run) {
 	}
 	var drops []float64
 	for _, d := range runs[0].Config.Drops {
-		drops = append(drops, float64(d))
+		if d < runs[0].Config.Epochs { // a drop after the last epoch changes nothing
+			drops = append(drops, float64(d))
+		}
 	}
 	for _, r := range runs {
 		if !slices.Equal(r.Config.Drops, runs[0].Config.Drops) {
@@ -164,7 +259,7 @@ func epochAxis(p *Panel, runs ...nets.Run) {
 func ConvergenceFigure(runs []nets.Run) *Figure {
 	f := NewFigure(2)
 	f.Title = runsTitle("Convergence", runs)
-	f.Conclusion = conclude("Test error", runs, func(e nets.Epoch) (float64, bool) { return e.TestError, true })
+	f.Conclusion = concludeErrors(runs)
 	errorCurves(f.Panel("training error", "epoch", "error in %"), runs, trainErrorOf)
 	errorCurves(f.Panel("test error", "epoch", "error in %"), runs, testErrorOf)
 	sameScale(f.panels...)
@@ -235,7 +330,7 @@ var linearDashes = [][]vg.Length{dashes(4, 3), dashes(1, 2), dashes(6, 2, 1, 2)}
 func WeightChangeFigure(runs []nets.Run) *Figure {
 	f := NewFigure(2)
 	f.Title = runsTitle("Signs changed since the start, by layer", runs)
-	f.Conclusion = conclude("Convolution signs changed", runs, func(e nets.Epoch) (float64, bool) { return e.OverConv(changedOf) })
+	f.Conclusion = concludeChanges(runs)
 	for i, label := range runLabels(runs) {
 		p := f.Panel(letter(i)+label, "epoch", "signs changed, %")
 		layerCurves(p, runs[i], changedOf)
@@ -256,7 +351,7 @@ func letter(i int) string { return fmt.Sprintf("(%c) ", 'a'+i) }
 func BatchSizeFigure(runs []nets.Run) *Figure {
 	f := NewFigure(2)
 	f.Title = runsTitle("Batch size", runs)
-	f.Conclusion = conclude("Convolution signs changed", runs, func(e nets.Epoch) (float64, bool) { return e.OverConv(changedOf) })
+	f.Conclusion = concludeBatches(runs)
 	errorCurves(f.Panel("(a) training error", "epoch", "error in %"), runs, trainErrorOf)
 	errorCurves(f.Panel("(a) test error", "epoch", "error in %"), runs, testErrorOf)
 	sameScale(f.panels...)
@@ -296,6 +391,7 @@ func BatchSizeFigure(runs []nets.Run) *Figure {
 func DistanceFigure(runs []nets.Run) *Figure {
 	f := NewFigure(2)
 	f.Title = runsTitle("Distance of BC's real weights from their signs, by layer", runs)
+	f.Conclusion = concludeDistances(runs)
 	for i, label := range runLabels(runs) {
 		distancePanel(f, label, runs[i])
 	}
@@ -308,7 +404,7 @@ func DistanceFigure(runs []nets.Run) *Figure {
 // distancePanel adds a panel of Figure 7(b) or (c).
 func distancePanel(f *Figure, title string, r nets.Run) {
 	p := f.Panel(title, "epoch", "mean |wb - wr|")
-	layerCurves(p, r, func(l nets.Probe) (float64, bool) { return l.Distance, true })
+	layerCurves(p, r, distanceOf)
 	p.Y.Min = 0
 }
 
@@ -324,8 +420,12 @@ func CompareTable(runs []nets.Run) *Table {
 		for _, e := range r.Epochs {
 			best = min(best, e.TestError)
 		}
-		changed, _ := last.OverConv(func(l nets.Probe) (float64, bool) { return l.Changed, true })
-		t.Add(r.Dir, r.Config.Net, paperName(r.Config.Method), r.Config.Data, r.Config.Batch, fmt.Sprintf("%d/%d", last.Epoch, r.Config.Epochs), r.Config.Seed,
+		changed, _ := last.OverConv(changedOf)
+		data := r.Config.Data
+		if n := r.Config.TrainImages; n > 0 {
+			data += fmt.Sprintf(", %d images", n)
+		}
+		t.Add(r.Dir, r.Config.Net, paperName(r.Config.Method), data, r.Config.Batch, fmt.Sprintf("%d/%d", last.Epoch, r.Config.Epochs), r.Config.Seed,
 			fmt.Sprintf("%.2f", last.TestError), fmt.Sprintf("%.2f", last.TrainError), fmt.Sprintf("%.2f", best), fmt.Sprintf("%.1f", changed), fmt.Sprintf("%.0f", last.ImagesPerSecond))
 	}
 	return t

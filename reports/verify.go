@@ -79,9 +79,13 @@ func (v Verification) summary(pictured bool) string {
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	tally := v.Tally()
 	p("# The theory of quantized training, verified\n")
+	if v.Data == "" {
+		p("This report says of every result of the paper whether it holds as printed, what holds instead, and how near the bounds come to the truth.\n")
+	} else {
+		p("This report measures the paper's theorems on a problem of one's own: %s.\n", v.Data)
+	}
 	p("**%s.**\n", capital(tally.String()))
 	if v.Data != "" {
-		p("The theorems on a problem of one's own: %s.\n", v.Data)
 		if pictured {
 			p("![How far each result stays below its bounds](%s)\n", dataPicture)
 		}
@@ -100,12 +104,17 @@ func (v Verification) summary(pictured bool) string {
 			p("- [%s](%s.md): %s", r.Statement.Title, r.Statement.Name, r.Meaning)
 		}
 	}
+	p("")
 	if v.Data == "" {
-		p("\n## What is false as printed\n")
+		p("## What is false as printed\n")
 		v.findings(&b)
 	}
 	p("## How sure the numbers are\n")
-	p("%d verdicts: %d exact, %d sampled; %d planted defects beside them, %d caught; %d not as expected.\n", tally.Records, tally.Records-tally.Sampled, tally.Sampled, tally.Controls, tally.Caught, tally.Bad)
+	planted := ""
+	if tally.Controls > 0 {
+		planted = fmt.Sprintf(" beside them %d of %d planted defects caught;", tally.Caught, tally.Controls)
+	}
+	p("%d verdicts: %d exact, %d sampled;%s %d not as expected.\n", tally.Records, tally.Records-tally.Sampled, tally.Sampled, planted, tally.Bad)
 	writeBudget(&b, v.Records)
 	p("\n## Where the numbers come from\n\n%s", v.Manifest.Markdown())
 	return b.String()
@@ -139,6 +148,9 @@ func (v Verification) glance(b *strings.Builder) {
 			}
 			t.Add(row...)
 		}
+	}
+	if v.Data != "" {
+		fmt.Fprintf(b, "A dash is a form that is not measured here: BinaryConnect's statements as printed, which are false for one of the two roundings at least. ")
 	}
 	fmt.Fprintf(b, "Proofs are in package bounds, counterexamples with their proofs in docs/errata.md.\n\n%s\n", t.Markdown())
 	for _, result := range v.Paper.Results {

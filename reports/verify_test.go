@@ -44,7 +44,7 @@ func TestTextOfAVerification(t *testing.T) {
 	text := v.Text()
 	for _, want := range []string{
 		"false as printed, counterexample", "NOT AS EXPECTED (1 of 1)", "Not as expected:", "NOT CAUGHT", "inf",
-		"1 of 3 results is false as printed, 0 repaired, without a repair in this run: Theorem 1; ONLY 1 of 2 planted defects caught; 2 VERDICTS NOT AS EXPECTED.",
+		"1 of 3 results is false as printed, 0 repaired, without a repair in this run: Theorem 1; ONLY 1 of 2 mistakes that were planted in the checks were caught; 2 VERDICTS NOT AS EXPECTED.",
 		"3 verdicts: 3 exact, 0 sampled; 2 not as expected.",
 	} {
 		if !strings.Contains(text, want) {
@@ -60,7 +60,7 @@ func TestTextOfAVerification(t *testing.T) {
 	if strings.Contains(text, "Not as expected") || strings.Contains(text, "NOT") {
 		t.Errorf("a run that is as expected lists something that is not:\n%s", text)
 	}
-	if want := "All 2 results hold on everything measured; the planted defect was caught."; !strings.Contains(text, want) {
+	if want := "All 2 results hold on everything measured; the mistake that was planted in a check was caught."; !strings.Contains(text, want) {
 		t.Errorf("the text lacks %q:\n%s", want, text)
 	}
 }
@@ -75,7 +75,7 @@ func TestHeadline(t *testing.T) {
 		record("theorem2.step-sum", "b", 3, 2, evidence.Violated), record("theorem2", "control: a", 3, 2, evidence.Violated), record("theorem1", "control: b", 3, 2, evidence.Violated),
 	}
 	v := referee.Verification{Paper: paper(t), Records: records}
-	if got, want := v.Tally().String(), "1 of 2 results is false as printed, and repaired; all 2 planted defects caught"; got != want {
+	if got, want := v.Tally().String(), "1 of 2 results is false as printed, and repaired; all 2 mistakes that were planted in the checks were caught"; got != want {
 		t.Errorf("headline %q, want %q", got, want)
 	}
 	broken := record("theorem2.repaired", "x", 3, 2, evidence.Holds)

@@ -30,11 +30,13 @@ func newChoicesCommand(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "choices --out DIR",
 		Short: "the study of what the paper does not state: which initialisation, clip, step lengths fit its own sentences",
-		Long: `choices makes the runs of a designed study (quarter-width VGG-9 on CIFAR-10, a minute or two each on a free processor core,
-some ten minutes), one after the other, those that decide most first, and judges each choice against every sentence of Section 6. It continues
-what is in DIR and writes DIR/choices.json, DIR/choices.md and pictures. docs/choices.md is the page of the committed summaries.`,
+		Long: `choices makes the runs of a designed study (quarter-width VGG-9 on CIFAR-10; most take a minute or two on a free processor core, some
+ten), one after the other, those that decide most first, and judges each choice against every sentence of Section 6. It continues
+what is in DIR and writes DIR/choices.json, DIR/choices.md and pictures. docs/choices.md is the page of the committed summaries:
+--collect --docs docs makes it anew from them and from what runs there are in DIR.`,
 		Example: `  tqn choices --dir ~/cifar10 --out study
   tqn choices --out study --paper table1-paper --collect
+  tqn choices --collect --docs docs
   tqn choices --print`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -63,10 +65,6 @@ what is in DIR and writes DIR/choices.json, DIR/choices.md and pictures. docs/ch
 			if err != nil {
 				return err
 			}
-			text, err := json.Marshal(doc)
-			if err != nil {
-				return err
-			}
 			pageFile, pictures, folder := filepath.Join(out, "choices.md"), out, "."
 			if docs != "" {
 				folder = "results/choices"
@@ -74,6 +72,13 @@ what is in DIR and writes DIR/choices.json, DIR/choices.md and pictures. docs/ch
 				if err := os.MkdirAll(pictures, 0o755); err != nil {
 					return err
 				}
+				if err := doc.keep(study, filepath.Join(pictures, "choices.json")); err != nil {
+					return err
+				}
+			}
+			text, err := json.Marshal(doc)
+			if err != nil {
+				return err
 			}
 			if err := runfolder.WriteFile(filepath.Join(pictures, "choices.json"), append(text, '\n')); err != nil {
 				return err
@@ -98,7 +103,7 @@ what is in DIR and writes DIR/choices.json, DIR/choices.md and pictures. docs/ch
 	c.Flags().StringVar(&out, "out", "study", "folder of the runs and of the page")
 	c.Flags().StringVar(&data, "dir", "", "folder of the CIFAR-10 binaries (default: where tqn data fetch puts them)")
 	c.Flags().StringVar(&paper, "paper", "", "folder of a table at the paper's protocol, whose curves are shown beside the study's")
-	c.Flags().StringVar(&docs, "docs", "", "write DIR/choices.md and DIR/results/choices instead of a page in --out")
+	c.Flags().StringVar(&docs, "docs", "", "write choices.md and results/choices below this folder instead of a page in --out; runs that are not in --out keep the summaries that are there")
 	c.Flags().IntVar(&threads, "threads", 0, "worker threads; 0 is all CPUs; the result does not depend on it")
 	c.Flags().BoolVar(&show, "print", false, "print the runs' commands and make none")
 	c.Flags().BoolVar(&collect, "collect", false, "make no run, only the page of those that are finished")
@@ -133,6 +138,35 @@ func readStudy(study []referee.StudyRun, out, paper string) (doc choicesJSON, er
 		}
 	}
 	return doc, nil
+}
+
+// keep adds, of the summaries in an earlier choices.json, those of runs that are not in this folder.
+func (doc *choicesJSON) keep(study []referee.StudyRun, path string) error {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var earlier choicesJSON
+	if err := json.Unmarshal(text, &earlier); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	of := map[string]referee.StudyResult{}
+	for _, s := range append(earlier.Study, doc.Study...) {
+		of[s.Name] = s
+	}
+	doc.Study = nil
+	for _, r := range study {
+		if s, ok := of[r.Name]; ok && s.ConfigHash == r.Config.Hash() {
+			doc.Study = append(doc.Study, s)
+		}
+	}
+	if doc.Paper == nil {
+		doc.Paper = earlier.Paper
+	}
+	return nil
 }
 
 // choicesPage judges what was summarised.

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -123,6 +126,34 @@ func TestUnstatedCommand(t *testing.T) {
 	for line, want := range map[string]string{"--clip=maybe": "want true or false", "--init nowhere": "one of he, glorot, torch7, uniform, rademacher"} {
 		if code, _, stderr := tqn(t, "train --net vgg9 --method bc --dry-run "+line); code != exitUsage || !strings.Contains(stderr, want) {
 			t.Errorf("%s: exit %d, %s", line, code, stderr)
+		}
+	}
+}
+
+// With --docs a run that is not in --out keeps its committed summary: the page and its numbers come out as they are.
+func TestChoicesKeepsSummaries(t *testing.T) {
+	docs := t.TempDir()
+	const summaries = "results/choices/choices.json"
+	committed, err := os.ReadFile("../../docs/" + summaries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(docs, "results/choices"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(docs, summaries), committed, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := tqn(t, fmt.Sprintf("choices --collect --docs %s --out %s", docs, filepath.Join(docs, "no-runs"))); code != exitExpected {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	for _, name := range []string{summaries, "choices.md"} {
+		want, err := os.ReadFile("../../docs/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(filepath.Join(docs, name)); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is not what is committed (%v)", name, err)
 		}
 	}
 }
