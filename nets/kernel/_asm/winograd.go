@@ -1,6 +1,10 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // The one-dimensional transforms of F(4, 3) in the points 0, a, -a, b, -b and infinity, each with the constants that it
 // wants in the registers that [winograd] fills. x names operands, y stores a result.
@@ -8,6 +12,13 @@ type transform struct {
 	inputs, outputs int
 	constants       []string // fields of winogradPoints, in the order of their registers
 	body            func(w *winograd)
+	parts           []part // of the outputs, for winograd.whole
+}
+
+// part computes some outputs of a transform into registers, with registers 0 to 3 to work in: the same operations as body, so that results are the same bits.
+type part struct {
+	outputs []int
+	body    func(w *winograd, to []int)
 }
 
 // winogradPoints are the fields of the Go array of that name.
@@ -16,61 +27,99 @@ var winogradPoints = []string{"a", "b", "a2", "b2", "a3", "b3", "a2b2", "a2+b2",
 // fromImage is t = B^T d: t0 = a2b2 d0 - (a2+b2) d2 + d4, t1,2 = (d4 - b2 d2) +- a (d3 - b2 d1),
 // t3,4 = (d4 - a2 d2) +- b (d3 - a2 d1), t5 = a2b2 d1 - (a2+b2) d3 + d5.
 var fromImage = transform{6, 6, []string{"a2b2", "a2+b2", "a2", "b2", "a", "b"}, func(w *winograd) {
-	for i := range 4 {
-		w.load(i, i+1) // d1..d4 in 0..3
-	}
+	d1, d2, d3, d4 := w.in(0, 1), w.in(1, 2), w.in(2, 3), w.in(3, 4)
 	for _, edge := range []int{0, 5} {
 		if edge == 0 {
-			w.move(3, 4)
-			w.fma(-1, "a2+b2", 1, 4)
+			w.move(d4, 4)
+			w.fma(-1, "a2+b2", d2, 4)
 			w.fmaInput("a2b2", 0, 4)
 		} else {
 			w.load(4, 5)
-			w.fma(-1, "a2+b2", 2, 4)
-			w.fma(1, "a2b2", 0, 4)
+			w.fma(-1, "a2+b2", d3, 4)
+			w.fma(1, "a2b2", d1, 4)
 		}
 		w.store(4, edge)
 	}
 	for i, point := range []string{"a", "b"} {
 		other := []string{"b2", "a2"}[i]
-		w.move(3, 4)
-		w.fma(-1, other, 1, 4)
-		w.move(2, 5)
-		w.fma(-1, other, 0, 5)
+		w.move(d4, 4)
+		w.fma(-1, other, d2, 4)
+		w.move(d3, 5)
+		w.fma(-1, other, d1, 5)
 		w.plusMinus(4, point, 5, 6, 1+2*i)
 	}
-}}
+}, []part{{[]int{0, 1, 2}, func(w *winograd, to []int) {
+	w.load(to[2], 4)
+	w.load(0, 2)
+	w.load(1, 0)
+	w.load(2, 3)
+	w.load(3, 1)
+	w.move(to[2], to[0])
+	w.fma(-1, "a2+b2", 0, to[0])
+	w.fma(1, "a2b2", 1, to[0])
+	w.fma(-1, "b2", 0, to[2])
+	w.fma(-1, "b2", 3, 2)
+	w.move(to[2], to[1])
+	w.fma(1, "a", 2, to[1])
+	w.fma(-1, "a", 2, to[2])
+}}, {[]int{3, 4, 5}, func(w *winograd, to []int) {
+	w.load(to[1], 4)
+	w.load(0, 2)
+	w.load(to[2], 5)
+	w.load(2, 3)
+	w.load(3, 1)
+	w.fma(-1, "a2+b2", 2, to[2])
+	w.fma(1, "a2b2", 3, to[2])
+	w.fma(-1, "a2", 0, to[1])
+	w.fma(-1, "a2", 3, 2)
+	w.move(to[1], to[0])
+	w.fma(1, "b", 2, to[0])
+	w.fma(-1, "b", 2, to[1])
+}}}}
 
 // fromGradient is v = A y: v0 = y0, v1,2 = (y0 + a2 y2) +- (a y1 + a3 y3), v3,4 likewise with b, v5 = y3.
 var fromGradient = transform{4, 6, []string{"a2", "a3", "a", "b2", "b3", "b"}, func(w *winograd) {
-	for i := range 4 {
-		w.load(i, i)
-	}
-	w.store(0, 0)
-	w.store(3, 5)
+	y0, y1, y2, y3 := w.in(0, 0), w.in(1, 1), w.in(2, 2), w.in(3, 3)
+	w.store(y0, 0)
+	w.store(y3, 5)
 	for i, p := range []string{"a", "b"} {
-		w.move(0, 4)
-		w.fma(1, p+"2", 2, 4)
-		w.mul(p, 1, 5)
-		w.fma(1, p+"3", 3, 5)
+		w.move(y0, 4)
+		w.fma(1, p+"2", y2, 4)
+		w.mul(p, y1, 5)
+		w.fma(1, p+"3", y3, 5)
 		w.op("VADDPS %s, %s, %s", w.r(5), w.r(4), w.r(6))
 		w.store(6, 1+2*i)
 		w.op("VSUBPS %s, %s, %s", w.r(5), w.r(4), w.r(6))
 		w.store(6, 2+2*i)
 	}
-}}
+}, []part{{[]int{0, 5}, func(w *winograd, to []int) {
+	w.load(to[0], 0)
+	w.load(to[1], 3)
+}}, gradientPart(1, "a"), gradientPart(3, "b")}}
+
+// gradientPart is the outputs first and first+1, those of the points +-p.
+func gradientPart(first int, p string) part {
+	return part{[]int{first, first + 1}, func(w *winograd, to []int) {
+		for i := range 4 {
+			w.load(i, i)
+		}
+		w.fma(1, p+"2", 2, 0)
+		w.mul(p, 1, 1)
+		w.fma(1, p+"3", 3, 1)
+		w.op("VADDPS %s, %s, %s", w.r(1), w.r(0), w.r(to[0]))
+		w.op("VSUBPS %s, %s, %s", w.r(1), w.r(0), w.r(to[1]))
+	}}
+}
 
 // toImage is y = A^T m: y0 = m0 + e1 + e2, y1 = a o1 + b o2, y2 = a2 e1 + b2 e2, y3 = a3 o1 + b3 o2 + m5 with
 // e1, o1 = m1 +- m2 and e2, o2 = m3 +- m4.
 var toImage = transform{6, 4, []string{"a", "b", "a2", "b2", "a3", "b3"}, func(w *winograd) {
 	for i := range 2 {
-		w.load(4, 1+2*i)
-		w.load(5, 2+2*i)
-		w.op("VADDPS %s, %s, %s", w.r(5), w.r(4), w.r(i))   // e
-		w.op("VSUBPS %s, %s, %s", w.r(5), w.r(4), w.r(2+i)) // o
+		m1, m2 := w.in(4, 1+2*i), w.in(5, 2+2*i)
+		w.op("VADDPS %s, %s, %s", w.r(m2), w.r(m1), w.r(i))   // e
+		w.op("VSUBPS %s, %s, %s", w.r(m2), w.r(m1), w.r(2+i)) // o
 	}
-	w.load(4, 0)
-	w.op("VADDPS %s, %s, %s", w.r(0), w.r(4), w.r(4))
+	w.op("VADDPS %s, %s, %s", w.r(0), w.r(w.in(4, 0)), w.r(4))
 	w.op("VADDPS %s, %s, %s", w.r(1), w.r(4), w.r(4))
 	w.store(4, 0)
 	w.mul("a", 2, 4)
@@ -83,7 +132,26 @@ var toImage = transform{6, 4, []string{"a", "b", "a2", "b2", "a3", "b3"}, func(w
 	w.fma(1, "a3", 2, 4)
 	w.fma(1, "b3", 3, 4)
 	w.store(4, 3)
-}}
+}, []part{{[]int{0, 2}, func(w *winograd, to []int) {
+	w.load(to[0], 0)
+	for i := range 2 {
+		w.load(2+i, 1+2*i)
+		w.op("VADDPS %s, %s, %s", w.x(2+2*i), w.r(2+i), w.r(i)) // e
+		w.op("VADDPS %s, %s, %s", w.r(i), w.r(to[0]), w.r(to[0]))
+	}
+	w.mul("a2", 0, to[1])
+	w.fma(1, "b2", 1, to[1])
+}}, {[]int{1, 3}, func(w *winograd, to []int) {
+	w.load(to[1], 5)
+	for i := range 2 {
+		w.load(2+i, 1+2*i)
+		w.op("VSUBPS %s, %s, %s", w.x(2+2*i), w.r(2+i), w.r(i)) // o
+	}
+	w.mul("a", 0, to[0])
+	w.fma(1, "b", 1, to[0])
+	w.fma(1, "a3", 0, to[1])
+	w.fma(1, "b3", 1, to[1])
+}}}}
 
 // fromWeights is G g with N0 = a2b2, Na = 2a2(a2-b2), Nb = 2b2(b2-a2): g0/N0, (g0 +- a g1 + a2 g2)/Na, likewise with b, g2.
 var fromWeights = transform{3, 6, []string{"1/N0", "1/Na", "a/Na", "a2/Na", "1/Nb", "b/Nb", "b2/Nb"}, func(w *winograd) {
@@ -98,7 +166,7 @@ var fromWeights = transform{3, 6, []string{"1/N0", "1/Na", "a/Na", "a2/Na", "1/N
 		w.fma(1, p+"2/N"+p, 2, 4)
 		w.plusMinus(4, p+"/N"+p, 1, 6, 1+2*i)
 	}
-}}
+}, nil}
 
 // toWeights is G^T m.
 var toWeights = transform{6, 3, []string{"1/N0", "1/Na", "a/Na", "a2/Na", "1/Nb", "b/Nb", "b2/Nb"}, func(w *winograd) {
@@ -120,7 +188,7 @@ var toWeights = transform{6, 3, []string{"1/N0", "1/Na", "a/Na", "a2/Na", "1/Nb"
 	w.fma(1, "a2/Na", 0, 4)
 	w.fma(1, "b2/Nb", 1, 4)
 	w.store(4, 2)
-}}
+}, nil}
 
 // winograd prints transforms of registers of floats (Z: 16, Y: 8), seven of them working, the constants at the end.
 type winograd struct {
@@ -129,11 +197,31 @@ type winograd struct {
 	constants map[string]string
 	x         func(i int) string
 	y         func(i int) string
+	mask      string // of loads, if any: what it leaves out is zero
 }
 
-func (w *winograd) width() int        { return map[string]int{"Z": 64, "Y": 32}[w.reg] }
-func (w *winograd) r(i int) string    { return fmt.Sprintf("%s%d", w.reg, i) }
-func (w *winograd) load(r, i int)     { w.op("VMOVUPS %s, %s", w.x(i), w.r(r)) }
+func (w *winograd) width() int     { return map[string]int{"Z": 64, "Y": 32}[w.reg] }
+func (w *winograd) r(i int) string { return fmt.Sprintf("%s%d", w.reg, i) }
+func (w *winograd) load(r, i int) {
+	if w.mask != "" {
+		w.op("VMOVUPS.Z %s, %s, %s", w.x(i), w.mask, w.r(r))
+		return
+	}
+	w.op("VMOVUPS %s, %s", w.x(i), w.r(r))
+}
+
+// in is the register of an input: its own, if it lies in one, or r, to which it is loaded.
+func (w *winograd) in(r, i int) int {
+	if number, found := strings.CutPrefix(w.x(i), w.reg); found {
+		own, err := strconv.Atoi(number)
+		if err != nil {
+			panic(err)
+		}
+		return own
+	}
+	w.load(r, i)
+	return r
+}
 func (w *winograd) store(r, i int)    { w.op("VMOVUPS %s, %s", w.r(r), w.y(i)) }
 func (w *winograd) move(from, to int) { w.op("VMOVAPS %s, %s", w.r(from), w.r(to)) }
 func (w *winograd) mul(constant string, from, to int) {
@@ -191,9 +279,15 @@ func strided(base, one, three, five string) func(i int) string {
 }
 
 func winogradFile(p *printer, reg string) {
-	winogradImage(p, reg)
-	winogradTiles(p, reg, "winogradGradient", fromGradient)
-	winogradTiles(p, reg, "winogradOutput", toImage)
+	if reg == "Z" {
+		wholeImage(p)
+		wholeTiles(p, "winogradGradient", fromGradient)
+		wholeTiles(p, "winogradOutput", toImage)
+	} else {
+		winogradImage(p, reg)
+		winogradTiles(p, reg, "winogradGradient", fromGradient)
+		winogradTiles(p, reg, "winogradOutput", toImage)
+	}
 	winogradTiles(p, reg, "winogradWeights", fromWeights)
 	winogradTiles(p, reg, "winogradFilter", toWeights)
 }
@@ -303,6 +397,146 @@ func winogradTiles(p *printer, reg, name string, t transform) {
 	p.op("DECQ CX")
 	p.op("JNZ tile")
 	p.op("ADDQ $%d, BX", width)
+	p.op("CMPQ BX, %s", p.at("bytes"))
+	p.op("JNE block")
+	w.end()
+}
+
+// The transforms of AVX-512 need no temporary memory: its registers hold a part of the rows of a tile's first transform, and the second one stores their results.
+
+// kept is the first of the registers that hold them.
+const kept = 7
+
+// whole transforms a tile. column sets w.x, and w.mask, to the inputs of a column; row sets w.y to the results of a row.
+func (w *winograd) whole(t transform, column, row func(i int), between func()) {
+	for _, p := range t.parts {
+		at := func(o, j int) int { return kept + o*t.inputs + j }
+		for j := range t.inputs {
+			column(j)
+			to := make([]int, len(p.outputs))
+			for o := range to {
+				to[o] = at(o, j)
+			}
+			p.body(w, to)
+		}
+		between()
+		w.mask = ""
+		for o, output := range p.outputs {
+			row(output)
+			w.x = func(j int) string { return w.r(at(o, j)) }
+			t.body(w)
+		}
+	}
+}
+
+// wholeImage is winogradImage for AVX-512. Columns of zeros are loads with empty masks.
+func wholeImage(p *printer) {
+	w := &winograd{printer: p, reg: "Z"}
+	p.fn("winogradImageZ", 48, "row0", "row1", "row2", "row3", "row4", "row5", "column", "columns", "right", "temp", "dst", "xi", "tile", "tiles", "bytes", "points")
+	w.begin(fromImage)
+	p.arg("column", "DX")
+	p.op("LEAQ (DX)(DX*2), R8")
+	p.op("ADDQ R8, R8")
+	p.op("MOVQ R8, columns-24(SP)") // six of them
+	p.op("MOVQ $0, block-32(SP)")
+	p.arg("xi", "R14")
+	p.op("LEAQ (R14)(R14*2), R15")
+	p.op("LEAQ (R14)(R14*4), CX")
+	rows := []string{"R8", "R9", "R10", "R11", "R12", "R13"}
+	for i, r := range rows {
+		p.arg(fmt.Sprintf("row%d", i), r)
+	}
+	p.label("block")
+	p.op("MOVQ block-32(SP), SI")
+	p.arg("dst", "DI")
+	p.op("ADDQ SI, DI")
+	p.op("SUBQ DX, SI")
+	p.arg("tiles", "BX")
+	p.op("MOVQ BX, tiles-40(SP)")
+	p.op("KXORW K1, K1, K1")
+	for k := 2; k <= 6; k++ {
+		p.op("KXNORW K%d, K%d, K%d", k, k, k)
+	}
+	p.label("tile")
+	p.op("CMPQ tiles-40(SP), $1")
+	p.op("JNE inner")
+	for k := 6; k >= 3; k-- { // the columns of zeros on the right: 1 to 4
+		p.op("KXORW K%d, K%d, K%d", k, k, k)
+		if k > 3 {
+			p.op("CMPQ %s, $%d", p.at("right"), 8-k)
+			p.op("JLT inner")
+		}
+	}
+	p.label("inner")
+	p.op("MOVQ DI, BX")
+	w.whole(fromImage, func(j int) {
+		if j > 0 {
+			p.op("ADDQ DX, SI")
+		}
+		w.mask = fmt.Sprintf("K%d", j+1)
+		w.x = func(i int) string { return "(" + rows[i] + ")(SI*1)" }
+	}, func(i int) {
+		if i > 0 {
+			p.op("LEAQ (BX)(R15*2), BX")
+		}
+		w.y = strided("BX", "R14", "R15", "CX")
+	}, func() {
+		p.op("ADDQ DX, SI")
+		p.op("SUBQ columns-24(SP), SI")
+	})
+	p.op("KXNORW K1, K1, K1")
+	p.op("LEAQ (SI)(DX*4), SI")
+	p.op("ADDQ %s, DI", p.at("tile"))
+	p.op("DECQ tiles-40(SP)")
+	p.op("JNZ tile")
+	p.op("MOVQ block-32(SP), BX")
+	p.op("ADDQ $64, BX")
+	p.op("MOVQ BX, block-32(SP)")
+	p.op("CMPQ BX, %s", p.at("bytes"))
+	p.op("JNE block")
+	w.end()
+}
+
+// wholeTiles is winogradTiles for AVX-512.
+func wholeTiles(p *printer, name string, t transform) {
+	w := &winograd{printer: p, reg: "Z"}
+	p.fn(name+"Z", 16, "src", "row", "column", "next", "dst", "dstrow", "dstcolumn", "dstnext", "temp", "tiles", "bytes", "points")
+	w.begin(t)
+	p.arg("row", "R12")
+	p.op("LEAQ (R12)(R12*2), R13")
+	p.op("LEAQ (R12)(R12*4), R8")
+	p.arg("dstcolumn", "DX")
+	p.op("LEAQ (DX)(DX*2), R15")
+	p.op("LEAQ (DX)(DX*4), R10")
+	p.arg("dstrow", "R14")
+	p.arg("column", "DI")
+	p.op("XORQ BX, BX")
+	p.label("block")
+	p.arg("src", "SI")
+	p.op("ADDQ BX, SI")
+	p.arg("dst", "R9")
+	p.op("ADDQ BX, R9")
+	p.arg("tiles", "CX")
+	p.label("tile")
+	w.whole(t, func(j int) {
+		if j == 0 {
+			p.op("MOVQ SI, R11")
+		} else {
+			p.op("ADDQ DI, R11")
+		}
+		w.x = strided("R11", "R12", "R13", "R8")
+	}, func(i int) {
+		p.op("MOVQ R9, R11")
+		for ; i > 0; i -= map[bool]int{true: 2, false: 1}[i > 1] {
+			p.op(map[bool]string{true: "LEAQ (R11)(R14*2), R11", false: "ADDQ R14, R11"}[i > 1])
+		}
+		w.y = strided("R11", "DX", "R15", "R10")
+	}, func() {})
+	p.op("ADDQ %s, SI", p.at("next"))
+	p.op("ADDQ %s, R9", p.at("dstnext"))
+	p.op("DECQ CX")
+	p.op("JNZ tile")
+	p.op("ADDQ $64, BX")
 	p.op("CMPQ BX, %s", p.at("bytes"))
 	p.op("JNE block")
 	w.end()

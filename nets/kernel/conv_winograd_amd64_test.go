@@ -1,0 +1,82 @@
+//go:build !purego
+
+package kernel
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// winogradTransforms are the three transforms of an image's tiles by impl, with what spoil does to their arguments: of the image to tiles, of a gradient to tiles,
+// and of tiles to an output.
+func winogradTransforms(impl implementation, h, w, c int, spoil func(*winogradImageArgs, *winogradArgs)) [3][]float32 {
+	s := newWinogradShape(ConvShape{H: h, W: w, C: c}, c)
+	stride := winogradStride(s.tiles(), c)
+	values := func(seed uint64, n int) []float32 {
+		x := make([]float32, n)
+		noise(seed, x)
+		return x
+	}
+	x, dy, m := values(1, h*w*c), values(2, 16*s.tiles()*c), values(3, winogradTile*stride)
+	r := [3][]float32{values(4, winogradTile*stride), values(5, winogradTile*stride), values(6, 16*s.tiles()*c)}
+	temp, width := make([]float32, s.temporary()), 4*s.tw
+	for row := range s.th {
+		image := winogradImageArgs{column: c * 4, columns: w, right: 4*s.tw + 1 - w, temp: &temp[0],
+			dst: &r[0][row*s.tw*c], xi: stride * 4, tile: c * 4, tiles: s.tw, bytes: c * 4, points: &winogradPoints[0]}
+		for i := range image.rows {
+			image.rows[i] = &s.zeros[0]
+			if at := 4*row - 1 + i; at >= 0 && at < h {
+				image.rows[i] = &x[at*w*c]
+			}
+		}
+		gradient := winogradArgs{src: &dy[4*row*width*c], row: width * c * 4, column: c * 4, next: 4 * c * 4,
+			dst: &r[1][row*s.tw*c], dstrow: 6 * stride * 4, dstcolumn: stride * 4, dstnext: c * 4,
+			temp: &temp[0], tiles: s.tw, bytes: c * 4, points: &winogradPoints[0]}
+		output := winogradArgs{src: &m[row*s.tw*c], row: 6 * stride * 4, column: stride * 4, next: c * 4,
+			dst: &r[2][4*row*width*c], dstrow: width * c * 4, dstcolumn: c * 4, dstnext: 4 * c * 4,
+			temp: &temp[0], tiles: s.tw, bytes: c * 4, points: &winogradPoints[0]}
+		if spoil != nil {
+			another := image
+			spoil(&image, &gradient)
+			spoil(&another, &output)
+		}
+		image.run(impl)
+		gradient.gradient(impl)
+		output.output(impl)
+	}
+	return r
+}
+
+// TestWholeTransforms: AVX-512 transforms tiles within its registers, AVX2 by way of memory, both with the same operations: the results are the same bits, for any number of tiles
+// and of columns of zeros behind the image, and nothing is written beside them.
+func TestWholeTransforms(t *testing.T) {
+	if !available(avx512) {
+		t.Skip("no avx512")
+	}
+	for h := 1; h <= 9; h++ {
+		for w := 1; w <= 14; w++ {
+			for _, c := range []int{16, 48} {
+				want, got := winogradTransforms(avx2, h, w, c, nil), winogradTransforms(avx512, h, w, c, nil)
+				for i, what := range []string{"image", "gradient", "output"} {
+					if !slices.Equal(got[i], want[i]) {
+						t.Errorf("%dx%dx%d: transforms of the %s differ", h, w, c, what)
+					}
+				}
+			}
+		}
+	}
+	for name, spoil := range map[string]func(*winogradImageArgs, *winogradArgs){
+		"a column of zeros too few":    func(i *winogradImageArgs, _ *winogradArgs) { i.right-- },
+		"a row of another image":       func(i *winogradImageArgs, _ *winogradArgs) { i.rows[3] = i.rows[2] },
+		"tiles one pixel too near":     func(i *winogradImageArgs, a *winogradArgs) { a.next -= a.column },
+		"the last tile":                func(i *winogradImageArgs, a *winogradArgs) { i.tiles--; a.tiles-- },
+		"the last channels":            func(i *winogradImageArgs, a *winogradArgs) { i.bytes -= 64; a.bytes -= 64 },
+		"results over the ones before": func(i *winogradImageArgs, a *winogradArgs) { i.xi -= 64; a.dstcolumn -= 64 },
+	} {
+		want, got := winogradTransforms(avx2, 8, 10, 32, nil), winogradTransforms(avx512, 8, 10, 32, spoil)
+		if fmt.Sprint(got) == fmt.Sprint(want) {
+			t.Errorf("%s: not noticed", name)
+		}
+	}
+}
