@@ -1,14 +1,16 @@
 package nets
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
+	"tqn/nets/dataset"
 	"tqn/nets/network"
 )
 
 // Memory estimates from above the bytes that a training on the CPU's engine takes: [network.ModelBytes], and the images of a set that
-// is held in memory, twice while they are read.
+// is held in memory: twice where they are read from files, once where they are drawn.
 func (c Config) Memory() (int64, error) {
 	shape, err := c.Shape()
 	if err != nil {
@@ -19,8 +21,11 @@ func (c Config) Memory() (int64, error) {
 		return 0, err
 	}
 	bytes := network.ModelBytes(m, c.Batch)
-	if c.Data != "imagenet" && !strings.HasPrefix(c.Data, "textures") {
-		// Sets in memory keep all images, whatever part is used.
+	switch {
+	case c.Data == "imagenet": // decoded as they are needed
+	case strings.HasPrefix(c.Data, "textures"):
+		bytes += dataset.TexturesKept(cmp.Or(c.TrainImages, shape.Train), cmp.Or(c.TestImages, shape.Test), m.Input.Len())
+	default: // sets in memory keep all images, whatever part is used
 		bytes += 2 * int64(m.Input.Len()) * int64(shape.Train+shape.Test)
 	}
 	return bytes, nil

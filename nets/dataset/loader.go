@@ -60,9 +60,10 @@ type Loader struct {
 	set     *Set
 	split   Split
 	o       LoaderOptions
-	stats   Statistics
 	noise   quantize.Noise
 	batches int
+
+	mean, inverse []float32 // of each value of an image: 1/scale
 
 	free, pending, work chan *Batch
 	stop                chan struct{}
@@ -80,7 +81,11 @@ func NewLoader(set *Set, o LoaderOptions) (*Loader, error) {
 	if o.Train || o.OnTrain {
 		split = set.Train
 	}
-	l := &Loader{set: set, split: split, o: o, stats: stats, noise: quantize.NewNoise(o.Seed), stop: make(chan struct{})}
+	l := &Loader{set: set, split: split, o: o, noise: quantize.NewNoise(o.Seed), stop: make(chan struct{})}
+	l.mean, l.inverse = make([]float32, set.Pixels()), make([]float32, set.Pixels())
+	for i := range l.mean { // there is one of each for the set, a channel, or a value
+		l.mean[i], l.inverse[i] = stats.Mean[i%len(stats.Mean)], 1/stats.Scale[i%set.Channels%len(stats.Scale)]
+	}
 	if !o.Train {
 		l.o.Augment = Augmentation{}
 	}
@@ -282,37 +287,38 @@ type placement struct {
 // with x replaced by width-1-x on the right where to.mirror is set, and 0 where (v, u)
 // lies outside the image.
 func (l *Loader) normalise(dst []float32, img []uint8, to placement) {
-	st := &l.stats
 	height, width, channels := l.set.Height, l.set.Width, l.set.Channels
-	var inverse [4]float32 // by channel
-	for c := range channels {
-		inverse[c] = 1 / st.Scale[c%len(st.Scale)]
+	first, end := max(0, -to.dx), min(width, width-to.dx) // the x whose u lies inside
+	if to.mirror {
+		first, end = width-end, width-first
 	}
 	for y := range height {
 		row := dst[y*width*channels:][:width*channels]
 		v := y + to.dy
-		if v < 0 || v >= height {
+		if v < 0 || v >= height || first >= end {
 			clear(row)
 			continue
 		}
-		for x := range width {
-			u := x
-			if to.mirror {
-				u = width - 1 - x
+		clear(row[:first*channels])
+		clear(row[end*channels:])
+		row = row[first*channels : end*channels]
+		at := (v*width + max(0, to.dx)) * channels // of the smallest u
+		from, mean, inverse := img[at:][:len(row)], l.mean[at:][:len(row)], l.inverse[at:][:len(row)]
+		switch {
+		case !to.mirror:
+			for i, b := range from {
+				row[i] = (float32(b) - mean[i]) * inverse[i]
 			}
-			u += to.dx
-			out := row[x*channels:][:channels]
-			if u < 0 || u >= width {
-				clear(out)
-				continue
+		case channels == 1:
+			for i, b := range from {
+				row[len(from)-1-i] = (float32(b) - mean[i]) * inverse[i]
 			}
-			at := (v*width + u) * channels
-			for c := range out {
-				mean := st.Mean[c]
-				if !st.PerChannel {
-					mean = st.Mean[at+c]
+		default:
+			for i := 0; i < len(row); i += channels {
+				out := row[len(row)-channels-i:][:channels]
+				for c := range out {
+					out[c] = (float32(from[i+c]) - mean[i+c]) * inverse[i+c]
 				}
-				out[c] = (float32(img[at+c]) - mean) * inverse[c]
 			}
 		}
 	}

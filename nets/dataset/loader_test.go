@@ -154,7 +154,14 @@ func TestTestPassKeepsTheShortLastBatch(t *testing.T) {
 // TestAugmentationAgainstDefinition recomputes every value of some batches from
 // the definition: normalise, pad with zeros, cut out, mirror.
 func TestAugmentationAgainstDefinition(t *testing.T) {
-	set := smallSet(t)
+	colour := smallSet(t)
+	t.Run("colour", func(t *testing.T) { checkAugmentation(t, colour) })
+	// The same bytes as images of one channel, three times as wide.
+	grey := &Set{Name: "grey", Classes: colour.Classes, Height: colour.Height, Width: 3 * colour.Width, Channels: 1, Train: colour.Train, Test: colour.Test}
+	t.Run("grey", func(t *testing.T) { checkAugmentation(t, grey) })
+}
+
+func checkAugmentation(t *testing.T, set *Set) {
 	st, err := set.Statistics()
 	if err != nil {
 		t.Fatal(err)

@@ -210,8 +210,7 @@ func (s *Set) measure() (Statistics, error) {
 	if n == 0 {
 		return Statistics{}, errors.New("dataset: " + s.Name + ": no training images")
 	}
-	sum := make([]uint64, p)    // per pixel
-	square := make([]uint64, c) // per channel
+	sum, square := make([]uint64, p), make([]uint64, p) // of each pixel
 	img := make([]uint8, p)
 	for i := range n {
 		if err := s.Train.Image(i, img); err != nil {
@@ -219,24 +218,25 @@ func (s *Set) measure() (Statistics, error) {
 		}
 		for j, v := range img {
 			sum[j] += uint64(v)
-			square[j%c] += uint64(v) * uint64(v)
+			square[j] += uint64(v) * uint64(v)
 		}
 	}
 	st := Statistics{Mean: make([]float32, p), Scale: []float32{1}, ChannelMean: make([]float64, c), ChannelStd: make([]float64, c)}
-	channel := make([]uint64, c)
+	channel, channelSquare := make([]uint64, c), make([]uint64, c)
 	total, residual := 0.0, 0.0
 	for j, v := range sum {
 		mean := float64(v) / float64(n)
 		st.Mean[j] = float32(mean)
 		channel[j%c] += v
+		channelSquare[j%c] += square[j]
 		residual += mean * mean
 	}
 	for k := range c {
 		m := float64(n) * float64(p/c)
 		mean := float64(channel[k]) / m
 		st.ChannelMean[k] = mean
-		st.ChannelStd[k] = math.Sqrt(max(0, float64(square[k])/m-mean*mean))
-		total += float64(square[k])
+		st.ChannelStd[k] = math.Sqrt(max(0, float64(channelSquare[k])/m-mean*mean))
+		total += float64(channelSquare[k])
 	}
 	// E (v - mean_j)^2 over all pixels j, mean_j the mean of pixel j.
 	if v := (total/float64(n) - residual) / float64(p); v > 0 {

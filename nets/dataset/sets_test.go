@@ -269,6 +269,37 @@ func TestTextures(t *testing.T) {
 	}
 }
 
+// TestTexturesAreKept compares the images that a set keeps with those that it would draw, and counts the bytes that it keeps.
+func TestTexturesAreKept(t *testing.T) {
+	set := openSet(t, "textures-3x9", Options{TrainImages: 10, TestImages: 7})
+	for _, split := range []Split{set.Train, set.Test} {
+		kept := split.(*textures)
+		if len(kept.kept) != kept.n*set.Pixels() {
+			t.Fatalf("%d bytes are kept of %d images of %d", len(kept.kept), kept.n, set.Pixels())
+		}
+		drawn := *kept
+		drawn.kept = nil
+		got, want := make([]uint8, set.Pixels()), make([]uint8, set.Pixels())
+		for i := range kept.n {
+			if err := errors.Join(kept.Image(i, got), drawn.Image(i, want)); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("image %d of %d: kept and drawn differ (%v)", i, kept.n, err)
+			}
+		}
+	}
+	for _, c := range []struct {
+		train, test, pixels int
+		want                int64
+	}{
+		{10, 7, 243, 17 * 243},
+		{mostKept - 1, 1, 1, mostKept}, {mostKept, 1, 1, 0}, {0, mostKept + 1, 1, 0},
+		{math.MaxInt, math.MaxInt, 3 << 20, 0},
+	} {
+		if got := TexturesKept(c.train, c.test, c.pixels); got != c.want {
+			t.Errorf("%d and %d images of %d bytes: %d are kept, want %d", c.train, c.test, c.pixels, got, c.want)
+		}
+	}
+}
+
 // waveEnergy is the power of the class's waves in the image, colour by colour and
 // at any phase, each relative to its own amplitude.
 func waveEnergy(t *textures, img []uint8, class int) float64 {
