@@ -20,7 +20,7 @@ func newDirectConv(ws *Workers, s ConvShape) *directConv {
 		ConvShape: s,
 		forw:      newDirectPass(ws, forw, newPassTile(ws.impl, &forw)),
 		back:      newDirectPass(ws, back, newPassTile(ws.impl, &back)),
-		weights:   newDirectGrad(ws, s),
+		weights:   newDirectGrad(ws, s, weavingPays(ws.impl, s)),
 	}
 }
 
@@ -117,16 +117,22 @@ func (p *directPass) runImage(img, worker int) {
 	}
 }
 
-// directGrad computes gradients of weights: rows are the values (s, c) of a filter row, the
-// reduction runs over the pixels of a few rows of the output whose dy stay in the first-level cache.
+// directGrad computes gradients of weights: the rows of a tile are values of a filter, the reduction runs over the pixels of a few rows
+// of the output whose dy stay in the first-level cache.
+//
+// In one pass the rows are the values (s, c) of one filter row r, which are neighbours in the padded image. Where there are few channels, as
+// in a net's first layer, most of a tile would be empty. Then the rows of the padded image that an output row reads are
+// interleaved, so that all values (s, r, c) of the filter are neighbours and one pass takes them. Each weight's sum has the same order either way.
 type directGrad struct {
 	passShape
 	ws         *Workers
 	n          int // images of the shape
 	tile       directTile
-	kp, rp     int // padded channels of dy and values of a filter row
+	kp, rp     int // padded channels of dy and values of a filter row, or of the filter
+	passes     int // a row of the filter each, or one
 	rows       int // rows of the output at a time
 	padded     int
+	woven      int // floats of an interleaved row; 0: rows are not interleaved
 	imageParts int
 
 	dw, x, dy          []float32
@@ -134,21 +140,32 @@ type directGrad struct {
 	partFunc, reduceFn func(part, worker int)
 }
 
-func newDirectGrad(ws *Workers, s ConvShape) *directGrad {
+// weavingPays says whether interleaving saves a third of the products, which is more than it costs.
+func weavingPays(impl implementation, s ConvShape) bool {
+	row := roundUp(s.Side*s.C, newDirectTile(impl, s.K).m)
+	filter := roundUp(s.Side*s.Side*s.C, newWovenTile(impl, s).m)
+	return 3*filter <= 2*s.Side*row
+}
+
+func newDirectGrad(ws *Workers, s ConvShape, weave bool) *directGrad {
 	ph, pw := s.Out()
-	g := &directGrad{ws: ws, n: s.N, tile: newDirectTile(ws.impl, s.K),
+	g := &directGrad{ws: ws, n: s.N, tile: newDirectTile(ws.impl, s.K), passes: s.Side,
 		passShape: passShape{ph: s.H, pw: s.W, c: s.C, dilate: 1, h: s.H, w: s.W, side: s.Side, stride: s.Stride, outH: ph, outW: pw, k: s.K}}
-	g.kp, g.rp = roundUp(s.K, g.tile.k), roundUp(s.Side*s.C, g.tile.m)
+	if weave {
+		g.tile, g.passes = newWovenTile(ws.impl, s), 1
+		g.woven = roundUp((s.W+2*(s.Side/2))*s.Side*s.C+g.tile.m, 16)
+	}
+	g.kp, g.rp = roundUp(s.K, g.tile.k), roundUp(s.Side/g.passes*s.Side*s.C, g.tile.m)
 	g.rows = max(1, min(ph, 24<<10/(pw*g.tile.k*4)))
 	g.padded = roundUp(g.paddedPixels(1)*s.C+64, 16)
 	g.imageParts = max(2, min(8, s.N, 4<<20/(s.Weights()*4)))
 	g.imageParts = min(g.imageParts, s.N)
-	ws.reserve((g.padded+ph*pw*g.kp)*4+128, g.imageParts*g.floats()*4)
+	ws.reserve((g.padded+ph*pw*g.kp+g.rows*g.woven)*4+192, g.imageParts*g.floats()*4)
 	g.partFunc, g.reduceFn = g.part, g.reduce
 	return g
 }
 
-func (g *directGrad) floats() int { return roundUp(g.side*g.rp*g.kp, 16) }
+func (g *directGrad) floats() int { return roundUp(g.passes*g.rp*g.kp, 16) }
 
 func (g *directGrad) partial(part int) []float32 {
 	shared := g.ws.shared[part*g.floats()*4:]
@@ -172,39 +189,80 @@ func (g *directGrad) part(part, worker int) {
 		clear(dw)
 	}
 	scratch := g.ws.scratch[worker]
-	padded, wide := take[float32](&scratch, g.padded), take[float32](&scratch, g.outH*g.outW*g.kp)
+	padded, wide, woven := take[float32](&scratch, g.padded), take[float32](&scratch, g.outH*g.outW*g.kp), take[float32](&scratch, g.rows*g.woven)
 	for img := from; img < to; img++ {
 		g.padImage(padded, g.x[img*g.ph*g.pw*g.c:][:g.ph*g.pw*g.c])
 		dy := g.dy[img*g.outH*g.outW*g.k:][:g.outH*g.outW*g.k]
-		if g.k != g.kp {
-			if img == from {
-				clear(wide)
-			}
+		// A tile wider than a pixel of dy reads into the next pixel, for sums that nobody looks at. Behind the last image is nothing to read.
+		step := g.k
+		if g.k != g.kp && img == g.images-1 {
+			clear(wide)
 			copyPixels(wide, dy, g.kp, g.k, g.k)
-			dy = wide
+			dy, step = wide, g.kp
 		}
-		a := directArgs{astride: 4, astep: g.stride * g.c * 4, aseg: g.stride * g.pitch() * g.c * 4, n: g.outW,
-			bstep: g.kp * 4, cstride: g.kp * 4, blocks: g.rp / g.tile.m}
-		for p := 0; p < g.outH; p += g.rows {
-			a.segs = min(g.rows, g.outH-p)
-			if img > from || p > 0 {
-				a.accumulate = 1
+		g.image(dw, padded, woven, dy, step, img > from)
+	}
+}
+
+// image adds an image's products to dw, or sets dw to them. dy has step values a pixel.
+func (g *directGrad) image(dw, padded, woven, dy []float32, step int, add bool) {
+	a := directArgs{astride: 4, astep: g.stride * g.c * 4, aseg: g.stride * g.pitch() * g.c * 4, n: g.outW,
+		bstep: step * 4, cstride: g.kp * 4, blocks: g.rp / g.tile.m}
+	if g.woven > 0 {
+		a.astep, a.aseg = g.stride*g.side*g.c*4, g.woven*4
+	}
+	for p := 0; p < g.outH; p += g.rows {
+		a.segs = min(g.rows, g.outH-p)
+		if add || p > 0 {
+			a.accumulate = 1
+		}
+		if g.woven > 0 {
+			for row := range a.segs {
+				g.weave(woven[row*g.woven:], padded[(p+row)*g.stride*g.pitch()*g.c:])
 			}
-			for block := range g.kp / g.tile.k {
-				a.b = &dy[p*g.outW*g.kp+block*g.tile.k]
-				for r := range g.side {
-					a.a = &padded[(p*g.stride+r)*g.pitch()*g.c]
-					a.c = &dw[r*g.rp*g.kp+block*g.tile.k]
-					a.run(g.tile)
+		}
+		for block := range g.kp / g.tile.k {
+			a.b = &dy[p*g.outW*step+block*g.tile.k]
+			for r := range g.passes {
+				a.a = &padded[(p*g.stride+r)*g.pitch()*g.c]
+				if g.woven > 0 {
+					a.a = &woven[0]
 				}
+				a.c = &dw[r*g.rp*g.kp+block*g.tile.k]
+				a.run(g.tile)
 			}
+		}
+	}
+}
+
+// weave interleaves the rows of the padded image that a row of the output reads: to is (column, row, channel).
+func (g *directGrad) weave(to, padded []float32) {
+	columns := g.w + 2*(g.side/2)
+	step := g.side * g.c
+	for r := range g.side {
+		from := padded[r*g.pitch()*g.c:][:columns*g.c]
+		switch g.c {
+		case 1:
+			for q, v := range from {
+				to[q*step+r] = v
+			}
+		case 3:
+			for at := 3 * r; len(from) >= 3; at, from = at+step, from[3:] {
+				*(*[3]float32)(to[at:]) = [3]float32(from)
+			}
+		default:
+			copyPixels(to[r*g.c:][:(columns-1)*step+g.c], from, step, g.c, g.c)
 		}
 	}
 }
 
 // reduce adds the parts' sums of a tap.
 func (g *directGrad) reduce(tap, _ int) {
-	at := (tap/g.side*g.rp + tap%g.side*g.c) * g.kp
+	r, s := tap/g.side, tap%g.side
+	at := (r*g.rp + s*g.c) * g.kp
+	if g.woven > 0 {
+		at = (s*g.side + r) * g.c * g.kp
+	}
 	to := g.dw[tap*g.c*g.k:][:g.c*g.k]
 	first := g.partial(0)[at:][:g.c*g.kp]
 	for p := 1; p < g.imageParts; p++ {

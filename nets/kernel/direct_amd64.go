@@ -27,6 +27,9 @@ func directZ8x2(a *directArgs)
 func directZ16x1(a *directArgs)
 
 //go:noescape
+func directZ9x1(a *directArgs)
+
+//go:noescape
 func directY6x2(a *directArgs)
 
 // run calls the micro-kernel: c = or += a times b.
@@ -40,6 +43,8 @@ func (a *directArgs) run(t directTile) {
 		directZ8x2(a)
 	case directTile{16, 16}:
 		directZ16x1(a)
+	case directTile{9, 16}:
+		directZ9x1(a)
 	case directTile{6, 16}:
 		directY6x2(a)
 	default:
@@ -58,6 +63,15 @@ func newDirectTile(impl implementation, k int) directTile {
 		return directTile{28, 16}
 	}
 	return directTile{14, 32}
+}
+
+// newWovenTile is the tile of a filter's values with up to 16 channels of the output: a filter of 3x3 values needs no more than 9 rows.
+func newWovenTile(impl implementation, s ConvShape) directTile {
+	t := newDirectTile(impl, s.K)
+	if t == (directTile{28, 16}) && s.Side*s.Side*s.C <= 9 {
+		return directTile{9, 16}
+	}
+	return t
 }
 
 // newPassTile is the tile of a convolution's pixels: rows of 8, 16 or 32 pixels are computed without waste by tiles of
