@@ -83,6 +83,13 @@ func newTileConfig(rows, first int) *tileConfig {
 	return c
 }
 
+// columns gives some tiles n columns of 32 bits.
+func (c *tileConfig) columns(n int, tiles ...int) {
+	for _, i := range tiles {
+		c.bytes[i] = uint16(4 * n)
+	}
+}
+
 //go:noescape
 func amxConv2x2(a *amxConvArgs)
 

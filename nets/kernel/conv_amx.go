@@ -84,6 +84,7 @@ type amxPass struct {
 	planeBytes int
 	scratch    int // bytes that an image takes
 	kp         int // output channels, padded
+	width      int // of them, those that are stored
 	mt, nt     int
 	binary     bool
 	pieces     int   // of the packed weights: 1 or 3
@@ -116,9 +117,10 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 	p.perRow = (s.side*s.c + 31) / 32
 	p.chunks = s.side * p.perRow
 	p.grouped = s.c%16 == 0 && !p.one
-	p.kp, p.nt, p.mt = 16, 1, 4
+	p.kp, p.width, p.nt, p.mt = 16, s.k, 1, 4
 	if s.k > 16 {
 		p.kp, p.nt, p.mt = roundUp(s.k, 32), 2, 2
+		p.width = p.kp
 	}
 	for r := range s.side {
 		for j := range p.perRow {
@@ -132,19 +134,22 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 	var tiles [][2]int
 	tiles, p.outPitch, p.outPixels = s.tilesOf(size)
 	for _, t := range tiles {
-		p.tiles = append(p.tiles, t[0]*s.c*2, t[1]*p.kp*4)
+		p.tiles = append(p.tiles, t[0]*s.c*2, t[1]*p.width*4)
 	}
-	p.direct = p.kp == s.k && p.outPitch == s.outW && p.outPixels == s.outH*s.outW
+	p.direct = p.width == s.k && p.outPitch == s.outW && p.outPixels == s.outH*s.outW
 	for len(p.tiles)%(2*p.mt) != 0 { // repeat the last tile: the same values again
 		p.tiles = append(p.tiles, p.tiles[len(p.tiles)-2:]...)
 	}
 	p.config = newTileConfig(size, 8-p.nt)
+	if p.nt == 1 {
+		p.config.columns(p.width, 0, 1, 2, 3, 7) // accumulators and weights: no other channels are stored
+	}
 	// The last tile reads up to 16 pixels and a chunk beyond its first.
 	pixels := s.paddedPixels(16)
 	p.planeBytes = roundUp((pixels*s.c+64)*2, 128) + 64 // odd multiples of 64 bytes spread over the cache's sets
 	scratch := p.planes*p.planeBytes + 64
 	if !p.direct {
-		scratch += p.outPixels*p.kp*4 + 64
+		scratch += p.outPixels*p.width*4 + 64
 	}
 	for r := range s.side {
 		for j := range p.perRow {
@@ -270,12 +275,12 @@ func (p *amxPass) convolve(dst, src []float32, scratch []byte) {
 	p.splitImage(planes, src)
 	out := dst
 	if !p.direct {
-		out = take[float32](&scratch, p.outPixels*p.kp)
+		out = take[float32](&scratch, p.outPixels*p.width)
 	}
 	args := amxConvArgs{
 		a: &planes[0], plane: p.planeBytes, astride: p.stride * p.c * 2,
 		b: &p.packed[0], offsets: &p.offsets[0], chunks: p.chunks,
-		y: &out[0], ystride: p.kp * 4,
+		y: &out[0], ystride: p.width * 4,
 		tiles: &p.tiles[0], mblocks: len(p.tiles) / 2 / p.mt, kblock: p.kp / 16 / p.nt, config: p.config,
 	}
 	switch {
@@ -293,7 +298,7 @@ func (p *amxPass) convolve(dst, src []float32, scratch []byte) {
 		amxConv4x1Full(&args)
 	}
 	if !p.direct {
-		p.copyRows(dst, out, p.outPitch, p.kp)
+		p.copyRows(dst, out, p.outPitch, p.width)
 	}
 }
 
