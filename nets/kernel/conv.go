@@ -120,12 +120,30 @@ func winogradFits(s ConvShape) bool {
 // fusing is a convolution that normalises what it reads and differentiates what
 // it is handed image by image in cache, so that neither goes through memory.
 type fusing interface {
-	// forwardNorm is forward of x normalised by norm.
+	// forwardNorm is forward of x normalised by norm, whose z it writes if there is one.
 	forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *Sums)
 	fusesBackward() bool
-	// backward is gradWeights and, if dx is not nil, gradInput. x is normalised by
-	// xNorm unless that is nil; dy is what yNorm computes.
-	backward(dx, dw, x []float32, xNorm, yNorm *BatchNorm, n int)
+	// backward is gradWeights and, if j.dx is not nil, gradInput.
+	backward(dw, x []float32, j backwardJob, n int)
+}
+
+// backwardJob is what a convolution's backward pass does besides its products.
+type backwardJob struct {
+	dx       []float32
+	xNorm    *BatchNorm // normalises x, unless nil
+	yNorm    *BatchNorm // computes dy
+	shortcut []float32  // added to dx, unless nil
+	before   *BatchNorm // the sums of its backward pass are made of dx, unless nil
+}
+
+// finish completes an image's dx while it is in cache.
+func (j *backwardJob) finish(impl implementation, img int, dx []float32) {
+	if j.shortcut != nil {
+		add(impl, dx, j.shortcut[img*len(dx):][:len(dx)])
+	}
+	if j.before != nil {
+		j.before.sumImage(img, dx)
+	}
 }
 
 // FusesForward reports whether [Conv.ForwardNorm] works.
@@ -141,7 +159,8 @@ func (c *Conv) FusesBackward() bool {
 }
 
 // ForwardNorm is Forward of the activation that norm makes of x, the same bits:
-// norm.Forward or norm.Eval has been called with this x and z nil.
+// norm.Forward or norm.Eval has been called with this x and with z nil, or after [BatchNorm.LeaveToReader];
+// in the latter case ForwardNorm also writes z.
 func (c *Conv) ForwardNorm(y, x []float32, norm *BatchNorm, sums *Sums) {
 	n := c.images("ForwardNorm: x", x, c.Inputs())
 	checkLen("ForwardNorm: y", len(y), n*c.Outputs())
@@ -155,12 +174,21 @@ func (c *Conv) ForwardNorm(y, x []float32, norm *BatchNorm, sums *Sums) {
 	c.algo.(fusing).forwardNorm(y, x, norm, n, sums)
 }
 
+// Input says what Backward is to do about a convolution's input besides computing its gradient.
+type Input struct {
+	// Norm is what ForwardNorm had as norm if that wrote no z: x is its y, still to be normalised. Else nil.
+	Norm *BatchNorm
+	// Shortcut is the gradient that reaches the input past the convolution, as in a residual block, and is added to dx. Else nil.
+	Shortcut []float32
+	// Before is the batch norm that made the input, if all of that one's gradient is dx: its next backward pass must have this dx, unchanged, as its dz, and
+	// finds its sums made. Else nil.
+	Before *BatchNorm
+}
+
 // Backward computes dw and, unless it is nil, dx from the dy that
 // norm.BackwardSums has left to be computed, the same bits as norm.Backward,
-// GradWeights and GradInput, and writes that call's dresidual. xNorm is nil, or what ForwardNorm had as norm; the next
-// call of xNorm's backward pass must have this dx, unchanged, as its dz: it finds its sums made. dx must
-// not overlap any of norm's slices.
-func (c *Conv) Backward(dx, dw, x []float32, xNorm, norm *BatchNorm) {
+// GradWeights, GradInput and [Workers.Add] of the shortcut's gradient, and writes norm's dresidual. dx must not overlap any of norm's slices, nor the shortcut's gradient.
+func (c *Conv) Backward(dx, dw, x []float32, in Input, norm *BatchNorm) {
 	n := c.images("Backward: x", x, c.Inputs())
 	if dx != nil {
 		checkLen("Backward: dx", len(dx), len(x))
@@ -169,8 +197,18 @@ func (c *Conv) Backward(dx, dw, x []float32, xNorm, norm *BatchNorm) {
 	if !c.packed || norm.rows*norm.c != c.Outputs() || norm.n != n {
 		panic("kernel: Backward before SetWeights or of another batch norm's images")
 	}
-	if xNorm != nil && dx != nil {
-		xNorm.startSums(dx)
+	job := backwardJob{dx: dx, xNorm: in.Norm, yNorm: norm}
+	if dx != nil {
+		job.shortcut, job.before = in.Shortcut, in.Before
+		if in.Shortcut != nil {
+			checkLen("Backward: Shortcut", len(in.Shortcut), len(dx))
+		}
+		if in.Before != nil {
+			if in.Before.pool != nil || in.Before.rows*in.Before.c != c.Inputs() || in.Before.n != n {
+				panic("kernel: Backward: Before is of other images, or has a pooling behind it")
+			}
+			in.Before.startSums(dx)
+		}
 	}
-	c.algo.(fusing).backward(dx, dw, x, xNorm, norm, n)
+	c.algo.(fusing).backward(dw, x, job, n)
 }

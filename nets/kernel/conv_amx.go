@@ -63,17 +63,17 @@ func (c *amxConv) forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *Sums
 // fusesBackward: with more than one range of channels dy would be computed for each.
 func (c *amxConv) fusesBackward() bool { return c.taps != nil || len(c.weights.ranges) == 1 }
 
-func (c *amxConv) backward(dx, dw, x []float32, xNorm, yNorm *BatchNorm, n int) {
+func (c *amxConv) backward(dw, x []float32, j backwardJob, n int) {
 	if g := c.taps; g != nil {
-		g.dx, g.xNorm, g.yNorm = dx, xNorm, yNorm
+		g.backwardJob = j
 		g.run(dw, x, nil, n)
-		g.dx, g.xNorm, g.yNorm = nil, nil, nil
+		g.backwardJob = backwardJob{}
 		return
 	}
 	g := c.weights
-	g.dx, g.xNorm, g.yNorm = dx, xNorm, yNorm
+	g.backwardJob = j
 	g.run(dw, x, nil, n)
-	g.dx, g.xNorm, g.yNorm = nil, nil, nil
+	g.backwardJob = backwardJob{}
 }
 
 type amxPass struct {
@@ -258,9 +258,7 @@ func (p *amxPass) runImage(img, worker int) {
 	src := p.src[img*p.ph*p.pw*p.c:][:p.ph*p.pw*p.c]
 	if p.norm != nil {
 		after := scratch[roundUp(p.scratch, 64):]
-		z := take[float32](&after, len(src))
-		p.norm.applyImage(z, src, nil)
-		src = z
+		src = p.norm.normalised(take[float32](&after, len(src)), img)
 	}
 	dst := p.dst[img*p.outH*p.outW*p.k:][:p.outH*p.outW*p.k]
 	p.convolve(dst, src, scratch)
@@ -363,9 +361,8 @@ type amxGradPass struct {
 	dwFloats   int // of one range, with a tile for what is not wanted
 
 	// For [Conv.Backward]: the pass that computes dx, and what makes x and dy.
-	back         *amxPass
-	dx           []float32
-	xNorm, yNorm *BatchNorm
+	back *amxPass
+	backwardJob
 
 	dw, x, dy          []float32
 	n                  int
@@ -529,9 +526,7 @@ func (g *amxGradPass) images(img, n, worker int) (x, dy []float32) {
 		if g.dx != nil {
 			dx := g.dx[(img+i)*g.Inputs():][:g.Inputs()]
 			g.back.convolve(dx, one, back)
-			if g.xNorm != nil {
-				g.xNorm.sumImage(img+i, dx, g.x[(img+i)*g.Inputs():][:g.Inputs()])
-			}
+			g.finish(g.ws.impl, img+i, dx)
 		}
 	}
 	return x, dy

@@ -19,8 +19,7 @@ type amxTapsGrad struct {
 	config          *tileConfig
 	scratch, floats int
 
-	dx                   []float32
-	xNorm, yNorm         *BatchNorm
+	backwardJob
 	dw, xs, dys          []float32
 	n                    int
 	partFunc, reduceFunc func(part, worker int)
@@ -146,9 +145,7 @@ func (g *amxTapsGrad) gradient(buffer []float32, img, n int, forBack []byte) []f
 		if g.dx != nil {
 			dx := g.dx[(img+i)*g.Inputs():][:g.Inputs()]
 			g.back.convolve(dx, dy, forBack)
-			if g.xNorm != nil {
-				g.xNorm.sumImage(img+i, dx, g.xs[(img+i)*g.Inputs():][:g.Inputs()])
-			}
+			g.finish(g.ws.impl, img+i, dx)
 		}
 	}
 	return buffer[:n*g.Outputs()]

@@ -61,11 +61,11 @@ func (c *winogradConv) forwardNorm(y, x []float32, norm *BatchNorm, n int, sums 
 
 func (c *winogradConv) fusesBackward() bool { return true }
 
-func (c *winogradConv) backward(dx, dw, x []float32, xNorm, yNorm *BatchNorm, n int) {
+func (c *winogradConv) backward(dw, x []float32, j backwardJob, n int) {
 	g := c.weights
-	g.dx, g.xNorm, g.yNorm = dx, xNorm, yNorm
+	g.backwardJob = j
 	g.run(dw, x, n)
-	g.dx, g.xNorm, g.yNorm = nil, nil, nil
+	g.backwardJob = backwardJob{}
 }
 
 // winogradA and winogradB are the points' absolute values.
@@ -217,12 +217,10 @@ func (p *winogradPass) runGroup(group, worker int) {
 	in, out := p.h*p.w*p.c, p.h*p.w*p.k
 	z := take[float32](&scratch, in)
 	p.convolve(p.dst[from*out:to*out], to-from, scratch, func(img int) []float32 {
-		src := p.src[(from+img)*in:][:in]
 		if p.norm == nil {
-			return src
+			return p.src[(from+img)*in:][:in]
 		}
-		p.norm.applyImage(z, src, nil)
-		return z
+		return p.norm.normalised(z, from+img)
 	}, func(img int, y []float32) {
 		if p.sums != nil {
 			addImage(p.ws.impl, p.sums, from+img, y)
@@ -293,8 +291,7 @@ type winogradGrad struct {
 	u, v     []float32
 	su, sv   int
 
-	dx           []float32
-	xNorm, yNorm *BatchNorm
+	backwardJob
 
 	dw, x, dy                     []float32
 	n                             int
@@ -441,9 +438,7 @@ func (g *winogradGrad) transforms(u []float32, su int, v []float32, sv, from, to
 		}
 	}
 	done := func(img int, dx []float32) {
-		if g.xNorm != nil {
-			g.xNorm.sumImage(from+img, dx, g.x[(from+img)*in:][:in])
-		}
+		g.finish(impl, from+img, dx)
 	}
 	switch {
 	case g.dx == nil:

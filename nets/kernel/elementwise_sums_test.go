@@ -17,7 +17,7 @@ func TestSumsMadeOnTheWay(t *testing.T) {
 		sums := func() {
 			n.b.startSums(n.dz)
 			for img := range images {
-				n.b.sumImage(img, n.b.image(n.dz, img), n.b.image(n.y, img))
+				n.b.sumImage(img, n.b.image(n.dz, img))
 			}
 		}
 		sums()

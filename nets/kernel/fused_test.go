@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestFusedIsUnfused: ForwardNorm and Backward give the bits of the separate calls, with and without a residual.
+// TestFusedIsUnfused: ForwardNorm and Backward give the bits of the separate calls: with and without a residual behind the convolution; with the input itself kept or
+// not, and then with a residual before the convolution and a shortcut around it.
 func TestFusedIsUnfused(t *testing.T) {
 	for _, name := range append(Implementations(), "bf16") {
 		for _, s := range []ConvShape{
@@ -17,9 +18,9 @@ func TestFusedIsUnfused(t *testing.T) {
 			{N: 2, H: 7, W: 5, C: 3, K: 5, Side: 3, Stride: 1},
 			{N: 9, H: 8, W: 8, C: 128, K: 256, Side: 3, Stride: 1},
 		} {
-			for _, which := range [][2]bool{{false, false}, {true, false}, {false, true}} {
-				residual, binary := which[0], which[1]
-				t.Run(fmt.Sprintf("%s/%+v/residual=%v/binary=%v", name, s, residual, binary), func(t *testing.T) {
+			for _, which := range [][3]bool{{false, false, false}, {true, false, false}, {false, true, false}, {false, false, true}, {true, true, true}} {
+				residual, binary, kept := which[0], which[1], which[2]
+				t.Run(fmt.Sprintf("%s/%+v/residual=%v/binary=%v/kept=%v", name, s, residual, binary, kept), func(t *testing.T) {
 					var ws *Workers
 					if name == "bf16" {
 						ws = newBF16Workers(t, 3, "")
@@ -39,7 +40,10 @@ func TestFusedIsUnfused(t *testing.T) {
 					}
 					x, w, dz := values(1, s.N*s.Inputs()), values(2, s.Weights()), values(3, s.N*s.Outputs())
 					gammaC, betaC, gammaK, betaK := values(4, s.C), values(5, s.C), values(6, s.K), values(7, s.K)
-					var r, dres []float32
+					var r, dres, rC, shortcut []float32
+					if kept {
+						rC, shortcut = values(9, s.N*s.Inputs()), values(10, s.N*s.Inputs())
+					}
 					if residual {
 						r = values(8, s.N*s.Outputs())
 					}
@@ -49,7 +53,7 @@ func TestFusedIsUnfused(t *testing.T) {
 						}
 					}
 					c.SetWeights(w, binary)
-					type results struct{ y, z, dx, dw, dres, dgamma, dbeta, dgammaC, dbetaC, dxC []float32 }
+					type results struct{ a, y, z, dx, dw, dres, dgamma, dbeta, dgammaC, dbetaC, dxC []float32 }
 					run := func(fused bool) results {
 						g := results{y: make([]float32, len(dz)), z: make([]float32, len(dz)), dx: make([]float32, len(x)), dw: make([]float32, len(w)),
 							dgamma: make([]float32, s.K), dbeta: make([]float32, s.K),
@@ -62,33 +66,51 @@ func TestFusedIsUnfused(t *testing.T) {
 						if residual {
 							dres = grad
 						}
-						if fused {
+						before.reader = false
+						switch {
+						case fused && kept:
+							before.LeaveToReader()
+							before.Forward(a, x, nil, gammaC, betaC, rC, true)
+							c.ForwardNorm(g.y, x, before, after.Sums())
+						case fused:
 							before.Forward(nil, x, nil, gammaC, betaC, nil, true)
 							c.ForwardNorm(g.y, x, before, after.Sums())
 							before.Materialise(a, x)
-						} else {
-							before.Forward(a, x, nil, gammaC, betaC, nil, true)
+						default:
+							before.Forward(a, x, nil, gammaC, betaC, rC, true)
 							c.Forward(g.y, a, after.Sums())
 						}
+						g.a = a
 						after.Forward(g.z, g.y, after.Sums(), gammaK, betaK, r, true)
 						if fused && c.FusesBackward() {
 							after.BackwardSums(dres, g.dgamma, g.dbeta, grad, g.z, g.y, gammaK, true)
-							c.Backward(g.dx, g.dw, x, before, after)
+							in, input := Input{Norm: before, Before: before}, x
+							if kept {
+								in, input = Input{Before: before, Shortcut: shortcut}, a
+							}
+							c.Backward(g.dx, g.dw, input, in, after)
 						} else {
 							dy := make([]float32, len(dz))
 							after.Backward(dy, dres, g.dgamma, g.dbeta, grad, g.z, g.y, gammaK, true)
 							c.GradWeights(g.dw, a, dy)
 							c.GradInput(g.dx, dy)
+							if kept {
+								ws.Add(g.dx, shortcut)
+							}
 						}
 						g.dres = grad
-						before.Backward(g.dxC, nil, g.dgammaC, g.dbetaC, g.dx, a, x, gammaC, true)
+						var dresC []float32
+						if kept {
+							dresC = make([]float32, len(x))
+						}
+						before.Backward(g.dxC, dresC, g.dgammaC, g.dbetaC, g.dx, a, x, gammaC, true)
 						return g
 					}
 					want, got := run(false), run(true)
 					for _, p := range []struct {
 						what      string
 						got, want []float32
-					}{{"y", got.y, want.y}, {"z", got.z, want.z}, {"dx", got.dx, want.dx}, {"dw", got.dw, want.dw}, {"dresidual", got.dres, want.dres},
+					}{{"x normalised", got.a, want.a}, {"y", got.y, want.y}, {"z", got.z, want.z}, {"dx", got.dx, want.dx}, {"dw", got.dw, want.dw}, {"dresidual", got.dres, want.dres},
 						{"dgamma", got.dgamma, want.dgamma}, {"dbeta", got.dbeta, want.dbeta},
 						{"dgamma before", got.dgammaC, want.dgammaC}, {"dbeta before", got.dbetaC, want.dbetaC}, {"dx before", got.dxC, want.dxC}} {
 						if !slices.Equal(p.got, p.want) {

@@ -94,6 +94,7 @@ type BatchNorm struct {
 	announced                    *float32 // the dz of the next BackwardSums, whose sums are made; see startSums
 	announcedMask                mask
 	pool                         *MaxPool // see SetPool
+	reader                       bool     // see LeaveToReader
 	sumPart, applyPart           func(part, worker int)
 	backSumPart, backApplyPart   func(part, worker int)
 }
@@ -127,6 +128,10 @@ func (b *BatchNorm) SetPool(m *MaxPool) {
 	b.pool = m
 	b.ws.reserve(roundUp(b.rows*b.c*4, 64), 0)
 }
+
+// LeaveToReader leaves z to be computed by its first reader, a [Conv.ForwardNorm], which writes it image by image as it reads it: from now on
+// Forward and Eval do not write the z that they are given.
+func (b *BatchNorm) LeaveToReader() { b.reader = true }
 
 // outputs is the number of values of an image of z.
 func (b *BatchNorm) outputs() int {
@@ -197,7 +202,7 @@ func (b *BatchNorm) Forward(z, y []float32, sums *Sums, gamma, beta, residual []
 		b.Mean[k], b.Var[k] = sums.moments(k)
 		b.setChannel(k, b.Mean[k], b.Var[k], gamma[k])
 	}
-	if z != nil {
+	if b.writesZ() {
 		b.ws.Do(n, b.applyPart)
 	}
 }
@@ -210,7 +215,7 @@ func (b *BatchNorm) Eval(z, y, mean, variance, gamma, beta, residual []float32, 
 	for k := range b.c {
 		b.setChannel(k, float64(mean[k]), float64(variance[k]), gamma[k])
 	}
-	if z != nil {
+	if b.writesZ() {
 		b.ws.Do(n, b.applyPart)
 	}
 }
@@ -228,6 +233,19 @@ func (b *BatchNorm) start(what string, z, y, gamma, beta, residual []float32, re
 	copy(b.beta, beta)
 	b.z, b.y, b.residual, b.relu, b.added, b.announced = z, y, residual, relu, residual != nil, nil
 	return n
+}
+
+// writesZ says whether Forward or Eval itself is to write z.
+func (b *BatchNorm) writesZ() bool { return b.z != nil && !b.reader }
+
+// normalised is an image of z for the reader that writes it: in its place if z is kept, else in buffer.
+func (b *BatchNorm) normalised(buffer []float32, img int) []float32 {
+	z := buffer
+	if b.z != nil {
+		z = b.image(b.z, img)
+	}
+	b.applyImage(z, b.image(b.y, img), b.image(b.residual, img))
+	return z
 }
 
 func (b *BatchNorm) setChannel(k int, mean, variance float64, gamma float32) {
@@ -336,19 +354,27 @@ func (b *BatchNorm) BackwardSums(dresidual, dgamma, dbeta, dz, z, y, gamma []flo
 }
 
 // startSums announces that sumImage will be called for every image of dz before
-// the next BackwardSums, which then does not read dz and y again, and must be of
-// this dz. There is no residual.
+// the next BackwardSums, which then does not read dz, z and y again, and must be of
+// this dz and of Forward's z and y.
 func (b *BatchNorm) startSums(dz []float32) {
-	b.mask = always
-	if b.relu {
+	switch {
+	case !b.relu:
+		b.mask = always
+	case b.added:
+		b.mask = byZ
+	default:
 		b.mask = again
 	}
 	b.announced, b.announcedMask = &dz[0], b.mask
 }
 
 // sumImage makes an image's sums of BackwardSums.
-func (b *BatchNorm) sumImage(img int, dz, y []float32) {
-	b.backSumImage(b.back[img*2*b.c:][:2*b.c], dz, nil, y)
+func (b *BatchNorm) sumImage(img int, dz []float32) {
+	var z []float32
+	if b.mask == byZ {
+		z = b.image(b.z, img)
+	}
+	b.backSumImage(b.back[img*2*b.c:][:2*b.c], dz, z, b.image(b.y, img))
 }
 
 // gradImage computes dy of an image into dy, and its dresidual. With a pooling dy must not be y.
@@ -366,10 +392,10 @@ func (b *BatchNorm) backSum(part, worker int) {
 	if b.pool != nil {
 		dz := b.whole(worker)
 		b.pooledBack(dz, img)
-		b.sumImage(img, dz, b.image(b.y, img))
+		b.sumImage(img, dz)
 		return
 	}
-	b.backSumImage(b.back[img*2*b.c:][:2*b.c], b.image(b.dz, img), b.image(b.z, img), b.image(b.y, img))
+	b.sumImage(img, b.image(b.dz, img))
 }
 
 func (b *BatchNorm) backApply(img, worker int) {

@@ -102,10 +102,10 @@ func (c *CPU) build(plan *Plan) {
 		}
 		return buffers[b]
 	}
-	norms := map[string]*kernel.BatchNorm{}
+	norms, read := map[string]*kernel.BatchNorm{"": nil}, map[string][]float32{} // read: a batch norm's input
 	for _, s := range plan.Stages {
 		if s.Kind == BatchNorm {
-			norms[s.Layer] = s.norm
+			norms[s.Layer], read[s.Layer] = s.norm, at(s.In)
 		}
 	}
 	for i, s := range plan.Stages {
@@ -113,8 +113,13 @@ func (c *CPU) build(plan *Plan) {
 		case Conv:
 			t := c.trained(s.Layer + ".weight")
 			t.conv = s.conv
-			c.ops = append(c.ops, &convOp{c: c, l: s.layer, conv: s.conv, x: at(s.In), y: at(s.Out), dw: t.grad,
-				sums: norms[s.SumsFor].Sums(), xNorm: norms[s.Normalises]})
+			op := &convOp{c: c, l: s.layer, conv: s.conv, x: at(s.In), y: at(s.Out), dw: t.grad,
+				sums: norms[s.SumsFor].Sums(), xNorm: norms[s.Normalises], before: norms[s.SumsBack], joins: s.Joins != ""}
+			if s.Writes != "" {
+				op.writes, op.unwritten = norms[s.Writes], read[s.Writes]
+				op.writes.LeaveToReader()
+			}
+			c.ops = append(c.ops, op)
 		case Linear:
 			t := c.trained(s.Layer + ".weight")
 			op := &linearOp{c: c, l: s.layer, linear: kernel.NewLinear(c.workers, plan.Batch, s.layer.In.Len(), s.layer.Out.C),
@@ -340,6 +345,11 @@ type convOp struct {
 
 	norm  *normOp           // the fused batch norm behind, or nil
 	xNorm *kernel.BatchNorm // not nil: x is this batch norm's input, still to be normalised
+
+	writes    *kernel.BatchNorm // not nil: x is this batch norm's output, which forward computes of unwritten
+	unwritten []float32
+	before    *kernel.BatchNorm // not nil: backward makes the sums of its backward pass
+	joins     bool              // backward adds the shortcut's gradient, in held
 }
 
 func (o *convOp) layer() string     { return o.l.Name }
@@ -352,6 +362,10 @@ func (o *convOp) forward(train bool) {
 	}
 	if o.xNorm != nil {
 		o.conv.ForwardNorm(o.c.of(o.y, o.l.Out), o.c.of(o.x, o.l.In), o.xNorm, sums)
+		return
+	}
+	if o.writes != nil {
+		o.conv.ForwardNorm(o.c.of(o.y, o.l.Out), o.c.of(o.unwritten, o.l.In), o.writes, sums)
 		return
 	}
 	o.conv.Forward(o.c.of(o.y, o.l.Out), o.c.of(o.x, o.l.In), sums)
@@ -375,7 +389,14 @@ func (o *convOp) backwardFused() {
 		}
 		dx = o.c.of(o.c.grad, o.l.In)
 	}
-	o.conv.Backward(dx, o.dw, o.c.of(o.x, o.l.In), o.xNorm, o.norm.norm)
+	in := kernel.Input{Norm: o.xNorm, Before: o.before}
+	if o.joins {
+		in.Shortcut = o.c.of(o.c.held, o.l.In)
+	}
+	o.conv.Backward(dx, o.dw, o.c.of(o.x, o.l.In), in, o.norm.norm)
+	if o.joins {
+		o.c.held, o.c.spare = nil, o.c.held
+	}
 }
 
 // gradWeights and gradInput are the two halves of backward where the batch norm behind is not fused.

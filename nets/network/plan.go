@@ -56,6 +56,11 @@ type Stage struct {
 	Normalises   string `json:"normalises,omitempty"`    // Conv: the batch norm before it, applied to the input where it is read, in both passes
 	NormalisedBy string `json:"normalised_by,omitempty"` // BatchNorm: the convolution that does so
 
+	Writes    string `json:"writes,omitempty"`     // Conv: the batch norm before it whose output it computes, reads and writes, image by image
+	WrittenBy string `json:"written_by,omitempty"` // BatchNorm: the convolution that does so
+	Joins     string `json:"joins,omitempty"`      // Conv: the block whose shortcut's gradient it adds to its input's while that is in cache: no stage joins them
+	SumsBack  string `json:"sums_back,omitempty"`  // Conv: the batch norm before it, the sums of whose backward pass it makes at that moment
+
 	ReLU string `json:"relu,omitempty"` // BatchNorm: the ReLU that is performed with it
 	Sum  string `json:"sum,omitempty"`  // BatchNorm: the block whose sum is performed with it
 	Pool string `json:"pool,omitempty"` // BatchNorm: the pooling that is performed with it, in both passes
@@ -231,6 +236,32 @@ func (p *planner) fuse() {
 			p.plan.Stages = slices.Delete(p.plan.Stages, i+1, i+2)
 		}
 	}
+	p.fuseInputs()
+}
+
+// fuseInputs lets a convolution do what is to be done about its input while an image of it is in cache. If the batch norm right before it made the input and others read that
+// too, the convolution computes, reads and writes it. In the backward pass it adds the gradient of a shortcut around it; if its input's gradient is then complete, it also makes
+// the sums of that batch norm's backward pass.
+func (p *planner) fuseInputs() {
+	for i := 1; i < len(p.plan.Stages); i++ {
+		join, conv := &p.plan.Stages[i-1], &p.plan.Stages[i]
+		if join.Kind == Join && conv.BackwardOf != "" {
+			conv.Joins = join.Layer
+			p.plan.Stages = slices.Delete(p.plan.Stages, i-1, i)
+		}
+	}
+	for i := 1; i < len(p.plan.Stages); i++ {
+		norm, conv := &p.plan.Stages[i-1], &p.plan.Stages[i]
+		if norm.Kind != BatchNorm || norm.Pool != "" || conv.Kind != Conv || conv.Normalises == "" && conv.In != norm.Out {
+			continue
+		}
+		if conv.BackwardOf != "" {
+			conv.SumsBack = norm.Layer
+		}
+		if conv.Normalises == "" && conv.conv.FusesForward() {
+			conv.Writes, norm.WrittenBy = norm.Layer, conv.Layer
+		}
+	}
 }
 
 // Does says in words what a stage performs besides the layer that it is named after.
@@ -242,12 +273,16 @@ func (s Stage) Does() string {
 		}
 	}
 	say(s.Normalises, "applies %s to its input as it reads it")
+	say(s.Writes, "computes the output of %s as it reads it, and writes it")
 	say(s.SumsFor, "sums its output for %s")
 	say(s.BackwardOf, "finishes the backward pass of %s")
+	say(s.Joins, "adds the gradient of %s's shortcut, held, to its input's")
+	say(s.SumsBack, "makes the sums of the backward pass of %s")
 	say(s.Sum, "the sum of %s")
 	say(s.ReLU, "%s")
 	say(s.Pool, "%s")
 	say(s.NormalisedBy, "writes nothing: %s computes it")
+	say(s.WrittenBy, "leaves its output to %s")
 	say(s.FinishedBy, "leaves the end of its backward pass to %s")
 	switch s.Kind {
 	case Join:
