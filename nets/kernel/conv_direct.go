@@ -20,7 +20,7 @@ func newDirectConv(ws *Workers, s ConvShape) *directConv {
 		ConvShape: s,
 		forw:      newDirectPass(ws, forw, newPassTile(ws.impl, &forw)),
 		back:      newDirectPass(ws, back, newPassTile(ws.impl, &back)),
-		weights:   newDirectGrad(ws, s, weavingPays(ws.impl, s)),
+		weights:   newDirectGrad(ws, s, newGradWay(ws.impl, s)),
 	}
 }
 
@@ -117,22 +117,20 @@ func (p *directPass) runImage(img, worker int) {
 	}
 }
 
-// directGrad computes gradients of weights: the rows of a tile are values of a filter, the reduction runs over the pixels of a few rows
-// of the output whose dy stay in the first-level cache.
-//
-// In one pass the rows are the values (s, c) of one filter row r, which are neighbours in the padded image. Where there are few channels, as
-// in a net's first layer, most of a tile would be empty. Then the rows of the padded image that an output row reads are
-// interleaved, so that all values (s, r, c) of the filter are neighbours and one pass takes them. Each weight's sum has the same order either way.
+// directGrad computes gradients of weights: the rows of a tile are values of a filter, its columns channels of dy; the reduction runs over the pixels of a few
+// rows of the output, whose dy stay in the first-level cache. A weight's sum has the same order in all three ways of filling the tiles.
 type directGrad struct {
 	passShape
 	ws         *Workers
-	n          int // images of the shape
+	way        gradWay
 	tile       directTile
-	kp, rp     int // padded channels of dy and values of a filter row, or of the filter
-	passes     int // a row of the filter each, or one
-	rows       int // rows of the output at a time
-	padded     int
-	woven      int // floats of an interleaved row; 0: rows are not interleaved
+	kp         int // columns
+	rp         int // rows of a pass
+	passes     int
+	rows       int // of the output at a time
+	padded     int // floats of an image
+	wide       int // floats of a dy that is copied
+	woven      int // floats of an interleaved row
 	imageParts int
 
 	dw, x, dy          []float32
@@ -140,27 +138,59 @@ type directGrad struct {
 	partFunc, reduceFn func(part, worker int)
 }
 
-// weavingPays says whether interleaving saves a third of the products, which is more than it costs.
-func weavingPays(impl implementation, s ConvShape) bool {
-	row := roundUp(s.Side*s.C, newDirectTile(impl, s.K).m)
-	filter := roundUp(s.Side*s.Side*s.C, newWovenTile(impl, s).m)
-	return 3*filter <= 2*s.Side*row
+// gradWay is what the rows and columns of a pass are.
+type gradWay int
+
+const (
+	// The values (s, c) of a row r of the filter, which are neighbours in the padded image; a pass for each r.
+	byRow gradWay = iota
+	// All values (s, r, c) of the filter, in one pass. For them the rows of the padded image that an output row reads are interleaved. With few
+	// channels, as in a net's first layer, tiles by rows would be nearly empty.
+	byFilter
+	// As byRow with s from 1 on, and in the columns the k channels of a pixel of dy, then those of the next pixel: what x contributes to a weight
+	// at the pixel is what it contributes to the one at s-1 at the next pixel. So the first columns have the weights at s, the next k those at s-1. Rows of dy
+	// are copied with a pixel of zeros before and behind them.
+	byPair
+)
+
+// newGradWay is the way with the fewest products; interleaving rows must save a third.
+func newGradWay(impl implementation, s ConvShape) gradWay {
+	products := func(passes, values int) int { return passes * roundUp(values, newGradTile(impl, s.K, values).m) }
+	row := products(s.Side, s.Side*s.C)
+	switch {
+	case 3*products(1, s.Side*s.Side*s.C) <= 2*row:
+		return byFilter
+	case s.Stride == 1 && s.Side > 1 && 2*s.K <= newDirectTile(impl, s.K).k && products(s.Side, (s.Side-1)*s.C) < row:
+		return byPair
+	}
+	return byRow
 }
 
-func newDirectGrad(ws *Workers, s ConvShape, weave bool) *directGrad {
+func newDirectGrad(ws *Workers, s ConvShape, way gradWay) *directGrad {
 	ph, pw := s.Out()
-	g := &directGrad{ws: ws, n: s.N, tile: newDirectTile(ws.impl, s.K), passes: s.Side,
+	g := &directGrad{ws: ws, way: way, passes: s.Side,
 		passShape: passShape{ph: s.H, pw: s.W, c: s.C, dilate: 1, h: s.H, w: s.W, side: s.Side, stride: s.Stride, outH: ph, outW: pw, k: s.K}}
-	if weave {
-		g.tile, g.passes = newWovenTile(ws.impl, s), 1
-		g.woven = roundUp((s.W+2*(s.Side/2))*s.Side*s.C+g.tile.m, 16)
+	values := s.Side * s.C
+	switch way {
+	case byFilter:
+		values, g.passes = s.Side*s.Side*s.C, 1
+	case byPair:
+		values = (s.Side - 1) * s.C
 	}
-	g.kp, g.rp = roundUp(s.K, g.tile.k), roundUp(s.Side/g.passes*s.Side*s.C, g.tile.m)
+	g.tile = newGradTile(ws.impl, s.K, values)
+	g.kp, g.rp = roundUp(s.K, g.tile.k), roundUp(values, g.tile.m)
 	g.rows = max(1, min(ph, 24<<10/(pw*g.tile.k*4)))
 	g.padded = roundUp(g.paddedPixels(1)*s.C+64, 16)
+	g.wide = roundUp(ph*pw*g.kp, 16)
+	switch way {
+	case byFilter:
+		g.woven = roundUp((s.W+2*(s.Side/2))*s.Side*s.C+g.tile.m, 16)
+	case byPair:
+		g.wide = roundUp(ph*(pw+1)*s.K+g.tile.k, 16)
+	}
 	g.imageParts = max(2, min(8, s.N, 4<<20/(s.Weights()*4)))
 	g.imageParts = min(g.imageParts, s.N)
-	ws.reserve((g.padded+ph*pw*g.kp+g.rows*g.woven)*4+192, g.imageParts*g.floats()*4)
+	ws.reserve((g.padded+g.wide+g.rows*g.woven)*4, g.imageParts*g.floats()*4)
 	g.partFunc, g.reduceFn = g.part, g.reduce
 	return g
 }
@@ -174,8 +204,12 @@ func (g *directGrad) partial(part int) []float32 {
 
 func (g *directGrad) run(dw, x, dy []float32, n int) {
 	g.dw, g.x, g.dy, g.images = dw, x, dy, n
+	zeros := g.padded
+	if g.k != g.kp {
+		zeros += g.wide
+	}
 	for w := range g.ws.scratch {
-		clear(g.ws.scratch[w][:g.padded*4])
+		clear(g.ws.scratch[w][:zeros*4])
 	}
 	g.ws.Do(g.imageParts, g.partFunc)
 	g.ws.Do(g.side*g.side, g.reduceFn)
@@ -189,26 +223,32 @@ func (g *directGrad) part(part, worker int) {
 		clear(dw)
 	}
 	scratch := g.ws.scratch[worker]
-	padded, wide, woven := take[float32](&scratch, g.padded), take[float32](&scratch, g.outH*g.outW*g.kp), take[float32](&scratch, g.rows*g.woven)
+	padded, wide, woven := take[float32](&scratch, g.padded), take[float32](&scratch, g.wide), take[float32](&scratch, g.rows*g.woven)
 	for img := from; img < to; img++ {
 		g.padImage(padded, g.x[img*g.ph*g.pw*g.c:][:g.ph*g.pw*g.c])
 		dy := g.dy[img*g.outH*g.outW*g.k:][:g.outH*g.outW*g.k]
-		// A tile wider than a pixel of dy reads into the next pixel, for sums that nobody looks at. Behind the last image is nothing to read.
-		step := g.k
-		if g.k != g.kp && img == g.images-1 {
-			clear(wide)
+		pixels, step := g.outW, g.k // of a row
+		switch {
+		case g.way == byPair:
+			pixels++
+			for row := range g.outH {
+				copy(wide[(row*pixels+1)*g.k:], dy[row*g.outW*g.k:][:g.outW*g.k])
+			}
+			dy = wide
+		case g.k != g.kp && img == g.images-1:
+			// A tile wider than a pixel of dy reads into the next pixel, for sums that nobody looks at. Behind the last image is nothing to read.
 			copyPixels(wide, dy, g.kp, g.k, g.k)
 			dy, step = wide, g.kp
 		}
-		g.image(dw, padded, woven, dy, step, img > from)
+		g.image(dw, padded, woven, dy, pixels, step, img > from)
 	}
 }
 
-// image adds an image's products to dw, or sets dw to them. dy has step values a pixel.
-func (g *directGrad) image(dw, padded, woven, dy []float32, step int, add bool) {
-	a := directArgs{astride: 4, astep: g.stride * g.c * 4, aseg: g.stride * g.pitch() * g.c * 4, n: g.outW,
+// image adds an image's products to dw, or sets dw to them. dy has rows of pixels of step values.
+func (g *directGrad) image(dw, padded, woven, dy []float32, pixels, step int, add bool) {
+	a := directArgs{astride: 4, astep: g.stride * g.c * 4, aseg: g.stride * g.pitch() * g.c * 4, n: pixels,
 		bstep: step * 4, cstride: g.kp * 4, blocks: g.rp / g.tile.m}
-	if g.woven > 0 {
+	if g.way == byFilter {
 		a.astep, a.aseg = g.stride*g.side*g.c*4, g.woven*4
 	}
 	for p := 0; p < g.outH; p += g.rows {
@@ -216,16 +256,16 @@ func (g *directGrad) image(dw, padded, woven, dy []float32, step int, add bool) 
 		if add || p > 0 {
 			a.accumulate = 1
 		}
-		if g.woven > 0 {
+		if g.way == byFilter {
 			for row := range a.segs {
 				g.weave(woven[row*g.woven:], padded[(p+row)*g.stride*g.pitch()*g.c:])
 			}
 		}
 		for block := range g.kp / g.tile.k {
-			a.b = &dy[p*g.outW*step+block*g.tile.k]
+			a.b = &dy[p*pixels*step+block*g.tile.k]
 			for r := range g.passes {
 				a.a = &padded[(p*g.stride+r)*g.pitch()*g.c]
-				if g.woven > 0 {
+				if g.way == byFilter {
 					a.a = &woven[0]
 				}
 				a.c = &dw[r*g.rp*g.kp+block*g.tile.k]
@@ -259,16 +299,25 @@ func (g *directGrad) weave(to, padded []float32) {
 // reduce adds the parts' sums of a tap.
 func (g *directGrad) reduce(tap, _ int) {
 	r, s := tap/g.side, tap%g.side
-	at := (r*g.rp + s*g.c) * g.kp
-	if g.woven > 0 {
-		at = (s*g.side + r) * g.c * g.kp
+	at := r*g.rp + s*g.c
+	switch g.way {
+	case byFilter:
+		at = (s*g.side + r) * g.c
+	case byPair:
+		if s == 0 {
+			return // comes with the next tap
+		}
+		at -= g.c
 	}
-	to := g.dw[tap*g.c*g.k:][:g.c*g.k]
-	first := g.partial(0)[at:][:g.c*g.kp]
+	first := g.partial(0)[at*g.kp:][:g.c*g.kp]
 	for p := 1; p < g.imageParts; p++ {
-		add(g.ws.impl, first, g.partial(p)[at:][:g.c*g.kp])
+		add(g.ws.impl, first, g.partial(p)[at*g.kp:][:g.c*g.kp])
 	}
-	copyPixels(to, first, g.k, g.kp, g.k)
+	each := g.c * g.k
+	copyPixels(g.dw[tap*each:][:each], first, g.k, g.kp, g.k)
+	if g.way == byPair && s == 1 {
+		copyPixels(g.dw[(tap-1)*each:][:each], first[g.k:], g.k, g.kp, g.k)
+	}
 }
 
 // turnTap transposes the channels of a tap of src, (side, side, k, c), into the place of the tap turned by 180 degrees of dst, (side, side, c, k); fast needs AVX-512.

@@ -65,11 +65,13 @@ func newDirectTile(impl implementation, k int) directTile {
 	return directTile{14, 32}
 }
 
-// newWovenTile is the tile of a filter's values with up to 16 channels of the output: a filter of 3x3 values needs no more than 9 rows.
-func newWovenTile(impl implementation, s ConvShape) directTile {
-	t := newDirectTile(impl, s.K)
-	if t == (directTile{28, 16}) && s.Side*s.Side*s.C <= 9 {
-		return directTile{9, 16}
+// newGradTile is the tile for rows values of a filter and k channels of the output: a lower one where it saves an eighth of the products.
+func newGradTile(impl implementation, k, rows int) directTile {
+	t := newDirectTile(impl, k)
+	for _, low := range map[directTile][]directTile{{14, 32}: {{8, 32}}, {28, 16}: {{16, 16}, {9, 16}}}[t] {
+		if 8*roundUp(rows, low.m) <= 7*roundUp(rows, t.m) {
+			t = low
+		}
 	}
 	return t
 }

@@ -39,8 +39,8 @@ func TestTilesGiveTheSameBits(t *testing.T) {
 	}
 }
 
-// The gradient of the weights of few channels adds the same products in the same order whether the rows of an image are interleaved or not.
-func TestInterleavedRowsGiveTheSameBits(t *testing.T) {
+// The gradient of the weights adds the same products in the same order however they fill the tiles.
+func TestWaysOfTheGradientGiveTheSameBits(t *testing.T) {
 	for _, name := range Implementations() {
 		if name != "avx2" && name != "avx512" {
 			continue
@@ -48,16 +48,21 @@ func TestInterleavedRowsGiveTheSameBits(t *testing.T) {
 		ws := newWorkers(t, 2, name)
 		for _, s := range []ConvShape{
 			{N: 3, H: 32, W: 32, C: 1, K: 8, Side: 3, Stride: 1}, {N: 3, H: 13, W: 9, C: 1, K: 16, Side: 3, Stride: 1}, {N: 2, H: 32, W: 32, C: 3, K: 16, Side: 3, Stride: 1},
-			{N: 2, H: 9, W: 14, C: 2, K: 40, Side: 3, Stride: 1}, {N: 2, H: 15, W: 16, C: 3, K: 17, Side: 7, Stride: 2}, {N: 2, H: 5, W: 4, C: 4, K: 3, Side: 5, Stride: 3},
+			{N: 2, H: 9, W: 14, C: 2, K: 40, Side: 3, Stride: 1}, {N: 9, H: 32, W: 32, C: 8, K: 8, Side: 3, Stride: 1}, {N: 2, H: 6, W: 7, C: 5, K: 3, Side: 5, Stride: 1}, {N: 2, H: 15, W: 16, C: 3, K: 17, Side: 7, Stride: 2}, {N: 2, H: 5, W: 4, C: 4, K: 3, Side: 5, Stride: 3},
 		} {
 			x, dy := make([]float32, s.N*s.Inputs()), make([]float32, s.N*s.Outputs())
 			noise(1, x)
 			noise(2, dy)
 			got, want := make([]float32, s.Weights()), make([]float32, s.Weights())
-			newDirectGrad(ws, s, true).run(got, x, dy, s.N)
-			newDirectGrad(ws, s, false).run(want, x, dy, s.N)
-			if !slices.Equal(got, want) {
-				t.Errorf("%s: %+v: interleaved rows give other bits", name, s)
+			newDirectGrad(ws, s, byRow).run(want, x, dy, s.N)
+			for _, way := range []gradWay{byFilter, byPair} {
+				if way == byPair && (s.Stride > 1 || s.K > 8) {
+					continue
+				}
+				newDirectGrad(ws, s, way).run(got, x, dy, s.N)
+				if !slices.Equal(got, want) {
+					t.Errorf("%s: %+v: way %d gives other bits", name, s, way)
+				}
 			}
 		}
 	}
