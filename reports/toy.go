@@ -118,6 +118,7 @@ func toyFigure1(r toy.Result) *Figure {
 	first, last := r.Figure1.Rows[0], r.Figure1.Rows[len(r.Figure1.Rows)-1]
 	f.Conclusion = fmt.Sprintf("From α = %g to %g the moves become %.1f times rarer, but of the moves made the share to the right goes from %.3f to %.3f only: SR becomes slower, not greedier.",
 		first.Alpha, last.Alpha, (first.Left+first.Right)/(last.Left+last.Right), first.RightGivenMove, last.RightGivenMove)
+	purple := color.RGBA{90, 60, 150, 255} // the colour of no method
 	top := 1 / (r.Figure1.Sigma * math.Sqrt(2*math.Pi)) / r.Figure1.Rows[len(r.Figure1.Rows)-1].Alpha
 	for _, row := range r.Figure1.Rows {
 		p := f.Panel(fmt.Sprintf("α = %g", row.Alpha), "perturbation −α g (unit: Δ)", "density")
@@ -134,9 +135,9 @@ func toyFigure1(r toy.Result) *Figure {
 			}
 		}
 		p.area(tint(Palette[4], 15), left[0], left[1]) // the two areas differ in lightness, too
-		p.area(tint(Palette[1], 65), right[0], right[1])
-		p.Line("rounds to 0 or to the left", Palette[0], left[0], left[1], dashes(4, 2)...)
-		p.Line("rounds to 0 or to the right", Palette[1], right[0], right[1])
+		p.area(tint(purple, 60), right[0], right[1])
+		p.Line("rounds to 0 or to the left", Palette[4], left[0], left[1], dashes(4, 2)...)
+		p.Line("rounds to 0 or to the right", purple, right[0], right[1])
 		p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -1.5, 1.5, 0, 1.62*top
 		p.X.Tick.Marker = at(-1, 0, 1)
 		p.note(-1.42, 1.58*top,

@@ -19,9 +19,9 @@ var roleStyles = map[referee.Role]Style{
 	referee.ReadNearest:    {Palette[0], dashes(3, 3), draw.RingGlyph{}},
 	referee.BCStochastic:   {Palette[4], dashes(9, 2, 2, 2), draw.PyramidGlyph{}},
 	referee.ReadStochastic: {Palette[4], dashes(2, 2), draw.TriangleGlyph{}},
-	referee.PrintedBound:   {Colour: color.RGBA{150, 0, 30, 255}, Dashes: dashes(7, 3)},
+	referee.PrintedBound:   {Colour: color.RGBA{150, 0, 30, 255}},
 	referee.AppendixBound:  {Colour: color.RGBA{150, 0, 30, 255}, Dashes: dashes(3, 3)},
-	referee.DerivedBound:   {Colour: Palette[2]},
+	referee.DerivedBound:   {Colour: Palette[2], Dashes: dashes(6, 3)}, // drawn over it: both show where they agree
 	referee.DerivedNearest: {Colour: color.RGBA{0, 90, 60, 255}, Dashes: dashes(10, 3, 2, 3)},
 	referee.SharpBound:     {Colour: Palette[3], Dashes: dashes(1.5, 2.5)},
 	referee.MovingBound:    {Colour: Palette[5], Dashes: dashes(9, 2, 1.5, 2, 1.5, 2)},
