@@ -32,14 +32,21 @@ func (c *directConv) forward(y, x []float32, n int, sums *Sums) { c.forw.run(y, 
 func (c *directConv) gradInput(dx, dy []float32, n int)         { c.back.run(dx, dy, n, nil) }
 func (c *directConv) gradWeights(dw, x, dy []float32, n int)    { c.weights.run(dw, x, dy, n) }
 
+// directPass computes a source's products with the filter: the rows of a tile are pixels, its columns the channels of the result.
+//
+// With up to half as many channels as columns, two neighbouring pixels share a row: x at s is multiplied with the weights at s for the left one and, in the next
+// columns, with those at s-1 for the right one. That takes side+1 products for two pixels, not 2*side, in the same order but for some with zeros.
 type directPass struct {
 	passShape
 	ws                  *Workers
 	tile                directTile
 	kp                  int
+	pixels              int // in a row of a tile: 1 or 2
+	reduction           int // products in a filter row
 	tiles               [][2]int
 	outPitch, outPixels int
-	padded              int // floats
+	inPlace             bool // tiles are stored to the result itself
+	padded              int  // floats
 	packed, w, source   []float32
 
 	dst, src                  []float32
@@ -48,14 +55,35 @@ type directPass struct {
 }
 
 func newDirectPass(ws *Workers, s passShape, tile directTile) *directPass {
-	p := &directPass{passShape: s, ws: ws, tile: tile}
+	p := &directPass{passShape: s, ws: ws, tile: tile, pixels: 1, reduction: s.side * s.c}
 	p.kp = roundUp(s.k, p.tile.k)
 	p.tiles, p.outPitch, p.outPixels = s.tilesOf(p.tile.m)
-	p.padded = roundUp(s.paddedPixels(p.tile.m)*s.c+64, 16)
-	p.packed = make([]float32, s.side*s.side*s.c*p.kp)
+	if s.sharesRows(p.tile) {
+		p.pixels, p.reduction = 2, (s.side+1)*s.c
+		p.tiles, p.outPitch, p.outPixels = s.pairsOf(p.tile.m)
+	}
+	p.inPlace = p.kp == p.pixels*s.k && p.outPitch*p.pixels == s.outW && p.outPixels*p.pixels == s.outH*s.outW
+	p.padded = roundUp(s.paddedPixels(p.tile.m*p.pixels)*s.c+64, 16)
+	p.packed = make([]float32, s.side*p.reduction*p.kp)
 	ws.reserve((p.padded+p.outPixels*p.kp)*4+128, s.side*s.side*s.c*s.k*4+64)
 	p.image, p.packPart, p.turnPart = p.runImage, p.packBlock, p.turn
 	return p
+}
+
+// sharesRows says whether two pixels fit into a row of the tile.
+func (s *passShape) sharesRows(t directTile) bool {
+	return s.stride == 1 && s.outW%2 == 0 && 2*s.k <= t.k
+}
+
+// pairsOf is tilesOf for pairs of pixels, within rows of the output. outPitch and outPixels count pairs.
+func (s *passShape) pairsOf(size int) (tiles [][2]int, outPitch, outPixels int) {
+	outPitch = roundUp(s.outW/2, size)
+	for row := range s.outH {
+		for q := 0; q < s.outW/2; q += size {
+			tiles = append(tiles, [2]int{row*s.pitch() + 2*q, row*outPitch + q})
+		}
+	}
+	return tiles, outPitch, s.outH * outPitch
 }
 
 // pack arranges the weights: for each block of output channels, the reduction (r, s, c), the block's channels. w is (side, side, c, k); for the transposed
@@ -76,11 +104,17 @@ func (p *directPass) packBlock(part, _ int) {
 	block, r := part/p.side, part%p.side
 	run, nk := p.side*p.c, p.tile.k
 	k := min(nk, p.k-block*nk)
-	to, from := p.packed[(block*p.side+r)*run*nk:][:run*nk], p.w[r*run*p.k+block*nk:]
+	to, from := p.packed[(block*p.side+r)*p.reduction*nk:][:p.reduction*nk], p.w[r*run*p.k+block*nk:]
+	clear(to[run*nk:])
 	for t := range run {
 		row := to[t*nk:][:nk]
 		copy(row, from[t*p.k:][:k])
 		clear(row[k:])
+	}
+	if p.pixels == 2 {
+		for t := range run {
+			copy(to[(t+p.c)*nk+k:], from[t*p.k:][:k])
+		}
 	}
 }
 
@@ -98,20 +132,31 @@ func (p *directPass) run(dst, src []float32, n int, sums *Sums) {
 
 func (p *directPass) runImage(img, worker int) {
 	scratch := p.ws.scratch[worker]
-	padded, out := take[float32](&scratch, p.padded), take[float32](&scratch, p.outPixels*p.kp)
+	padded := take[float32](&scratch, p.padded)
 	p.padImage(padded, p.src[img*p.ph*p.pw*p.c:][:p.ph*p.pw*p.c])
 	dst := p.dst[img*p.outH*p.outW*p.k:][:p.outH*p.outW*p.k]
-	run := p.side * p.c
-	a := directArgs{astride: p.stride * p.c * 4, astep: 4, aseg: p.pitch() * p.c * 4, segs: p.side, n: run,
+	out := dst
+	if !p.inPlace {
+		out = take[float32](&scratch, p.outPixels*p.kp)
+	}
+	a := directArgs{astride: p.pixels * p.stride * p.c * 4, astep: 4, aseg: p.pitch() * p.c * 4, segs: p.side, n: p.reduction,
 		bstep: p.tile.k * 4, cstride: p.kp * 4, blocks: 1}
 	for block := range p.kp / p.tile.k {
-		a.b = &p.packed[block*p.side*run*p.tile.k]
+		a.b = &p.packed[block*p.side*p.reduction*p.tile.k]
 		for _, t := range p.tiles {
 			a.a, a.c = &padded[t[0]*p.c], &out[t[1]*p.kp+block*p.tile.k]
 			a.run(p.tile)
 		}
 	}
-	p.copyRows(dst, out, p.outPitch, p.kp)
+	switch {
+	case p.inPlace:
+	case p.pixels == 2: // in a row of the output the pixels of a pair lie side by side, and so do pairs without what fills their tile
+		for row := range p.outH {
+			copyPixels(dst[row*p.outW*p.k:][:p.outW*p.k], out[row*p.outPitch*p.kp:], 2*p.k, p.kp, 2*p.k)
+		}
+	default:
+		p.copyRows(dst, out, p.outPitch, p.kp)
+	}
 	if p.sums != nil {
 		addImage(p.ws.impl, p.sums, img, dst)
 	}

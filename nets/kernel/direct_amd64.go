@@ -84,8 +84,12 @@ func newPassTile(impl implementation, s *passShape) directTile {
 	if low.m == 0 {
 		return t
 	}
-	_, _, pixels := s.tilesOf(t.m)
-	if _, _, fewer := s.tilesOf(low.m); fewer < pixels {
+	count := s.tilesOf
+	if s.sharesRows(t) {
+		count = s.pairsOf
+	}
+	_, _, pixels := count(t.m)
+	if _, _, fewer := count(low.m); fewer < pixels {
 		return low
 	}
 	return t

@@ -39,6 +39,39 @@ func TestTilesGiveTheSameBits(t *testing.T) {
 	}
 }
 
+// Two pixels in a row of a tile change no bit: the channels of a narrow result are those of a wide one whose other weights are zeros.
+func TestPairsOfPixelsGiveTheSameBits(t *testing.T) {
+	for _, name := range Implementations() {
+		if name != "avx2" && name != "avx512" {
+			continue
+		}
+		ws := newWorkers(t, 2, name)
+		for _, c := range []struct{ h, w, c, k, side int }{{32, 32, 1, 8, 3}, {7, 10, 8, 8, 3}, {9, 34, 3, 5, 5}, {4, 2, 2, 1, 1}} {
+			narrow := passShape{ph: c.h, pw: c.w, c: c.c, dilate: 1, h: c.h, w: c.w, side: c.side, stride: 1, outH: c.h, outW: c.w, k: c.k}
+			wide := narrow
+			wide.k = 16
+			src, w := make([]float32, 3*c.h*c.w*c.c), make([]float32, c.side*c.side*c.c*c.k)
+			noise(1, src)
+			noise(2, w)
+			filled := make([]float32, c.side*c.side*c.c*16)
+			copyPixels(filled, w, 16, c.k, c.k)
+			p, q := newDirectPass(ws, narrow, newPassTile(ws.impl, &narrow)), newDirectPass(ws, wide, newPassTile(ws.impl, &wide))
+			if p.pixels != 2 || q.pixels != 1 {
+				t.Fatalf("%s: %+v: %d and %d pixels in a row", name, c, p.pixels, q.pixels)
+			}
+			p.pack(w, false)
+			q.pack(filled, false)
+			got, all, want := make([]float32, 3*c.h*c.w*c.k), make([]float32, 3*c.h*c.w*16), make([]float32, 3*c.h*c.w*c.k)
+			p.run(got, src, 3, nil)
+			q.run(all, src, 3, nil)
+			copyPixels(want, all, c.k, 16, c.k)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %+v: pairs have other bits", name, c)
+			}
+		}
+	}
+}
+
 // The gradient of the weights adds the same products in the same order however they fill the tiles.
 func TestWaysOfTheGradientGiveTheSameBits(t *testing.T) {
 	for _, name := range Implementations() {
