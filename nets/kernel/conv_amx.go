@@ -12,7 +12,9 @@ package kernel
 //
 // An image is split in the second-level cache into zero-padded planes of pixels,
 // so that a tile of 16 pixels by 32 values of the reduction is read from it
-// directly: the values (s, c) of one filter row are neighbours in NHWC order.
+// directly: the values (s, c) of one filter row are neighbours in NHWC order. Where rows are shorter than a tile
+// a plane holds the image once for each column of the filter, shifted by it, so that a tile's pixels
+// are neighbours from one row to the next ([passShape.narrow]).
 type amxConv struct {
 	ConvShape
 	ws      *Workers
@@ -93,6 +95,8 @@ type amxPass struct {
 	perRow     int   // chunks of a filter row
 	offsets    []int
 	tiles      []int
+	copies     int // see [passShape.narrow]; else 1
+	copyBytes  int // bytes between copies
 	outPitch   int
 	outPixels  int
 	direct     bool // tiles are stored to the result itself
@@ -122,17 +126,35 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 		p.kp, p.nt, p.mt = roundUp(s.k, 32), 2, 2
 		p.width = p.kp
 	}
+	size := 16
+	var tiles [][2]int
+	if p.copies = 1; s.narrow() {
+		p.copies = s.side
+		for t := range s.outH * s.outW / size {
+			tiles = append(tiles, [2]int{size * t, size * t})
+		}
+		p.outPitch, p.outPixels = s.outW, s.outH*s.outW
+	} else {
+		if s.outW <= 8 {
+			size = 8
+		}
+		tiles, p.outPitch, p.outPixels = s.tilesOf(size)
+	}
+	pixels := (s.h + 2*(s.side/2)) * s.w
+	if p.copies == 1 {
+		pixels = s.paddedPixels(16) // the last tile reads up to 16 pixels and a chunk beyond its first
+	}
+	p.copyBytes = roundUp((pixels*s.c+64)*2, 128) + 64 // odd multiples of 64 bytes spread over the cache's sets
+	p.planeBytes = p.copies * p.copyBytes
 	for r := range s.side {
 		for j := range p.perRow {
-			p.offsets = append(p.offsets, (r*p.pitch()*s.c+j*32)*2)
+			at := (r*p.pitch()*s.c + j*32) * 2
+			if p.copies > 1 {
+				at = j*32/s.c*p.copyBytes + (r*s.w*s.c+j*32%s.c)*2
+			}
+			p.offsets = append(p.offsets, at)
 		}
 	}
-	size := 16
-	if s.outW <= 8 {
-		size = 8
-	}
-	var tiles [][2]int
-	tiles, p.outPitch, p.outPixels = s.tilesOf(size)
 	for _, t := range tiles {
 		p.tiles = append(p.tiles, t[0]*s.c*2, t[1]*p.width*4)
 	}
@@ -144,9 +166,6 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 	if p.nt == 1 {
 		p.config.columns(p.width, 0, 1, 2, 3, 7) // accumulators and weights: no other channels are stored
 	}
-	// The last tile reads up to 16 pixels and a chunk beyond its first.
-	pixels := s.paddedPixels(16)
-	p.planeBytes = roundUp((pixels*s.c+64)*2, 128) + 64 // odd multiples of 64 bytes spread over the cache's sets
 	scratch := p.planes*p.planeBytes + 64
 	if !p.direct {
 		scratch += p.outPixels*p.width*4 + 64
@@ -303,6 +322,16 @@ func (p *amxPass) convolve(dst, src []float32, scratch []byte) {
 func (p *amxPass) splitImage(planes []uint16, src []float32) {
 	pad := p.side / 2
 	a := splitArgs{plane: p.planeBytes}
+	if p.copies > 1 {
+		for s := range p.copies {
+			left, right := max(0, pad-s), max(0, s-pad) // columns of zeros before the row's pixels, pixels of the row left out
+			a.src, a.dst = &src[right*p.c], &planes[s*p.copyBytes/2+(pad*p.outW+left)*p.c]
+			a.rows, a.n = p.ph, (p.outW-left-right)*p.c
+			a.srcstride, a.dststride = p.outW*p.c*4, p.outW*p.c*2
+			a.split(p.grouped, p.one)
+		}
+		return
+	}
 	if p.dilate == 1 {
 		a.src, a.dst = &src[0], &planes[(pad*p.pitch()+pad)*p.c]
 		a.rows, a.n = p.ph, p.pw*p.c

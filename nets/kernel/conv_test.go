@@ -239,6 +239,8 @@ var convShapes = []ConvShape{
 	{N: 2, H: 14, W: 13, C: 3, K: 8, Side: 7, Stride: 2},
 	{N: 9, H: 4, W: 4, C: 128, K: 256, Side: 3, Stride: 1},
 	{N: 9, H: 3, W: 3, C: 16, K: 32, Side: 3, Stride: 1},
+	{N: 3, H: 4, W: 8, C: 32, K: 16, Side: 5, Stride: 1}, // tiles of several rows of the image
+	{N: 2, H: 8, W: 4, C: 64, K: 40, Side: 3, Stride: 1},
 }
 
 // raceDetector is set where it runs.

@@ -40,6 +40,12 @@ func (s *passShape) paddedPixels(size int) int {
 	return (s.h+2*(s.side/2))*s.pitch() + 2*(s.side/2) + size*s.stride
 }
 
+// narrow says that tiles of 16 pixels are made of whole rows of the output, two or more each, and chunks of 32 values of the reduction of one
+// tap each: with one copy of the image for each column of the filter, shifted by it, no padding lies between the rows of a tile.
+func (s *passShape) narrow() bool {
+	return s.stride == 1 && s.dilate == 1 && s.side/2 < s.outW && s.outW < 16 && 16%s.outW == 0 && s.outH*s.outW%16 == 0 && s.c%32 == 0
+}
+
 // copyRows copies the wanted pixels of a padded output.
 func (s *passShape) copyRows(dst, out []float32, outPitch, kp int) {
 	for row := range s.outH {
