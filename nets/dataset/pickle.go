@@ -515,8 +515,11 @@ func (p *unpickler) set(items []any) error {
 		return err
 	}
 	d, ok := v.(*pickleDict)
-	if !ok || len(items)%2 != 0 {
-		return p.errorf("setting %d items of a %s", len(items), pickleKind(v))
+	if !ok {
+		return p.errorf("setting items of a %s", pickleKind(v))
+	}
+	if len(items)%2 != 0 {
+		return p.errorf("a key without a value, in a list of %d keys and values", len(items))
 	}
 	for i := 0; i < len(items); i += 2 {
 		d.keys = append(d.keys, items[i])

@@ -203,8 +203,8 @@ func scanTree(dir string, skipCorrupt bool) (train, test *tree, classes []string
 	if classes, err = folders(trainRoot); err != nil {
 		return nil, nil, nil, err
 	}
-	if len(classes) < 2 || len(classes) > math.MaxUint16 {
-		return nil, nil, nil, fmt.Errorf("%s: %d class folders, want at least 2; pictures lie in train/CLASS/", trainRoot, len(classes))
+	if err := checkClasses(trainRoot, len(classes)); err != nil {
+		return nil, nil, nil, err
 	}
 	tests, err := folders(testRoot)
 	if err != nil {
@@ -229,6 +229,14 @@ func scanTree(dir string, skipCorrupt bool) (train, test *tree, classes []string
 		test.warnings = append(test.warnings, fmt.Sprintf("%s has no folder %s: %d of the %d classes of %s are not tested", testRoot, classes[first], lacking, len(classes), trainRoot))
 	}
 	return train, test, classes, nil
+}
+
+// checkClasses refuses a tree of one class, in which there is nothing to learn, and one of more classes than a label can tell apart.
+func checkClasses(root string, n int) error {
+	if n < 2 || n > math.MaxUint16 {
+		return fmt.Errorf("%s: class folders: %d, want 2 to %d; pictures lie in train/CLASS/", root, n, math.MaxUint16)
+	}
+	return nil
 }
 
 // folders are the names of the class folders in dir. Hidden ones, and those in which macOS
