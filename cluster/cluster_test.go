@@ -681,23 +681,6 @@ func TestSlurmScript(t *testing.T) {
 	if len(got) != 1 || got[0] != wantSlurm {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n===\n"), wantSlurm)
 	}
-	for name, change := range map[string]func(*Submission){
-		"no cells":        func(s *Submission) { s.Indices = nil },
-		"relative folder": func(s *Submission) { s.Dir = "table1" },
-		"line break":      func(s *Submission) { s.Args = []string{"a\nrm -rf /"} },
-		"odd limit":       func(s *Submission) { s.Limit = "1 --wrap" },
-		"odd name":        func(s *Submission) { s.Name = "A b" },
-		"no CPU":          func(s *Submission) { s.CPUs = 0 },
-	} {
-		s := submission()
-		change(&s)
-		if _, err := SlurmScripts(s, defaultArraySize); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
-	}
-	if _, err := SlurmScripts(submission(), 0); err == nil || !strings.Contains(err.Error(), "MaxArraySize") {
-		t.Errorf("a cluster without arrays: %v", err)
-	}
 }
 
 // Every cell is in exactly one array, and no array has an index at or above MaxArraySize.
@@ -752,30 +735,6 @@ func TestSlurmArraysStayBelowTheClustersLimit(t *testing.T) {
 			t.Errorf("%q: %d, want %d", config, got, want)
 		}
 	}
-}
-
-func FuzzPlan(f *testing.F) {
-	b, err := json.Marshal(testPlan(f, "", 1))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(b)
-	f.Add([]byte(`{"version":1,"columns":[],"cells":[{"id":"../a.b.1"}]}`))
-	f.Add([]byte("[["))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := ParsePlan("f", data)
-		if err != nil {
-			if !errors.Is(err, errPlan) || !strings.Contains(err.Error(), "f") {
-				t.Errorf("error %v", err)
-			}
-			return
-		}
-		for _, c := range p.Cells {
-			if dir := c.Dir("/plan"); filepath.Dir(dir) != "/plan/cells" {
-				t.Errorf("cell folder %s", dir)
-			}
-		}
-	})
 }
 
 // TestPoolInProcess: cells as goroutines of this process, as many at once as there are jobs, with their log, retries and failures.

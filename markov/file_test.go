@@ -124,6 +124,7 @@ func TestReadFileSpellings(t *testing.T) {
 // What cannot be meant is refused with its line and what would be right.
 func TestReadFileRefuses(t *testing.T) {
 	plain, rates := FileOptions{Format: MatrixFormat, Alpha: 1}, FileOptions{Format: RatesFormat, Alpha: 1}
+	gen, counts := FileOptions{Format: GeneratorFormat}, FileOptions{Format: CountsFormat, Alpha: 1}
 	one := rates
 	one.FromOne = true
 	for _, k := range []struct {
@@ -153,6 +154,33 @@ func TestReadFileRefuses(t *testing.T) {
 		{"a,b,c\n0.5,0.5\n0.5,0.5\n", plain, ""}, // the corner and two names
 		{"a,b,c,d\n0.5,0.5\n0.5,0.5\n", plain, "4 names for 2 columns"},
 		{"\xff\xfe0\x00", plain, "UTF-16"},
+		{"\xfe\xff\x000", plain, "UTF-16"},
+		{"0.5,\x000.5\n0.3,0.7\n", plain, "not a text file"},
+		{"NaN,1\n0.5,0.5\n", plain, "row 0, column 0 is NaN"},
+		{"-1,1\nInf,-1\n", gen, "row 1, column 0 of the generator is +Inf"},
+		{"-1,1\n1,-Inf\n", gen, "row 1, column 1 of the generator is -Inf"},
+		{"-1,1\nNaN,-1\n", gen, "row 1, column 0 of the generator is NaN"},
+		{"-1,1\n-1,1\n", gen, "row 1, column 0 of the generator is -1"},
+		{"1,-1\n1,-1\n", gen, "row 0, column 0 of the generator is 1"},
+		{"-1e308,1e308,1e308\n0,0,0\n0,0,0\n", gen, "row 0 of the generator sums to 1e+308"},
+		{"-1e308,1e308,1e308,1e308\n", gen, "the entries of row 0 overflow"},
+		{"1,-1\n1,2\n", counts, "row 0, column 1 is -1; a count"},
+		{"1,NaN\n1,2\n", counts, "row 0, column 1 is NaN; a count"},
+		{"1,Inf\n1,2\n", counts, "row 0, column 1 is +Inf; a count"},
+		{"1e308,1e308\n1,2\n", counts, "the entries of row 0 overflow"},
+		{"1,Inf\n1,2\n", FileOptions{Format: MatrixFormat, Alpha: 1, Normalise: true}, "row 0, column 1 is +Inf; a probability"},
+		{"1,1\n0,0\n", FileOptions{Format: MatrixFormat, Alpha: 1, Normalise: true}, "row 1 sums to 0; --normalise needs a positive sum"},
+		{"a,,c\n1,0,0\n0,1,0\n0,0,1\n", plain, "state 1 has an empty name"},
+		{"from,to,rate\n", rates, "no rates; want lines from,to,rate"},
+		{"", rates, "no rates; want lines from,to,rate"},
+		{"0,1,Inf\n1,0,1\n", rates, `rate is "Inf"; want a finite number`},
+		{"0,1,NaN\n1,0,1\n", rates, `rate is "NaN"; want a finite number`},
+		{"0,1,-1\n1,0,1\n", rates, `rate is "-1"; want a finite number`},
+		{"0,1,1.75e308\n1,0,1\n", rates, `rate is "1.75e308"; want a finite number`},
+		{"0,0,1\n1,0,1\n", rates, "state 0 leads to itself"},
+		{"0,b,rate\na,b,1\n", rates, "the third field is no rate"},
+		{"a,0,rate\na,b,1\n", rates, "the third field is no rate"},
+		{"0,2147483648,1\n1,0,1\n", rates, `to is "2147483648"; want a state`},
 		{"\x89PNG\r\n", plain, "not a text file"},
 		{"\"0.5,0.5\n", plain, "quote"},
 		{strings.Repeat("1", maxLine+5), plain, "f:1: the line has more than 16 MiB"},

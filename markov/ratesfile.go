@@ -9,7 +9,8 @@ import (
 // ratesReader collects the lines of RatesFormat.
 type ratesReader struct {
 	o      FileOptions
-	first  bool
+	first  bool // the next line is the first with a rate, or a heading
+	headed bool // a heading has been read
 	named  bool // states are names, not numbers
 	labels []string
 	index  map[string]int
@@ -81,13 +82,13 @@ func (s *ratesReader) line(_ int, fields []string) error {
 
 // heading accepts one line of words.
 func (s *ratesReader) heading(err1, err2 error) error {
-	if len(s.rates) > 0 || s.index == nil || err1 == nil || err2 == nil {
+	if err1 == nil || err2 == nil {
 		return fmt.Errorf("the third field is no rate; want from,to,rate")
 	}
-	s.index["\x00heading"]++
-	if s.index["\x00heading"] > 1 {
+	if s.headed {
 		return fmt.Errorf("a second line without a rate; want from,to,rate")
 	}
+	s.headed = true
 	return nil
 }
 

@@ -18,7 +18,7 @@ const sealKey = "hash"
 func Seal(doc []byte) []byte {
 	compact, err := compacted(doc)
 	end := bytes.LastIndexByte(doc, '}')
-	if err != nil || end < 0 || len(compact) < len(`{"":0}`) || compact[0] != '{' {
+	if err != nil || len(compact) < len(`{"":0}`) || compact[0] != '{' {
 		panic(fmt.Sprintf("runfolder: Seal: want a JSON object with members, not %.40q (%v)", doc, err))
 	}
 	body := bytes.TrimRight(doc[:end], " \t\r\n")

@@ -39,7 +39,7 @@ func TestSealIsTheHashOfTheRest(t *testing.T) {
 	if sealed := string(Seal(append(indented, '\n'))); !strings.HasSuffix(sealed, ",\n \"hash\": \""+want+"\"\n}\n") {
 		t.Errorf("the seal does not stand as a member among the others:\n%s", sealed)
 	}
-	for _, doc := range []string{"", "{}", "[1]", "1", `{"a":`} {
+	for _, doc := range []string{"", "{}", "[1]", "1", `{"a":`, "[1, 2, 3, 4]", `[{"a":1}]`, "12345678"} {
 		func() {
 			defer func() {
 				if recover() == nil {

@@ -27,7 +27,7 @@ var limits = map[string]limit{
 	"devices":          {1, 4096},
 	"memory-fraction":  {0, 1},
 	"index":            {0, math.MaxInt32},
-	"seeds":            {1, 100_000},
+	"seeds":            {1, 1000}, // cluster.NewPlan's
 	"epochs":           {0, 1_000_000},
 	"drops":            {1, 1_000_000},
 	"batch":            {0, 1 << 20},
