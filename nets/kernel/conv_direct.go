@@ -177,10 +177,12 @@ type directGrad struct {
 	wide       int // floats of a dy that is copied
 	woven      int // floats of an interleaved row
 	imageParts int
+	few        bool // pixels: all images' products with a tile of weights follow one another, see fewPixels
 
-	dw, x, dy          []float32
-	images             int
-	partFunc, reduceFn func(part, worker int)
+	dw, x, dy           []float32
+	images              int
+	partFunc, reduceFn  func(part, worker int)
+	padFunc, columnFunc func(part, worker int)
 }
 
 // gradWay is what the rows and columns of a pass are.
@@ -235,9 +237,20 @@ func newDirectGrad(ws *Workers, s ConvShape, way gradWay) *directGrad {
 	}
 	g.imageParts = max(2, min(8, s.N, 4<<20/(s.Weights()*4)))
 	g.imageParts = min(g.imageParts, s.N)
-	ws.reserve((g.padded+g.wide+g.rows*g.woven)*4, g.imageParts*g.floats()*4)
-	g.partFunc, g.reduceFn = g.part, g.reduce
+	g.partFunc, g.reduceFn, g.padFunc, g.columnFunc = g.part, g.reduce, g.pad, g.column
+	if g.few = way == byRow && fewPixels(s) && g.k == g.kp; g.few {
+		ws.reserve(2*g.tile.m*g.tile.k*4, s.N*g.padded*4)
+	} else {
+		ws.reserve((g.padded+g.wide+g.rows*g.woven)*4, g.imageParts*g.floats()*4)
+	}
 	return g
+}
+
+// fewPixels says whether an image has so few pixels, and the filter so many weights, that adding an image's products to all the weights' sums takes longer than
+// the products. Then a tile of weights stays in the first-level cache while all images' products are added to it, in the same order.
+func fewPixels(s ConvShape) bool {
+	h, w := s.Out()
+	return h*w <= 8 && s.Weights() >= 8<<10
 }
 
 func (g *directGrad) floats() int { return roundUp(g.passes*g.rp*g.kp, 16) }
@@ -249,6 +262,12 @@ func (g *directGrad) partial(part int) []float32 {
 
 func (g *directGrad) run(dw, x, dy []float32, n int) {
 	g.dw, g.x, g.dy, g.images = dw, x, dy, n
+	defer func() { g.dw, g.x, g.dy = nil, nil, nil }()
+	if g.few {
+		g.ws.Do(n, g.padFunc)
+		g.ws.Do(g.side*g.kp/g.tile.k, g.columnFunc)
+		return
+	}
 	zeros := g.padded
 	if g.k != g.kp {
 		zeros += g.wide
@@ -258,7 +277,60 @@ func (g *directGrad) run(dw, x, dy []float32, n int) {
 	}
 	g.ws.Do(g.imageParts, g.partFunc)
 	g.ws.Do(g.side*g.side, g.reduceFn)
-	g.dw, g.x, g.dy = nil, nil, nil
+}
+
+// pad is the first half of the work where there are few pixels: an image's place in the shared scratch.
+func (g *directGrad) pad(img, _ int) {
+	padded := g.paddedImage(img)
+	clear(padded)
+	g.padImage(padded, g.x[img*g.ph*g.pw*g.c:][:g.ph*g.pw*g.c])
+}
+
+func (g *directGrad) paddedImage(img int) []float32 {
+	shared := g.ws.shared[img*g.padded*4:]
+	return take[float32](&shared, g.padded)
+}
+
+// column is the second half: a column of tiles of a row of the filter, of all images. Rows of the output for which that row lies in the padding are left out.
+func (g *directGrad) column(part, worker int) {
+	r, column := part%g.side, part/g.side*g.tile.k
+	first, end := 0, g.outH
+	for first < end && first*g.stride+r < g.side/2 {
+		first++
+	}
+	for end > first && (end-1)*g.stride+r >= g.h+g.side/2 {
+		end--
+	}
+	scratch := g.ws.scratch[worker]
+	sum, more := take[float32](&scratch, g.tile.m*g.tile.k), take[float32](&scratch, g.tile.m*g.tile.k)
+	a := directArgs{astride: 4, astep: g.stride * g.c * 4, aseg: g.stride * g.pitch() * g.c * 4, segs: end - first, n: g.outW,
+		bstep: g.k * 4, cstride: g.tile.k * 4, blocks: 1}
+	for t := 0; t < g.side*g.c; t += g.tile.m {
+		clear(sum)
+		for i := range g.imageParts {
+			from, to := span(g.images, 1, i, g.imageParts)
+			if from == to || first == end {
+				continue
+			}
+			a.c, a.accumulate = &sum[0], 0
+			if i > 0 {
+				a.c = &more[0]
+			}
+			for img := from; img < to; img++ {
+				a.a = &g.paddedImage(img)[(first*g.stride+r)*g.pitch()*g.c+t]
+				a.b = &g.dy[(img*g.outH+first)*g.outW*g.k+column]
+				a.run(g.tile)
+				a.accumulate = 1
+			}
+			if i > 0 {
+				add(g.ws.impl, sum, more)
+			}
+		}
+		to := g.dw[(r*g.side*g.c+t)*g.k+column:]
+		for row := range min(g.tile.m, g.side*g.c-t) {
+			copy(to[row*g.k:][:g.tile.k], sum[row*g.tile.k:])
+		}
+	}
 }
 
 func (g *directGrad) part(part, worker int) {
