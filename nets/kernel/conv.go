@@ -134,10 +134,15 @@ type backwardJob struct {
 	yNorm    *BatchNorm // computes dy
 	shortcut []float32  // added to dx, unless nil
 	before   *BatchNorm // the sums of its backward pass are made of dx, unless nil
+	joins    bool       // both by before.joinImage
 }
 
 // finish completes an image's dx while it is in cache.
 func (j *backwardJob) finish(impl implementation, img int, dx []float32) {
+	if j.joins {
+		j.before.joinImage(img, dx, j.shortcut[img*len(dx):][:len(dx)])
+		return
+	}
 	if j.shortcut != nil {
 		add(impl, dx, j.shortcut[img*len(dx):][:len(dx)])
 	}
@@ -181,7 +186,7 @@ type Input struct {
 	// Shortcut is the gradient that reaches the input past the convolution, as in a residual block, and is added to dx. Else nil.
 	Shortcut []float32
 	// Before is the batch norm that made the input, if all of that one's gradient is dx: its next backward pass must have this dx, unchanged, as its dz, and
-	// finds its sums made. Else nil.
+	// finds its sums made. If it added a residual and there is a shortcut, dx is the gradient of what its ReLU read: 0 where the input is. Else nil.
 	Before *BatchNorm
 }
 
@@ -207,7 +212,7 @@ func (c *Conv) Backward(dx, dw, x []float32, in Input, norm *BatchNorm) {
 			if in.Before.pool != nil || in.Before.rows*in.Before.c != c.Inputs() || in.Before.n != n {
 				panic("kernel: Backward: Before is of other images, or has a pooling behind it")
 			}
-			in.Before.startSums(dx)
+			job.joins = in.Before.startSums(dx, in.Shortcut != nil)
 		}
 	}
 	c.algo.(fusing).backward(dw, x, job, n)

@@ -49,6 +49,7 @@ type sumsArgs struct {
 	rows, c, tail                 int
 	part, squares                 *float64
 	dz, z, mean, inv, scale, beta *float32
+	shortcut                      *float32
 }
 
 type normArgs struct {
@@ -151,7 +152,13 @@ func backSumsMaskAVX512(a *sumsArgs)
 func backSumsAgainAVX512(a *sumsArgs)
 
 //go:noescape
+func backSumsJoinAVX512(a *sumsArgs)
+
+//go:noescape
 func backSumsAVX2(a *sumsArgs)
+
+//go:noescape
+func backSumsJoinAVX2(a *sumsArgs)
 
 //go:noescape
 func backSumsMaskAVX2(a *sumsArgs)
@@ -517,6 +524,25 @@ func (b *BatchNorm) backSumImage(part []float64, dz, z, y []float32) {
 			} else {
 				backSumsMaskAVX2(&a)
 			}
+		}
+	}
+}
+
+func (b *BatchNorm) joinSumImage(part []float64, dz, shortcut, z, y []float32) {
+	impl := b.ws.impl
+	if !normsFast(impl, b.c) {
+		b.joinSumsGeneric(part, dz, shortcut, z, y)
+		return
+	}
+	clear(part)
+	a := sumsArgs{c: b.c, tail: tailMask(b.c), part: &part[0], squares: &part[b.c], mean: &b.mean[0], inv: &b.inv[0]}
+	for from := 0; from < b.rows; from += sumBlock {
+		at := from * b.c
+		a.y, a.dz, a.z, a.shortcut, a.rows = &y[at], &dz[at], &z[at], &shortcut[at], min(sumBlock, b.rows-from)
+		if impl >= avx512 {
+			backSumsJoinAVX512(&a)
+		} else {
+			backSumsJoinAVX2(&a)
 		}
 	}
 }

@@ -26,6 +26,10 @@ func (b *BatchNorm) applyImage(z, y, residual []float32) {
 	normGeneric(z, y, residual, b.mean, b.scale, b.beta, b.relu)
 }
 
+func (b *BatchNorm) joinSumImage(part []float64, dz, shortcut, z, y []float32) {
+	b.joinSumsGeneric(part, dz, shortcut, z, y)
+}
+
 func (b *BatchNorm) backSumImage(part []float64, dz, z, y []float32) {
 	b.backSumsGeneric(part, dz, z, y)
 }

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 )
@@ -15,7 +16,7 @@ func TestSumsMadeOnTheWay(t *testing.T) {
 		dg, db, dy := slices.Clone(n.dg), slices.Clone(n.db), slices.Clone(n.dy)
 
 		sums := func() {
-			n.b.startSums(n.dz)
+			n.b.startSums(n.dz, false)
 			for img := range images {
 				n.b.sumImage(img, n.b.image(n.dz, img))
 			}
@@ -50,5 +51,64 @@ func TestSumsMadeOnTheWay(t *testing.T) {
 			}()
 			n.b.Backward(n.dy, nil, n.dg, n.db, other, n.z, n.y, n.gamma, true)
 		}()
+	}
+}
+
+// TestJoinIsGeneric: the sum of a gradient and a shortcut's, cut by the ReLU before it, and the sums of the batch norm's backward pass are those of separate steps, bit
+// for bit, in every implementation; and one that leaves out the shortcut, or looks at another z, is seen.
+func TestJoinIsGeneric(t *testing.T) {
+	defects := map[string]func(n *normCase, shortcut []float32){
+		"":                   func(*normCase, []float32) {},
+		"a shortcut's value": func(_ *normCase, shortcut []float32) { shortcut[3] = 0 },
+		"z":                  func(n *normCase, _ []float32) { n.z[0] = -n.z[0] },
+		"y":                  func(n *normCase, _ []float32) { n.y[0]++ },
+	}
+	for _, impl := range every() {
+		for _, c := range []int{1, 8, 15, 16, 33, 48, 64, 80, 144} {
+			for _, rows := range []int{1, 64, 65} {
+				for name, spoil := range defects {
+					const images = 2
+					odd, also := 0.01, notFinite
+					if name != "" {
+						odd, also = 0, nil
+						if c != 16 || rows != 65 {
+							continue
+						}
+					}
+					got, want := newNormCase(t, pool(t, 2, impl), images, rows, c, 9, odd, also), newNormCase(t, pool(t, 1, generic), images, rows, c, 9, odd, also)
+					shortcut, check := walled(len(got.y), c%16)
+					fill(shortcut, 77, odd, also)
+					for _, n := range []*normCase{got, want} {
+						n.b.Forward(n.z, n.y, nil, n.gamma, n.beta, n.residual, true)
+						copy(n.z, got.z)
+						n.z[0], n.z[1] = max(n.z[0], 1), 0 // something to let through, and something to stop
+					}
+					want.b.ws.Add(want.dz, shortcut)
+					want.b.Backward(want.dy, want.dz, want.dg, want.db, want.dz, want.z, want.y, want.gamma, true)
+
+					spoil(got, shortcut)
+					if !got.b.startSums(got.dz, true) {
+						t.Fatal("a batch norm with a residual and a ReLU does not join")
+					}
+					each := rows * c
+					for img := range images {
+						got.b.joinImage(img, got.dz[img*each:][:each], shortcut[img*each:][:each])
+					}
+					got.b.Backward(got.dy, got.dz, got.dg, got.db, got.dz, got.z, got.y, got.gamma, true)
+					what := fmt.Sprintf("%v c=%d rows=%d: ", impl, c, rows)
+					if name != "" {
+						if slices.Equal(got.dz, want.dz) && slices.Equal(got.dg, want.dg) && slices.Equal(got.db, want.db) {
+							t.Errorf("%sdefect in %s is not seen", what, name)
+						}
+						continue
+					}
+					equalBits(t, what+"dz", got.dz, want.dz)
+					equalBits(t, what+"dy", got.dy, want.dy)
+					equalBits(t, what+"dgamma", got.dg, want.dg)
+					equalBits(t, what+"dbeta", got.db, want.db)
+					check(t, what+"shortcut")
+				}
+			}
+		}
 	}
 }

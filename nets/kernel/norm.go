@@ -93,6 +93,7 @@ type BatchNorm struct {
 	mask                         mask
 	announced                    *float32 // the dz of the next BackwardSums, whose sums are made; see startSums
 	announcedMask                mask
+	joined                       bool     // the announced dz has passed the ReLU backward; see joinImage
 	pool                         *MaxPool // see SetPool
 	reader                       bool     // see LeaveToReader
 	sumPart, applyPart           func(part, worker int)
@@ -327,6 +328,11 @@ func (b *BatchNorm) BackwardSums(dresidual, dgamma, dbeta, dz, z, y, gamma []flo
 	switch {
 	case !relu:
 		b.mask, z = always, nil
+	case b.announced != nil && b.joined:
+		b.mask, z = always, nil
+		if dresidual != nil && &dresidual[0] == &dz[0] {
+			dresidual = nil // it is there
+		}
 	case !b.added && dresidual == nil:
 		b.mask, z = again, nil
 	default:
@@ -353,19 +359,36 @@ func (b *BatchNorm) BackwardSums(dresidual, dgamma, dbeta, dz, z, y, gamma []flo
 	}
 }
 
-// startSums announces that sumImage will be called for every image of dz before
+// startSums announces that sumImage, or joinImage if there is a shortcut and it reports so, will be called for every image of dz before
 // the next BackwardSums, which then does not read dz, z and y again, and must be of
 // this dz and of Forward's z and y.
-func (b *BatchNorm) startSums(dz []float32) {
+func (b *BatchNorm) startSums(dz []float32, shortcut bool) (join bool) {
+	join = b.relu && b.added && shortcut
 	switch {
-	case !b.relu:
+	case !b.relu || join:
 		b.mask = always
 	case b.added:
 		b.mask = byZ
 	default:
 		b.mask = again
 	}
-	b.announced, b.announcedMask = &dz[0], b.mask
+	b.announced, b.announcedMask, b.joined = &dz[0], b.mask, join
+	return join
+}
+
+// joinImage adds the shortcut's gradient to an image of dz, lets through what passes the ReLU backward, and makes the image's sums of BackwardSums. As dz is then the
+// gradient of the residual, too, the backward pass need not read z again nor write that.
+func (b *BatchNorm) joinImage(img int, dz, shortcut []float32) {
+	b.joinSumImage(b.back[img*2*b.c:][:2*b.c], dz, shortcut, b.image(b.z, img), b.image(b.y, img))
+}
+
+func (b *BatchNorm) joinSumsGeneric(part []float64, dz, shortcut, z, y []float32) {
+	for i, v := range z {
+		if dz[i] += shortcut[i]; !(v > 0) {
+			dz[i] = 0
+		}
+	}
+	b.backSumsGeneric(part, dz, nil, y)
 }
 
 // sumImage makes an image's sums of BackwardSums.

@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Batch norm runs over rows of c channels. With AVX-512 the last group of channels
 // may be short, with mask tail; with AVX2 c is a multiple of 8.
@@ -64,12 +67,27 @@ func (p *printer) wholeMask() {
 	}
 }
 
-// sums adds to part the sums over a block of rows of y and y^2, and of a and a*xhat (see masked).
+// joined adds the shortcut's gradient to dz, puts zeros where z is not > 0, stores that and leaves it in register 5. Uses 4; register 8 is zero.
+func (p *printer) joined(dz, shortcut, z string) {
+	p.load(dz, 5)
+	p.memory("VADDPS", shortcut, 5, 5)
+	p.load(z, 4)
+	if p.wide() {
+		p.op("VCMPPS", less, 4, 8, "K1", "K2")
+		p.op("VMOVAPS.Z", 5, "K2", 5)
+	} else {
+		p.op("VCMPPS", less, 4, 8, 4)
+		p.op("VANDPS", 5, 4, 5)
+	}
+	p.store(5, dz)
+}
+
+// sums adds to part the sums over a block of rows of y and y^2, and of a and a*xhat (see masked; with Join, joined).
 func (p *printer) sums() {
-	fields := []string{"y", "rows", "c", "tail", "part", "squares", "dz", "z", "mean", "inv", "scale", "beta"}
+	fields := []string{"y", "rows", "c", "tail", "part", "squares", "dz", "z", "mean", "inv", "scale", "beta", "shortcut"}
 	p.fn("sums", "sumsArgs", 0, fields...)
 	p.sumsBody(false, "")
-	for _, mask := range masks {
+	for _, mask := range append(slices.Clone(masks), "Join") {
 		p.fn("backSums"+mask, "sumsArgs", 0, fields...)
 		p.sumsBody(true, mask)
 	}
@@ -127,9 +145,13 @@ func (p *printer) sumsGroups(back bool, mask string, groups int) {
 		p.op("ADDQ", "R11", "R13")
 	}
 	switch mask {
-	case "Mask":
+	case "Mask", "Join":
 		p.arg("z", "R9")
 		p.op("ADDQ", "R11", "R9")
+		if mask == "Join" {
+			p.arg("shortcut", "R15")
+			p.op("ADDQ", "R11", "R15")
+		}
 	case "Again":
 		p.arg("scale", "R9")
 		p.op("ADDQ", "R11", "R9")
@@ -145,7 +167,11 @@ func (p *printer) sumsGroups(back bool, mask string, groups int) {
 			p.op("VMULPS", 2, 2, 3)
 			p.op("VADDPS", 2, sum(g), sum(g))
 		} else {
-			p.masked(mask, at("R8"), at("R9"), at("BX"), at("R9"), at("R15"), 5)
+			if mask == "Join" {
+				p.joined(at("R8"), at("R15"), at("R9"))
+			} else {
+				p.masked(mask, at("R8"), at("R9"), at("BX"), at("R9"), at("R15"), 5)
+			}
 			p.memory("VSUBPS", at("BX"), 2, 3)
 			p.memory("VMULPS", at("R13"), 3, 3)
 			p.op("VMULPS", 5, 3, 3)
@@ -157,8 +183,11 @@ func (p *printer) sumsGroups(back bool, mask string, groups int) {
 	if back {
 		p.op("ADDQ", "DX", "R8")
 	}
-	if mask == "Mask" {
+	if mask == "Mask" || mask == "Join" {
 		p.op("ADDQ", "DX", "R9")
+	}
+	if mask == "Join" {
+		p.op("ADDQ", "DX", "R15")
 	}
 	p.op("DECQ", "CX")
 	p.op("JNZ", row)
