@@ -43,10 +43,14 @@ type Loss struct {
 
 // Summary says "tight within x" or "loose by y, lost at step z".
 func (w Worst) Summary() string {
-	if w.Found >= 0.5 {
-		return fmt.Sprintf("tight within a factor %.3g", 1/w.Found)
+	about := ""
+	if w.Method == evidence.SampledMethod {
+		about = "of about "
 	}
-	s := fmt.Sprintf("loose by a factor %.3g on every instance searched", 1/w.Found)
+	if w.Found >= 0.5 {
+		return fmt.Sprintf("tight within a factor %s%.3g", about, 1/w.Found)
+	}
+	s := fmt.Sprintf("loose by a factor %s%.3g or more on every instance searched", about, 1/w.Found)
 	if len(w.Losses) > 0 {
 		s += fmt.Sprintf(", most of it lost at: %s (%.3g)", w.Losses[0].Step, w.Losses[0].Factor)
 	}

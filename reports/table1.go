@@ -154,8 +154,15 @@ func dataTitle(name string) string {
 
 func (c *table1Column) head() string {
 	head := c.Title + " on " + dataTitle(c.PaperData)
+	here := dataTitle(c.Data)
+	for _, s := range c.Scaled {
+		if n, ok := strings.CutSuffix(s, " training images"); ok {
+			set, _, _ := strings.Cut(here, ",") // not the set's own number of images
+			return head + "\n(here: " + n + " images of " + set + ")"
+		}
+	}
 	if c.Data != c.PaperData {
-		head += "\n(here: " + dataTitle(c.Data) + ")"
+		head += "\n(here: " + here + ")"
 	}
 	return head
 }
@@ -237,7 +244,11 @@ func (t *Table1) Markdown() string {
 	}
 	p("# Table 1, preset %s", t.Plan.Preset)
 	p("")
-	p("This report sets test errors of networks trained here beside those of the paper's Table 1, draws its Figures 4 to 7 and judges every empirical sentence of its Section 6 and Appendix H by the same runs.")
+	if t.Plan.Preset == "smoke" {
+		p("This report shows that the program gets from data to the paper's Table 1 and its Figures 4 to 7.")
+	} else {
+		p("This report sets test errors of networks trained here beside those of the paper's Table 1, draws its Figures 4 to 7 and judges every empirical sentence of its Section 6 and Appendix H by the same runs.")
+	}
 	p("")
 	if len(t.Sentences) > 0 {
 		p("**%s**", t.Meaning())

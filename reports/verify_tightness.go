@@ -41,7 +41,7 @@ func (v Verification) tightness() string {
 		fmt.Fprintf(b, "\n## Where BinaryConnect with Q_s ends\n\nAs T tends to infinity BC with Q_s comes to rest where F', interpolated between the grid points, vanishes (exact). "+
 			"Worst functions with mu <= F'' <= L = 1 on one cell of width Delta = 1: F'' = L up to a kink and mu behind it. The sharp floor of Theorem 4 (for mu = 0 of Theorem 3) is above the truth by no more than the factor of the last column; "+
 			"the smallest, phi^5/8 = %.4f with phi the golden ratio, is that of mu = 0.\n\n", math.Pow(math.Phi, 5)/8)
-		t := &Table{Header: []string{"mu/L", "w*", "kink", "F - F* at the end", "floor (L - mu)/8", "measured/bound", "tight within"}}
+		t := &Table{Header: []string{"mu/L", "w*", "kink", "F - F* at the end", "floor (L - mu)/16", "measured/bound", "tight within"}}
 		for _, k := range v.Kinks {
 			t.Add(fmt.Sprint(k.Mu), fmt.Sprintf("%.4f", k.Center), fmt.Sprintf("%.4f", k.Kink), fmt.Sprintf("%.5f", k.Gap), fmt.Sprintf("%.5f", k.Floor),
 				fmt.Sprintf("%.4f", k.Gap/k.Floor), fmt.Sprintf("%.2f", k.Floor/k.Gap))

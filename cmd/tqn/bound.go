@@ -40,7 +40,8 @@ a default. Constants that contradict each other are an error that names the ineq
 (L >= mu, D >= sqrt(d) Delta, G >= mu D/2), and so is a bound that is no float64.
 
 Forms: printed (as in the paper), derived (what the paper's proof gives once its slips are
-mended), sharp (the best bound proved here); for theorem2 appendix; with assumptions of
+mended), sharp (the best bound proved here by a formula), moving (theorem2, theorem3: better
+still, by a recursion over T); for theorem2 appendix (what Appendix C proves); with assumptions of
 their own, which are printed: noise (theorem1, theorem2: the gradient's standard deviation
 sigma and the batch size b are known, and the gradient of F vanishes at the minimiser),
 separable (theorem3, theorem4: F is a sum of functions of one coordinate, so for d = 1) and

@@ -23,10 +23,10 @@ func unstatedFlags(cmd *cobra.Command, u *cluster.Unstated) {
 		u.Clip = &clip
 		return nil
 	})
-	f.StringVar(&u.LearningRateScale, "learning-rate-scale", "", "of bc's convolutions: none, or binaryconnect (the original's, by layer); default none")
+	f.StringVar(&u.LearningRateScale, "learning-rate-scale", "", "factor on the learning rate of bc's convolutions: none, or binaryconnect (the original's, by layer); default none")
 	f.Float64Var(&u.NormEpsilon, "norm-epsilon", 0, "added to batch norm's variance; 0 is Torch7's 1e-5")
 	f.Float64Var(&u.NormMomentum, "norm-momentum", 0, "weight of the newest batch in batch norm's running averages; 0 is Torch7's 0.1")
-	f.StringVar(&u.Shortcut, "shortcut", "", "of ResNets where the shape changes: A (zero channels) or B (projection); default: the one with the paper's parameter counts")
+	f.StringVar(&u.Shortcut, "shortcut", "", "shortcut of ResNets where the shape changes: A (zero channels) or B (projection); default: the one with the paper's parameter counts")
 	f.StringVar(&u.LastBatch, "last-batch", "", "what becomes of an epoch's images after the last whole batch: drop, or keep (a smaller step); default drop")
 	for flag, values := range map[string][]string{"init": network.Inits(), "learning-rate-scale": {"none", "binaryconnect"},
 		"shortcut": {"A", "B"}, "last-batch": {"drop", "keep"}} {
