@@ -1,8 +1,10 @@
 package reports
 
 import (
+	"bytes"
 	"compress/gzip"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,6 +108,43 @@ func TestCommittedReports(t *testing.T) {
 			"bc-beats-sr": referee.Holds, "sr-changes-more-than-bc": referee.Undecided, "sr-beats-r": referee.Undecided, "big-sr-consistently": referee.NotRun} {
 			if w := table.found(id, "vgg9").Verdict; w != want {
 				t.Errorf("%s: %s, want %s", id, w, want)
+			}
+		}
+	}
+}
+
+// The CSV files beside a committed page are the page's tables.
+func TestCommittedTables(t *testing.T) {
+	folders, err := filepath.Glob("../docs/results/*/*-tables")
+	if err != nil || len(folders) == 0 {
+		t.Fatalf("no tables below docs/results (%v)", err)
+	}
+	for _, folder := range folders {
+		page := strings.TrimSuffix(folder, "-tables") + ".md"
+		source, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := t.TempDir()
+		if err := writePage(again, filepath.Base(page), string(source)); err != nil {
+			t.Fatal(err)
+		}
+		got, want := os.DirFS(filepath.Join(again, filepath.Base(folder))), os.DirFS(folder)
+		for _, pair := range [][2]fs.FS{{got, want}, {want, got}} {
+			if err := fs.WalkDir(pair[0], ".", func(name string, d fs.DirEntry, err error) error {
+				if err != nil || d.IsDir() {
+					return err
+				}
+				a, err := fs.ReadFile(pair[0], name)
+				if err != nil {
+					return err
+				}
+				if b, err := fs.ReadFile(pair[1], name); err != nil || !bytes.Equal(a, b) {
+					t.Errorf("%s/%s is not the table of %s (%v)", folder, name, page, err)
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}
