@@ -138,8 +138,8 @@ func SlurmScripts(s Submission, maxArraySize int) ([]string, error) {
 	if s.Limit != "" && !slurmTime.MatchString(s.Limit) {
 		return nil, fmt.Errorf("cluster: time limit %q: want one of Slurm's, such as 90 (minutes), 12:00:00 or 2-12", s.Limit)
 	}
-	if !slurmWord.MatchString(s.Limit) || !slurmWord.MatchString(s.Partition) {
-		return nil, fmt.Errorf("cluster: time limit %q or partition %q holds characters that Slurm's do not", s.Limit, s.Partition)
+	if !slurmWord.MatchString(s.Partition) {
+		return nil, fmt.Errorf("cluster: partition %q holds characters that Slurm's do not", s.Partition)
 	}
 	if maxArraySize < 1 {
 		return nil, fmt.Errorf("cluster: the cluster's MaxArraySize is %d: it runs no job arrays", maxArraySize)
@@ -220,7 +220,7 @@ func KubernetesManifest(s Submission, plan []byte) (string, error) {
 	if s.Mount == "" {
 		s.Mount = s.Dir
 	}
-	if !filepath.IsAbs(s.Mount) || !strings.HasPrefix(filepath.Clean(s.Dir)+"/", strings.TrimSuffix(filepath.Clean(s.Mount), "/")+"/") {
+	if !strings.HasPrefix(filepath.Clean(s.Dir)+"/", strings.TrimSuffix(filepath.Clean(s.Mount), "/")+"/") {
 		return "", fmt.Errorf("cluster: the folder %s does not lie in the volume mounted at %q", s.Dir, s.Mount)
 	}
 	if len(plan) > 1<<20 {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"runtime"
 	"time"
@@ -161,6 +162,9 @@ func begin(config Config, where Where) (t *training, result Result, err error) {
 	if result, done, err := finished(config, where.Dir); done || err != nil {
 		return nil, result, err
 	}
+	if err := placesOfFiles(where.Dir); err != nil {
+		return nil, Result{}, err
+	}
 	if t, err = prepare(config, where); err != nil || claimed {
 		return t, Result{}, err
 	}
@@ -173,6 +177,19 @@ func begin(config Config, where Where) (t *training, result Result, err error) {
 		return nil, Result{}, err
 	}
 	return t, Result{}, nil
+}
+
+// placesOfFiles refuses a run folder in which a folder bears the name of a file that the run writes: at the end, the hours of training
+// before it would be lost.
+func placesOfFiles(dir string) error {
+	for _, name := range []string{"metrics.jsonl", checkpointName, checkpointOlder, weightsName, packedName, "manifest.json", "result.json"} {
+		for _, path := range []string{filepath.Join(dir, name), filepath.Join(dir, name+".tmp")} {
+			if info, err := os.Lstat(path); err == nil && info.IsDir() {
+				return fmt.Errorf("nets: %s is a folder: want a plain file, which the run writes, or nothing", path)
+			}
+		}
+	}
+	return nil
 }
 
 // sameRun reports whether the folder holds this run. It is an error if it holds another.

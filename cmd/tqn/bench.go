@@ -82,13 +82,16 @@ channels last, through torch.compile in its default and its reduce-overhead mode
 func (e *env) benchPeers(o bench.Options, cells bool, only []string, rounds, steps int) error {
 	var results []bench.PeerReport
 	table := reports.Table{Header: []string{"net", "batch", "threads", "tqn images/s", "PyTorch images/s", "ratio", "lowest", "highest"}}
-	known := map[string]bool{}
 	cases := bench.PeerCases()
 	if cells {
 		cases = bench.PeerCells()
 	}
+	for _, name := range only {
+		if !slices.ContainsFunc(cases, func(c bench.PeerCase) bool { return c.Name == name }) {
+			return fmt.Errorf("bench: --only %s: no such case", name)
+		}
+	}
 	for _, c := range cases {
-		known[c.Name] = true
 		if len(only) > 0 && !slices.Contains(only, c.Name) {
 			continue
 		}
@@ -111,11 +114,6 @@ func (e *env) benchPeers(o bench.Options, cells bool, only []string, rounds, ste
 		fmt.Fprintln(e.stderr)
 		table.Add(r.Case, r.Batch, r.Threads, fmt.Sprintf("%.1f", r.ImagesPerSecond), fmt.Sprintf("%.1f (%s)", r.PeerPerSecond, r.Layout),
 			fmt.Sprintf("%.2f", r.Ratio), fmt.Sprintf("%.2f", r.Lowest), fmt.Sprintf("%.2f", r.Highest))
-	}
-	for _, name := range only {
-		if !known[name] {
-			return fmt.Errorf("bench: --only %s: no such case", name)
-		}
 	}
 	if e.json {
 		return e.printJSON(results)

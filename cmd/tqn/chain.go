@@ -87,8 +87,10 @@ func checkChainFlags(o markov.FileOptions, plot string) error {
 	case plot == "":
 		return nil
 	}
-	_, err := plotFormat(plot)
-	return err
+	if _, err := plotFormat(plot); err != nil {
+		return err
+	}
+	return writableFile("--plot", plot)
 }
 
 // readChain opens and reads a chain. A named pipe is read as shells hand them over;

@@ -54,9 +54,19 @@ what is in DIR and writes DIR/choices.json, DIR/choices.md and pictures. docs/ch
 				}
 				return nil
 			}
+			if docs != "" {
+				if err := writable("--docs", docs); err != nil {
+					return err
+				}
+			}
+			made := missing(out)
+			if err := writable("--out", out); err != nil {
+				return err
+			}
 			if !collect {
 				for _, r := range study {
 					if err := e.train(cmd, r.Config, nets.Where{Dir: filepath.Join(out, r.Name), DataDir: data, Threads: threads}); err != nil {
+						removeEmpty(made)
 						return err
 					}
 				}

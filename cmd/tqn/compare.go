@@ -33,7 +33,7 @@ convergence.png (6), changes.png (4), batch.png (5) and, of bc runs, distance.pn
 				return fmt.Errorf("--formats: %w", err)
 			}
 			if out != "" {
-				if err := writable(out); err != nil {
+				if err := writable("--out", out); err != nil {
 					return err
 				}
 			}

@@ -88,9 +88,6 @@ func (c *engineChoice) products() kernel.Precision {
 func (c *engineChoice) check() error {
 	switch c.engine {
 	case "cpu":
-		if c.plugin != "" || c.share > 1 || c.memory != (pjrt.Memory{}) {
-			return fmt.Errorf("--plugin, --devices, --memory-fraction and --preallocate are for --engine pjrt")
-		}
 		if _, err := kernel.ParsePrecision(c.precision); err != nil {
 			return fmt.Errorf("--precision %s: the CPU's products are f32 or bf16", c.precision)
 		}

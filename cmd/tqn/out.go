@@ -5,18 +5,20 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 )
 
-// writable makes the folder of --out, with those above it, and finds out whether a
+// writable makes the folder of a flag such as --out, with those above it, and finds out whether a
 // file can be made in it. A command calls it before its work, whose result would
 // otherwise be lost.
-func writable(dir string) error {
+func writable(flag, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("--out %s cannot be made: %w", dir, err)
+		return fmt.Errorf("%s %s cannot be made: %w", flag, dir, err)
 	}
 	f, err := os.CreateTemp(dir, ".tqn-*")
 	if err != nil {
-		return fmt.Errorf("--out %s cannot be written: %w", dir, err)
+		return fmt.Errorf("%s %s cannot be written: %w", flag, dir, err)
 	}
 	name := f.Name()
 	// Some file systems say only here that they are full.
@@ -28,9 +30,34 @@ func writable(dir string) error {
 		err = rerr
 	}
 	if err != nil {
-		return fmt.Errorf("--out %s cannot be written: %w", dir, err)
+		return fmt.Errorf("%s %s cannot be written: %w", flag, dir, err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("%s %s cannot be read: %w", flag, dir, err)
+	}
+	for _, e := range entries {
+		if e.IsDir() && (slices.Contains(writtenEndings, strings.ToLower(filepath.Ext(e.Name()))) || slices.Contains(writtenNames, e.Name())) {
+			return fmt.Errorf("%s %s: %s is a folder, where a file of that name may have to be written: give it another name, or take another folder", flag, dir, e.Name())
+		}
 	}
 	return nil
+}
+
+// writtenEndings and writtenNames tell the files that reports consist of. (A folder may end in .csv: [verifyOptions.folder] names one so.)
+var (
+	writtenEndings = []string{".md", ".png", ".svg", ".pdf", ".html", ".tex"}
+	writtenNames   = []string{"plan.json", "steps.json", "choices.json"}
+)
+
+// writableFile is [writable] for the one file that a flag such as --plot names. It leaves no folder behind.
+func writableFile(flag, path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("%s %s is a folder: want the name of a file", flag, path)
+	}
+	made := missing(filepath.Dir(path))
+	defer removeEmpty(made)
+	return writable(flag, filepath.Dir(path))
 }
 
 // missing lists the folders of a path that are not there, the innermost first.

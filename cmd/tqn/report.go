@@ -37,6 +37,9 @@ With --json it writes nothing and prints the tables of all reports: an array of 
 				return fmt.Errorf("--formats: %w", err)
 			}
 			if lesson != "" {
+				if err := writableFile("--lesson", lesson); err != nil {
+					return err
+				}
 				return reports.WriteLesson(lesson, os.DirFS(args[0]), formats...)
 			}
 			if flagsGiven(cmd)("formats") {

@@ -20,7 +20,7 @@ var valid = map[string][]string{
 	"bound":          {"theorem1"},
 	"chain":          {"FILE", "FILE --format rates"},
 	"choices":        {"--out DIR --collect", "--print", "--out DIR"},
-	"compare":        {"DIR --out DIR"},
+	"compare":        {"DIR --out DIR", "DIR"},
 	"data":           {""},
 	"data fetch":     {"cifar10"},
 	"data list":      {""},
@@ -34,9 +34,9 @@ var valid = map[string][]string{
 	"table1 plan":    {"--preset smoke --columns vgg9 --out DIR --estimate", "--columns vgg9 --out DIR"},
 	"table1 run":     {"--out DIR", "--out DIR --engine slurm", "--out DIR --engine kubernetes", "--out DIR --engine pjrt", "--out DIR --index 0"},
 	"table1 status":  {"--out DIR"},
-	"toy":            {"--out DIR", "--out DIR --objective w*w"},
+	"toy":            {"--out DIR", "--json", "--out DIR --objective w*w"},
 	"train":          {"--net vgg9 --out DIR", "--net vgg9 --dry-run", "--net vgg9 --out DIR --engine pjrt", "--config FILE --out DIR"},
-	"verify":         {"--out DIR", "--out DIR --data FILE --target y", "--errata DIR/e.md", "--worst-cases DIR/w.md"},
+	"verify":         {"--out DIR", "", "--out DIR --data FILE --target y", "--errata DIR/e.md", "--worst-cases DIR/w.md"},
 }
 
 // nonsense are values that no flag of a type takes, with the limits of the flag.

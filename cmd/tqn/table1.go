@@ -235,7 +235,7 @@ func (e *env) table1Plan(f *table1Flags) (*cluster.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := writable(f.out); err != nil {
+	if err := writable("--out", f.out); err != nil {
 		return nil, err
 	}
 	return plan, plan.Save(f.out)

@@ -29,7 +29,7 @@ func newTable1CollectCommand(e *env) *cobra.Command {
 			if err := reports.CheckFormats(f.formats); err != nil {
 				return fmt.Errorf("--formats: %w", err)
 			}
-			if err := writable(f.out); err != nil {
+			if err := writable("--out", f.out); err != nil {
 				return err
 			}
 			return e.table1Collect(plan, f, 0, "tqn table1 collect")

@@ -62,7 +62,7 @@ and "w < 1 ? A : B" for pieces.`,
 				return fmt.Errorf("--formats: %w", err)
 			}
 			if out != "" {
-				if err := writable(out); err != nil {
+				if err := writable("--out", out); err != nil {
 					return err
 				}
 			}
@@ -149,7 +149,7 @@ func (e *env) ownProblem(ctx context.Context, own ownFlags, o toy.Options, out s
 		alphas = []float64{1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005}
 	}
 	if out != "" {
-		if err := writable(out); err != nil {
+		if err := writable("--out", out); err != nil {
 			return err
 		}
 	}

@@ -122,7 +122,7 @@ not been interrupted.`,
 			}
 			where.Precision, where.Memory = engine.products(), memory.bytes()
 			made := missing(where.Dir)
-			if err := writable(where.Dir); err != nil {
+			if err := writable("--out", where.Dir); err != nil {
 				return err
 			}
 			if err := e.train(cmd, resolved, where); err != nil {

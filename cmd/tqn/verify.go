@@ -69,6 +69,9 @@ numbers have a decimal point or, throughout, a decimal comma (--decimal). Column
 				if cmd.Flags().NFlag() > 1 {
 					return errors.New("--errata writes the list of errata and nothing else: no other flag has an effect with it")
 				}
+				if err := writableFile("--errata", o.errata); err != nil {
+					return err
+				}
 				numbers, err := referee.NewErrata(cmd.Context())
 				if err != nil {
 					return err
@@ -78,6 +81,9 @@ numbers have a decimal point or, throughout, a decimal comma (--decimal). Column
 			if o.worstCases != "" {
 				if cmd.Flags().NFlag() > 1 {
 					return errors.New("--worst-cases writes the page on worst cases and nothing else: no other flag has an effect with it")
+				}
+				if err := writableFile("--worst-cases", o.worstCases); err != nil {
+					return err
 				}
 				rows, err := referee.WorstCases()
 				if err != nil {
@@ -199,7 +205,7 @@ func (o verifyOptions) folder() (string, error) {
 			out = filepath.Join(out, strings.Join(parts, "+"))
 		}
 	}
-	return out, writable(out)
+	return out, writable("--out", out)
 }
 
 // stages returns a progress function with a bar for each stage, and what finishes the

@@ -339,8 +339,8 @@ func server(t *testing.T, data []byte, cut int) (*httptest.Server, *atomic.Int64
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if calls.Add(1) == 1 && cut > 0 {
 			w.Header().Set("Content-Length", fmt.Sprint(len(data)))
+			sent.Add(int64(cut)) // before the client has the bytes and looks at the count
 			w.Write(data[:cut])
-			sent.Add(int64(cut))
 			return // the connection breaks: fewer bytes than promised
 		}
 		cw := &countingWriter{ResponseWriter: w, n: &sent}
