@@ -312,6 +312,11 @@ func TestPartsOfResultsAreChecked(t *testing.T) {
 		words  string
 	}{
 		"fewer images than a batch": {func(r *Result) { r.TrainImages = 7 }, "7 training images"},
+		"no batch in all of them": {func(r *Result) {
+			r.TrainImages, r.Steps, r.Config.TrainImages = 7, 0, 0
+			r.ConfigHash = r.Config.Hash()
+		}, "7 training images"},
+		"negative bytes of adam":    {func(r *Result) { r.PackedBytes, r.Config.Method = -1, "adam"; r.ConfigHash = r.Config.Hash() }, "packed ones of -1"},
 		"other training images":     {func(r *Result) { r.TrainImages = 25 }, "25 training images"},
 		"no test images":            {func(r *Result) { r.TestImages, r.Config.TestImages = 0, 0; r.ConfigHash = r.Config.Hash() }, "0 test images"},
 		"no bytes of weights":       {func(r *Result) { r.WeightBytes = 0 }, "weights of 0 bytes"},

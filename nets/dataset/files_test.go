@@ -315,6 +315,7 @@ func TestArchivesRefused(t *testing.T) {
 		"empty":              {nil, "gzip"},
 		"cut short":          {good[:len(good)-20], ""},
 		"flipped in the sum": {flip(good, len(good)-6), "checksum"},
+		"a bomb behind":      {behind(good, maxSkipped+1), "after the archive's end"},
 	} {
 		files, err := readTarGz("a.tar.gz", bytes.NewReader(c.data), want)
 		if err == nil {
@@ -327,6 +328,20 @@ func TestArchivesRefused(t *testing.T) {
 	if err != nil || len(files["data"]) != 100 {
 		t.Errorf("the good archive: %v", err)
 	}
+}
+
+// behind is a compressed archive with as many zeros behind the entries' end.
+func behind(archive []byte, n int64) []byte {
+	var b bytes.Buffer
+	plain, err := gzip.NewReader(bytes.NewReader(archive))
+	if err != nil {
+		panic(err)
+	}
+	z := gzip.NewWriter(&b)
+	io.Copy(z, plain)
+	io.CopyN(z, zeros{}, n)
+	z.Close()
+	return b.Bytes()
 }
 
 type zeros struct{}
@@ -720,7 +735,8 @@ func TestDataFilesArePlainFiles(t *testing.T) {
 	if _, err := os.Stat("/dev/zero"); err != nil {
 		t.Skip("this system has no /dev/zero")
 	}
-	for set, name := range map[string]string{"fashion-mnist": "train-images-idx3-ubyte", "cifar10": "cifar-10-binary.tar.gz", "cifar100": "cifar-100-binary.tar.gz", "imagenet": "train/n01/x.png"} {
+	for name, set := range map[string]string{"train-images-idx3-ubyte": "fashion-mnist", "cifar-10-binary.tar.gz": "cifar10", "data_batch_1.bin": "cifar10", "data_batch_1": "cifar10",
+		"cifar-100-binary.tar.gz": "cifar100", "train/n01/x.png": "imagenet"} {
 		dir := imagenetTree(t)
 		if set != "imagenet" {
 			dir = t.TempDir()
@@ -752,6 +768,8 @@ func TestPaddingAfterGzip(t *testing.T) {
 		"two members":          {slices.Concat(packed(whole[:5]), packed(whole[5:])), ""},
 		"zeros between":        {slices.Concat(packed(whole[:5]), make([]byte, 512), packed(whole[5:]), []byte{0}), ""},
 		"garbage":              {append(packed(whole), "garbage"...), "neither compressed data nor zeros"},
+		"half of gzip's mark":  {append(packed(whole), 0x1f, 0x8a), "neither compressed data nor zeros"},
+		"the other half":       {append(packed(whole), 0x1e, 0x8b), "neither compressed data nor zeros"},
 		"zeros, then garbage":  {append(packed(whole), 0, 0, 7), "neither compressed data nor zeros"},
 		"half a second member": {append(packed(whole), packed(whole)[:8]...), "the file ends here"},
 		"cut short":            {packed(whole)[:len(packed(whole))-3], "the file ends here"},

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -271,6 +272,7 @@ func TestLoaderRefuses(t *testing.T) {
 		"scale below 1":  {Train: true, Batch: 8, Augment: Augmentation{MinScale: 0.5, MaxScale: 1}},
 		"past the epoch": {Train: true, Batch: 8, Index: 13},
 		"before epoch 0": {Train: true, Batch: 8, Epoch: -1},
+		"before batch 0": {Train: true, Batch: 8, Index: -1},
 	} {
 		if l, err := NewLoader(set, o); err == nil {
 			l.Close()
@@ -303,8 +305,8 @@ func TestLoaderReportsUnreadableImages(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if _, err := l.Next(); err == nil {
-		t.Error("no error")
+	if _, err := l.Next(); err == nil || !strings.Contains(err.Error(), "dataset: failing: image ") || !strings.Contains(err.Error(), "disk on fire") {
+		t.Errorf("error %v, want the set, the image and the reason", err)
 	}
 }
 

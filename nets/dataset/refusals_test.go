@@ -70,7 +70,7 @@ func TestPicklesAreRefused(t *testing.T) {
 // pickledBatch is a batch as Python writes it: a dictionary of an array and of labels.
 type pickledBatch struct {
 	dtype, order string
-	shape        []byte // at most three
+	shape        []uint16
 	data         []byte
 	labels       string // opcodes
 }
@@ -79,10 +79,7 @@ func (b pickledBatch) bytes() []byte {
 	text := func(s string) []byte { return slices.Concat([]byte{0x8c, byte(len(s))}, []byte(s)) }
 	shape := []byte{}
 	for _, n := range b.shape {
-		shape = append(shape, 'M', n, 0)
-	}
-	if len(b.shape) == 2 { // pixels: more than a byte holds
-		shape = append(shape[:3], 'M', b.shape[1], cifarPixels>>8)
+		shape = binary.LittleEndian.AppendUint16(append(shape, 'M'), n)
 	}
 	return slices.Concat([]byte("\x80\x04}("), text("data"), []byte("cnumpy.core.numeric\n_frombuffer\n(B"), binary.LittleEndian.AppendUint32(nil, uint32(len(b.data))), b.data,
 		[]byte("cnumpy\ndtype\n"), text(b.dtype), []byte("\x85R("), shape, []byte("t"), text(b.order), []byte("tR"), text("labels"), []byte(b.labels+"u."))
@@ -90,7 +87,7 @@ func (b pickledBatch) bytes() []byte {
 
 // A batch whose array or labels are not those of so many images is refused.
 func TestBatchesOfOtherShapesAreRefused(t *testing.T) {
-	good := pickledBatch{"u1", "C", []byte{4, 0}, tinyPlanes(), "](K\x06K\x09K\x09K\x04e"}
+	good := pickledBatch{"u1", "C", []uint16{4, cifarPixels}, tinyPlanes(), "](K\x06K\x09K\x09K\x04e"}
 	m, err := tiny().parsePickle("f", good.bytes(), 4)
 	if err != nil {
 		t.Fatal(err)
@@ -102,9 +99,9 @@ func TestBatchesOfOtherShapesAreRefused(t *testing.T) {
 	}{
 		"signed pixels":            {func(b *pickledBatch) { b.dtype = "i1" }, `an array of "i1"`},
 		"in Fortran's order":       {func(b *pickledBatch) { b.order = "F" }, "in C order"},
-		"three dimensions":         {func(b *pickledBatch) { b.shape = []byte{4, 3, 2} }, "shape [4 3 2]"},
+		"three dimensions":         {func(b *pickledBatch) { b.shape = []uint16{4, cifarPixels, 1} }, "shape [4 3072 1]"},
 		"another number of images": {func(b *pickledBatch) { b.shape[0] = 5 }, "shape [5 3072]"},
-		"a pixel more":             {func(b *pickledBatch) { b.shape[1] = 1 }, "shape [4 3073]"},
+		"a pixel more":             {func(b *pickledBatch) { b.shape[1]++ }, "shape [4 3073]"},
 		"a byte too few":           {func(b *pickledBatch) { b.data = b.data[1:] }, "12287 bytes"},
 		"a byte too many":          {func(b *pickledBatch) { b.data = append(b.data, 0) }, "12289 bytes"},
 		"a label that is no number": {func(b *pickledBatch) { b.labels = "](K\x06K\x09K\x09Ne" },

@@ -480,7 +480,7 @@ func TestFetchContinuesAStalledDownload(t *testing.T) {
 	}))
 	defer s.Close()
 	defer close(end)
-	if err := fetchAll(context.Background(), s.Client(), remoteFile(s.URL, data), t.TempDir(), nil, 50*time.Millisecond); !errors.Is(err, ErrOffline) || !strings.Contains(err.Error(), "nothing came any more") {
+	if err := fetchAll(context.Background(), s.Client(), remoteFile(s.URL, data), t.TempDir(), nil, 50*time.Millisecond); !errors.Is(err, ErrOffline) || !strings.Contains(err.Error(), "nothing came any more for 50ms") {
 		t.Errorf("a silent server: %v", err)
 	}
 }
@@ -515,18 +515,28 @@ func TestPartFilesAreHarmless(t *testing.T) {
 }
 
 func TestFetchRefusesWrongContents(t *testing.T) {
-	s, _ := server(t, []byte("not the data set"), 0)
+	wrong := []byte("not the data set")
+	s, sent := server(t, wrong, 0)
 	dir := t.TempDir()
 	err := Fetch(context.Background(), s.Client(), remoteFile(s.URL, []byte("the data set")), dir, nil)
-	if !errors.Is(err, errChecksum) {
-		t.Errorf("error %v", err)
+	if !errors.Is(err, errChecksum) || sent.Load() != int64(len(wrong)) {
+		t.Errorf("error %v after %d bytes: a whole file is asked for once", err, sent.Load())
+	}
+	// A server that always says that all is there is asked twice.
+	calls := 0
+	lying := &http.Client{Transport: roundTrip(func(q *http.Request) (*http.Response, error) {
+		calls++
+		return &http.Response{StatusCode: http.StatusRequestedRangeNotSatisfiable, Body: http.NoBody, Request: q}, nil
+	})}
+	if err := Fetch(context.Background(), lying, remoteFile("http://server", []byte("x")), dir, nil); !errors.Is(err, errChecksum) || calls != 2 {
+		t.Errorf("error %v after %d calls, want 2", err, calls)
 	}
 	left, _ := os.ReadDir(dir)
 	if len(left) != 0 {
 		t.Errorf("files stay: %v", left)
 	}
 	write(t, filepath.Join(dir, "set.tar.gz"), []byte("mine"))
-	if err := Fetch(context.Background(), s.Client(), remoteFile(s.URL, []byte("x")), dir, nil); !errors.Is(err, errChecksum) {
+	if err := Fetch(context.Background(), s.Client(), remoteFile(s.URL, []byte("x")), dir, nil); !errors.Is(err, errChecksum) || !strings.Contains(err.Error(), "move it away first") {
 		t.Errorf("a file of the user's own: %v", err)
 	}
 	if got, _ := os.ReadFile(filepath.Join(dir, "set.tar.gz")); string(got) != "mine" {

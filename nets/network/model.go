@@ -3,7 +3,6 @@ package network
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 )
 
@@ -431,6 +430,3 @@ func (b *builder) resNet18() {
 	b.globalAvgPool()
 	b.linear(b.spec.Classes, true)
 }
-
-// Known reports whether [NewModel] builds a network of that name.
-func Known(net string) bool { return slices.Contains(Nets(), net) }
