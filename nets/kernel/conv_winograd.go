@@ -216,7 +216,12 @@ func (p *winogradPass) runGroup(group, worker int) {
 	scratch := p.ws.scratch[worker]
 	in, out := p.h*p.w*p.c, p.h*p.w*p.k
 	z := take[float32](&scratch, in)
-	p.convolve(p.dst[from*out:to*out], to-from, scratch, func(img int) []float32 {
+	next := ahead{p.dst[from*out : to*out]}
+	if later := group + p.ws.threads; later < p.groups { // probably this worker's next
+		first, last := span(p.n, 1, later, p.groups)
+		next[1] = p.src[first*in : last*in]
+	}
+	p.convolve(p.dst[from*out:to*out], to-from, next, scratch, func(img int) []float32 {
 		if p.norm == nil {
 			return p.src[(from+img)*in:][:in]
 		}
@@ -228,8 +233,8 @@ func (p *winogradPass) runGroup(group, worker int) {
 	})
 }
 
-// convolve computes images of which source gives each, and hands each result to done.
-func (p *winogradPass) convolve(dst []float32, images int, scratch []byte, source func(img int) []float32, done func(img int, y []float32)) {
+// convolve computes images of which source gives each, and hands each result to done. While it multiplies it fetches what is needed next.
+func (p *winogradPass) convolve(dst []float32, images int, next ahead, scratch []byte, source func(img int) []float32, done func(img int, y []float32)) {
 	impl, rows := p.ws.impl, p.rows(images)
 	su, sm := winogradStride(rows, p.c), winogradStride(rows, p.k)
 	u, m := take[float32](&scratch, winogradTile*su), take[float32](&scratch, winogradTile*sm)
@@ -239,6 +244,7 @@ func (p *winogradPass) convolve(dst []float32, images int, scratch []byte, sourc
 	}
 	a := directArgs{astride: p.c * 4, astep: 4, segs: 1, n: p.c, bstep: p.tile.k * 4, cstride: p.k * 4, blocks: rows / p.tile.m}
 	for xi := range winogradTile {
+		next.fetch(xi)
 		for block := range p.k / p.tile.k {
 			a.a, a.b, a.c = &u[xi*su], &p.packed[(xi*p.k+block*p.tile.k)*p.c], &m[xi*sm+block*p.tile.k]
 			a.run(p.tile)
@@ -266,6 +272,22 @@ func (p *winogradPass) convolve(dst []float32, images int, scratch []byte, sourc
 			}
 		}
 		done(img, y)
+	}
+}
+
+// ahead are values that will soon be written or read. They are fetched into the second-level cache while products are made of what is there: otherwise the
+// transforms, which make few of what they read, wait for memory.
+type ahead [2][]float32
+
+// mostAhead is the most values that are fetched, 256 KB: more might drive out the transformed tiles.
+const mostAhead = 1 << 16
+
+// fetch fetches one of 36 parts.
+func (a *ahead) fetch(part int) {
+	for _, x := range a {
+		if from, to := span(len(x), 16, part, winogradTile); from < to && len(x) <= mostAhead {
+			prefetch(&x[from], (to-from)*4)
+		}
 	}
 }
 
@@ -449,7 +471,8 @@ func (g *winogradGrad) transforms(u []float32, su int, v []float32, sv, from, to
 			done(img, dx)
 		}
 	default:
-		g.back.convolve(g.dx[from*in:to*in], to-from, scratch, func(img int) []float32 { return dy[img*out:][:out] }, done)
+		dx := g.dx[from*in : to*in]
+		g.back.convolve(dx, to-from, ahead{dx, g.x[from*in : to*in]}, scratch, func(img int) []float32 { return dy[img*out:][:out] }, done)
 	}
 	for img := from; img < to; img++ {
 		x := g.x[img*in:][:in]
