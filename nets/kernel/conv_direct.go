@@ -16,12 +16,14 @@ type directConv struct {
 
 func newDirectConv(ws *Workers, s ConvShape) *directConv {
 	forw, back := s.passes()
-	return &directConv{
+	c := &directConv{
 		ConvShape: s,
 		forw:      newDirectPass(ws, forw, newPassTile(ws.impl, &forw)),
 		back:      newDirectPass(ws, back, newPassTile(ws.impl, &back)),
 		weights:   newDirectGrad(ws, s, newGradWay(ws.impl, s)),
 	}
+	c.weights.reserve(c.back.bytes())
+	return c
 }
 
 func (c *directConv) setWeights(w []float32, _ bool) {
@@ -31,6 +33,19 @@ func (c *directConv) setWeights(w []float32, _ bool) {
 func (c *directConv) forward(y, x []float32, n int, sums *Sums) { c.forw.run(y, x, n, sums) }
 func (c *directConv) gradInput(dx, dy []float32, n int)         { c.back.run(dx, dy, n, nil) }
 func (c *directConv) gradWeights(dw, x, dy []float32, n int)    { c.weights.run(dw, x, dy, n) }
+
+func (c *directConv) forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *Sums) {
+	c.forw.norm = norm
+	c.forw.run(y, x, n, sums)
+	c.forw.norm = nil
+}
+
+// fusesBackward: where there are few pixels, the gradient of the weights goes through all images tile by tile.
+func (c *directConv) fusesBackward() bool { return !c.weights.few }
+
+func (c *directConv) backward(dw, x []float32, j backwardJob, n int) {
+	c.weights.runFused(dw, x, j, c.back, n)
+}
 
 // directPass computes a source's products with the filter: the rows of a tile are pixels, its columns the channels of the result.
 //
@@ -50,6 +65,7 @@ type directPass struct {
 	packed, w, source   []float32
 
 	dst, src                  []float32
+	norm                      *BatchNorm // src is still to be normalised
 	sums                      *Sums
 	image, packPart, turnPart func(part, worker int)
 }
@@ -65,7 +81,7 @@ func newDirectPass(ws *Workers, s passShape, tile directTile) *directPass {
 	p.inPlace = p.kp == p.pixels*s.k && p.outPitch*p.pixels == s.outW && p.outPixels*p.pixels == s.outH*s.outW
 	p.padded = roundUp(s.paddedPixels(p.tile.m*p.pixels)*s.c+64, 16)
 	p.packed = make([]float32, s.side*p.reduction*p.kp)
-	ws.reserve((p.padded+p.outPixels*p.kp)*4+128, s.side*s.side*s.c*s.k*4+64)
+	ws.reserve(p.bytes()+s.ph*s.pw*s.c*4+64, s.side*s.side*s.c*s.k*4+64)
 	p.image, p.packPart, p.turnPart = p.runImage, p.packBlock, p.turn
 	return p
 }
@@ -123,18 +139,39 @@ func (p *directPass) turn(tap, _ int) { p.turnTap(p.w, p.source, tap, p.ws.impl 
 
 func (p *directPass) run(dst, src []float32, n int, sums *Sums) {
 	p.dst, p.src, p.sums = dst, src, sums
-	for w := range p.ws.scratch {
-		clear(p.ws.scratch[w][:p.padded*4])
-	}
+	p.clearPadding()
 	p.ws.Do(n, p.image)
 	p.dst, p.src, p.sums = nil, nil, nil
 }
 
+// clearPadding makes the beginning of every worker's scratch ready for convolve.
+func (p *directPass) clearPadding() {
+	for w := range p.ws.scratch {
+		clear(p.ws.scratch[w][:p.padded*4])
+	}
+}
+
+// bytes is what convolve takes of scratch.
+func (p *directPass) bytes() int { return (p.padded + p.outPixels*p.kp) * 4 }
+
 func (p *directPass) runImage(img, worker int) {
 	scratch := p.ws.scratch[worker]
-	padded := take[float32](&scratch, p.padded)
-	p.padImage(padded, p.src[img*p.ph*p.pw*p.c:][:p.ph*p.pw*p.c])
+	src := p.src[img*p.ph*p.pw*p.c:][:p.ph*p.pw*p.c]
+	if p.norm != nil {
+		after := scratch[p.bytes():]
+		src = p.norm.normalised(take[float32](&after, len(src)), img)
+	}
 	dst := p.dst[img*p.outH*p.outW*p.k:][:p.outH*p.outW*p.k]
+	p.convolve(dst, src, scratch)
+	if p.sums != nil {
+		addImage(p.ws.impl, p.sums, img, dst)
+	}
+}
+
+// convolve computes one image. The beginning of scratch must hold zeros where the padding is.
+func (p *directPass) convolve(dst, src []float32, scratch []byte) {
+	padded := take[float32](&scratch, p.padded)
+	p.padImage(padded, src)
 	out := dst
 	if !p.inPlace {
 		out = take[float32](&scratch, p.outPixels*p.kp)
@@ -157,9 +194,6 @@ func (p *directPass) runImage(img, worker int) {
 	default:
 		p.copyRows(dst, out, p.outPitch, p.kp)
 	}
-	if p.sums != nil {
-		addImage(p.ws.impl, p.sums, img, dst)
-	}
 }
 
 // directGrad computes gradients of weights: the rows of a tile are values of a filter, its columns channels of dy; the reduction runs over the pixels of a few
@@ -179,8 +213,12 @@ type directGrad struct {
 	imageParts int
 	few        bool // pixels: all images' products with a tile of weights follow one another, see fewPixels
 
-	dw, x, dy           []float32
-	images              int
+	backwardJob // what is computed on the way; with yNorm there is no dy
+	back        imagePass
+	behind      int // bytes of a worker's scratch that are back's
+	dw, x, dy   []float32
+	images      int
+
 	partFunc, reduceFn  func(part, worker int)
 	padFunc, columnFunc func(part, worker int)
 }
@@ -238,12 +276,35 @@ func newDirectGrad(ws *Workers, s ConvShape, way gradWay) *directGrad {
 	g.imageParts = max(2, min(8, s.N, 4<<20/(s.Weights()*4)))
 	g.imageParts = min(g.imageParts, s.N)
 	g.partFunc, g.reduceFn, g.padFunc, g.columnFunc = g.part, g.reduce, g.pad, g.column
-	if g.few = way == byRow && fewPixels(s) && g.k == g.kp; g.few {
+	g.few = way == byRow && fewPixels(s) && g.k == g.kp
+	if g.reserve(0); g.few {
 		ws.reserve(2*g.tile.m*g.tile.k*4, s.N*g.padded*4)
-	} else {
-		ws.reserve((g.padded+g.wide+g.rows*g.woven)*4, g.imageParts*g.floats()*4)
 	}
 	return g
+}
+
+// imagePass is a pass that can be made image by image: [directPass] or [amxPass].
+type imagePass interface {
+	bytes() int // of scratch
+	clearPadding()
+	convolve(dst, src []float32, scratch []byte)
+}
+
+// reserve makes room for one's own work and, at the beginning of a worker's scratch, for that many bytes of a pass.
+func (g *directGrad) reserve(pass int) {
+	g.behind = max(g.behind, roundUp(pass, 64))
+	own := g.padded + g.wide + g.rows*g.woven + roundUp(g.outH*g.outW*g.k+g.tile.k, 16) + roundUp(g.ph*g.pw*g.c, 16)
+	g.ws.reserve(g.behind+own*4, g.imageParts*g.floats()*4)
+}
+
+// runFused is run of the dy that j.yNorm computes; back makes the gradient of the input of it.
+func (g *directGrad) runFused(dw, x []float32, j backwardJob, back imagePass, n int) {
+	g.backwardJob, g.back = j, back
+	if j.dx != nil {
+		back.clearPadding()
+	}
+	g.run(dw, x, nil, n)
+	g.backwardJob, g.back = backwardJob{}, nil
 }
 
 // fewPixels says whether an image has so few pixels, and the filter so many weights, that adding an image's products to all the weights' sums takes longer than
@@ -273,7 +334,7 @@ func (g *directGrad) run(dw, x, dy []float32, n int) {
 		zeros += g.wide
 	}
 	for w := range g.ws.scratch {
-		clear(g.ws.scratch[w][:zeros*4])
+		clear(g.ws.scratch[w][g.behind:][:zeros*4])
 	}
 	g.ws.Do(g.imageParts, g.partFunc)
 	g.ws.Do(g.side*g.side, g.reduceFn)
@@ -340,10 +401,28 @@ func (g *directGrad) part(part, worker int) {
 		clear(dw)
 	}
 	scratch := g.ws.scratch[worker]
+	forBack := take[byte](&scratch, g.behind)
 	padded, wide, woven := take[float32](&scratch, g.padded), take[float32](&scratch, g.wide), take[float32](&scratch, g.rows*g.woven)
+	inputs, outputs := g.ph*g.pw*g.c, g.outH*g.outW*g.k
+	made, z := take[float32](&scratch, outputs+g.tile.k), take[float32](&scratch, inputs)
 	for img := from; img < to; img++ {
-		g.padImage(padded, g.x[img*g.ph*g.pw*g.c:][:g.ph*g.pw*g.c])
-		dy := g.dy[img*g.outH*g.outW*g.k:][:g.outH*g.outW*g.k]
+		dy := made // there is room behind it for a tile that is wider than a pixel
+		if g.yNorm == nil {
+			dy = g.dy[img*outputs:][:outputs]
+		} else {
+			g.yNorm.gradImage(dy[:outputs], img)
+		}
+		if g.dx != nil {
+			dx := g.dx[img*inputs:][:inputs]
+			g.back.convolve(dx, dy[:outputs], forBack)
+			g.finish(g.ws.impl, img, dx)
+		}
+		x := g.x[img*inputs:][:inputs]
+		if g.xNorm != nil {
+			g.xNorm.applyImage(z, x, nil)
+			x = z
+		}
+		g.padImage(padded, x)
 		pixels, step := g.outW, g.k // of a row
 		switch {
 		case g.way == byPair:
@@ -352,7 +431,7 @@ func (g *directGrad) part(part, worker int) {
 				copy(wide[(row*pixels+1)*g.k:], dy[row*g.outW*g.k:][:g.outW*g.k])
 			}
 			dy = wide
-		case g.k != g.kp && img == g.images-1:
+		case g.k != g.kp && g.yNorm == nil && img == g.images-1:
 			// A tile wider than a pixel of dy reads into the next pixel, for sums that nobody looks at. Behind the last image is nothing to read.
 			copyPixels(wide, dy, g.kp, g.k, g.k)
 			dy, step = wide, g.kp

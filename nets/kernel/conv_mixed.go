@@ -33,6 +33,7 @@ type tiledConv struct {
 func newTiledConv(ws *Workers, s ConvShape) *tiledConv {
 	c := &tiledConv{directConv: newDirectConv(ws, s)}
 	c.forwTiles, c.backTiles = newAMXPasses(ws, s)
+	c.weights.reserve(c.backTiles.bytes())
 	return c
 }
 
@@ -51,12 +52,24 @@ func (c *tiledConv) setWeights(w []float32, binary bool) {
 	}
 }
 
-func (c *tiledConv) forward(y, x []float32, n int, sums *Sums) {
-	if c.forwTiled {
-		c.forwTiles.run(y, x, n, sums)
+func (c *tiledConv) forward(y, x []float32, n int, sums *Sums) { c.forwardNorm(y, x, nil, n, sums) }
+
+func (c *tiledConv) forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *Sums) {
+	if !c.forwTiled {
+		c.directConv.forwardNorm(y, x, norm, n, sums)
 		return
 	}
-	c.directConv.forward(y, x, n, sums)
+	c.forwTiles.norm = norm
+	c.forwTiles.run(y, x, n, sums)
+	c.forwTiles.norm = nil
+}
+
+func (c *tiledConv) backward(dw, x []float32, j backwardJob, n int) {
+	back := imagePass(c.directConv.back)
+	if c.backTiled {
+		back = c.backTiles
+	}
+	c.weights.runFused(dw, x, j, back, n)
 }
 
 func (c *tiledConv) gradInput(dx, dy []float32, n int) {
