@@ -148,7 +148,7 @@ func (t *Table1) explanation(p func(string, ...any)) {
 	p("")
 	p("Adam is not plain SGD: it divides a step by the gradient's size. Were gradients independent noise of mean 0 from step to step, flips a step over alpha would be about %.3g at every batch size, and a larger batch would not change them; a larger number is gradients that keep their direction.", referee.NoiseFlips())
 	p("")
-	p("Measured: a flip is the sign of a convolution weight that differs from what it was an epoch before. *Flips a step* is the probability with which a weight would have to flip at every step, either way and independently of other steps, to give the share of flips that was counted. A weight that flips and flips back within an epoch is counted as unchanged, so the measured number may lie below the predicted one. Ratios in [%.2g, %d] are called agreement. A dash is where there is nothing to conclude from: fewer than %d flips in the epoch, half of all signs flipped in it, no epoch before the first drop, or no checkpoint.", 1./referee.FlipFactor, referee.FlipFactor, referee.FewFlips)
+	p("Measured: a flip is the sign of a convolution weight that differs from what it was an epoch before. *Flips a step* is the probability with which a weight would have to flip at every step, either way and independently of other steps, to give the share of flips that was counted. A weight that flips and flips back within an epoch is counted as unchanged, so the measured number may lie below the predicted one. A dash is where there is nothing to conclude from: fewer than %d flips in the epoch, half of all signs flipped in it, no epoch before the first drop, or no checkpoint.", referee.FewFlips)
 	p("")
 	table := Table{Header: []string{"column", "batch", "updates", "flips a step / alpha before the first drop", "in the last epoch", "ratio (predicted 1)", "E|step|/(2 alpha)", "predicted flips a step / alpha", "measured / predicted (predicted 1)"}}
 	// exactRatio is, of the exact law, the moves per step at batch k divided by those at batch 1.
@@ -163,7 +163,8 @@ func (t *Table1) explanation(p func(string, ...any)) {
 		}
 		return of(k) / of(1)
 	}
-	var said, lacking []string
+	verdicts := Table{Header: []string{"column", "predicted of SR", "here", "verdict"}}
+	var lacking []string
 	for i := range t.columns {
 		c := &t.columns[i]
 		entries := c.srEntries()
@@ -187,7 +188,7 @@ func (t *Table1) explanation(p func(string, ...any)) {
 			table.Add(row...)
 		}
 		if len(entries) > 0 {
-			said = append(said, "- "+c.ID+": "+strings.Join(t.sayColumn(c.ID, entries, exactRatio), " "))
+			t.predictions(&verdicts, c.ID, entries, exactRatio)
 		} else {
 			lacking = append(lacking, c.ID+": no run of SR is finished")
 		}
@@ -195,91 +196,97 @@ func (t *Table1) explanation(p func(string, ...any)) {
 	if len(table.Rows) > 0 {
 		p("%s", table.Markdown())
 	}
-	for _, line := range said {
-		p("%s", line)
+	if len(verdicts.Rows) > 0 {
+		p("What comes of the predictions, ratios in [%.2g, %d] being called agreement:", 1./referee.FlipFactor, referee.FlipFactor)
+		p("")
+		p("%s", verdicts.Markdown())
+		p("Where a larger batch flips as many signs a step at the same alpha, it is its fewer updates that leave more signs unchanged, and not a greedier law: Adam divides a step by the gradient's size (docs/errata.md, 15). That line is called agreement where the ratio is nearer to the predicted one than to 1.")
+		p("")
 	}
 	for _, line := range lacking {
 		p("- missing: %s.", line)
 	}
-	if len(said)+len(lacking) > 0 {
+	if len(lacking) > 0 {
 		p("")
 	}
 }
 
-func farthest(ratio float64) string {
-	if math.IsNaN(ratio) {
-		return ""
-	}
-	return fmt.Sprintf(" (farthest ratio %.3g)", ratio)
-}
-
-// judge says of ratios that should be 1 whether they are, and which is farthest from it.
-func judge(ratios []float64) (word string, far float64) {
-	far, unknown := 1.0, 0
+// judge says of ratios that should be 1 whether they are: the verdict, and in words how many could be judged and which is
+// farthest from 1.
+func judge(ratios []float64) (verdict, here string) {
+	far, known := 1.0, 0
 	for _, r := range ratios {
-		switch {
-		case math.IsNaN(r):
-			unknown++
-		case math.Abs(math.Log(r)) >= math.Abs(math.Log(far)):
+		if math.IsNaN(r) {
+			continue
+		}
+		known++
+		if math.Abs(math.Log(r)) >= math.Abs(math.Log(far)) {
 			far = r
 		}
 	}
+	if known == 0 {
+		return "undecided", "too few flips, or no checkpoint"
+	}
+	here = fmt.Sprintf("ratio %.3g", far)
+	if known > 1 {
+		here = fmt.Sprintf("of %d ratios %.3g is the farthest from 1", known, far)
+	}
+	if rest := len(ratios) - known; rest > 0 {
+		here += fmt.Sprintf(" (not to be judged in %d of %d runs)", rest, len(ratios))
+	}
 	switch {
 	case !within(far):
-		return "**do not agree**", far
-	case unknown == len(ratios):
-		return "undecided", math.NaN()
-	case unknown > 0:
-		return fmt.Sprintf("**agree** where decided, %d of %d", len(ratios)-unknown, len(ratios)), far
+		return "**does not agree**", here
+	case known < len(ratios):
+		return "agrees where decided", here
 	}
-	return "**agree**", far
+	return "agrees", here
 }
 
-// sayColumn says which prediction a column bears out.
-func (t *Table1) sayColumn(column string, entries []*table1Entry, exactRatio func(int) float64) []string {
-	var said []string
-	say := func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
+// predictions adds a row for everything that the theory predicts of a column.
+func (t *Table1) predictions(table *Table, column string, entries []*table1Entry, exactRatio func(int) float64) {
 	var drops, steps []float64
 	for _, e := range entries {
 		early, late := e.flipRates()
 		_, flip, _ := t.predicted(e)
 		drops, steps = append(drops, late/early), append(steps, late/flip)
 	}
-	word, far := judge(drops)
-	say("Learning rate: %s%s.", word, farthest(far))
-	switch small, big := entries[0], entries[len(entries)-1]; {
-	case len(entries) < 2:
-		say("Batch size: missing (one batch size only).")
-	default:
-		a, b := small.last(changedOf), big.last(changedOf)
-		greedier, better := t.found("big-batch-changes-less-sr", column).Verdict, t.found("sr-larger-batch-better", column).Verdict
-		word := "undecided"
-		switch {
-		case greedier == referee.Holds && better == referee.Holds:
-			word = "**agree**"
-		case greedier == referee.Holds && better == referee.Undecided:
-			word = "**agree that the larger batch explores less**, undecided whether its error is smaller"
-		case greedier == referee.Holds && better == referee.Violated:
-			word = "**agree that the larger batch explores less, not that its error is smaller**"
-		case greedier == referee.Violated:
-			word = "**do not agree**"
-		}
-		_, fa := small.flipRates()
-		_, fb := big.flipRates()
-		say("Batch size: %s: batch %d against %d ends with %.2f against %.2f %% of signs changed and error %.2f against %.2f %%.", word,
-			big.runs[0].Config.Batch, small.runs[0].Config.Batch, b, a, big.mean, small.mean)
-		k := big.runs[0].Config.Batch / small.runs[0].Config.Batch
-		if r, exact := fb/fa, exactRatio(k); !math.IsNaN(r) && !math.IsNaN(exact) {
-			word := "**agree**"
-			if r >= 1 {
-				word = "**do not agree**: fewer updates, not smaller steps, make Big SR change less (Adam divides a step by the gradient's size)"
-			}
-			say("At the same alpha it flips %.3g times as many signs a step; the exact law of plain SGD has %.3g: %s. It takes %.3g times as many updates.", r, exact, word, float64(big.runs[0].Steps)/float64(small.runs[0].Steps))
-		}
+	verdict, here := judge(drops)
+	table.Add(column, "flips a step stay in proportion to alpha", here, verdict)
+	verdict, here = judge(steps)
+	table.Add(column, "a weight flips with probability |step|/2", here, verdict)
+	if len(entries) < 2 {
+		table.Add(column, "a larger batch makes SR greedier", "one batch size only", "missing")
+		return
 	}
-	word, far = judge(steps)
-	say("Flips from the step: %s%s.", word, farthest(far))
-	return said
+	small, big := entries[0], entries[len(entries)-1]
+	fewer, better := t.found("big-batch-changes-less-sr", column).Verdict, t.found("sr-larger-batch-better", column).Verdict
+	verdict = "undecided"
+	switch {
+	case fewer == referee.Violated:
+		verdict = "**does not agree**"
+	case fewer == referee.Holds && better == referee.Holds:
+		verdict = "agrees"
+	case fewer == referee.Holds && better == referee.Undecided:
+		verdict = "fewer signs; the error is undecided"
+	case fewer == referee.Holds && better == referee.Violated:
+		verdict = "fewer signs; **the error is not smaller**"
+	case fewer == referee.Undecided && better == referee.Holds:
+		verdict = "a smaller error; the signs are undecided"
+	}
+	a, b := small.runs[0], big.runs[0]
+	table.Add(column, "a larger batch makes SR greedier: fewer signs changed, a smaller error",
+		fmt.Sprintf("batch %d: %.2f %% of signs, error %.2f %%; batch %d: %.2f %%, %.2f %%; with %.3g times as many updates",
+			b.Config.Batch, big.last(changedOf), big.mean, a.Config.Batch, small.last(changedOf), small.mean, float64(b.Steps)/float64(a.Steps)), verdict)
+	_, fa := small.flipRates()
+	_, fb := big.flipRates()
+	if r, exact := fb/fa, exactRatio(b.Config.Batch/a.Config.Batch); !math.IsNaN(r) && !math.IsNaN(exact) {
+		verdict = "agrees"
+		if r > math.Sqrt(exact) { // nearer to 1, where the batch makes no difference, than to what is predicted
+			verdict = "**does not agree**"
+		}
+		table.Add(column, fmt.Sprintf("a larger batch flips fewer signs a step at the same alpha (plain SGD, exact: %.3g times as many)", exact), fmt.Sprintf("%.3g times as many", r), verdict)
+	}
 }
 
 // flipsFigure draws flips a step over alpha by epoch, a panel a column; nil where there is nothing to draw.
