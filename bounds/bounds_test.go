@@ -69,13 +69,13 @@ func TestBoundsByHand(t *testing.T) {
 		{"theorem4", Derived, Nearest, strong, 6},        // L D sqrt(d) Delta/2
 		{"theorem4", Sharp, Stochastic, sharp, 0.1875},   // (L-mu) d Delta^2/16
 		{"theorem4", Separable, Stochastic, sharp, 3 / (2 * math.Pow(math.Phi, 5))},
-		{"theorem4", Sharp, Nearest, 1.5 * sharp, 1.125}, // (2+1)^2/8
+		{"theorem4", Sharp, Nearest, sharp + math.Sqrt(0.5)*(math.Sqrt(sharp+0.5)-math.Sqrt(0.5)), 1.125}, // e = 1/8: (sqrt(A+1/2)+sqrt(1/8))^2, floor (2+1)^2/8
 		{"corollary1", Printed, Stochastic, strong, 0},
 		{"corollary1", Printed, Nearest, strong, 0},
 		{"corollary1", Derived, Stochastic, strong, 0},
 		{"corollary1", Derived, Nearest, strong, 6},
 		{"corollary1", Sharp, Stochastic, sharp, 0},
-		{"corollary1", Sharp, Nearest, 1.5 * sharp, 1.125},
+		{"corollary1", Sharp, Nearest, sharp + math.Sqrt(0.5)*(math.Sqrt(sharp+0.5)-math.Sqrt(0.5)), 1.125},
 		{"corollary1", Limit, Nearest, 0, 0.5},              // L d Delta^2/8
 		{"theorem5", Derived, Stochastic, 56 * 2 * 0.25, 0}, // (4*16-8) C1 (alpha/Delta)^2
 		{"theorem6", Derived, Stochastic, 1, 0},             // log 2/log 2
@@ -543,6 +543,37 @@ func TestDecayStrongAgain(t *testing.T) {
 	p.T = 1_000_000
 	if v := value(theorem4, Sharp, Nearest, p); v.Floor != 1 { // L d Delta^2/4, below (2+1)^2/8
 		t.Errorf("Theorem 4, sharp, Q_d, T = 1e6: floor %v, want 1", v.Floor)
+	}
+}
+
+// Theorem 4 with Q_d: no theta makes the line that its comment proves smaller than the sharp form, the best one comes as close as the grid is fine, and the theta that makes the floor smallest is worse. The
+// bound has its best L at the smallest: it does not fall as L grows.
+func TestTheorem4BestTheta(t *testing.T) {
+	for _, L := range []float64{1, 1.5, 4, 100} {
+		for _, T := range []int{1, 4, 1000} {
+			p := hand
+			p.L, p.T, p.Diameter, p.Delta = L, T, math.NaN(), 0.25
+			a, _ := decayStrongSharp(p).Float64()
+			e := float64(p.Dim) * p.Delta * p.Delta / 8
+			line := func(theta float64) float64 { return (a + (p.L-p.Mu)*e + p.Mu*e/theta) / (1 - theta) }
+			got := balanced(p, decayStrongSharp(p)).total()
+			x, _ := got.Float64()
+			least := math.Inf(1)
+			for theta := 1e-4; theta < 1; theta += 1e-4 {
+				least = min(least, line(theta))
+			}
+			if x > least*(1+1e-12) || x < least*(1-1e-3) {
+				t.Errorf("L = %v, T = %d: %v, the best of the thetas gives %v", L, T, x, least)
+			}
+			if floors := line(math.Sqrt(p.Mu) / (math.Sqrt(p.Mu) + math.Sqrt(p.L))); floors <= x {
+				t.Errorf("L = %v, T = %d: %v, with the best floor %v: want it to be worse", L, T, x, floors)
+			}
+			q := p
+			q.L *= 1.001
+			if y, _ := balanced(q, decayStrongSharp(q)).total().Float64(); y <= x {
+				t.Errorf("L = %v, T = %d: %v, for a larger L %v", L, T, x, y)
+			}
+		}
 	}
 }
 

@@ -113,9 +113,6 @@ func TestCorners(t *testing.T) {
 			})
 			return each(small, func(c Claim, f Form, r Rounding, v Value, err error) bool {
 				x, ok := after[c.Name+string(f)+string(r)]
-				if name == "L" && f == Sharp && r == Nearest && c.Name != "theorem3" {
-					return true // its theta makes the floor smallest, not the sum: the decay falls a little as L/mu grows
-				}
 				return err != nil || !ok || x >= v.Total()*(1-1e-9)
 			})
 		})

@@ -1,6 +1,9 @@
 package bounds
 
-import "math"
+import (
+	"math"
+	"math/big"
+)
 
 var theorem4 = Claim{
 	Name: "theorem4", Title: "Theorem 4", Algorithm: "BC (7), alpha_t = 1/(mu*(t+1))",
@@ -13,7 +16,7 @@ var theorem4 = Claim{
 		Nearest:    "(1+log(T+1))*G^2/(2*mu*T) + L*D*sqrt(d)*Delta/2"},
 	Improved: map[Rounding]string{
 		Stochastic: "A + min(D*L2*d*Delta^2/8, (L-mu)*d*Delta^2/16), A = ((mu/2)*min(G/mu, D)^2 + (H_{T+1}-1)*G^2/(2*mu))/T",
-		Nearest: "min(A + L*D*sqrt(d)*Delta/2, (1+sqrt(mu/L))*A + (sqrt(L)+sqrt(mu))^2*d*Delta^2/8, A + B + L*d*Delta^2/4), " +
+		Nearest: "min(A + L*D*sqrt(d)*Delta/2, (sqrt(A+L*d*Delta^2/8) + sqrt(mu*d*Delta^2/8))^2, A + B + L*d*Delta^2/4), " +
 			"A = ((mu/2)*min(G/mu, D)^2 + (H_{T+1}-1)*G^2/(2*mu))/T, " +
 			"B = (H_T*(mu/2)*min(G/mu, D)^2 + ((H_T^2 + pi^2/6 - 1/(T+1))/2 - H_T)*G^2/(2*mu))/T"},
 	Others: map[Form]map[Rounding]string{Separable: {
@@ -53,10 +56,14 @@ var theorem4 = Claim{
 //
 //	<w-w*, grad F(q)> >= F(w) - F* + (mu/2)|w-w*|^2 - ((L-mu)/2)|r|^2 + mu<w-w*, r>,
 //
-// which is at least
-// -(theta mu/2)|w-w*|^2 - (mu/(2 theta))|r|^2. Telescoping then leaves theta (mu/2) sum |w^t-w*|^2
-// <= theta sum (F(w^t)-F*) on the right, so (1-theta)(1/T) sum (F(w^t)-F*) <=
-// A + (L-mu+mu/theta) d Delta^2/8; theta = 1/(1+sqrt(L/mu)) makes the floor smallest.
+// and mu<w-w*, r> is at least -(theta mu/2)|w-w*|^2 - (mu/(2 theta))|r|^2 for every theta in (0, 1). Telescoping then leaves theta (mu/2) sum |w^t-w*|^2
+// <= theta sum (F(w^t)-F*) on the right, so with e = d Delta^2/8
+//
+//	(1/T) sum E[F(w^t)-F*] <= (A + (L-mu) e + mu e/theta)/(1-theta).
+//
+// The right side is smallest where theta = sqrt(mu e)/(sqrt(mu e) + sqrt(A + L e)), and is (sqrt(A + L e) + sqrt(mu e))^2 there. That is A where Delta -> 0, and where A -> 0, as T grows, the floor
+// (sqrt L + sqrt mu)^2 e. It increases with L, as it has to: an L-smooth function is L'-smooth for every L' > L, so a bound that falls as L grows could be improved by a larger L. (The theta that makes
+// the floor smallest, sqrt(mu)/(sqrt(mu) + sqrt(L)), gives (1 + sqrt(mu/L)) A + (sqrt L + sqrt mu)^2 e, which is larger for A > 0 and does fall.)
 //
 // The last floor for Q_d, with y_t = (mu/2) E|w^t-w*|^2 and C = L d Delta^2/8: Theorem 3's argument alone, <w-w*, grad F(q)> >= F(w) - F* - (L/2)|r|^2, and
 // the same telescoping without the strong convexity of F leave
@@ -125,9 +132,8 @@ func strongSharp(f Form, r Rounding, p Parameters) parts {
 			all = append(all, parts{decay, floorCell(p, p.L-p.Mu, cellShare(f, r))})
 		}
 	default:
-		q := math.Sqrt(p.Mu) / math.Sqrt(p.L) // of the condition number, at most 1
 		all = append(all,
-			parts{times(decay, wide(1+q)), floorCell(p, p.L, (1+q)*(1+q)/8)},
+			balanced(p, decay),
 			parts{plus(decay, decayStrongAgain(p)), floorCell(p, p.L, 1./4)})
 		if known(p.Diameter) {
 			all = append(all, parts{decay, floorBias(p)})
@@ -138,4 +144,18 @@ func strongSharp(f Form, r Rounding, p Parameters) parts {
 		best = smaller(best, v)
 	}
 	return best
+}
+
+// balanced is (sqrt(A + L e) + sqrt(mu e))^2, e = d Delta^2/8, split without cancellation into its value at A = 0, the floor, and
+//
+//	A + 2 sqrt(mu e) (sqrt(A + L e) - sqrt(L e)) = A + 2 sqrt(mu e) A/(sqrt(A + L e) + sqrt(L e)).
+func balanced(p Parameters, a *big.Float) parts {
+	q := math.Sqrt(p.Mu) / math.Sqrt(p.L) // at most 1
+	v := parts{a, floorCell(p, p.L, (1+q)*(1+q)/8)}
+	curved, strong := floorCell(p, p.L, 1./8), root(floorCell(p, p.Mu, 1./8))
+	if rise := plus(root(plus(a, curved)), root(curved)); rise.Sign() > 0 {
+		more := times(wide(2), strong, a)
+		v.decay = plus(a, more.Quo(more, rise))
+	}
+	return v
 }
