@@ -37,7 +37,8 @@ import (
 //
 // q_t = 0 for t < m, and from m on the largest that keeps lambda_t <= lambda_{t-1} (1+q_t)^2, which is computed from t = T downwards; the best m is taken. For c <= D/G the result is the
 // worst case itself as Delta -> 0, over all functions and all W, as far as the certificates of package worst go (docs/worst-cases.md): equal to 3e-7 at every T up to 30 for which there
-// is one, but for T = 24, c = D/G, where it is 2e-5 too large. For c > D/G, where the first steps are longer than W, the instances of convex.Staircase reach 99.4 % of it at T = 262144.
+// is one, but for T = 24, c = D/G, where it is 2e-5 too large. As T grows it is the worst case for every c > 0.4915 D/G (convex.StaircaseLimit has the functions that reach it); at a finite T and c > D/G, where the first steps are
+// longer than W, it is a little larger.
 //
 // # Large T
 //
@@ -179,26 +180,40 @@ func movingForm(p Parameters, sharp parts, floor func() parts) parts {
 	return smaller(sharp, v)
 }
 
-// TrueUpTo is the largest c, in units of D/G, up to which Theorem 2 as Section 4.1 prints it is proved here for T iterates, whatever Delta: the larger of what the paper's own proof
-// gives ([Theorem2]) and of what the moving reference point gives. It is above 1.083 for every T and tends to [CriticalStep]. It panics if T < 1.
+// TrueUpTo is the largest c, in units of D/G, up to which Theorem 2 is proved here for T iterates, whatever Delta and with gradient noise, as Section 4.1 prints it (form Printed) or as Appendix C does (form Appendix): the larger of what
+// the paper's own proof gives ([Theorem2]) and of what the moving reference point gives. Theorem 3 as printed is true up to TrueUpTo(Appendix, T), for both roundings. For every T it is above [CriticalStep] or
+// [CriticalStepAppendix], to which it tends. It panics for another form and if T < 1.
 //
-// Proof for the moving reference point. Printed minus the bound, without rounding errors, is D^2 (sqrt(T) - start)/(c T) - c G^2 (gradient - sqrt(T+1)/2)/T, which is the condition on c. With rounding errors let
-// kappa = sqrt(d) Delta/2, so that the printed floor is kappa G. (a) kappa <= alpha_T G: then S_t = alpha_t G^2/2 + kappa^2/(2 alpha_t) with kappa <= alpha_t G, and omega_t <= 2, so omega_t S_t <= omega_t alpha_t G^2/2 + kappa G.
+// Proof for the moving reference point. Let a be 1 for Section 4.1 and 1/2 for Appendix C. Printed minus the bound, without rounding errors, is D^2 (a sqrt(T) - start)/(c T) - c G^2 (gradient - sqrt(T+1)/2)/T, which is the condition on c.
+// With rounding errors let kappa = sqrt(d) Delta/2, so that the printed floor is kappa G. (a) kappa <= alpha_T G: then S_t = alpha_t G^2/2 + kappa^2/(2 alpha_t) with kappa <= alpha_t G, and omega_t <= 2, so omega_t S_t <= omega_t alpha_t G^2/2 + kappa G.
 // (b) kappa > alpha_T G: the form sharp is D^2/(2c sqrt T) + kappa G + (1/T) sum_t pos(alpha_t G - kappa)^2/(2 alpha_t), whose last term is at most (c G^2/(2T)) sum_t t^(-1/2) (1 - sqrt(t/T))^2 <= c G^2/(3 sqrt T), below the printed
-// c G^2 sqrt(T+1)/(2T).
-func TrueUpTo(T int) float64 {
-	if T < 1 {
-		panic("bounds: TrueUpTo: want T >= 1")
+// c G^2 sqrt(T+1)/(2T). Theorem 3 has the decay of Appendix C and the floor sqrt(d) Delta L D; with omega_t <= 2 the rounding of BC costs at most that, twice sqrt(d) Delta L D/2 a step.
+//
+// Proof that it is above the critical step k. For T <= 5000 each T is computed (TestTheorem2IsTrueUpTo). Beyond, take the sums of movingLimit with the s of the critical step, which hold for every T. By its definition
+// k^2 = (a - l(s))/(A(s) - 1/2). The condition on c is c^2 <= (a - start/sqrt(T))/((gradient - sqrt(T+1)/2)/sqrt(T)), and is met for a c > k if what the denominator is smaller by is worth more than what start is larger by:
+//
+//	k^2 (1/(2 sqrt T) + (sqrt(1+1/T) - 1)/2) > (h(s)/T)(3 + H_T + (3/8)(3+s)(1-s)/(s(2+s))).
+//
+// For that k^2 sqrt(T)/2 > h(s)(3 + H_T + ...) is enough. It is true at T = 5000 and hence beyond, since H_T grows more slowly than sqrt(T). And omega_t <= 2 l(s)/s < 2.
+func TrueUpTo(form Form, T int) float64 {
+	if T < 1 || form != Printed && form != Appendix {
+		panic("bounds: TrueUpTo: want T >= 1 and the form printed or appendix")
 	}
-	best := ownSumUpTo(T)
+	t := float64(T)
+	share, best := 1.0, ownSumUpTo(T)
+	if form == Appendix {
+		share = 0.5
+		if !math.IsInf(best, 1) {
+			best = 0
+		}
+	}
 	if T < 2 || math.IsInf(best, 1) {
 		return best
 	}
-	t := float64(T)
 	try := func(sum movingSum, top float64) {
 		over := sum.gradient - math.Sqrt(t+1)/2
-		if over > 0 && sum.start < math.Sqrt(t) && top <= 2 {
-			best = max(best, math.Sqrt((math.Sqrt(t)-sum.start)/over))
+		if over > 0 && sum.start < share*math.Sqrt(t) && top <= 2 {
+			best = max(best, math.Sqrt((share*math.Sqrt(t)-sum.start)/over))
 		}
 	}
 	if T > movingExact {
@@ -213,26 +228,9 @@ func TrueUpTo(T int) float64 {
 	return best
 }
 
-// CriticalStep is the limit of [TrueUpTo], c G/D with min_s (k A(s) + l(s)/k) = 1/k + k/2. The instances of convex.Staircase refute the printed form at 1.1 D/G, and come ever closer to the bound as T grows.
+// CriticalStep is the limit of TrueUpTo(Printed, T), c G/D with min_s (k A(s) + l(s)/k) = 1/k + k/2, cut off after the last digit. The printed form is true up to it for every T, and false for every larger c G/D from
+// some T on (convex.StaircaseLimit).
 const CriticalStep = 1.0836978121729
 
-// CriticalStepAppendix is the same for Appendix C's form: min_s (k A(s) + l(s)/k) = 1/(2k) + k/2.
-const CriticalStepAppendix = 0.576162894960896
-
-// ReferenceWeights returns q_1, ..., q_T of the form moving (its first entry is not used): 0 before step m, and from m on what the recursion gives. It is nil where the recursion ends after m. It panics if T < 2.
-func ReferenceWeights(T, m int) []float64 {
-	if T < 2 {
-		panic("bounds: ReferenceWeights: want T >= 2")
-	}
-	q := make([]float64, T+1)
-	lambda := math.Sqrt(float64(T-1)) / 2 // c lambda_t
-	for t := T - 1; t >= m && t >= 1; t-- {
-		lambda /= (1 + q[t+1]) * (1 + q[t+1])
-		omega := 2 * lambda / math.Sqrt(float64(t))
-		if omega < 1-1e-12 {
-			return nil
-		}
-		q[t] = max(omega-1, 0) / float64(T-t+1)
-	}
-	return q
-}
+// CriticalStepAppendix is the same for Appendix C's form and for Theorem 3: min_s (k A(s) + l(s)/k) = 1/(2k) + k/2.
+const CriticalStepAppendix = 0.5761628949918

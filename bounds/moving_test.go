@@ -127,42 +127,88 @@ func TestMovingLimit(t *testing.T) {
 	}
 }
 
-// Section 4.1's Theorem 2 is true for c <= 1.083 D/G, for every T and Delta: TrueUpTo is above that, and at TrueUpTo the form moving is at most the printed one,
-// on every grid. Beyond it the form is larger than the printed one where Delta -> 0: the proof gives no more.
+// Section 4.1's Theorem 2 is true up to the critical step for every T, and Appendix C's and Theorem 3 up to theirs: up to T = 5000 by the recursion for each T, beyond by what the sums for large T say of all larger T at once.
 func TestTheorem2IsTrueUpTo(t *testing.T) {
-	last := math.Inf(1)
-	step := 1
+	const from = 5000
+	stride := 1
 	if testing.Short() {
-		step = 37
+		stride = 37
 	}
-	for T := 1; T <= 4096; T += 1 + step*T/256 {
-		if x := TrueUpTo(T); x < CriticalStep || x > last*(1+1e-3) {
-			t.Errorf("TrueUpTo(%d) = %v after %v", T, x, last)
-		} else {
-			last = x
+	for _, f := range []struct {
+		form            Form
+		share, critical float64
+	}{{Printed, 1, CriticalStep}, {Appendix, 0.5, CriticalStepAppendix}} {
+		least := math.Inf(1)
+		for T := 1; T <= from; T += stride {
+			least = min(least, TrueUpTo(f.form, T))
 		}
-	}
-	for _, T := range []int{movingExact, movingExact + 1, 20000, 1e5, 1e6, 1e9, 1e12, 1e15} {
-		if x := TrueUpTo(T); x < 1.083 {
-			t.Errorf("TrueUpTo(%d) = %v", T, x)
+		t.Logf("%s: at least %v for T <= %d", f.form, least, from)
+		if !(least > f.critical*(1+1e-3)) {
+			t.Errorf("%s: %v for some T <= %d: want more than %v", f.form, least, from, f.critical)
 		}
-	}
-	if x := TrueUpTo(1e15); math.Abs(x-CriticalStep) > 1e-6 {
-		t.Errorf("TrueUpTo(1e15) = %v", x)
-	}
-	for _, T := range []int{2, 3, 9, 24, 100, 400, 1000, 20000, 1e6} {
-		k := min(TrueUpTo(T), 1e3)
-		p := Unknown()
-		p.Dim, p.T, p.Diameter, p.G, p.C = 1, T, 1, 1, k
-		for x := 1e-9; x < 1e3; x *= 1.25 {
-			p.Delta = min(2*k/math.Sqrt(float64(T))*x, 1) // sqrt(d) Delta/2 = x alpha_T G
-			m, printed := value(theorem2, Moving, Stochastic, p).Total(), value(theorem2, Printed, Stochastic, p).Total()
-			if m > printed*(1+1e-9) {
-				t.Errorf("T = %d, c = %v D/G, x = %v: moving %v, printed %v", T, k, x, m, printed)
+
+		// The s of the critical step, and what is claimed of it.
+		k2 := f.critical * f.critical
+		q := 2 * k2 / (k2 + 1.5)
+		s := 2 * q / (1 + math.Sqrt(1+4*q))
+		if x := (f.share - reference(s)) / (drift(s) - 0.5); math.Abs(x-k2) > 1e-12 {
+			t.Errorf("%s: (a-l)/(A-1/2) = %v, want %v", f.form, x, k2)
+		}
+		if top := 2 * reference(s) / s; !(top < 2) {
+			t.Errorf("%s: omega up to %v", f.form, top)
+		}
+		over := func(T int) float64 {
+			return k2*math.Sqrt(float64(T))/2 - climb(s)*(3+harmonic(T)+3./8*(3+s)*(1-s)/(s*(2+s)))
+		}
+		if !(over(from) > 1) {
+			t.Errorf("%s: the inequality for all T from %d on leaves %v there", f.form, from, over(from))
+		}
+		for T := from; T < 1e15; T *= 3 {
+			if !(over(3*T) > over(T)) {
+				t.Errorf("%s: %v left at T = %d, %v at 3T", f.form, over(T), T, over(3*T))
+			}
+			n := float64(T)
+			sum := movingLimit(n, harmonic(T), s, 0)
+			if x := math.Sqrt((f.share*math.Sqrt(n) - sum.start) / (sum.gradient - math.Sqrt(n+1)/2)); !(x > f.critical) && n < 1e12 { // beyond, x and the limit agree to the last digits
+				t.Errorf("%s: T = %d: true up to %v by the sums, want more than %v", f.form, T, x, f.critical)
+			}
+			if x := TrueUpTo(f.form, T); !(x > f.critical*(1-5e-6)) { // its s are multiples of 1/256
+				t.Errorf("%s: TrueUpTo(%d) = %v", f.form, T, x)
 			}
 		}
-		if p.Delta, p.C = 1e-12, 1.01*k; T > 2 && value(theorem2, Moving, Stochastic, p).Total() <= value(theorem2, Printed, Stochastic, p).Total() {
-			t.Errorf("T = %d, c = %v D/G: the form moving still implies the printed one", T, p.C)
+		if over(300) > 0 && f.form == Appendix {
+			t.Error("the inequality is said to hold at T = 300 too: it leaves nothing to compute")
+		}
+		if x := TrueUpTo(f.form, 1e15); math.Abs(x-f.critical) > 5e-6 {
+			t.Errorf("%s: TrueUpTo(1e15) = %v, want about %v", f.form, x, f.critical)
+		}
+	}
+}
+
+// At TrueUpTo the form moving is at most the printed one, on every grid and so for every size of the rounding errors, Theorem 3 included. Beyond it the form is larger than the printed one where Delta -> 0: the proof gives no more.
+func TestMovingImpliesWhatIsPrinted(t *testing.T) {
+	for _, f := range []struct {
+		claim Claim
+		form  Form // of Theorem 2
+		as    Form // of the claim
+		r     Rounding
+	}{{theorem2, Printed, Printed, Stochastic}, {theorem2, Appendix, Appendix, Stochastic}, {theorem3, Appendix, Printed, Stochastic}, {theorem3, Appendix, Printed, Nearest}} {
+		for _, T := range []int{2, 3, 9, 24, 100, 400, 1000, 20000, 1e6} {
+			k := min(TrueUpTo(f.form, T), 1e3)
+			for _, L := range []float64{1e-9, 1, 1e9} {
+				p := Unknown()
+				p.Dim, p.T, p.Diameter, p.G, p.C, p.L = 1, T, 1, 1, k, L
+				for x := 1e-9; x < 1e3; x *= 1.25 {
+					p.Delta = min(2*k/math.Sqrt(float64(T))*x, 1) // sqrt(d) Delta/2 = x alpha_T G
+					m, printed := value(f.claim, Moving, f.r, p).Total(), value(f.claim, f.as, f.r, p).Total()
+					if m > printed*(1+1e-9) {
+						t.Errorf("%s, T = %d, c = %v D/G, L = %v, x = %v: moving %v, printed %v", f.claim.Name, T, k, L, x, m, printed)
+					}
+				}
+				if p.Delta, p.C, p.L = 1e-12, 1.01*k, 1; T > 2 && value(f.claim, Moving, f.r, p).Total() <= value(f.claim, f.as, f.r, p).Total() {
+					t.Errorf("%s, T = %d, c = %v D/G: the form moving still implies the printed one", f.claim.Name, T, p.C)
+				}
+			}
 		}
 	}
 }

@@ -61,8 +61,8 @@ var theorem2 = Claim{
 //	c^2 <= (D/G)^2 sqrt(T)/(sum_{t<=T} t^(-1/2) - sqrt(T+1))    (always true for T <= 2),
 //
 // because printed minus (D^2/(2c sqrt T) + c G^2 sum/(2T) + floor) is D^2/(2c sqrt T) - c G^2 (sum - sqrt(T+1))/(2T). For c <= sqrt(2) D/G that covers T <= 8.
-// For large c it is false, and so is the appendix
-// form: package convex has counterexamples, docs/errata.md explains them.
+// The form moving says more: [TrueUpTo]. For every c > CriticalStep D/G the printed form is false from some T on, and the appendix form for every c > CriticalStepAppendix D/G: package convex has
+// counterexamples (convex.StaircaseLimit has the proof), docs/errata.md explains them.
 //
 // Tight: the floor, in the limit named in Claims.
 func Theorem2(f Form, r Rounding, p Parameters) (Value, error) {

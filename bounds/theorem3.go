@@ -39,7 +39,7 @@ var theorem3 = Claim{
 //
 // Proof of the derived form: Appendix D with the true sum of 1/sqrt(t) and with
 // E|r| <= sqrt(d) Delta/2, which holds for both roundings (|r_i| <= Delta/2 for
-// Q_d, E r_i^2 <= Delta^2/4 for Q_s). The printed form is false for L = 0 and large c:
+// Q_d, E r_i^2 <= Delta^2/4 for Q_s). The printed form is true for c <= TrueUpTo(Appendix, T) D/G, and for every c > CriticalStepAppendix D/G it is false from some T on:
 // docs/errata.md.
 //
 // Proof of the sharp floor for Q_d. Write q = Q(w) = w + r. Convexity at q, then the

@@ -74,7 +74,7 @@ func (e Exhibit) Search(ctx context.Context) ([]int, error) {
 
 // Exhibits are the families searched, in the paper's order, and then what was found by other means. (A place in the list is a number of package referee.)
 func Exhibits() []Exhibit {
-	return []Exhibit{theorem2Printed, theorem2Appendix, theorem2Averaged, theorem3Linear, corollary1Nearest, theorem4Coarse, theorem2General, theorem2GeneralLong, theorem2GeneralShort, theorem2Staircase, theorem2Critical, theorem3Smooth}
+	return []Exhibit{theorem2Printed, theorem2Appendix, theorem2Averaged, theorem3Linear, corollary1Nearest, theorem4Coarse, theorem2General, theorem2GeneralLong, theorem2GeneralShort, theorem2Staircase, theorem2Critical, theorem3Smooth, theorem2CriticalAppendix}
 }
 
 // family is a set of instances with integer parameters, searched for one whose

@@ -2,6 +2,7 @@ package referee
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"strings"
 
@@ -50,11 +51,11 @@ type PaperWalk struct {
 	Share         float64
 }
 
-// TrueUpTo is how far Section 4.1's Theorem 2 is true for T iterates, c in units of D/G.
+// TrueUpTo is how far Theorem 2 is true for T iterates as Section 4.1 and as Appendix C print it, c in units of D/G.
 type TrueUpTo struct {
-	T      int
-	C      float64
-	Always bool
+	T           int
+	C, Appendix float64
+	Always      bool
 }
 
 // Reach is a staircase beside the bound of the form moving.
@@ -64,15 +65,11 @@ type Reach struct {
 	Last       bool
 }
 
-// Critical and CriticalAppendix are the steps, in units of D/G, up to which Theorem 2 as Section 4.1 and as Appendix C print it is true as T grows.
-func (e *Errata) Critical() float64         { return bounds.CriticalStep }
-func (e *Errata) CriticalAppendix() float64 { return bounds.CriticalStepAppendix }
+// Critical and CriticalAppendix are the steps, in units of D/G, up to which Theorem 2 as Section 4.1 and as Appendix C print it is true for every T, and above which it is false from some T on, cut off after seven digits.
+func (e *Errata) Critical() string         { return cut(bounds.CriticalStep) }
+func (e *Errata) CriticalAppendix() string { return cut(bounds.CriticalStepAppendix) }
 
-// Safe is a c, in units of D/G, up to which Section 4.1's Theorem 2 is true for every T: bounds.TrueUpTo is nowhere smaller (bounds.TestTheorem2IsTrueUpTo).
-func (e *Errata) Safe() float64 { return 1.083 }
-
-// Short is by how much, in per cent, the best staircase stays below the bound.
-func (e *Errata) Short() float64 { return 100 - e.Reaches[len(e.Reaches)-1].Percent }
+func cut(x float64) string { return fmt.Sprintf("%.7f...", math.Floor(x*1e7)/1e7) }
 
 // BatchErrata is the mean gap of SR with batches of B beside the bounds.
 type BatchErrata struct {
@@ -144,15 +141,15 @@ func NewErrata(ctx context.Context) (*Errata, error) {
 		}
 	}
 	for _, T := range []int{2, 3, 10, 30, 100, 1000, 10_000, 1_000_000} {
-		c := bounds.TrueUpTo(T)
-		e.TrueUpTo = append(e.TrueUpTo, TrueUpTo{T, c, math.IsInf(c, 1)})
+		c := bounds.TrueUpTo(bounds.Printed, T)
+		e.TrueUpTo = append(e.TrueUpTo, TrueUpTo{T, c, bounds.TrueUpTo(bounds.Appendix, T), math.IsInf(c, 1)})
 	}
 	members, err := convex.Staircases()
 	if err != nil {
 		return nil, err
 	}
 	for i, s := range members {
-		mean, err := s.Mean()
+		lower, _, err := s.Mean()
 		if err != nil {
 			return nil, err
 		}
@@ -160,7 +157,7 @@ func NewErrata(ctx context.Context) (*Errata, error) {
 		if err != nil {
 			return nil, err
 		}
-		e.Reaches = append(e.Reaches, Reach{s.T, s.K, 100 * mean / v.Total(), i == len(members)-1})
+		e.Reaches = append(e.Reaches, Reach{s.T, s.K, 100 * lower / v.Total(), i == len(members)-1})
 	}
 	if e.Growth2, err = convex.Theorem2Growth(ctx); err != nil {
 		return nil, err

@@ -16,7 +16,7 @@ func theorem2() Result {
 	claims[1].False = false_
 	return Result{
 		Statement: statement("theorem2"),
-		Meaning:   "On a convex function over a bounded domain SR reaches the same floor as in Theorem 1, at the rate 1/sqrt(T); as printed the bound is true for steps up to c = 1.083 D/G and too small for longer ones (false at 1.1 D/G).",
+		Meaning:   "On a convex function over a bounded domain SR reaches the same floor as in Theorem 1, at the rate 1/sqrt(T); as printed the bound is true for steps up to c = 1.0836 D/G, and for every c above 1.0837 D/G it is false from some T on.",
 		Claims: append(claims,
 			Claim{Name: "theorem2.step-sum", Says: "sum_{t<=T} 1/sqrt(t) <= sqrt(T+1), which the proofs of Theorems 2 and 3 use; derived: <= 2 sqrt(T) - 1", False: false_[:1]},
 			Claim{Name: "theorem2.counterexample", Says: "the statement as printed, on the smallest instances found that refute it", False: false_},
