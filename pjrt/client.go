@@ -21,7 +21,8 @@ type Client struct {
 	// Overrides are XLA flags, without dashes, for this client's compilations; values are string or bool. NewClient sets, for GPUs,
 	//   - xla_gpu_exclude_nondeterministic_ops, without which two runs of one program may differ in the last places;
 	//   - for NVIDIA's, xla_gpu_enable_command_buffer, so that convolutions, too, are recorded in CUDA graphs: a training step is then one
-	//     graph, which the host starts with one call. A plug-in that does not know one of the names compiles without;
+	//     graph, which the host starts with one call; and xla_gpu_command_buffer_scheduling_mode, so that what does not depend on each other
+	//     runs side by side in it, the two gradients of a convolution for example. A plug-in that does not know one of the names compiles without;
 	//   - xla_gpu_cuda_data_dir where the plug-in's wheel stands beside NVIDIA's, as JAX does.
 	//
 	// A flag that the environment variable XLA_FLAGS names is left to it.
@@ -85,6 +86,12 @@ func (p *Plugin) NewClient(options map[string]any) (*Client, error) {
 // commandBuffers is the flag that says what XLA records in CUDA graphs: by default kernels, cuBLAS and more, but not convolutions.
 const commandBuffers = "xla_gpu_enable_command_buffer"
 
+// commandBufferScheduling is the flag that says which operations of a CUDA graph wait for each other: by default each for the one before it.
+const commandBufferScheduling = "xla_gpu_command_buffer_scheduling_mode"
+
+// graphFlags are the overrides without which a plug-in that does not know them still compiles.
+var graphFlags = []string{commandBuffers, commandBufferScheduling}
+
 // overrides are the XLA flags that suit the plug-in, see [Client].
 func (p *Plugin) overrides() map[string]any {
 	flags := map[string]any{}
@@ -94,6 +101,7 @@ func (p *Plugin) overrides() map[string]any {
 	}
 	if strings.Contains(base, "cuda") {
 		flags[commandBuffers] = "FUSION,CUBLAS,CUBLASLT,CUDNN,CONVOLUTION,CUSTOM_CALL,DYNAMIC_SLICE_FUSION"
+		flags[commandBufferScheduling] = "CONCURRENT"
 	}
 	if dir := cudaToolkit(p.Path); dir != "" {
 		flags["xla_gpu_cuda_data_dir"] = dir

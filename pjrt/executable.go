@@ -164,15 +164,19 @@ func (e *Executable) Destroy() {
 	}
 }
 
-// withOptions compiles with the overrides, and again without command buffers if the plug-in does not know their names.
+// withOptions compiles with the overrides, and again without those of command buffers that the plug-in's error names, if it does not know them.
 func withOptions(devices []int, overrides map[string]any, compile func(options []byte) error) error {
-	err := compile(compileOptions(devices, overrides))
-	if err != nil && overrides[commandBuffers] != nil && strings.Contains(err.Error(), commandBuffers) {
+	for {
+		err := compile(compileOptions(devices, overrides))
+		unknown := slices.IndexFunc(graphFlags, func(name string) bool {
+			return err != nil && overrides[name] != nil && strings.Contains(err.Error(), name)
+		})
+		if unknown < 0 {
+			return err
+		}
 		overrides = maps.Clone(overrides)
-		delete(overrides, commandBuffers)
-		err = compile(compileOptions(devices, overrides))
+		delete(overrides, graphFlags[unknown])
 	}
-	return err
 }
 
 // compileOptions is a serialised xla.CompileOptionsProto: executable_build_options

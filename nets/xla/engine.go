@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 
 	"tqn/nets"
 	"tqn/nets/network"
@@ -42,7 +43,7 @@ func New(c *pjrt.Client, devices []pjrt.Device, m network.Model, h network.Hyper
 		return nil, fmt.Errorf(`xla: last_batch is "keep"; want "drop": a program is compiled for batches of one size (--engine cpu takes both)`)
 	}
 	e := &Engine{client: c, devices: devices, model: m, hyper: h, layout: newLayout(m),
-		options: Options{Precision: precision, Devices: len(devices)}}
+		options: Options{Precision: precision, Devices: len(devices), Narrow: precision != F32 && len(devices) == 1 && compilesKernels(c, devices[0])}}
 	for i := range e.state {
 		e.host[i] = make([]float32, e.layout.size[i])
 	}
@@ -100,13 +101,39 @@ func destroy(buffers ...*pjrt.Buffer) {
 // Model implements [network.Engine].
 func (e *Engine) Model() network.Model { return e.model }
 
-// Kernel names platform, device, precision and plug-in with its version, for the manifest.
+// compilesKernels says whether the client's plug-in compiles kernels of our own for its device. XLA's for NVIDIA's GPUs do; the smallest kernel is the probe.
+func compilesKernels(c *pjrt.Client, d pjrt.Device) bool {
+	if c.Platform != "cuda" {
+		return false
+	}
+	k := narrow{batch: 1, h: 8, w: 8, in: 16, out: 16, elem: bf16}
+	images, weights := argument{elem: bf16, dims: []int{1, 8, 8, 16}}, argument{elem: bf16, dims: []int{16, 3, 3, 16}}
+	_, err := c.CompileOnce(function("probe", []argument{images, weights}, func(p *program, a []value) []value {
+		return []value{p.run(k.forward(), bf16, images.dims, a...)}
+	}), d)
+	return err == nil
+}
+
+// ownKernels is what [Engine.Kernel] says where the plug-in compiles kernels of our own for the layers for which there are any.
+const ownKernels = " and own kernels"
+
+// Kernel names platform, device, precision and plug-in with its version, and whether kernels of our own compute some layers, for the manifest.
 func (e *Engine) Kernel() string {
-	kind := e.devices[0].Kind
+	kind, own := e.devices[0].Kind, ""
+	if e.options.Narrow && e.anyNarrow(e.model.Layers) {
+		own = ownKernels
+	}
 	if len(e.devices) > 1 {
 		kind = fmt.Sprintf("%d x %s", len(e.devices), kind)
 	}
-	return fmt.Sprintf("pjrt %s, %s, %s (%s, %s)", e.client.Platform, kind, e.options.Precision, filepath.Base(e.client.Plugin.Path), e.client.Plugin.Version())
+	return fmt.Sprintf("pjrt %s, %s, %s%s (%s, %s)", e.client.Platform, kind, e.options.Precision, own, filepath.Base(e.client.Plugin.Path), e.client.Plugin.Version())
+}
+
+func (e *Engine) anyNarrow(layers []network.Layer) bool {
+	return slices.ContainsFunc(layers, func(l network.Layer) bool {
+		_, ok := e.options.narrows(l, e.hyper.Batch)
+		return ok && l.Kind == network.Conv || e.anyNarrow(l.Body) || e.anyNarrow(l.Shortcut)
+	})
 }
 
 // Tensors implements [network.Engine].

@@ -488,7 +488,7 @@ func TestUpdateIsExact(t *testing.T) {
 			argument{elem: f32}, argument{elem: f32}, argument{elem: ui64})
 		args = append(args, constantArguments(l)...)
 		text := function("update", args, func(p *program, a []value) []value {
-			n := &net{program: p, hyper: h, precision: F32}
+			n := &net{program: p, hyper: h, Options: Options{Precision: F32}}
 			in := a[stateVectors:]
 			low, high := p.words64(in[4])
 			return n.update(l, a[:stateVectors], in[0], in[1], scalars{in[2], in[3], low, high, p.key(in[5]), in[6], in[7], in[8]})

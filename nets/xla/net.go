@@ -32,16 +32,23 @@ func ParsePrecision(name string) (Precision, error) {
 // Options are what a program depends on besides model and hyperparameters.
 type Options struct {
 	Precision Precision
-	Devices   int // that share a batch's images; 0 is 1
+	Devices   int  // that share a batch's images; 0 is 1
+	Narrow    bool // convolutions of few channels by kernels of our own, which a GPU's plug-in compiles
+}
+
+// narrows says whether a layer is computed by kernels of our own, see [narrow].
+func (o Options) narrows(l network.Layer, batch int) (narrow, bool) {
+	e := map[Precision]elem{TF32: f32, BF16: bf16}[o.Precision]
+	c, ok := narrowConv(l, batch, e)
+	return c, ok && o.Narrow && e != "" && o.Devices <= 1
 }
 
 // net emits a model's forward and backward pass. Activations are 4-dimensional,
 // (N,H,W,C); the output of a linear layer is (N,1,1,O).
 type net struct {
 	*program
-	hyper     network.Hyper
-	precision Precision
-	devices   int // that share the batch
+	hyper network.Hyper
+	Options
 	train     bool
 	weights   map[string]value // parameters as the forward pass reads them, and running averages
 	averages  map[string]value // new running averages, set by the forward pass in training
@@ -53,8 +60,8 @@ type back func(dy value) value
 
 func (n *net) forward(layers []network.Layer, x value) (value, back) {
 	var backs []back
-	if n.devices > 1 {
-		x = n.shard(x, n.devices)
+	if n.Devices > 1 {
+		x = n.shard(x, n.Devices)
 	}
 	for _, l := range layers {
 		y, b := n.layer(l, x)
@@ -100,7 +107,7 @@ func (n *net) kept(a value) value { return n.factor(a) }
 
 // factor rounds an operand of a product to bfloat16 if that is the precision; F32 and TF32 are requested of the product instead.
 func (n *net) factor(a value) value {
-	if n.precision == BF16 {
+	if n.Precision == BF16 {
 		return n.convert(a, bf16)
 	}
 	return a
@@ -108,7 +115,7 @@ func (n *net) factor(a value) value {
 
 // request is the precision_config of products.
 func (n *net) request() string {
-	if n.precision == TF32 {
+	if n.Precision == TF32 {
 		return "DEFAULT"
 	}
 	return "HIGHEST"
@@ -125,6 +132,9 @@ func (n *net) request() string {
 func (n *net) conv(l network.Layer, x value) (value, back) {
 	w := n.weights[l.Name+".weight"]
 	batch, k, s := x.dims[0], l.Kernel, l.Stride
+	if c, ok := n.narrows(l, batch); ok {
+		return n.narrow(l, c, n.factor(x), n.factor(w))
+	}
 	channels := max(l.In.C, n.fullChannels())
 	x, w = n.padChannels(n.factor(x), channels), n.padChannels(n.factor(w), channels)
 	y := n.convolution(x, w, window{stride: s, dilateIn: 1, dilateKernel: 1, pad: [2][2]int{{l.Pad, l.Pad}, {l.Pad, l.Pad}},
@@ -151,7 +161,7 @@ func (n *net) conv(l network.Layer, x value) (value, back) {
 // fullChannels is the least number of channels with which every pixel of a convolution's input begins at a multiple of 16 bytes, as the kernels for
 // NVIDIA's tensor cores want it. The images have fewer; channels of zeros make them up.
 func (n *net) fullChannels() int {
-	switch n.precision {
+	switch n.Precision {
 	case BF16:
 		return 8
 	case TF32:

@@ -245,7 +245,7 @@ func blockProgram(m network.Model, h network.Hyper, o Options, set *dataset.Set,
 		in = in[1:]
 		pixels, labels, order, mean, inverse := in[0], in[1], in[2], in[3], in[4]
 		scale, c2, first, step, epoch, augmentKey := in[5], in[6], in[7], in[8], in[9], in[10]
-		n := &net{program: p, hyper: h, precision: o.Precision, devices: o.Devices}
+		n := &net{program: p, hyper: h, Options: o}
 		index := p.dynamicSlice(order, p.scale(p.add(first, done), float64(h.Batch)), h.Batch)
 		x := n.augmented(m.Input, pixels, mean, inverse, index, augment, epoch, p.key(augmentKey))
 		classes := p.reshape(p.rows(labels, index), h.Batch)
@@ -276,7 +276,7 @@ func evaluateSetProgram(m network.Model, h network.Hyper, o Options, set *datase
 		total := p.loop(carry, func(c []value) value {
 			return p.compareConst("LT", c[2], float64(batches))
 		}, func(c []value) []value {
-			n := &net{program: p, hyper: h, precision: o.Precision, devices: o.Devices}
+			n := &net{program: p, hyper: h, Options: o}
 			n.unpack(l, a[0], a[1], a[2])
 			index := p.add(p.broadcast(p.scale(c[2], float64(h.Batch)), []int{h.Batch}), p.iota(i32, 0, h.Batch))
 			valid := p.compareConst("LT", index, float64(images))

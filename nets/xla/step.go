@@ -334,7 +334,7 @@ func stepProgram(m network.Model, h network.Hyper, o Options) string {
 		argument{elem: f32}, argument{elem: f32}, argument{elem: ui64})
 	args = append(args, constantArguments(l)...)
 	return function(m.Name+"_step", args, func(p *program, a []value) []value {
-		n := &net{program: p, hyper: h, precision: o.Precision, devices: o.Devices}
+		n := &net{program: p, hyper: h, Options: o}
 		in := a[stateVectors:]
 		low, high := p.words64(in[4])
 		state, loss, wrong, status := n.trainStep(m, l, a[:stateVectors], in[0], in[1], p.constant(i32, statusFine),
@@ -353,7 +353,7 @@ func evaluateProgram(m network.Model, h network.Hyper, o Options) string {
 	args := []argument{{elem: f32, dims: []int{l.size[stateB]}}, {elem: f32, dims: []int{l.size[stateF]}}, {elem: f32, dims: []int{l.size[stateR]}},
 		{elem: f32, dims: []int{h.Batch, m.Input.H, m.Input.W, m.Input.C}}, {elem: i32, dims: []int{h.Batch}}}
 	return function(m.Name+"_evaluate", args, func(p *program, a []value) []value {
-		n := &net{program: p, hyper: h, precision: o.Precision, devices: o.Devices}
+		n := &net{program: p, hyper: h, Options: o}
 		n.unpack(l, a[0], a[1], a[2])
 		logits, _ := n.forward(m.Layers, a[3])
 		loss, wrong, _ := n.crossEntropy(logits, a[4])

@@ -1,0 +1,168 @@
+package xla
+
+import "tqn/nets/network"
+
+// Convolutions of few channels, of which residual nets on images of CIFAR's size consist. A layer of 16 channels does so little arithmetic for each byte that the
+// time to read and write its images is what it has to take; NVIDIA's library takes about eight times as long, since its kernels are made for wide
+// layers. These kernels read each image from memory once and its eight shifted copies from the caches. docs/performance.md has the times.
+
+// narrow is a 3x3 convolution of stride 1 whose output is as large as its input, (N,H,W,In) to (N,H,W,Out), with weights (Out,3,3,In).
+type narrow struct {
+	batch, h, w, in, out int
+	elem                 elem // of images, weights and gradients
+}
+
+// narrowConv says whether a layer is one that the kernels are faster at than the library, for this number of images and type of factors.
+func narrowConv(l network.Layer, batch int, e elem) (narrow, bool) {
+	c := narrow{batch, l.In.H, l.In.W, l.In.C, l.Out.C, e}
+	widest := 64
+	if e == f32 || l.In.H*l.In.W > 256 {
+		widest = 32 // float32's rows are twice as wide
+	}
+	fits := func(channels int) bool { return channels >= 16 && channels <= widest && channels&(channels-1) == 0 }
+	return c, l.Kernel == 3 && l.Stride == 1 && l.Pad == 1 && fits(c.in) && fits(c.out) && c.pixels()%64 == 0
+}
+
+func (c narrow) pixels() int { return c.batch * c.h * c.w }
+
+// position splits the numbers of pixels, (n*H+y)*W+x, into y and x.
+func (c narrow) position(k *tiles, pixel tile) (y, x tile) {
+	return k.modulo(k.over(pixel, c.w), c.h), k.modulo(pixel, c.w)
+}
+
+// forward is y[p,o] = sum over taps and i of x[p+tap,i] w[o,tap,i].
+func (c narrow) forward() tileKernel {
+	return c.images("narrow_forward", c.in, c.out, func(k *tiles, tap int, from, to tile) tile {
+		return k.add(k.times(to, 9*c.in), k.plus(from, tap*c.in))
+	})
+}
+
+// backward is the gradient of the input, dx[p,i] = sum over taps and o of dy[p-tap,o] w[o,tap,i].
+func (c narrow) backward() tileKernel {
+	return c.images("narrow_backward", c.out, c.in, func(k *tiles, tap int, from, to tile) tile {
+		return k.add(k.times(from, 9*c.in), k.plus(to, (8-tap)*c.in))
+	})
+}
+
+// images computes, for a block of pixels a program, the sum over the nine taps of the shifted source's channels times a matrix that weight locates in the weights: for a
+// tap, where the factor between channel from of the source and channel to of the result lies.
+func (c narrow) images(name string, source, result int, weight func(k *tiles, tap int, from, to tile) tile) tileKernel {
+	block, warps := 64, 4
+	switch pixels := c.pixels(); { // as measured on an H100 with 128 images
+	case c.elem == f32:
+		block = 128
+	case pixels >= 1<<17 && source == 16:
+		block = 256
+	case pixels >= 1<<17:
+		block, warps = 256, 8
+	case pixels >= 1<<15 && source == 64:
+		block = 128
+	}
+	for c.pixels()%block != 0 {
+		block /= 2
+	}
+	return newKernel(tileKernel{name: name, grid: [3]int{c.pixels() / block, 1, 1}, warps: warps, stages: 2}, []elem{c.elem, c.elem, c.elem}, func(k *tiles, a []tile) {
+		pixel := k.add(k.splat(k.times(k.program("x"), block), block), k.count(block))
+		y, x := c.position(k, pixel)
+		from, to := k.count(source), k.count(result)
+		sum := k.zeros(f32, block, result)
+		for tap := range 9 {
+			up, left := tap/3-1, tap%3-1
+			inside := k.down(k.and(k.within(k.plus(y, up), c.h), k.within(k.plus(x, left), c.w)), source)
+			at := k.add(k.down(k.times(k.plus(pixel, up*c.w+left), source), source), k.across(from, block))
+			shifted := k.load(a[0], at, &inside)
+			factors := k.load(a[1], weight(k, tap, k.down(from, result), k.across(to, source)), nil)
+			sum = k.dot(shifted, factors, sum)
+		}
+		at := k.add(k.down(k.times(pixel, result), result), k.across(to, block))
+		k.store(a[2], at, k.convert(sum, c.elem), nil)
+	})
+}
+
+// weights is the gradient of the weights in parts, one for each of so many programs, each from its own pixels p: part[o,tap,i] = sum over p of dy[p,o] x[p+tap,i].
+//
+// With few channels of bfloat16 one product takes the three taps of a row at once, and a fourth that is empty, since sides are powers of two; otherwise a program
+// takes one row of taps, and each tap by itself.
+func (c narrow) weights() (gradient tileKernel, parts int) {
+	const block = 64
+	turns, stages := c.pixels()/block, 3
+	most := map[bool]int{true: 256, false: 128}[c.in == 16 && c.elem == bf16]
+	if c.in == 64 {
+		most = 32
+	}
+	for parts = 1; parts < most && turns%2 == 0; parts *= 2 {
+		turns /= 2
+	}
+	if c.elem == f32 {
+		stages = 2
+	}
+	one := tileKernel{name: "narrow_weights", grid: [3]int{parts, 1, 1}, warps: 4, stages: stages}
+	arguments := []elem{c.elem, c.elem, f32}
+	// turn is what a turn of the loop over a program's pixels has: the pixels, their row and column, and dy there.
+	turn := func(k *tiles, a []tile, n tile) (pixel, y, x, dy tile) {
+		first := k.times(k.add(k.times(k.program("x"), turns), n), block)
+		pixel = k.add(k.splat(first, block), k.count(block))
+		y, x = c.position(k, pixel)
+		dy = k.load(a[1], k.add(k.down(k.times(pixel, c.out), c.out), k.across(k.count(c.out), block)), nil)
+		return pixel, y, x, dy
+	}
+	// at locates rows of a product, whose place in (3,3,In) is given, in the part of this program.
+	at := func(k *tiles, row tile) tile {
+		start := k.splat(k.times(k.program("x"), c.out*9*c.in), row.dims[0], c.out)
+		return k.add(start, k.add(k.across(k.times(k.count(c.out), 9*c.in), row.dims[0]), k.down(row, c.out)))
+	}
+	if c.elem == bf16 && c.in <= 32 {
+		rows := 4 * c.in
+		return newKernel(one, arguments, func(k *tiles, a []tile) {
+			row := k.count(rows)
+			column, channel := k.over(row, c.in), k.modulo(row, c.in)
+			sums := k.loop(turns, []tile{k.zeros(f32, rows, c.out), k.zeros(f32, rows, c.out), k.zeros(f32, rows, c.out)}, func(n tile, sums []tile) []tile {
+				pixel, y, x, dy := turn(k, a, n)
+				inside := k.and(k.down(k.within(column, 3), block), k.within(k.add(k.across(x, rows), k.down(k.plus(column, -1), block)), c.w))
+				source := k.add(k.across(k.times(pixel, c.in), rows), k.down(k.add(k.times(k.plus(column, -1), c.in), channel), block))
+				out := make([]tile, 3)
+				for r := range out {
+					mask := k.and(inside, k.across(k.within(k.plus(y, r-1), c.h), rows))
+					out[r] = k.dot(k.load(a[0], k.plus(source, (r-1)*c.w*c.in), &mask), dy, sums[r])
+				}
+				return out
+			})
+			filled := k.down(k.within(column, 3), c.out)
+			for r, sum := range sums {
+				k.store(a[2], at(k, k.plus(row, r*3*c.in)), sum, &filled)
+			}
+		}), parts
+	}
+	one.grid[1] = 3
+	return newKernel(one, arguments, func(k *tiles, a []tile) {
+		channel, r := k.count(c.in), k.program("y")
+		sums := k.loop(turns, []tile{k.zeros(f32, c.in, c.out), k.zeros(f32, c.in, c.out), k.zeros(f32, c.in, c.out)}, func(n tile, sums []tile) []tile {
+			pixel, y, x, dy := turn(k, a, n)
+			up := k.splat(k.plus(r, -1), block)
+			here := k.within(k.add(y, up), c.h)
+			source := k.add(k.across(k.times(k.add(pixel, k.times(up, c.w)), c.in), c.in), k.down(channel, block))
+			out := make([]tile, 3)
+			for s := range out {
+				mask := k.across(k.and(here, k.within(k.plus(x, s-1), c.w)), c.in)
+				out[s] = k.dot(k.load(a[0], k.plus(source, (s-1)*c.in), &mask), dy, sums[s])
+			}
+			return out
+		})
+		first := k.splat(k.times(r, 3*c.in), c.in)
+		for s, sum := range sums {
+			k.store(a[2], at(k, k.plus(k.add(channel, first), s*c.in)), sum, nil)
+		}
+	}), parts
+}
+
+// narrow emits a narrow convolution, and its gradients.
+func (n *net) narrow(l network.Layer, c narrow, x, w value) (value, back) {
+	y := n.run(c.forward(), c.elem, []int{c.batch, c.h, c.w, c.out}, x, w)
+	return y, func(dy value) value {
+		dy = n.factor(dy)
+		gradient, parts := c.weights()
+		dw := n.run(gradient, f32, []int{parts, c.out, 3, 3, c.in}, x, dy)
+		n.gradients[l.Name+".weight"] = n.reduce("add", dw, 0, 0)
+		return n.run(c.backward(), c.elem, []int{c.batch, c.h, c.w, c.in}, dy, w)
+	}
+}

@@ -1,0 +1,231 @@
+package xla
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"tqn/nets/network"
+	"tqn/pjrt"
+)
+
+// direct is a narrow convolution by its definition, in float64 from factors as the kernels round them: y, dx and dw.
+func direct(c narrow, x, w, dy []float64) (y, dx, dw []float64) {
+	y, dx, dw = make([]float64, c.pixels()*c.out), make([]float64, c.pixels()*c.in), make([]float64, c.out*9*c.in)
+	round := toTF32
+	if c.elem == bf16 {
+		round = toBF16
+	}
+	for p := range c.pixels() {
+		row, column := p/c.w%c.h, p%c.w
+		for tap := range 9 {
+			up, left := tap/3-1, tap%3-1
+			if row+up < 0 || row+up >= c.h || column+left < 0 || column+left >= c.w {
+				continue
+			}
+			q := p + up*c.w + left
+			for o := range c.out {
+				for i := range c.in {
+					at := (o*9+tap)*c.in + i
+					y[p*c.out+o] += round(x[q*c.in+i]) * round(w[at])
+					dx[q*c.in+i] += round(dy[p*c.out+o]) * round(w[at])
+					dw[at] += round(dy[p*c.out+o]) * round(x[q*c.in+i])
+				}
+			}
+		}
+	}
+	return y, dx, dw
+}
+
+// farthest is the largest difference in units of the largest value wanted.
+func farthest(got, want []float64) float64 {
+	d, size := 0.0, 0.0
+	for i := range want {
+		if !(math.Abs(got[i]-want[i]) <= d) {
+			d = math.Abs(got[i] - want[i])
+		}
+		size = max(size, math.Abs(want[i]))
+	}
+	return d / size
+}
+
+// wrongKernels runs the three kernels of a layer after edit has changed their text, and says which of them does not compute what direct does.
+func wrongKernels(c narrow, edit func(string) string) (wrong []string) {
+	x, w, dy := valuesOf(c.elem, 1, c.pixels()*c.in), valuesOf(c.elem, 2, c.out*9*c.in), valuesOf(c.elem, 3, c.pixels()*c.out)
+	y, dx, dw := direct(c, x, w, dy)
+	tolerance := 1e-12 // float64's sums
+	if c.elem == bf16 {
+		tolerance = 0x1p-8 // the result is rounded
+	}
+	try := func(k tileKernel, want []float64, parts int, tolerance float64, arguments ...[]float64) {
+		k.text = edit(k.text)
+		out := make([]float64, parts*len(want))
+		for i := range out {
+			out[i] = math.NaN()
+		}
+		memories := []*memory{newMemory(arguments[0]), newMemory(arguments[1]), newMemory(out)}
+		if err := runKernel(k, memories...); err != nil {
+			wrong = append(wrong, err.Error())
+			return
+		}
+		for i, n := range memories[2].written {
+			if n != 1 {
+				wrong = append(wrong, fmt.Sprintf("%s writes result %d %d times", k.name, i, n))
+				return
+			}
+		}
+		got := make([]float64, len(want))
+		for i, v := range out {
+			got[i%len(want)] += v
+		}
+		if d := farthest(got, want); !(d <= tolerance) {
+			wrong = append(wrong, fmt.Sprintf("%s: off by %.2g", k.name, d))
+		}
+	}
+	try(c.forward(), y, 1, tolerance, x, w)
+	try(c.backward(), dx, 1, tolerance, dy, w)
+	k, parts := c.weights()
+	try(k, dw, parts, 1e-12, x, dy)
+	return wrong
+}
+
+// narrowCases have every choice that the kernels make: block, channels in one product or apart, one part or several.
+var narrowCases = []narrow{
+	{2, 8, 8, 16, 16, bf16}, {3, 8, 8, 16, 32, bf16}, {1, 8, 16, 32, 16, bf16}, {2, 8, 8, 64, 16, bf16}, {2, 8, 8, 16, 64, bf16},
+	{2, 8, 8, 16, 16, f32}, {1, 16, 8, 32, 16, f32},
+}
+
+// TestNarrowKernels: the kernels for convolutions of few channels compute the convolution and its two gradients, write each result once and touch nothing
+// outside their arguments.
+func TestNarrowKernels(t *testing.T) {
+	for _, c := range narrowCases {
+		for _, wrong := range wrongKernels(c, func(text string) string { return text }) {
+			t.Errorf("%+v: %s", c, wrong)
+		}
+	}
+}
+
+// TestNarrowKernelsDefects: the check of [TestNarrowKernels] sees a wrong instruction in each of the kernels.
+func TestNarrowKernelsDefects(t *testing.T) {
+	first := func(from, to string) func(string) string {
+		return func(text string) string {
+			if !strings.Contains(text, from) {
+				t.Fatalf("no %q in the kernel", from)
+			}
+			return strings.Replace(text, from, to, 1)
+		}
+	}
+	for name, c := range map[string]struct {
+		edit  func(string) string
+		cases []narrow
+	}{
+		"rows and columns exchanged": {first("arith.divui", "arith.remui"), narrowCases},
+		"a sum left out":             {first("arith.addi", "arith.muli"), narrowCases},
+		"one column more":            {first("arith.constant dense<8> :", "arith.constant dense<9> :"), narrowCases[:1]},
+		"a product twice":            {func(text string) string { return duplicateProduct(text) }, narrowCases},
+		"factors not rounded":        {first("arith.constant dense<4096> :", "arith.constant dense<0> :"), narrowCases[5:]},
+	} {
+		for _, layer := range c.cases {
+			if wrong := wrongKernels(layer, c.edit); len(wrong) != 3 {
+				t.Errorf("%s, %+v: seen in %d of 3 kernels: %v", name, layer, len(wrong), wrong)
+			}
+		}
+	}
+}
+
+// duplicateProduct adds a kernel's second product to its own result instead of to the first one's, or to what the loop began with.
+func duplicateProduct(text string) string {
+	lines := strings.Split(text, "\n")
+	for n, line := range lines {
+		if strings.Contains(line, "tt.dot") {
+			ids := names.FindAllString(line, -1)
+			lines[n] = line + "\n" + strings.Replace(strings.Replace(line, ids[0]+" =", ids[0]+"x =", 1), ids[3]+", input", ids[0]+", input", 1)
+			return strings.Join(lines[:n+1], "\n") + "\n" + strings.ReplaceAll(strings.Join(lines[n+1:], "\n"), ids[0]+",", ids[0]+"x,")
+		}
+	}
+	return text
+}
+
+// TestNarrowLayers: which layers the kernels take.
+func TestNarrowLayers(t *testing.T) {
+	layer := func(side, in, out int) network.Layer {
+		return network.Layer{Kind: network.Conv, Kernel: 3, Stride: 1, Pad: 1, In: network.Shape{H: side, W: side, C: in}, Out: network.Shape{H: side, W: side, C: out}}
+	}
+	strided, large := layer(32, 16, 16), layer(32, 16, 16)
+	strided.Stride, large.Kernel = 2, 5
+	for _, c := range []struct {
+		layer network.Layer
+		batch int
+		elem  elem
+		want  bool
+	}{
+		{layer(32, 16, 16), 128, bf16, true}, {layer(16, 32, 32), 128, bf16, true}, {layer(8, 64, 64), 128, bf16, true}, {layer(16, 64, 64), 128, bf16, true},
+		{layer(16, 32, 32), 128, f32, true}, {layer(8, 64, 64), 128, f32, false}, {layer(32, 64, 64), 128, bf16, false}, {layer(32, 3, 16), 128, bf16, false},
+		{layer(32, 8, 8), 128, bf16, false}, {layer(16, 48, 48), 128, bf16, false}, {strided, 128, bf16, false}, {large, 128, bf16, false}, {layer(7, 16, 16), 3, bf16, false},
+	} {
+		if _, got := narrowConv(c.layer, c.batch, c.elem); got != c.want {
+			t.Errorf("%+v, %d images, %s: %v, want %v", c.layer, c.batch, c.elem, got, c.want)
+		}
+	}
+}
+
+// TestNarrowOnAGPU: what a GPU makes of the kernels is the convolution and its gradients, too.
+func TestNarrowOnAGPU(t *testing.T) {
+	client := need(t)
+	if client.Platform != "cuda" || !compilesKernels(client, client.Devices[0]) {
+		t.Skipf("%s compiles no kernels of our own", client.Platform)
+	}
+	for _, c := range append(narrowCases, narrow{8, 32, 32, 16, 16, bf16}, narrow{8, 16, 16, 32, 32, bf16}, narrow{8, 8, 8, 64, 64, bf16}, narrow{8, 16, 16, 64, 64, bf16},
+		narrow{8, 32, 32, 32, 32, bf16}, narrow{8, 32, 32, 16, 16, f32}, narrow{8, 16, 16, 32, 32, f32}, narrow{8, 32, 32, 32, 32, f32}) {
+		x, w, dy := valuesOf(c.elem, 1, c.pixels()*c.in), valuesOf(c.elem, 2, c.out*9*c.in), valuesOf(c.elem, 3, c.pixels()*c.out)
+		y, dx, dw := direct(c, x, w, dy)
+		inputs := [][]int{{c.batch, c.h, c.w, c.in}, {c.out, 3, 3, c.in}, {c.batch, c.h, c.w, c.out}}
+		var arguments []argument
+		var buffers []*pjrt.Buffer
+		for i, data := range [][]float64{x, w, dy} {
+			single := make([]float32, len(data))
+			for j, v := range data {
+				single[j] = float32(v)
+			}
+			b, err := pjrt.Replicate(client, client.Devices[:1], single, inputs[i]...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Destroy()
+			arguments, buffers = append(arguments, argument{elem: f32, dims: inputs[i]}), append(buffers, b)
+		}
+		program, err := client.Compile(function("narrow", arguments, func(p *program, a []value) []value {
+			x, w, dy := p.convert(a[0], c.elem), p.convert(a[1], c.elem), p.convert(a[2], c.elem)
+			k, parts := c.weights()
+			part := p.run(k, f32, append([]int{parts}, inputs[1]...), x, dy)
+			return []value{p.convert(p.run(c.forward(), c.elem, inputs[2], x, w), f32), p.convert(p.run(c.backward(), c.elem, inputs[0], dy, w), f32), p.reduce("add", part, 0, 0)}
+		}), client.Devices[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer program.Destroy()
+		results, err := program.Run(buffers...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range [][]float64{y, dx, dw} {
+			single, err := pjrt.ToHost[float32](results[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := make([]float64, len(single))
+			for j, v := range single {
+				got[j] = float64(v)
+			}
+			tolerance := 1e-5 // float32's sums
+			if c.elem == bf16 && i < 2 {
+				tolerance = 0x1p-8
+			}
+			if d := farthest(got, want); !(d <= tolerance) {
+				t.Errorf("%+v: result %d is off by %.2g", c, i, d)
+			}
+			results[i].Destroy()
+		}
+	}
+}

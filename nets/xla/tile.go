@@ -1,0 +1,221 @@
+package xla
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// tile is a value of a kernel in Triton's intermediate representation: a scalar, or a vector or matrix that the threads of one program of the
+// kernel hold together. Its sides are powers of two.
+type tile struct {
+	id, elem string // elem is i1, i32, f32, bf16 or a pointer, "!tt.ptr<f32>"
+	dims     []int
+}
+
+func (t tile) kind() string {
+	if t.dims == nil {
+		return t.elem
+	}
+	var b strings.Builder
+	b.WriteString("tensor<")
+	for _, d := range t.dims {
+		fmt.Fprintf(&b, "%dx", d)
+	}
+	return b.String() + t.elem + ">"
+}
+
+func pointerTo(e elem) string { return fmt.Sprintf("!tt.ptr<%s>", e) }
+
+// tiles writes a kernel's text, one method an operation, as program does for StableHLO. What Triton's compiler, which XLA's plug-ins for GPUs
+// contain, makes of it are the loads, the shared memory and the instructions of the tensor cores.
+type tiles struct {
+	b    strings.Builder
+	next int
+}
+
+func (k *tiles) emit(elem string, dims []int, format string, args ...any) tile {
+	k.next++
+	t := tile{fmt.Sprintf("%%%d", k.next), elem, dims}
+	fmt.Fprintf(&k.b, "%s = ", t.id)
+	fmt.Fprintf(&k.b, format, args...)
+	k.b.WriteByte('\n')
+	return t
+}
+
+// constant is the integer c, and zeros a matrix of them.
+func (k *tiles) constant(c int, dims ...int) tile {
+	if dims == nil {
+		return k.emit("i32", nil, "arith.constant %d : i32", c)
+	}
+	t := tile{"", "i32", dims}
+	return k.emit("i32", dims, "arith.constant dense<%d> : %s", c, t.kind())
+}
+
+func (k *tiles) zeros(e elem, dims ...int) tile {
+	t := tile{"", string(e), dims}
+	return k.emit(string(e), dims, "arith.constant dense<0.0> : %s", t.kind())
+}
+
+// program is the number of this program on an axis of the grid, x, y or z.
+func (k *tiles) program(axis string) tile {
+	return k.emit("i32", nil, "tt.get_program_id %s : i32", axis)
+}
+
+// count is the vector 0, 1, ..., n-1.
+func (k *tiles) count(n int) tile {
+	t := tile{"", "i32", []int{n}}
+	return k.emit("i32", t.dims, "tt.make_range {end = %d : i32, start = 0 : i32} : %s", n, t.kind())
+}
+
+func (k *tiles) splat(a tile, dims ...int) tile {
+	t := tile{"", a.elem, dims}
+	return k.emit(a.elem, dims, "tt.splat %s : %s -> %s", a.id, a.kind(), t.kind())
+}
+
+// down is the matrix of n columns that are all the vector a, across the matrix of n rows that are all a.
+func (k *tiles) down(a tile, n int) tile   { return k.spread(a, 1, a.dims[0], n) }
+func (k *tiles) across(a tile, n int) tile { return k.spread(a, 0, n, a.dims[0]) }
+
+func (k *tiles) spread(a tile, axis, rows, columns int) tile {
+	thin := tile{"", a.elem, []int{1, 1}}
+	thin.dims[1-axis] = a.dims[0]
+	thin = k.emit(a.elem, thin.dims, "tt.expand_dims %s {axis = %d : i32} : %s -> %s", a.id, axis, a.kind(), thin.kind())
+	wide := tile{"", a.elem, []int{rows, columns}}
+	return k.emit(a.elem, wide.dims, "tt.broadcast %s : %s -> %s", thin.id, thin.kind(), wide.kind())
+}
+
+// binary is an elementwise operation on integers or booleans of one shape.
+func (k *tiles) binary(op string, a, b tile) tile {
+	if a.kind() != b.kind() {
+		panic(fmt.Sprintf("xla: kernel: %s of %s and %s", op, a.kind(), b.kind()))
+	}
+	return k.emit(a.elem, a.dims, "arith.%s %s, %s : %s", op, a.id, b.id, a.kind())
+}
+
+func (k *tiles) add(a, b tile) tile        { return k.binary("addi", a, b) }
+func (k *tiles) and(a, b tile) tile        { return k.binary("andi", a, b) }
+func (k *tiles) plus(a tile, c int) tile   { return k.add(a, k.constant(c, a.dims...)) }
+func (k *tiles) times(a tile, c int) tile  { return k.binary("muli", a, k.constant(c, a.dims...)) }
+func (k *tiles) over(a tile, c int) tile   { return k.binary("divui", a, k.constant(c, a.dims...)) }
+func (k *tiles) modulo(a tile, c int) tile { return k.binary("remui", a, k.constant(c, a.dims...)) }
+func (k *tiles) within(a tile, c int) tile { return k.compare("ult", a, c) } // 0 <= a < c: a negative number is a large unsigned one
+func (k *tiles) compare(is string, a tile, c int) tile {
+	return k.emit("i1", a.dims, "arith.cmpi %s, %s, %s : %s", is, a.id, k.constant(c, a.dims...).id, a.kind())
+}
+
+// load reads at base + at[i,j] where mask[i,j] holds, and is 0 elsewhere; without a mask it reads everywhere. store writes so.
+func (k *tiles) load(base, at tile, mask *tile) tile {
+	e := strings.TrimSuffix(strings.TrimPrefix(base.elem, "!tt.ptr<"), ">")
+	p := k.pointers(base, at)
+	if mask == nil {
+		return k.emit(e, at.dims, "tt.load %s : %s", p.id, p.kind())
+	}
+	return k.emit(e, at.dims, "tt.load %s, %s, %s : %s", p.id, mask.id, k.zeros(elem(e), at.dims...).id, p.kind())
+}
+
+func (k *tiles) store(base, at, v tile, mask *tile) {
+	p := k.pointers(base, at)
+	if mask == nil {
+		fmt.Fprintf(&k.b, "tt.store %s, %s : %s\n", p.id, v.id, p.kind())
+		return
+	}
+	fmt.Fprintf(&k.b, "tt.store %s, %s, %s : %s\n", p.id, v.id, mask.id, p.kind())
+}
+
+func (k *tiles) pointers(base, at tile) tile {
+	p := k.splat(base, at.dims...)
+	return k.emit(p.elem, p.dims, "tt.addptr %s, %s : %s, %s", p.id, at.id, p.kind(), at.kind())
+}
+
+// dot is the matrix product a b + sum, added up in float32. Factors of float32 are rounded to 10 bits of fraction before.
+func (k *tiles) dot(a, b, sum tile) tile {
+	a, b = k.rounded(a), k.rounded(b)
+	return k.emit("f32", sum.dims, "tt.dot %s, %s, %s, inputPrecision = tf32 : %s * %s -> %s", a.id, b.id, sum.id, a.kind(), b.kind(), sum.kind())
+}
+
+// rounded takes a float32 to the nearest number with 10 bits of fraction, ties away from zero: tensor cores leave out the other bits.
+func (k *tiles) rounded(a tile) tile {
+	if a.elem != "f32" {
+		return a
+	}
+	word := tile{"", "i32", a.dims}
+	bits := k.emit("i32", a.dims, "tt.bitcast %s : %s -> %s", a.id, a.kind(), word.kind())
+	const exponent = 0x7f800000
+	finite := k.compare("ult", k.and(bits, k.constant(exponent, a.dims...)), exponent)
+	nearest := k.and(k.plus(bits, 1<<12), k.constant(-1<<13, a.dims...))
+	bits = k.emit("i32", a.dims, "arith.select %s, %s, %s : %s, %s", finite.id, nearest.id, bits.id, finite.kind(), bits.kind())
+	return k.emit("f32", a.dims, "tt.bitcast %s : %s -> %s", bits.id, bits.kind(), a.kind())
+}
+
+// convert rounds float32 to e.
+func (k *tiles) convert(a tile, e elem) tile {
+	if a.elem == string(e) {
+		return a
+	}
+	t := tile{"", string(e), a.dims}
+	return k.emit(t.elem, t.dims, "arith.truncf %s : %s to %s", a.id, a.kind(), t.kind())
+}
+
+// loop runs body for i = 0, ..., turns-1 on values that each turn hands to the next.
+func (k *tiles) loop(turns int, carry []tile, body func(i tile, carry []tile) []tile) []tile {
+	from, to, step := k.constant(0), k.constant(turns), k.constant(1)
+	k.next++
+	result, i := fmt.Sprintf("%%%d", k.next), tile{fmt.Sprintf("%%i%d", k.next), "i32", nil}
+	inner, results := slices.Clone(carry), slices.Clone(carry)
+	var assigned, kinds, out []string
+	for n, v := range carry {
+		inner[n].id, results[n].id = fmt.Sprintf("%%c%d_%d", k.next, n), fmt.Sprintf("%s#%d", result, n)
+		assigned, kinds = append(assigned, inner[n].id+" = "+v.id), append(kinds, v.kind())
+	}
+	fmt.Fprintf(&k.b, "%s:%d = scf.for %s = %s to %s step %s iter_args(%s) -> (%s) : i32 {\n", result, len(carry), i.id, from.id, to.id, step.id,
+		strings.Join(assigned, ", "), strings.Join(kinds, ", "))
+	for _, v := range body(i, inner) {
+		out = append(out, v.id)
+	}
+	fmt.Fprintf(&k.b, "scf.yield %s : %s\n}\n", strings.Join(out, ", "), strings.Join(kinds, ", "))
+	return results
+}
+
+// tileKernel is a finished kernel and how it is started: how many programs, each of how many warps of 32 threads, and how many turns ahead a loop loads.
+type tileKernel struct {
+	name, text    string
+	grid          [3]int
+	warps, stages int
+}
+
+// newKernel writes a kernel whose arguments are pointers to data of these types: operands first, then the result.
+func newKernel(k tileKernel, arguments []elem, body func(k *tiles, a []tile)) tileKernel {
+	var w tiles
+	var pointers []tile
+	var list []string
+	for i, e := range arguments {
+		p := tile{fmt.Sprintf("%%a%d", i), pointerTo(e), nil}
+		pointers, list = append(pointers, p), append(list, p.id+": "+p.elem+" {tt.divisibility = 16 : i32}")
+	}
+	fmt.Fprintf(&w.b, "module {\ntt.func public @%s(%s) {\n", k.name, strings.Join(list, ", "))
+	body(&w, pointers)
+	w.b.WriteString("tt.return\n}\n}\n")
+	k.text = w.b.String()
+	return k
+}
+
+// run starts a kernel on values that lie in memory in the order of their dimensions, the last one fastest.
+func (p *program) run(k tileKernel, e elem, dims []int, operands ...value) value {
+	var ids, types, layouts []string
+	rowMajor := func(rank int) string {
+		axes := make([]int, rank)
+		for i := range axes {
+			axes[i] = rank - 1 - i
+		}
+		return fmt.Sprintf("dense<%s> : tensor<%dxindex>", list(axes), rank)
+	}
+	for _, v := range operands {
+		ids, types, layouts = append(ids, v.id), append(types, v.tensor()), append(layouts, rowMajor(len(v.dims)))
+	}
+	return p.emit(e, slices.Clone(dims), `stablehlo.custom_call @__gpu$xla.gpu.triton(%s) {api_version = 4 : i32, backend_config = {name = "%s", ir = "%s", `+
+		`num_stages = %d : i32, num_warps = %d : i32, grid_x = %d : i32, grid_y = %d : i32, grid_z = %d : i32, debug = false}, `+
+		`operand_layouts = [%s], result_layouts = [%s]} : (%s) -> %s`,
+		strings.Join(ids, ", "), k.name, strings.ReplaceAll(k.text, "\n", `\0A`), k.stages, k.warps, k.grid[0], k.grid[1], k.grid[2],
+		strings.Join(layouts, ", "), rowMajor(len(dims)), strings.Join(types, ", "), tensorOf(e, dims))
+}
