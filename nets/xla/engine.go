@@ -109,7 +109,7 @@ func compilesKernels(c *pjrt.Client, d pjrt.Device) bool {
 	k := narrow{batch: 1, h: 8, w: 8, in: 16, out: 16, elem: bf16}
 	images, weights := argument{elem: bf16, dims: []int{1, 8, 8, 16}}, argument{elem: bf16, dims: []int{16, 3, 3, 16}}
 	_, err := c.CompileOnce(function("probe", []argument{images, weights}, func(p *program, a []value) []value {
-		return []value{p.run(k.forward(), bf16, images.dims, a...)}
+		return p.run(k.forward(false), []argument{images}, a...)
 	}), d)
 	return err == nil
 }

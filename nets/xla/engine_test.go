@@ -773,7 +773,7 @@ func TestPooling(t *testing.T) {
 		workers.Close()
 		args := []argument{{elem: f32, dims: []int{batch, l.In.H, l.In.W, l.In.C}}, {elem: f32, dims: []int{batch, l.Out.H, l.Out.W, l.Out.C}}}
 		text := function("pool", args, func(p *program, a []value) []value {
-			y, back := (&net{program: p}).layer(l, a[0])
+			y, back := (&net{program: p}).layer(l, nil, a[0])
 			return []value{y, back(a[1])}
 		})
 		run := func(text string) (outY, outDx []float32) {

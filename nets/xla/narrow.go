@@ -30,23 +30,26 @@ func (c narrow) position(k *tiles, pixel tile) (y, x tile) {
 	return k.modulo(k.over(pixel, c.w), c.h), k.modulo(pixel, c.w)
 }
 
-// forward is y[p,o] = sum over taps and i of x[p+tap,i] w[o,tap,i].
-func (c narrow) forward() tileKernel {
-	return c.images("narrow_forward", c.in, c.out, func(k *tiles, tap int, from, to tile) tile {
+// forward is y[p,o] = sum over taps and i of x[p+tap,i] w[o,tap,i]. With sums it also returns, for each of its programs, the sums over its pixels of y[p,o]-shift[o] and
+// of their squares, from which batch norm has its statistics without reading y again: sum[0,o] and sum[1,o], of at most 256 pixels each. y is then what is stored.
+func (c narrow) forward(sums bool) tileKernel {
+	return c.images("narrow_forward", c.in, c.out, sums, func(k *tiles, tap int, from, to tile) tile {
 		return k.add(k.times(to, 9*c.in), k.plus(from, tap*c.in))
 	})
 }
 
 // backward is the gradient of the input, dx[p,i] = sum over taps and o of dy[p-tap,o] w[o,tap,i].
 func (c narrow) backward() tileKernel {
-	return c.images("narrow_backward", c.out, c.in, func(k *tiles, tap int, from, to tile) tile {
+	return c.images("narrow_backward", c.out, c.in, false, func(k *tiles, tap int, from, to tile) tile {
 		return k.add(k.times(from, 9*c.in), k.plus(to, (8-tap)*c.in))
 	})
 }
 
 // images computes, for a block of pixels a program, the sum over the nine taps of the shifted source's channels times a matrix that weight locates in the weights: for a
 // tap, where the factor between channel from of the source and channel to of the result lies.
-func (c narrow) images(name string, source, result int, weight func(k *tiles, tap int, from, to tile) tile) tileKernel {
+//
+// Its arguments are the source, the weights, shift (if there are sums), the result and the sums.
+func (c narrow) images(name string, source, result int, sums bool, weight func(k *tiles, tap int, from, to tile) tile) tileKernel {
 	block, warps := 64, 4
 	switch pixels := c.pixels(); { // as measured on an H100 with 128 images
 	case c.elem == f32:
@@ -61,7 +64,11 @@ func (c narrow) images(name string, source, result int, weight func(k *tiles, ta
 	for c.pixels()%block != 0 {
 		block /= 2
 	}
-	return newKernel(tileKernel{name: name, grid: [3]int{c.pixels() / block, 1, 1}, warps: warps, stages: 2}, []elem{c.elem, c.elem, c.elem}, func(k *tiles, a []tile) {
+	one, arguments := tileKernel{name: name, grid: [3]int{c.pixels() / block, 1, 1}, warps: warps, stages: 2}, []elem{c.elem, c.elem, c.elem}
+	if sums {
+		one.name, arguments = name+"_sums", []elem{c.elem, c.elem, f32, c.elem, f32}
+	}
+	return newKernel(one, arguments, func(k *tiles, a []tile) {
 		pixel := k.add(k.splat(k.times(k.program("x"), block), block), k.count(block))
 		y, x := c.position(k, pixel)
 		from, to := k.count(source), k.count(result)
@@ -75,7 +82,16 @@ func (c narrow) images(name string, source, result int, weight func(k *tiles, ta
 			sum = k.dot(shifted, factors, sum)
 		}
 		at := k.add(k.down(k.times(pixel, result), result), k.across(to, block))
-		k.store(a[2], at, k.convert(sum, c.elem), nil)
+		kept := k.convert(sum, c.elem)
+		if !sums {
+			k.store(a[2], at, kept, nil)
+			return
+		}
+		k.store(a[3], at, kept, nil)
+		shifted := k.binary("subf", k.convert(kept, f32), k.across(k.load(a[2], to, nil), block))
+		place := k.add(k.splat(k.times(k.program("x"), 2*result), result), to)
+		k.store(a[4], place, k.columnSums(shifted), nil)
+		k.store(a[4], k.plus(place, result), k.columnSums(k.binary("mulf", shifted, shifted)), nil)
 	})
 }
 
@@ -155,14 +171,23 @@ func (c narrow) weights() (gradient tileKernel, parts int) {
 	}), parts
 }
 
-// narrow emits a narrow convolution, and its gradients.
-func (n *net) narrow(l network.Layer, c narrow, x, w value) (value, back) {
-	y := n.run(c.forward(), c.elem, []int{c.batch, c.h, c.w, c.out}, x, w)
+// narrow emits a narrow convolution, and its gradients. If a layer of batch norm with running means shift follows, the sums that it needs are made along with y.
+func (n *net) narrow(l network.Layer, c narrow, x, w value, shift *value) (value, back) {
+	images := func(channels int) argument { return argument{elem: c.elem, dims: []int{c.batch, c.h, c.w, channels}} }
+	var y value
+	if shift == nil {
+		y = n.run(c.forward(false), []argument{images(c.out)}, x, w)[0]
+	} else {
+		k := c.forward(true)
+		out := n.run(k, []argument{images(c.out), {elem: f32, dims: []int{k.grid[0], 2, c.out}}}, x, w, *shift)
+		y = out[0]
+		n.sums[y.id] = n.convert(n.reduce("add", n.convert(out[1], f64), 0, 0), f32)
+	}
 	return y, func(dy value) value {
 		dy = n.factor(dy)
 		gradient, parts := c.weights()
-		dw := n.run(gradient, f32, []int{parts, c.out, 3, 3, c.in}, x, dy)
+		dw := n.run(gradient, []argument{{elem: f32, dims: []int{parts, c.out, 3, 3, c.in}}}, x, dy)[0]
 		n.gradients[l.Name+".weight"] = n.reduce("add", dw, 0, 0)
-		return n.run(c.backward(), c.elem, []int{c.batch, c.h, c.w, c.in}, dy, w)
+		return n.run(c.backward(), []argument{images(c.in)}, dy, w)[0]
 	}
 }

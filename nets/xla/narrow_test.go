@@ -3,6 +3,7 @@ package xla
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,7 +51,7 @@ func farthest(got, want []float64) float64 {
 	return d / size
 }
 
-// wrongKernels runs the three kernels of a layer after edit has changed their text, and says which of them does not compute what direct does.
+// wrongKernels runs the kernels of a layer after edit has changed their text, and says which of them does not compute what direct does.
 func wrongKernels(c narrow, edit func(string) string) (wrong []string) {
 	x, w, dy := valuesOf(c.elem, 1, c.pixels()*c.in), valuesOf(c.elem, 2, c.out*9*c.in), valuesOf(c.elem, 3, c.pixels()*c.out)
 	y, dx, dw := direct(c, x, w, dy)
@@ -58,35 +59,58 @@ func wrongKernels(c narrow, edit func(string) string) (wrong []string) {
 	if c.elem == bf16 {
 		tolerance = 0x1p-8 // the result is rounded
 	}
-	try := func(k tileKernel, want []float64, parts int, tolerance float64, arguments ...[]float64) {
+	shift := valuesOf(f32, 4, c.out)
+	// try runs a kernel whose last arguments are results: each is to be the sum of so many parts.
+	type result struct {
+		want      []float64
+		parts     int
+		tolerance float64
+	}
+	try := func(k tileKernel, inputs [][]float64, results ...result) {
 		k.text = edit(k.text)
-		out := make([]float64, parts*len(want))
-		for i := range out {
-			out[i] = math.NaN()
+		var memories []*memory
+		for _, data := range inputs {
+			memories = append(memories, newMemory(data))
 		}
-		memories := []*memory{newMemory(arguments[0]), newMemory(arguments[1]), newMemory(out)}
+		for _, r := range results {
+			out := make([]float64, r.parts*len(r.want))
+			for i := range out {
+				out[i] = math.NaN()
+			}
+			memories = append(memories, newMemory(out))
+		}
 		if err := runKernel(k, memories...); err != nil {
 			wrong = append(wrong, err.Error())
 			return
 		}
-		for i, n := range memories[2].written {
-			if n != 1 {
-				wrong = append(wrong, fmt.Sprintf("%s writes result %d %d times", k.name, i, n))
+		for i, r := range results {
+			out := memories[len(inputs)+i]
+			got := make([]float64, len(r.want))
+			for j, v := range out.data {
+				got[j%len(got)] += v
+			}
+			once := !slices.ContainsFunc(out.written, func(n int) bool { return n != 1 })
+			if d := farthest(got, r.want); !once || !(d <= r.tolerance) {
+				wrong = append(wrong, fmt.Sprintf("%s: result %d is off by %.2g; every value is written once: %v", k.name, i, d, once))
 				return
 			}
 		}
-		got := make([]float64, len(want))
-		for i, v := range out {
-			got[i%len(want)] += v
-		}
-		if d := farthest(got, want); !(d <= tolerance) {
-			wrong = append(wrong, fmt.Sprintf("%s: off by %.2g", k.name, d))
-		}
 	}
-	try(c.forward(), y, 1, tolerance, x, w)
-	try(c.backward(), dx, 1, tolerance, dy, w)
+	try(c.forward(false), [][]float64{x, w}, result{y, 1, tolerance})
+	try(c.backward(), [][]float64{dy, w}, result{dx, 1, tolerance})
 	k, parts := c.weights()
-	try(k, dw, parts, 1e-12, x, dy)
+	try(k, [][]float64{x, dy}, result{dw, parts, 1e-12})
+	kept, sums := make([]float64, len(y)), make([]float64, 2*c.out)
+	for i, v := range y {
+		if kept[i] = v; c.elem == bf16 {
+			kept[i] = toBF16(v)
+		}
+		shifted := kept[i] - shift[i%c.out]
+		sums[i%c.out] += shifted
+		sums[c.out+i%c.out] += shifted * shifted
+	}
+	k = c.forward(true)
+	try(k, [][]float64{x, w, shift}, result{kept, 1, 1e-12}, result{sums, k.grid[0], 1e-12})
 	return wrong
 }
 
@@ -127,8 +151,8 @@ func TestNarrowKernelsDefects(t *testing.T) {
 		"factors not rounded":        {first("arith.constant dense<4096> :", "arith.constant dense<0> :"), narrowCases[5:]},
 	} {
 		for _, layer := range c.cases {
-			if wrong := wrongKernels(layer, c.edit); len(wrong) != 3 {
-				t.Errorf("%s, %+v: seen in %d of 3 kernels: %v", name, layer, len(wrong), wrong)
+			if wrong := wrongKernels(layer, c.edit); len(wrong) != 4 {
+				t.Errorf("%s, %+v: seen in %d of 4 kernels: %v", name, layer, len(wrong), wrong)
 			}
 		}
 	}
@@ -180,10 +204,15 @@ func TestNarrowOnAGPU(t *testing.T) {
 		narrow{8, 32, 32, 32, 32, bf16}, narrow{8, 32, 32, 16, 16, f32}, narrow{8, 16, 16, 32, 32, f32}, narrow{8, 32, 32, 32, 32, f32}) {
 		x, w, dy := valuesOf(c.elem, 1, c.pixels()*c.in), valuesOf(c.elem, 2, c.out*9*c.in), valuesOf(c.elem, 3, c.pixels()*c.out)
 		y, dx, dw := direct(c, x, w, dy)
-		inputs := [][]int{{c.batch, c.h, c.w, c.in}, {c.out, 3, 3, c.in}, {c.batch, c.h, c.w, c.out}}
+		shift, sums := valuesOf(f32, 4, c.out), make([]float64, 2*c.out)
+		for i, v := range y {
+			sums[i%c.out] += v - shift[i%c.out]
+			sums[c.out+i%c.out] += (v - shift[i%c.out]) * (v - shift[i%c.out])
+		}
+		inputs := [][]int{{c.batch, c.h, c.w, c.in}, {c.out, 3, 3, c.in}, {c.batch, c.h, c.w, c.out}, {c.out}}
 		var arguments []argument
 		var buffers []*pjrt.Buffer
-		for i, data := range [][]float64{x, w, dy} {
+		for i, data := range [][]float64{x, w, dy, shift} {
 			single := make([]float32, len(data))
 			for j, v := range data {
 				single[j] = float32(v)
@@ -197,9 +226,14 @@ func TestNarrowOnAGPU(t *testing.T) {
 		}
 		program, err := client.Compile(function("narrow", arguments, func(p *program, a []value) []value {
 			x, w, dy := p.convert(a[0], c.elem), p.convert(a[1], c.elem), p.convert(a[2], c.elem)
+			images := func(dims []int) argument { return argument{elem: c.elem, dims: dims} }
 			k, parts := c.weights()
-			part := p.run(k, f32, append([]int{parts}, inputs[1]...), x, dy)
-			return []value{p.convert(p.run(c.forward(), c.elem, inputs[2], x, w), f32), p.convert(p.run(c.backward(), c.elem, inputs[0], dy, w), f32), p.reduce("add", part, 0, 0)}
+			part := p.run(k, []argument{{elem: f32, dims: append([]int{parts}, inputs[1]...)}}, x, dy)[0]
+			out := p.run(c.forward(false), []argument{images(inputs[2])}, x, w)[0]
+			back := p.run(c.backward(), []argument{images(inputs[0])}, dy, w)[0]
+			k = c.forward(true)
+			both := p.run(k, []argument{images(inputs[2]), {elem: f32, dims: []int{k.grid[0], 2, c.out}}}, x, w, a[3])
+			return []value{p.convert(out, f32), p.convert(back, f32), p.reduce("add", part, 0, 0), p.convert(both[0], f32), p.reduce("add", both[1], 0, 0)}
 		}), client.Devices[0])
 		if err != nil {
 			t.Fatal(err)
@@ -209,7 +243,7 @@ func TestNarrowOnAGPU(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, want := range [][]float64{y, dx, dw} {
+		for i, want := range [][]float64{y, dx, dw, y, sums} {
 			single, err := pjrt.ToHost[float32](results[i])
 			if err != nil {
 				t.Fatal(err)
@@ -219,7 +253,7 @@ func TestNarrowOnAGPU(t *testing.T) {
 				got[j] = float64(v)
 			}
 			tolerance := 1e-5 // float32's sums
-			if c.elem == bf16 && i < 2 {
+			if c.elem == bf16 && i != 2 {
 				tolerance = 0x1p-8
 			}
 			if d := farthest(got, want); !(d <= tolerance) {

@@ -53,6 +53,7 @@ type net struct {
 	weights   map[string]value // parameters as the forward pass reads them, and running averages
 	averages  map[string]value // new running averages, set by the forward pass in training
 	gradients map[string]value // of the mean cross entropy, set by the backward pass
+	sums      map[string]value // of a convolution's result, by its id, if its kernel made them: f32 (2, C), see [narrow.forward]
 }
 
 // back emits the gradient of a layer's input from the gradient of its output.
@@ -63,8 +64,12 @@ func (n *net) forward(layers []network.Layer, x value) (value, back) {
 	if n.Devices > 1 {
 		x = n.shard(x, n.Devices)
 	}
-	for _, l := range layers {
-		y, b := n.layer(l, x)
+	for i, l := range layers {
+		var next *network.Layer
+		if i+1 < len(layers) {
+			next = &layers[i+1]
+		}
+		y, b := n.layer(l, next, x)
 		x, backs = y, append(backs, b)
 	}
 	return x, func(dy value) value {
@@ -75,9 +80,18 @@ func (n *net) forward(layers []network.Layer, x value) (value, back) {
 	}
 }
 
-func (n *net) layer(l network.Layer, x value) (value, back) {
+// layer emits a layer; next is the one that follows it in its list, nil for the last.
+func (n *net) layer(l network.Layer, next *network.Layer, x value) (value, back) {
 	switch l.Kind {
 	case network.Conv:
+		if c, ok := n.narrows(l, x.dims[0]); ok {
+			var shift *value
+			if n.train && next != nil && next.Kind == network.BatchNorm {
+				mean := n.weights[next.Name+".mean"]
+				shift = &mean
+			}
+			return n.narrow(l, c, n.factor(x), n.factor(n.weights[l.Name+".weight"]), shift)
+		}
 		return n.conv(l, x)
 	case network.BatchNorm:
 		return n.batchNorm(l, x)
@@ -132,9 +146,6 @@ func (n *net) request() string {
 func (n *net) conv(l network.Layer, x value) (value, back) {
 	w := n.weights[l.Name+".weight"]
 	batch, k, s := x.dims[0], l.Kernel, l.Stride
-	if c, ok := n.narrows(l, batch); ok {
-		return n.narrow(l, c, n.factor(x), n.factor(w))
-	}
 	channels := max(l.In.C, n.fullChannels())
 	x, w = n.padChannels(n.factor(x), channels), n.padChannels(n.factor(w), channels)
 	y := n.convolution(x, w, window{stride: s, dilateIn: 1, dilateKernel: 1, pad: [2][2]int{{l.Pad, l.Pad}, {l.Pad, l.Pad}},
@@ -195,15 +206,16 @@ func (n *net) linear(l network.Layer, x value) (value, back) {
 	}
 }
 
-// maxFloat32Sum is how many values of a channel are added up in float32; their sums are added in float64.
+// maxFloat32Sum is how many values of a channel are added up in float32 at most; their sums are added in float64.
 const maxFloat32Sum = 256
 
 // channelSums emits the sums of a channel's values of a, and of a times b, over (N,H,W), in one reduction. It adds up to 256 neighbours in float32, with
-// a relative error of at most 256*2^-24, and their sums in float64, and rounds the result to float32.
+// a relative error of at most 256*2^-24, and their sums in float64, and rounds the result to float32. Of small images it adds up fewer, 64 or a quarter of
+// an image's: a GPU takes each group by a block of threads of its own, and would be half empty otherwise.
 func (n *net) channelSums(a, b value) (sum, product value) {
 	batch, h, w, c := a.dims[0], a.dims[1], a.dims[2], a.dims[3]
 	rows := 1 // of an image
-	for r := 2; r*w <= maxFloat32Sum && r <= h; r++ {
+	for r := 2; r*w <= min(maxFloat32Sum, max(64, h*w/4)) && r <= h; r++ {
 		if h%r == 0 {
 			rows = r
 		}
@@ -227,13 +239,20 @@ func (n *net) channelSums(a, b value) (sum, product value) {
 // so that a mean far from zero costs no digits once r has followed it.
 func (n *net) batchNorm(l network.Layer, x value) (value, back) {
 	count := float64(x.len() / l.Out.C)
+	made, isMade := n.sums[x.id]
 	x = n.convert(x, f32)
 	wide := func(v value) value { return n.broadcast(v, x.dims, 3) }
 	mean, variance := n.weights[l.Name+".mean"], n.weights[l.Name+".variance"]
 	if n.train {
 		running, runningVar := mean, variance
-		shifted := n.sub(x, wide(running))
-		sum, square := n.channelSums(shifted, shifted)
+		var sum, square value
+		if isMade {
+			row := func(i int) value { return n.reshape(n.sliceAxis(made, 0, i, i+1, 1), l.Out.C) }
+			sum, square = row(0), row(1)
+		} else {
+			shifted := n.sub(x, wide(running))
+			sum, square = n.channelSums(shifted, shifted)
+		}
 		offset := n.scale(sum, 1/count)
 		mean = n.add(running, offset)
 		variance = n.max(n.sub(n.scale(square, 1/count), n.mul(offset, offset)), n.like(offset, 0))
@@ -283,6 +302,9 @@ func (n *net) maxPool(l network.Layer, x value) (value, back) {
 	for _, pixel := range pixels[1:] {
 		y = n.max(y, pixel)
 	}
+	if l.Pad == 0 && k == stride && l.Out.H*k == l.In.H && l.Out.W*k == l.In.W {
+		return y, n.apart(l, pixels, y)
+	}
 	return y, func(dy value) value {
 		dy = n.convert(dy, f32)
 		zero := n.like(dy, 0)
@@ -300,6 +322,22 @@ func (n *net) maxPool(l network.Layer, x value) (value, back) {
 			dx = n.add(dx, parts[i])
 		}
 		return n.kept(dx)
+	}
+}
+
+// apart is maxPool's gradient where windows do not overlap and none is cut: each pixel compares its own place in its window with that of the first maximum, for which there
+// is one small computation a window.
+func (n *net) apart(l network.Layer, pixels []value, y value) back {
+	k, size := l.Kernel, []int{y.dims[0], l.Out.H, l.Kernel, l.Out.W, l.Kernel, l.In.C}
+	first := n.fill(i32, -1, y.dims...) // no maximum in a window with a NaN
+	for i := len(pixels) - 1; i >= 0; i-- {
+		first = n.choose(n.compare("EQ", pixels[i], y), n.like(first, float64(i)), first)
+	}
+	return func(dy value) value {
+		own := n.add(n.scale(n.iota(i32, 2, size...), float64(k)), n.iota(i32, 4, size...))
+		dy = n.broadcast(n.convert(dy, f32), size, 0, 1, 3, 5)
+		dx := n.choose(n.compare("EQ", n.broadcast(first, size, 0, 1, 3, 5), own), dy, n.like(dy, 0))
+		return n.kept(n.reshape(dx, y.dims[0], l.In.H, l.In.W, l.In.C))
 	}
 }
 

@@ -85,7 +85,7 @@ func (k *tiles) spread(a tile, axis, rows, columns int) tile {
 	return k.emit(a.elem, wide.dims, "tt.broadcast %s : %s -> %s", thin.id, thin.kind(), wide.kind())
 }
 
-// binary is an elementwise operation on integers or booleans of one shape.
+// binary is an elementwise operation on tiles of one type.
 func (k *tiles) binary(op string, a, b tile) tile {
 	if a.kind() != b.kind() {
 		panic(fmt.Sprintf("xla: kernel: %s of %s and %s", op, a.kind(), b.kind()))
@@ -148,13 +148,23 @@ func (k *tiles) rounded(a tile) tile {
 	return k.emit("f32", a.dims, "tt.bitcast %s : %s -> %s", bits.id, bits.kind(), a.kind())
 }
 
-// convert rounds float32 to e.
+// convert rounds float32 to e, or widens to it.
 func (k *tiles) convert(a tile, e elem) tile {
 	if a.elem == string(e) {
 		return a
 	}
-	t := tile{"", string(e), a.dims}
-	return k.emit(t.elem, t.dims, "arith.truncf %s : %s to %s", a.id, a.kind(), t.kind())
+	op, t := "arith.truncf", tile{"", string(e), a.dims}
+	if e == f32 {
+		op = "arith.extf"
+	}
+	return k.emit(t.elem, t.dims, "%s %s : %s to %s", op, a.id, a.kind(), t.kind())
+}
+
+// columnSums is the vector of the sums of a matrix's columns.
+func (k *tiles) columnSums(a tile) tile {
+	t := tile{"", a.elem, a.dims[1:]}
+	return k.emit(t.elem, t.dims, "\"tt.reduce\"(%s) <{axis = 0 : i32}> ({ ^bb0(%%x: %s, %%y: %s): %%z = arith.addf %%x, %%y : %s tt.reduce.return %%z : %s }) : (%s) -> %s",
+		a.id, a.elem, a.elem, a.elem, a.elem, a.kind(), t.kind())
 }
 
 // loop runs body for i = 0, ..., turns-1 on values that each turn hands to the next.
@@ -200,22 +210,36 @@ func newKernel(k tileKernel, arguments []elem, body func(k *tiles, a []tile)) ti
 	return k
 }
 
-// run starts a kernel on values that lie in memory in the order of their dimensions, the last one fastest.
-func (p *program) run(k tileKernel, e elem, dims []int, operands ...value) value {
-	var ids, types, layouts []string
-	rowMajor := func(rank int) string {
-		axes := make([]int, rank)
-		for i := range axes {
-			axes[i] = rank - 1 - i
-		}
-		return fmt.Sprintf("dense<%s> : tensor<%dxindex>", list(axes), rank)
+// run starts a kernel on values that lie in memory in the order of their dimensions, the last one fastest, and so do its results, of which types and dimensions are given.
+func (p *program) run(k tileKernel, results []argument, operands ...value) []value {
+	ids := make([]string, len(operands))
+	for i, v := range operands {
+		ids[i] = v.id
 	}
-	for _, v := range operands {
-		ids, types, layouts = append(ids, v.id), append(types, v.tensor()), append(layouts, rowMajor(len(v.dims)))
+	name := p.fresh()
+	out := make([]value, len(results))
+	for i, r := range results {
+		out[i] = value{fmt.Sprintf("%s#%d", name, i), r.elem, r.dims}
 	}
-	return p.emit(e, slices.Clone(dims), `stablehlo.custom_call @__gpu$xla.gpu.triton(%s) {api_version = 4 : i32, backend_config = {name = "%s", ir = "%s", `+
+	text := strings.NewReplacer("\n", `\0A`, `"`, `\22`).Replace(k.text)
+	from, fromLayouts := rowMajor(operands)
+	to, toLayouts := rowMajor(out)
+	fmt.Fprintf(&p.b, `%s:%d = stablehlo.custom_call @__gpu$xla.gpu.triton(%s) {api_version = 4 : i32, backend_config = {name = "%s", ir = "%s", `+
 		`num_stages = %d : i32, num_warps = %d : i32, grid_x = %d : i32, grid_y = %d : i32, grid_z = %d : i32, debug = false}, `+
-		`operand_layouts = [%s], result_layouts = [%s]} : (%s) -> %s`,
-		strings.Join(ids, ", "), k.name, strings.ReplaceAll(k.text, "\n", `\0A`), k.stages, k.warps, k.grid[0], k.grid[1], k.grid[2],
-		strings.Join(layouts, ", "), rowMajor(len(dims)), strings.Join(types, ", "), tensorOf(e, dims))
+		"operand_layouts = [%s], result_layouts = [%s]} : (%s) -> (%s)\n",
+		name, len(out), strings.Join(ids, ", "), k.name, text, k.stages, k.warps, k.grid[0], k.grid[1], k.grid[2], fromLayouts, toLayouts, from, to)
+	return out
+}
+
+// rowMajor lists values' types, and that the last dimension of each is the fastest.
+func rowMajor(vs []value) (types, layouts string) {
+	var t, l []string
+	for _, v := range vs {
+		axes := make([]int, len(v.dims))
+		for i := range axes {
+			axes[i] = len(axes) - 1 - i
+		}
+		t, l = append(t, v.tensor()), append(l, fmt.Sprintf("dense<%s> : tensor<%dxindex>", list(axes), len(axes)))
+	}
+	return strings.Join(t, ", "), strings.Join(l, ", ")
 }

@@ -134,6 +134,7 @@ func (m *machine) line(line string) {
 	}
 	_, op, _ := strings.Cut(line, " = ")
 	op, rest, _ := strings.Cut(op, " ")
+	op, _, _ = strings.Cut(op, "(") // "tt.reduce"(%1)
 	m.values[ids[0]] = m.operation(op, rest, line, a[1:])
 }
 
@@ -180,15 +181,19 @@ func (m *machine) operation(op, rest, line string, a []held) held {
 		r.base = a[0].base
 		return ints(func(int) int32 { return a[0].i[0] })
 	case "tt.expand_dims":
-		r.i = a[0].i
+		r.i, r.f = a[0].i, a[0].f
 		return r
 	case "tt.broadcast":
-		return ints(func(n int) int32 {
+		from := func(n int) int {
 			if a[0].dims[0] == 1 {
-				return a[0].i[n%dims[1]]
+				return n % dims[1]
 			}
-			return a[0].i[n/dims[1]]
-		})
+			return n / dims[1]
+		}
+		if a[0].f != nil {
+			return floats(func(n int) float64 { return a[0].f[from(n)] })
+		}
+		return ints(func(n int) int32 { return a[0].i[from(n)] })
 	case "arith.addi":
 		return ints(func(n int) int32 { return a[0].i[n] + a[1].i[n] })
 	case "arith.muli":
@@ -228,6 +233,21 @@ func (m *machine) operation(op, rest, line string, a []held) held {
 		return floats(func(n int) float64 { return float64(math.Float32frombits(uint32(a[0].i[n]))) })
 	case "arith.truncf":
 		return floats(func(n int) float64 { return toBF16(a[0].f[n]) })
+	case "arith.extf":
+		r.f = a[0].f
+		return r
+	case "arith.subf":
+		return floats(func(n int) float64 { return a[0].f[n] - a[1].f[n] })
+	case "arith.mulf":
+		return floats(func(n int) float64 { return a[0].f[n] * a[1].f[n] })
+	case `"tt.reduce"`:
+		return floats(func(n int) float64 {
+			sum := 0.0
+			for at := n; at < len(a[0].f); at += size {
+				sum += a[0].f[at]
+			}
+			return sum
+		})
 	case "tt.dot":
 		inner := a[0].dims[1]
 		return floats(func(n int) float64 {
