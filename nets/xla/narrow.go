@@ -31,7 +31,7 @@ func (c narrow) position(k *tiles, pixel tile) (y, x tile) {
 }
 
 // forward is y[p,o] = sum over taps and i of x[p+tap,i] w[o,tap,i]. With sums it also returns, for each of its programs, the sums over its pixels of y[p,o]-shift[o] and
-// of their squares, from which batch norm has its statistics without reading y again: sum[0,o] and sum[1,o], of at most 256 pixels each. y is then what is stored.
+// those of their squares, of at most 256 pixels each, from which batch norm has its statistics without reading y again. y is then what is stored.
 func (c narrow) forward(sums bool) tileKernel {
 	return c.images("narrow_forward", c.in, c.out, sums, func(k *tiles, tap int, from, to tile) tile {
 		return k.add(k.times(to, 9*c.in), k.plus(from, tap*c.in))
@@ -48,25 +48,12 @@ func (c narrow) backward() tileKernel {
 // images computes, for a block of pixels a program, the sum over the nine taps of the shifted source's channels times a matrix that weight locates in the weights: for a
 // tap, where the factor between channel from of the source and channel to of the result lies.
 //
-// Its arguments are the source, the weights, shift (if there are sums), the result and the sums.
+// Its arguments are the source, the weights, shift (if there are sums), the result and both kinds of sums.
 func (c narrow) images(name string, source, result int, sums bool, weight func(k *tiles, tap int, from, to tile) tile) tileKernel {
-	block, warps := 64, 4
-	switch pixels := c.pixels(); { // as measured on an H100 with 128 images
-	case c.elem == f32:
-		block = 128
-	case pixels >= 1<<17 && source == 16:
-		block = 256
-	case pixels >= 1<<17:
-		block, warps = 256, 8
-	case pixels >= 1<<15 && source == 64:
-		block = 128
-	}
-	for c.pixels()%block != 0 {
-		block /= 2
-	}
+	block, warps := c.block(source)
 	one, arguments := tileKernel{name: name, grid: [3]int{c.pixels() / block, 1, 1}, warps: warps, stages: 2}, []elem{c.elem, c.elem, c.elem}
 	if sums {
-		one.name, arguments = name+"_sums", []elem{c.elem, c.elem, f32, c.elem, f32}
+		one.name, arguments = name+"_sums", []elem{c.elem, c.elem, f32, c.elem, f32, f32}
 	}
 	return newKernel(one, arguments, func(k *tiles, a []tile) {
 		pixel := k.add(k.splat(k.times(k.program("x"), block), block), k.count(block))
@@ -89,11 +76,33 @@ func (c narrow) images(name string, source, result int, sums bool, weight func(k
 		}
 		k.store(a[3], at, kept, nil)
 		shifted := k.binary("subf", k.convert(kept, f32), k.across(k.load(a[2], to, nil), block))
-		place := k.add(k.splat(k.times(k.program("x"), 2*result), result), to)
+		place := k.add(k.splat(k.times(k.program("x"), result), result), to)
 		k.store(a[4], place, k.columnSums(shifted), nil)
-		k.store(a[4], k.plus(place, result), k.columnSums(k.binary("mulf", shifted, shifted)), nil)
+		k.store(a[5], place, k.columnSums(k.binary("mulf", shifted, shifted)), nil)
 	})
 }
+
+// block is how many pixels a program takes, and by how many warps, as measured on an H100 with 128 images.
+func (c narrow) block(source int) (pixels, warps int) {
+	pixels, warps = 64, 4
+	switch all := c.pixels(); {
+	case c.elem == f32:
+		pixels = 128
+	case all >= 1<<17 && source == 16:
+		pixels = 256
+	case all >= 1<<17:
+		pixels, warps = 256, 8
+	case all >= 1<<15 && source == 64:
+		pixels = 128
+	}
+	for c.pixels()%pixels != 0 {
+		pixels /= 2
+	}
+	return pixels, warps
+}
+
+// makesSums says whether the sums cost less in the convolution's kernel than in one of their own: with much to read again, but few channels.
+func (c narrow) makesSums() bool { return c.in == 16 && c.pixels() >= 1<<16 }
 
 // weights is the gradient of the weights in parts, one for each of so many programs, each from its own pixels p: part[o,tap,i] = sum over p of dy[p,o] x[p+tap,i].
 //
@@ -179,9 +188,11 @@ func (n *net) narrow(l network.Layer, c narrow, x, w value, shift *value) (value
 		y = n.run(c.forward(false), []argument{images(c.out)}, x, w)[0]
 	} else {
 		k := c.forward(true)
-		out := n.run(k, []argument{images(c.out), {elem: f32, dims: []int{k.grid[0], 2, c.out}}}, x, w, *shift)
+		part := argument{elem: f32, dims: []int{k.grid[0], c.out}}
+		out := n.run(k, []argument{images(c.out), part, part}, x, w, *shift)
 		y = out[0]
-		n.sums[y.id] = n.convert(n.reduce("add", n.convert(out[1], f64), 0, 0), f32)
+		sum, square := n.parts(n.convert(n.reduce("add", n.convert(n.pair(out[1], out[2]), c128), 0, 0), c64))
+		n.sums[y.id] = [2]value{sum, square}
 	}
 	return y, func(dy value) value {
 		dy = n.factor(dy)

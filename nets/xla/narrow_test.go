@@ -100,17 +100,17 @@ func wrongKernels(c narrow, edit func(string) string) (wrong []string) {
 	try(c.backward(), [][]float64{dy, w}, result{dx, 1, tolerance})
 	k, parts := c.weights()
 	try(k, [][]float64{x, dy}, result{dw, parts, 1e-12})
-	kept, sums := make([]float64, len(y)), make([]float64, 2*c.out)
+	kept, sum, squares := make([]float64, len(y)), make([]float64, c.out), make([]float64, c.out)
 	for i, v := range y {
 		if kept[i] = v; c.elem == bf16 {
 			kept[i] = toBF16(v)
 		}
 		shifted := kept[i] - shift[i%c.out]
-		sums[i%c.out] += shifted
-		sums[c.out+i%c.out] += shifted * shifted
+		sum[i%c.out] += shifted
+		squares[i%c.out] += shifted * shifted
 	}
 	k = c.forward(true)
-	try(k, [][]float64{x, w, shift}, result{kept, 1, 1e-12}, result{sums, k.grid[0], 1e-12})
+	try(k, [][]float64{x, w, shift}, result{kept, 1, 1e-12}, result{sum, k.grid[0], 1e-12}, result{squares, k.grid[0], 1e-12})
 	return wrong
 }
 
@@ -204,10 +204,10 @@ func TestNarrowOnAGPU(t *testing.T) {
 		narrow{8, 32, 32, 32, 32, bf16}, narrow{8, 32, 32, 16, 16, f32}, narrow{8, 16, 16, 32, 32, f32}, narrow{8, 32, 32, 32, 32, f32}) {
 		x, w, dy := valuesOf(c.elem, 1, c.pixels()*c.in), valuesOf(c.elem, 2, c.out*9*c.in), valuesOf(c.elem, 3, c.pixels()*c.out)
 		y, dx, dw := direct(c, x, w, dy)
-		shift, sums := valuesOf(f32, 4, c.out), make([]float64, 2*c.out)
+		shift, sum, squares := valuesOf(f32, 4, c.out), make([]float64, c.out), make([]float64, c.out)
 		for i, v := range y {
-			sums[i%c.out] += v - shift[i%c.out]
-			sums[c.out+i%c.out] += (v - shift[i%c.out]) * (v - shift[i%c.out])
+			sum[i%c.out] += v - shift[i%c.out]
+			squares[i%c.out] += (v - shift[i%c.out]) * (v - shift[i%c.out])
 		}
 		inputs := [][]int{{c.batch, c.h, c.w, c.in}, {c.out, 3, 3, c.in}, {c.batch, c.h, c.w, c.out}, {c.out}}
 		var arguments []argument
@@ -227,13 +227,16 @@ func TestNarrowOnAGPU(t *testing.T) {
 		program, err := client.Compile(function("narrow", arguments, func(p *program, a []value) []value {
 			x, w, dy := p.convert(a[0], c.elem), p.convert(a[1], c.elem), p.convert(a[2], c.elem)
 			images := func(dims []int) argument { return argument{elem: c.elem, dims: dims} }
-			k, parts := c.weights()
-			part := p.run(k, []argument{{elem: f32, dims: append([]int{parts}, inputs[1]...)}}, x, dy)[0]
+			k, n := c.weights()
+			parts := argument{elem: f32, dims: append([]int{n}, inputs[1]...)}
+			dw := p.run(k, []argument{parts}, x, dy)[0]
 			out := p.run(c.forward(false), []argument{images(inputs[2])}, x, w)[0]
 			back := p.run(c.backward(), []argument{images(inputs[0])}, dy, w)[0]
 			k = c.forward(true)
-			both := p.run(k, []argument{images(inputs[2]), {elem: f32, dims: []int{k.grid[0], 2, c.out}}}, x, w, a[3])
-			return []value{p.convert(out, f32), p.convert(back, f32), p.reduce("add", part, 0, 0), p.convert(both[0], f32), p.reduce("add", both[1], 0, 0)}
+			parts = argument{elem: f32, dims: []int{k.grid[0], c.out}}
+			with := p.run(k, []argument{images(inputs[2]), parts, parts}, x, w, a[3])
+			total := func(v value) value { return p.reduce("add", v, 0, 0) }
+			return []value{p.convert(out, f32), p.convert(back, f32), total(dw), p.convert(with[0], f32), total(with[1]), total(with[2])}
 		}), client.Devices[0])
 		if err != nil {
 			t.Fatal(err)
@@ -243,7 +246,7 @@ func TestNarrowOnAGPU(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, want := range [][]float64{y, dx, dw, y, sums} {
+		for i, want := range [][]float64{y, dx, dw, y, sum, squares} {
 			single, err := pjrt.ToHost[float32](results[i])
 			if err != nil {
 				t.Fatal(err)

@@ -50,10 +50,10 @@ type net struct {
 	hyper network.Hyper
 	Options
 	train     bool
-	weights   map[string]value // parameters as the forward pass reads them, and running averages
-	averages  map[string]value // new running averages, set by the forward pass in training
-	gradients map[string]value // of the mean cross entropy, set by the backward pass
-	sums      map[string]value // of a convolution's result, by its id, if its kernel made them: f32 (2, C), see [narrow.forward]
+	weights   map[string]value    // parameters as the forward pass reads them, and running averages
+	averages  map[string]value    // new running averages, set by the forward pass in training
+	gradients map[string]value    // of the mean cross entropy, set by the backward pass
+	sums      map[string][2]value // of a convolution's result, by its id, if its kernel made them: f32 (C), see [narrow.forward]
 }
 
 // back emits the gradient of a layer's input from the gradient of its output.
@@ -86,7 +86,7 @@ func (n *net) layer(l network.Layer, next *network.Layer, x value) (value, back)
 	case network.Conv:
 		if c, ok := n.narrows(l, x.dims[0]); ok {
 			var shift *value
-			if n.train && next != nil && next.Kind == network.BatchNorm {
+			if n.train && next != nil && next.Kind == network.BatchNorm && c.makesSums() {
 				mean := n.weights[next.Name+".mean"]
 				shift = &mean
 			}
@@ -247,8 +247,7 @@ func (n *net) batchNorm(l network.Layer, x value) (value, back) {
 		running, runningVar := mean, variance
 		var sum, square value
 		if isMade {
-			row := func(i int) value { return n.reshape(n.sliceAxis(made, 0, i, i+1, 1), l.Out.C) }
-			sum, square = row(0), row(1)
+			sum, square = made[0], made[1]
 		} else {
 			shifted := n.sub(x, wide(running))
 			sum, square = n.channelSums(shifted, shifted)

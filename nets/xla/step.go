@@ -110,7 +110,7 @@ func dims(p network.Param) []int {
 // unpack cuts the parameters out of the state vectors, convolution weights as the
 // rule reads them.
 func (n *net) unpack(l layout, b, f, r value) {
-	n.weights, n.averages, n.gradients, n.sums = map[string]value{}, map[string]value{}, map[string]value{}, map[string]value{}
+	n.weights, n.averages, n.gradients, n.sums = map[string]value{}, map[string]value{}, map[string]value{}, map[string][2]value{}
 	from := map[int]value{stateB: n.read(b), stateF: f, stateR: r}
 	for i, p := range l.params {
 		n.weights[p.Name] = n.reshape(n.sliceAxis(from[l.vector[i]], 0, l.offset[i], l.offset[i]+p.Len(), 1), dims(p)...)
