@@ -17,11 +17,14 @@ type launches struct {
 	bytes map[launchKind]int64 // read and written, see [hloModule.traffic]
 }
 
+// ownKernel is what calls a kernel whose text the program contains.
+const ownKernel = "__gpu$xla.gpu.triton"
+
 // launchKind is what an instruction of the entry computation does.
 type launchKind string
 
 const (
-	convolving  launchKind = "convolutions" // calls of cuDNN
+	convolving  launchKind = "convolutions" // calls of cuDNN, and kernels of our own
 	multiplying launchKind = "matrix products"
 	reducing    launchKind = "reductions"
 	transposing launchKind = "transpositions"
@@ -227,7 +230,7 @@ func (m hloModule) kind(i hloInstruction) launchKind {
 	case "copy":
 		return copying
 	case "custom-call":
-		if strings.HasPrefix(i.target, "__cudnn$conv") {
+		if strings.HasPrefix(i.target, "__cudnn$conv") || i.target == ownKernel {
 			return convolving
 		}
 		if strings.HasPrefix(i.target, "__cublas$") {

@@ -68,7 +68,7 @@ func images(t *testing.T) *dataset.Set {
 }
 
 // TestLaunches compiles a training step of the block program for an H100 and holds what it starts there: every convolution, forward and both
-// gradients, is a call of cuDNN's, of the precision's own type and with the channels last; no tensor is transposed; there is no while loop, for
+// gradients, is a call of cuDNN's or a kernel of our own, of the precision's own type and with the channels last; no tensor is transposed; there is no while loop, for
 // which the host would wait; all of the step is one CUDA graph; and there are no more launches and bytes than the table says, which is a
 // little above what is reached (docs/performance.md, made by this test with -v and without -short). Timings are another matter: without a GPU
 // the compiler cannot choose among cuDNN's algorithms.
@@ -102,8 +102,9 @@ func TestLaunches(t *testing.T) {
 			target.Overrides["xla_dump_to"], target.Overrides["xla_dump_hlo_as_text"] = dump, true
 			defer delete(target.Overrides, "xla_dump_to")
 			defer delete(target.Overrides, "xla_dump_hlo_as_text")
-			step := compileFor(t, target, blockProgram(m, hyper(128, quantize.SR), Options{Precision: c.precision}, set, set.Augment))
-			if err := callsLibrary(step, convolutions(m.Layers)); err != nil {
+			options := Options{Precision: c.precision, Narrow: true}
+			step := compileFor(t, target, blockProgram(m, hyper(128, quantize.SR), options, set, set.Augment))
+			if err := callsLibrary(step, convolutions(m.Layers), ownConvolutions(m.Layers, options)); err != nil {
 				t.Error(err)
 			}
 			for _, precision := range []Precision{BF16, F32} {
@@ -130,16 +131,19 @@ func TestLaunchesDefects(t *testing.T) {
 	dump := t.TempDir()
 	target.Overrides["xla_gpu_enable_command_buffer"], target.Overrides["xla_dump_to"], target.Overrides["xla_dump_hlo_as_text"] = "FUSION", dump, true
 	step := compileFor(t, target, stepProgram(m, hyper(128, quantize.SR), Options{}))
-	if err := callsLibrary(step, convolutions(m.Layers)); err != nil {
+	if err := callsLibrary(step, convolutions(m.Layers), 0); err != nil {
 		t.Error(err)
 	}
 	if alone, _ := graphs(t, dump); alone == 0 {
 		t.Error("convolutions outside of CUDA graphs are not seen")
 	}
+	if callsLibrary(step, convolutions(m.Layers), 1) == nil {
+		t.Error("a kernel of our own that the step lacks is not missed")
+	}
 	delete(target.Overrides, "xla_dump_to")
 	delete(target.Overrides, "xla_dump_hlo_as_text")
 	evaluation := compileFor(t, target, evaluateSetProgram(m, hyper(128, quantize.SR), Options{}, set))
-	if callsLibrary(evaluation, convolutions(m.Layers)) == nil {
+	if callsLibrary(evaluation, convolutions(m.Layers), 0) == nil {
 		t.Error("an evaluation passes for a training step: the check sees nothing")
 	}
 	if !bytes.Contains(evaluation, whileLoop) {
@@ -166,7 +170,11 @@ func convolvesIn(code []byte, precision Precision) error {
 		if m.kind(i) != convolving {
 			continue
 		}
-		for _, s := range []hloShape{shapes[i.operands[0]], shapes[i.operands[1]], i.shape.tuple[0]} {
+		data := []hloShape{shapes[i.operands[0]], shapes[i.operands[1]]}
+		if i.target != ownKernel { // those return gradients of weights in float32
+			data = append(data, i.shape.tuple[0])
+		}
+		for _, s := range data {
 			if s.elem != want || !slices.Equal(s.layout, []int64{3, 2, 1, 0}) {
 				return fmt.Errorf("%s: element type %d in layout %v", i.name, s.elem, s.layout)
 			}
@@ -216,16 +224,32 @@ var (
 	whileLoop      = []byte("\x12\x05while")
 	ownConvolution = []byte("\x12\x0bconvolution")
 	library        = []byte("__cudnn$conv")
+	ownCalls       = []byte("\xe2\x01\x14" + ownKernel) // field 28, the target of a call
 )
 
-// callsLibrary checks a compiled step of a net with that many convolutions; the gradient of the images is never needed.
-func callsLibrary(module []byte, convolutions int) error {
+// ownConvolutions counts those that kernels of our own compute, in a step of 128 images.
+func ownConvolutions(layers []network.Layer, o Options) int {
+	n := 0
+	for _, l := range layers {
+		if _, ok := o.narrows(l, 128); ok && l.Kind == network.Conv {
+			n++
+		}
+		n += ownConvolutions(l.Body, o) + ownConvolutions(l.Shortcut, o)
+	}
+	return n
+}
+
+// callsLibrary checks a compiled step of a net with that many convolutions, own of them by kernels of our own; the gradient of the images is never needed.
+func callsLibrary(module []byte, convolutions, own int) error {
 	var errs []error
 	for _, x := range []struct {
 		what string
 		code []byte
 		want int
-	}{{"cuDNN convolutions", library, 3*convolutions - 1}, {"convolutions by XLA's own loops", ownConvolution, 0}, {"while loops", whileLoop, 0}} {
+	}{
+		{"cuDNN convolutions", library, 3*(convolutions-own) - 1}, {"kernels of our own", ownCalls, 3 * own},
+		{"convolutions by XLA's own loops", ownConvolution, 0}, {"while loops", whileLoop, 0},
+	} {
 		if got := bytes.Count(module, x.code); got != x.want {
 			errs = append(errs, fmt.Errorf("%d %s, want %d", got, x.what, x.want))
 		}
