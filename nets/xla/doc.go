@@ -46,15 +46,22 @@
 // # On a GPU
 //
 // What XLA's CUDA compiler, which needs no GPU, makes of the training step for an H100 is held by TestLaunches: every convolution, forward and
-// both gradients, is a call of cuDNN's in the precision's own type with the channels last, nothing is transposed, no while loop is left for
-// which the host would wait, and all of the step is one CUDA graph. docs/performance.md has the number of launches and of bytes. The host starts the steps of a block
+// both gradients, is a call of cuDNN's, or a kernel of our own, in the precision's own type with the channels last, nothing is transposed, no while loop is left for
+// which the host would wait, and all of the step is one CUDA graph, in which what does not depend on each other runs side by side. docs/performance.md has the number of
+// launches and of bytes, and images per second. The host starts the steps of a block
 // one behind the other; a block is an epoch once the speed is known, or ten seconds where an epoch takes longer.
+//
+// At TF32 and BF16, 3x3 convolutions with 16 or 32 channels (at BF16 on small images also 64) are computed by kernels of our own (narrow.go), which read their images
+// once. They are written in the intermediate representation of Triton, whose compiler XLA's CUDA plug-ins contain: the program
+// carries their text, and neither Python nor a compiler of NVIDIA's is needed. A test without a GPU runs the text by the definitions of its operations
+// (TestNarrowKernels); on a GPU TestNarrowOnAGPU compares what is compiled with the definition of the convolution. Where a plug-in does not compile such a kernel the library
+// computes these layers, too; [Engine.Kernel] says which it is.
 //
 // # Limits
 //
-// XLA's CPU plug-ins on linux/amd64 run all tests. On a GPU the engine has trained on one NVIDIA H200 (docs/results/table1-paper), before the step got
-// fewer launches, bfloat16 between the layers and CUDA graphs that include the convolutions: how fast these are there is not known. Without
-// graphs, if they should be at fault: XLA_FLAGS=--xla_gpu_enable_command_buffer= in the environment. No TPU has been tried.
+// XLA's CPU plug-ins on linux/amd64 run all tests. On a GPU the engine has trained on an NVIDIA H200 (docs/results/table1-paper) and on an H100. Without CUDA graphs, if they
+// should be at fault: XLA_FLAGS=--xla_gpu_enable_command_buffer= in the environment; with graphs, but one operation after the other:
+// XLA_FLAGS=--xla_gpu_command_buffer_scheduling_mode=SERIALIZE. No TPU has been tried.
 //
 // On GPUs XLA is told to leave out operations whose result depends on the order of threads, and chooses among a library's
 // algorithms by timing them when it compiles: the cells of one process share a program, two processes may differ in
