@@ -61,7 +61,8 @@ what is in DIR. Presets:
   smoke   a minute: shows that everything runs
   quick   under half an hour on two cores, on built-in images (the default)
   laptop  a night on two cores: real CIFAR-10, three seeds
-  paper   the paper's exact protocol; prints the estimated time on this machine first
+  paper   the paper's exact protocol; prints each column's estimated time first
+First it says how long the cells will take on this machine, from a training step of every net.
 --columns and --methods choose a part of the table, such as one net; the columns are
   vgg9 vgg-bc resnet56 wrn56-2 (CIFAR-10 in the paper), resnet56-c100 (CIFAR-100), resnet18 (ImageNet)
 The report has Figures 4 to 7 from the table's runs; --figures adds the runs that Figure 5 (BC at the big batch, SR at batches
@@ -89,10 +90,14 @@ plan, run, collect and status do the parts, on one machine or on a cluster (docs
 			if err != nil {
 				return err
 			}
-			if f.preset == "paper" {
-				if err := e.table1Estimate(cmd.Context(), plan, f); err != nil {
-					return err
-				}
+			switch {
+			case f.preset == "paper":
+				err = e.table1Estimate(cmd.Context(), plan, f)
+			case f.step.engine == "cpu": // elsewhere programs would have to be compiled first
+				err = e.table1Announce(cmd.Context(), plan, f)
+			}
+			if err != nil {
+				return err
 			}
 			runErr := e.table1Pool(cmd.Context(), plan, f)
 			if runErr != nil && !errors.Is(runErr, errUnexpected) { // interrupted, or nothing could be run
@@ -183,7 +188,7 @@ func newTable1PlanCommand(e *env) *cobra.Command {
 	}
 	f.planFlags(c)
 	c.Flags().StringVar(&f.out, "out", "", "folder to plan in")
-	c.Flags().IntVar(&f.threads, "threads", 0, "threads to estimate the time for; 0 is every CPU")
+	c.Flags().IntVar(&f.threads, "threads", 0, "threads of each cell to estimate the time for; 0 shares the CPUs out among as many cells")
 	c.Flags().BoolVar(&estimate, "estimate", false, "measure a training step of every net and estimate the time")
 	markRequired(c, "out")
 	return c

@@ -187,6 +187,25 @@ func (e *env) table1Pool(ctx context.Context, plan *cluster.Plan, f *table1Flags
 	return nil
 }
 
+// share is how many cells run at once, and with how many threads each; 0 threads are a device's.
+func (f *table1Flags) share() (jobs, threads int, err error) {
+	if _, err := f.step.factory(); err != nil { // which says what is wrong with the devices
+		return 0, 0, err
+	}
+	jobs, threads = f.jobs, f.threads
+	devices := f.step.groups()
+	if jobs == 0 {
+		jobs = devices
+	}
+	if jobs == 0 {
+		jobs = runtime.GOMAXPROCS(0)
+	}
+	if threads == 0 && devices == 0 {
+		threads = max(1, runtime.GOMAXPROCS(0)/jobs)
+	}
+	return jobs, threads, nil
+}
+
 // pool is how the flags say that cells are run: how many at once, with which threads and memory, in processes or in this one.
 func (f *table1Flags) pool(plan *cluster.Plan) (*cluster.Pool, error) {
 	self, err := os.Executable()
@@ -197,15 +216,9 @@ func (f *table1Flags) pool(plan *cluster.Plan) (*cluster.Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	jobs, threads := f.jobs, f.threads
-	if jobs == 0 {
-		jobs = f.step.groups()
-	}
-	if jobs == 0 {
-		jobs = runtime.GOMAXPROCS(0)
-	}
-	if threads == 0 {
-		threads = max(1, runtime.GOMAXPROCS(0)/jobs)
+	jobs, threads, err := f.share()
+	if err != nil {
+		return nil, err
 	}
 	memory := f.memory << 20
 	if memory == 0 && newEngine == nil {

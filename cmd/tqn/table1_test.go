@@ -38,9 +38,15 @@ func TestTable1IsTheSameHoweverItIsRun(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	pool, single := t.TempDir(), t.TempDir()
-	out, err := exec.Command(tqn, "table1", "--preset", "smoke", "--columns", "vgg9", "--methods", "adam,sr", "--out", pool, "--jobs", "2", "--json").Output()
+	run := exec.Command(tqn, "table1", "--preset", "smoke", "--columns", "vgg9", "--methods", "adam,sr", "--out", pool, "--jobs", "2", "--threads", "1", "--json")
+	var announced strings.Builder
+	run.Stderr = &announced
+	out, err := run.Output()
 	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("%v\n%s%s", err, out, &announced)
+	}
+	if !strings.Contains(announced.String(), "table1 smoke: 2 cells, 2 at once with 1 thread each: about ") {
+		t.Errorf("it does not say how long it will take: %s", &announced)
 	}
 	var doc table1JSON
 	if err := json.Unmarshal(out, &doc); err != nil || len(doc.Cells) != 2 || doc.Preset != "smoke" || doc.Cells[1].TestError == nil {
@@ -89,6 +95,20 @@ func TestTable1IsTheSameHoweverItIsRun(t *testing.T) {
 	// Nothing is left: the whole command does no more than report.
 	if code, out, errs := command(t, "table1", "--preset", "smoke", "--columns", "vgg9", "--methods", "adam,sr", "--out", single); code != 0 || !strings.Contains(out, "report.md") {
 		t.Errorf("again: exit %d\n%s%s", code, out, errs)
+	}
+}
+
+// A table takes as long as its cells shared out, and no less than its longest cell.
+func TestTable1Together(t *testing.T) {
+	const s = time.Second
+	for _, c := range []struct {
+		cells []time.Duration
+		jobs  int
+		want  time.Duration
+	}{{nil, 2, 0}, {[]time.Duration{4 * s, 3 * s, 2 * s, 1 * s}, 1, 10 * s}, {[]time.Duration{4 * s, 3 * s, 2 * s, 1 * s}, 2, 5 * s}, {[]time.Duration{9 * s, 1 * s}, 2, 9 * s}} {
+		if got := together(c.cells, c.jobs); got != c.want {
+			t.Errorf("%v, %d at once: %v, want %v", c.cells, c.jobs, got, c.want)
+		}
 	}
 }
 
