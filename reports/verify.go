@@ -70,6 +70,7 @@ const words = `In the tables:
 - *exact*: computed without randomness, up to rounding errors that are accounted for; *sampled*: the mean of independent runs with an interval that is valid at every sample size.
 - *holds*, *false* (violated), *undecided*: the whole interval of the measured value is below the bound, above it, or neither.
 - *planted defect* (negative control): a run with a mistake put in on purpose, or a bound made too small; it has to come out violated, or the check that it belongs to would prove nothing.
+- *instance*: the function and the constants that a line is measured on. With z the distance from the minimiser, *quadratic* is a sum of h z^2/2 over the coordinates, *huber* of |z| rounded off near 0, *half-cubic* of mu z^2/2 + L2 max(0, z)^3/6; *linear* is a walk against a wall, with noisy gradients of small mean; *least squares* and *logistic* are regressions.
 - Q_s is stochastic rounding, Q_d rounding to nearest. F* is the minimum, wbar_T the mean of the iterates w^1 to w^T, Delta the grid step.
 `
 

@@ -29,7 +29,8 @@
 //
 // # Implementations
 //
-// generic is Go; avx2, avx512 and amx are assembly for amd64. [NewWorkers] takes the
-// fastest, or what the environment variable TQN_KERNEL names. The build tag
-// purego leaves only generic.
+// generic is Go; avx2, avx512 and amx are assembly for amd64, and mixed takes for
+// each layer and pass the faster of avx512 and amx. [NewWorkers] takes the fastest,
+// or what the environment variable TQN_KERNEL names. The build tag purego leaves
+// only generic.
 package kernel
