@@ -44,7 +44,7 @@ func (c Config) Model(set *dataset.Set) (network.Model, error) {
 }
 
 func (c Config) String() string {
-	s := fmt.Sprintf("%s %s on %s, %d epochs, batch %d, seed %d", c.Net, c.Method, c.Data, c.Epochs, c.Batch, c.Seed)
+	s := fmt.Sprintf("%s %s on %s, %d %s, batch %d, seed %d", c.Net, c.Method, c.Data, c.Epochs, pick(c.Epochs == 1, "epoch", "epochs"), c.Batch, c.Seed)
 	if c.Width != 1 {
 		s += fmt.Sprintf(", width %g", c.Width)
 	}

@@ -91,7 +91,7 @@ func (t Tally) String() string {
 		s += fmt.Sprintf("; ONLY %d of %d mistakes that were planted in the checks were caught", t.Caught, t.Controls)
 	}
 	if t.Bad > 0 {
-		s += fmt.Sprintf("; %d VERDICTS NOT AS EXPECTED", t.Bad)
+		s += fmt.Sprintf("; %d %s NOT AS EXPECTED", t.Bad, plural(t.Bad, "VERDICT", "VERDICTS"))
 	}
 	return s
 }

@@ -14,6 +14,9 @@ import (
 func ChainFigure(labels []string, law, steps, distances []float64) *Figure {
 	f := NewFigure(2)
 	f.Title = fmt.Sprintf("A Markov chain with %d states", len(law))
+	if len(law) == 1 {
+		f.Title = "A Markov chain with one state"
+	}
 	black := color.Gray{20} // no colour of a training method: the chain is none
 	p := f.Panel("stationary law", "state", "probability")
 	states := make([]float64, len(law))

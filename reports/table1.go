@@ -324,6 +324,8 @@ func (t *Table1) whatRan() string {
 	switch {
 	case scaled == len(t.columns):
 		text += " These are scaled-down runs: no number below is at the paper's protocol, and the paper's numbers stand beside them for the order only."
+	case scaled == 1:
+		text += fmt.Sprintf(" One of %d columns is scaled down: its numbers are not at the paper's protocol.", len(t.columns))
 	case scaled > 0:
 		text += fmt.Sprintf(" %d of %d columns are scaled down: their numbers are not at the paper's protocol.", scaled, len(t.columns))
 	}

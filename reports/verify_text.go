@@ -44,7 +44,11 @@ func (v Verification) Text() string {
 		fmt.Fprintf(&b, "%s\n", t.Text())
 	}
 	fmt.Fprintf(&b, "%s.\n", capital(tally.String()))
-	fmt.Fprintf(&b, "%d verdicts: %d exact, %d sampled; %d not as expected.\n", tally.Records, tally.Records-tally.Sampled, tally.Sampled, tally.Bad)
+	word := "verdicts"
+	if tally.Records == 1 {
+		word = "verdict"
+	}
+	fmt.Fprintf(&b, "%d %s: %d exact, %d sampled; %d not as expected.\n", tally.Records, word, tally.Records-tally.Sampled, tally.Sampled, tally.Bad)
 	if bad := referee.Unexpected(v.Records); len(bad) > 0 {
 		fmt.Fprintf(&b, "\nNot as expected:\n%s", strings.ReplaceAll(verdicts(bad).Text(), "**", ""))
 	}

@@ -54,8 +54,8 @@ channels last, through torch.compile in its default and its reduce-overhead mode
 			if e.json {
 				return e.printJSON(r)
 			}
-			fmt.Fprintf(e.stdout, "%s, batch %d, %d threads, %s: %.1f images/s, %.1f GFLOP/s, peak memory %.0f MiB\n",
-				r.Net, r.Batch, r.Threads, r.Kernel, r.ImagesPerSecond, r.GFLOPS, float64(r.PeakRSSBytes)/(1<<20))
+			fmt.Fprintf(e.stdout, "%s, batch %d, %s, %s: %.1f images/s, %.1f GFLOP/s, peak memory %.0f MiB\n",
+				r.Net, r.Batch, counted(r.Threads, "thread"), r.Kernel, r.ImagesPerSecond, r.GFLOPS, float64(r.PeakRSSBytes)/(1<<20))
 			if r.Compile > 0 {
 				fmt.Fprintf(e.stdout, "compiled in %.1f s\n", r.Compile)
 			}
@@ -118,8 +118,8 @@ func (e *env) benchPeers(o bench.Options, cells bool, only []string, rounds, ste
 	if e.json {
 		return e.printJSON(results)
 	}
-	fmt.Fprintf(e.stdout, "tqn (%s kernels, method %s) and %s, training step, %d rounds of %d steps in turn; ratio above 1: tqn is faster\n\n%s",
-		results[0].Kernel, o.Method, results[0].Peer, rounds, steps, table.Text())
+	fmt.Fprintf(e.stdout, "tqn (%s kernels, method %s) and %s, training step, %s of %s in turn; ratio above 1: tqn is faster\n\n%s",
+		results[0].Kernel, o.Method, results[0].Peer, counted(rounds, "round"), counted(steps, "step"), table.Text())
 	return nil
 }
 
@@ -170,7 +170,7 @@ func (e *env) benchLayers(o bench.Options) error {
 		}
 		table.Add(t.Layer, t.Part, in, out, fmt.Sprintf("%.3f", t.Time.Seconds()*1e3), fmt.Sprintf("%.1f", 100*t.Time.Seconds()/total.Seconds()), speed, share)
 	}
-	fmt.Fprintf(e.stdout, "%s, batch %d, %d threads, %s kernels, method %s: each operation's fastest of 5 steps\n\n%s\n", o.Net, o.Batch, s.Threads,
+	fmt.Fprintf(e.stdout, "%s, batch %d, %s, %s kernels, method %s: each operation's fastest of 5 steps\n\n%s\n", o.Net, o.Batch, counted(s.Threads, "thread"),
 		s.Kernel, o.Method, table.Text())
 	fmt.Fprintf(e.stdout, "sum %.1f ms, %.1f images/s, %.1f GFLOP/s; measured peak of fused multiply-adds: %.1f GFLOP/s (matrix units and ±1 weights can exceed it)\n",
 		total.Seconds()*1e3, s.ImagesPerSecond(total), s.GFLOPS(total), peak)

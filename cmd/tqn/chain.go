@@ -153,7 +153,7 @@ func known(a markov.Analysis) string {
 			closed++
 		}
 	}
-	return fmt.Sprintf("%d states, %d classes of which %d are closed, irreducible %t, aperiodic %t", a.States, len(a.Classes), closed, a.Irreducible, a.Aperiodic)
+	return fmt.Sprintf("%s, %s, closed ones %d, irreducible %t, aperiodic %t", counted(a.States, "state"), counted(len(a.Classes), "class"), closed, a.Irreducible, a.Aperiodic)
 }
 
 // digits formats a number with the digits that a relative error leaves, at most 12.

@@ -92,3 +92,15 @@ func openPlain(name string) (*os.File, error) {
 	}
 	return os.Open(name)
 }
+
+// counted is a number of things in words: 1 cell, 5 cells.
+func counted[N int | uint64](n N, thing string) string {
+	switch {
+	case n == 1:
+	case strings.HasSuffix(thing, "s"):
+		thing += "es"
+	default:
+		thing += "s"
+	}
+	return fmt.Sprint(n, " ", thing)
+}

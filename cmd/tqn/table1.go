@@ -179,7 +179,7 @@ func newTable1PlanCommand(e *env) *cobra.Command {
 			if e.json {
 				return e.printJSON(plan)
 			}
-			fmt.Fprintf(e.stdout, "%s: preset %s, %d cells, hash %s\n", filepath.Join(f.out, "plan.json"), plan.Preset, len(plan.Cells), plan.Hash)
+			fmt.Fprintf(e.stdout, "%s: preset %s, %s, hash %s\n", filepath.Join(f.out, "plan.json"), plan.Preset, counted(len(plan.Cells), "cell"), plan.Hash)
 			if estimate || f.preset == "paper" {
 				return e.table1Estimate(cmd.Context(), plan, f)
 			}

@@ -105,7 +105,7 @@ func (e *env) table1Collect(plan *cluster.Plan, f *table1Flags, wall time.Durati
 	fmt.Fprint(e.stdout, t.Summary().Text())
 	fmt.Fprintln(e.stdout, t.Meaning())
 	if left := len(cluster.Unfinished(states)); left > 0 {
-		fmt.Fprintf(e.stdout, "%d of %d cells are missing; the report says why\n", left, len(states))
+		fmt.Fprintf(e.stdout, "%s not finished; the report says why\n", counted(left, "cell")+" of "+fmt.Sprint(len(states)))
 	}
 	fmt.Fprintln(e.stdout, "report:", filepath.Join(f.out, "report.md"))
 	return nil
@@ -140,27 +140,34 @@ func newTable1StatusCommand(e *env) *cobra.Command {
 			}
 			states := cluster.Collect(f.out, plan)
 			cluster.MarkRunning(f.out, plan, states)
-			if e.json {
-				sentences, against := referee.Section6(plan, states)
-				return e.printJSON(table1Document(plan, states, sentences, against))
-			}
-			table := reports.Table{Header: []string{"index", "cell", "state", "epoch", "test error", "why"}}
-			counts := map[cluster.State]int{}
-			for _, s := range states {
-				counts[s.State]++
-				testError := ""
-				if s.TestError != nil {
-					testError = fmt.Sprintf("%.2f %%", *s.TestError)
-				}
-				table.Add(s.Index, s.ID, string(s.State), fmt.Sprintf("%d/%d", s.Epoch, s.Epochs), testError, s.Why)
-			}
-			fmt.Fprint(e.stdout, table.Text())
-			fmt.Fprintf(e.stdout, "%d cells: %d finished, %d running, %d interrupted, %d waiting, %d to retry, %d failed\n", len(states),
-				counts[cluster.Finished], counts[cluster.Running], counts[cluster.Interrupted], counts[cluster.Waiting], counts[cluster.Retrying], counts[cluster.Failed])
-			return nil
+			return e.table1States(plan, states, true)
 		},
 	}
 	c.Flags().StringVar(&f.out, "out", "", "folder of the plan and its cells")
 	markRequired(c, "out")
 	return c
+}
+
+// table1States prints how far the cells are: a line that counts them and, if listed, a table with a row for each, or all as JSON.
+func (e *env) table1States(plan *cluster.Plan, states []cluster.CellState, listed bool) error {
+	if e.json {
+		sentences, against := referee.Section6(plan, states)
+		return e.printJSON(table1Document(plan, states, sentences, against))
+	}
+	table := reports.Table{Header: []string{"index", "cell", "state", "epoch", "test error", "why"}}
+	counts := map[cluster.State]int{}
+	for _, s := range states {
+		counts[s.State]++
+		testError := ""
+		if s.TestError != nil {
+			testError = fmt.Sprintf("%.2f %%", *s.TestError)
+		}
+		table.Add(s.Index, s.ID, string(s.State), fmt.Sprintf("%d/%d", s.Epoch, s.Epochs), testError, s.Why)
+	}
+	if listed {
+		fmt.Fprint(e.stdout, table.Text())
+	}
+	_, err := fmt.Fprintf(e.stdout, "%s: %d finished, %d running, %d interrupted, %d waiting, %d to retry, %d failed\n", counted(len(states), "cell"),
+		counts[cluster.Finished], counts[cluster.Running], counts[cluster.Interrupted], counts[cluster.Waiting], counts[cluster.Retrying], counts[cluster.Failed])
+	return err
 }

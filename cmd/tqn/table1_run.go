@@ -29,6 +29,9 @@ func newTable1RunCommand(e *env) *cobra.Command {
 cells run in this process, --jobs at once, which take the plug-in's devices in turn and compile each program once. With --engine slurm or
 --engine kubernetes it submits one job for all unfinished cells; --print shows what would be submitted instead.
 
+With --json, a run of all cells here prints what status --json does, a run of one cell that cell, and --print an array of texts: the
+command lines, scripts or manifest.
+
 Exit codes for one cell: 0 finished (now or before), 75 try again (another process holds the cell, the file system failed),
 130 interrupted, the same command continues; 1 the cell fails whenever it is run; 2 wrong plan or command line.`,
 		Example: `  tqn table1 run --out table1 --jobs 4
@@ -56,12 +59,20 @@ Exit codes for one cell: 0 finished (now or before), 75 try again (another proce
 				return e.table1Cell(cmd.Context(), plan, index, f)
 			}
 			if f.print {
+				lines := []string{}
 				for _, i := range cluster.Unfinished(cluster.Collect(f.out, plan)) {
-					fmt.Fprintln(e.stdout, cluster.CommandLine(f.cellCommand("tqn", plan.Cells[i], 0)...))
+					lines = append(lines, cluster.CommandLine(f.cellCommand("tqn", plan.Cells[i], 0)...)+"\n")
 				}
-				return nil
+				return e.printTexts(lines)
 			}
-			return e.table1Pool(cmd.Context(), plan, f)
+			runErr := e.table1Pool(cmd.Context(), plan, f)
+			if runErr != nil && !errors.Is(runErr, errUnexpected) { // interrupted, or nothing could be run
+				return runErr
+			}
+			if err := e.table1States(plan, cluster.Collect(f.out, plan), false); err != nil {
+				return err
+			}
+			return runErr
 		},
 	}
 	f.runFlags(c)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"tqn/cluster"
@@ -76,8 +77,7 @@ func (e *env) table1Submit(ctx context.Context, plan *cluster.Plan, f *table1Fla
 			return err
 		}
 		if f.print {
-			_, err := fmt.Fprint(e.stdout, text)
-			return err
+			return e.printTexts([]string{text})
 		}
 		return e.feed(ctx, text, "kubectl", "apply", "-f", "-")
 	}
@@ -87,19 +87,34 @@ func (e *env) table1Submit(ctx context.Context, plan *cluster.Plan, f *table1Fla
 // submitArrays submits the scripts one by one, or prints them: one as it is, for sbatch,
 // several as a script for sh that submits them all.
 func (e *env) submitArrays(ctx context.Context, scripts []string, print bool) error {
-	for k, script := range scripts {
-		var err error
-		switch {
-		case print && len(scripts) == 1:
-			_, err = fmt.Fprint(e.stdout, script)
-		case print:
-			_, err = fmt.Fprintf(e.stdout, "# array %d of %d, because of the cluster's MaxArraySize\nsbatch --parsable <<'END_OF_ARRAY'\n%sEND_OF_ARRAY\n", k+1, len(scripts), script)
-		default:
-			if err = e.feed(ctx, script, "sbatch", "--parsable"); err != nil && k > 0 {
-				err = fmt.Errorf("array %d of %d (the ones before are submitted): %w", k+1, len(scripts), err)
+	if print {
+		texts := slices.Clone(scripts)
+		for k := range texts {
+			if len(texts) > 1 && !e.json {
+				texts[k] = fmt.Sprintf("# array %d of %d, because of the cluster's MaxArraySize\nsbatch --parsable <<'END_OF_ARRAY'\n%sEND_OF_ARRAY\n", k+1, len(scripts), scripts[k])
 			}
 		}
+		return e.printTexts(texts)
+	}
+	for k, script := range scripts {
+		err := e.feed(ctx, script, "sbatch", "--parsable")
+		if err != nil && k > 0 {
+			err = fmt.Errorf("array %d of %d (the ones before are submitted): %w", k+1, len(scripts), err)
+		}
 		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printTexts prints texts one after the other, or as a JSON array of strings.
+func (e *env) printTexts(texts []string) error {
+	if e.json {
+		return e.printJSON(texts)
+	}
+	for _, t := range texts {
+		if _, err := fmt.Fprint(e.stdout, t); err != nil {
 			return err
 		}
 	}

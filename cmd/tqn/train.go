@@ -225,7 +225,7 @@ func (e *env) train(cmd *cobra.Command, config nets.Config, where nets.Where) er
 	if !stepped {
 		fmt.Fprintf(e.stdout, "%s: this run was finished already\n", where.Dir)
 	}
-	fmt.Fprintf(e.stdout, "%s\ntest error %.2f %%, training error %.2f %%, after %d steps\n", config, r.TestError, r.TrainError, r.Steps)
+	fmt.Fprintf(e.stdout, "%s\ntest error %.2f %%, training error %.2f %%, after %s\n", config, r.TestError, r.TrainError, counted(r.Steps, "step"))
 	fmt.Fprintf(e.stdout, "signs of convolution weights that differ from the initial ones: %.1f %%\n", report.ChangedConv)
 	fmt.Fprintf(e.stdout, "weights.safetensors: %d bytes\n", r.WeightBytes)
 	if r.PackedBytes > 0 {
