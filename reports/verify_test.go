@@ -81,7 +81,7 @@ func TestHeadline(t *testing.T) {
 	broken := record("theorem2.repaired", "x", 3, 2, evidence.Holds)
 	broken.Form = "derived"
 	v.Records[2] = broken
-	if got := v.Tally().String(); !strings.Contains(got, "without a repair in this run: Theorem 2") || !strings.Contains(got, "1 VERDICTS NOT AS EXPECTED") {
+	if got := v.Tally().String(); !strings.Contains(got, "without a repair in this run: Theorem 2") || !strings.Contains(got, "1 VERDICT NOT AS EXPECTED") {
 		t.Errorf("headline %q of a repair that is violated", got)
 	}
 }

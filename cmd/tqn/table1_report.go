@@ -105,7 +105,11 @@ func (e *env) table1Collect(plan *cluster.Plan, f *table1Flags, wall time.Durati
 	fmt.Fprint(e.stdout, t.Summary().Text())
 	fmt.Fprintln(e.stdout, t.Meaning())
 	if left := len(cluster.Unfinished(states)); left > 0 {
-		fmt.Fprintf(e.stdout, "%s not finished; the report says why\n", counted(left, "cell")+" of "+fmt.Sprint(len(states)))
+		are := "are"
+		if left == 1 {
+			are = "is"
+		}
+		fmt.Fprintf(e.stdout, "%d of %s %s missing; the report says why\n", left, counted(len(states), "cell"), are)
 	}
 	fmt.Fprintln(e.stdout, "report:", filepath.Join(f.out, "report.md"))
 	return nil
