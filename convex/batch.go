@@ -44,25 +44,3 @@ func (p *batch) TermGradient(dst, w []float64, i int) {
 		}
 	}
 }
-
-// Sigma is sqrt of the largest E|g - grad F|^2 over the grid points of an instance, the only places where SR takes a gradient. It goes over all of them.
-func Sigma(in Instance) float64 {
-	p, d := in.Problem, in.Problem.Dim()
-	w, g, mean := make([]float64, d), make([]float64, d), make([]float64, d)
-	var worst float64
-	for x := range int(math.Pow(float64(in.Grid.Len()), float64(d))) {
-		for k, r := d-1, x; k >= 0; k, r = k-1, r/in.Grid.Len() {
-			w[k] = in.Grid.Point(r % in.Grid.Len())
-		}
-		p.Gradient(mean, w)
-		var e float64
-		for i := range p.Terms() {
-			p.TermGradient(g, w, i)
-			for k := range g {
-				e += (g[k] - mean[k]) * (g[k] - mean[k]) / float64(p.Terms())
-			}
-		}
-		worst = max(worst, e)
-	}
-	return math.Sqrt(worst) * (1 + 1e-13)
-}

@@ -59,8 +59,8 @@ func Diameter(p Problem) float64 {
 	return (hi - lo) * math.Sqrt(float64(p.Dim()))
 }
 
-// StochasticGradient sets dst to grad f_i(w) with i drawn from d, and returns i.
-func StochasticGradient(p Problem, dst, w []float64, d quantize.Draw) int {
+// stochasticGradient sets dst to grad f_i(w) with i drawn from d, and returns i.
+func stochasticGradient(p Problem, dst, w []float64, d quantize.Draw) int {
 	m := p.Terms()
 	i := 0
 	if m > 1 {

@@ -99,7 +99,7 @@ func (r *Runner) run(noise quantize.Noise, number uint32, visit func(t int, w, s
 		if t == T {
 			break
 		}
-		StochasticGradient(p, r.step, read, noise.At(number*streamsPerRun, uint64(t)))
+		stochasticGradient(p, r.step, read, noise.At(number*streamsPerRun, uint64(t)))
 		alpha := r.in.Schedule.Alpha(t)
 		for k := range r.step {
 			r.step[k] *= alpha

@@ -114,8 +114,8 @@ func (s *Staircase) lastSwing() (across, left, down float64) {
 // Mean encloses (1/T) sum_t F(w^t) - F*, once it has been proved, with every rounding outwards, that there is such a function and such a W with D = G = 1:
 //
 //   - v_t falls for t < From, and is above what the staircase's pieces are at the height R: there the pieces of the swing are largest while it swings;
-//   - f_t > 0, so that no piece of the swing comes back: where y_1 = 0 they are at most 0, and that of the last swing is at most (beta-x) v - alpha (1-x^2-z^2), x and z its parts in the directions of y_1 and y_0, which is negative: v = x alpha, x < 0.71
-//     since the swing before is not lower, and z^2 < 0.2 since R^2 >= 3/4;
+//   - f_t > 0, so that no piece of the swing comes back: where y_1 = 0 they are at most 0, and that of the last swing is at most (beta-x) v - alpha (1-x^2-z^2) = alpha (x beta - 1 + z^2), x and z its parts in the directions of y_1 and y_0, v = x alpha.
+//     That is negative, since x < 0.71 (the swing before is not lower) and z <= (1-x) v/R <= (1-x)/sqrt(3) (as R^2 >= 3/4);
 //   - piece j is below F(w^t) for j < t: f_t - <g_j, w^t> = alpha_j (1-gamma_j) + sum_{j<i<t} alpha_i (gamma_j - gamma_i) > 0, which is smallest at t = T as gamma increases;
 //   - products as given belong to vectors of length 1: c_T < 1;
 //   - no two of the iterates and the origin are farther from each other than 1, |w^{t+1}|^2 being |w^t|^2 - 2 alpha_t f_t + alpha_t^2 on the staircase.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"tqn/bounds"
+	"tqn/convex"
 	"tqn/evidence"
 	"tqn/worst"
 )
@@ -218,8 +219,39 @@ func worstFigure(claim string) (Figure, bool, error) {
 	}
 	if overC != nil {
 		f.worst("against c at T = 10", "c G/D", overC, func(c WorstCase) float64 { return c.K })
+		stairs, err := staircases()
+		if err != nil {
+			return f, false, err
+		}
+		f.worst(fmt.Sprintf("against c at T = %d; marks from below", stairs[0].T), "c G/D", stairs, func(c WorstCase) float64 { return c.K })
+		f.Caption += " In the last panel the marks are staircases (docs/errata.md, 3), which the worst case is not below; they and the moving bound meet as T grows, so that the printed bound is false to the right of where it crosses the moving one, at c = 1.0837 D/G, and the appendix's beyond 0.5762 D/G."
 	}
 	return f, true, nil
+}
+
+// staircases are members of convex.Staircase at one T, over c, beside the bounds.
+func staircases() ([]WorstCase, error) {
+	const T = 1 << 14
+	var all []WorstCase
+	for _, k := range []float64{0.5, 0.576, 0.7, 0.85, 1, 1.0837, 1.2, 1.35, 1.5} {
+		s, err := convex.NewStaircase(T, k, 0.119, 0.0078, 0)
+		if err != nil {
+			return nil, err
+		}
+		w := WorstCase{T: T, K: k}
+		if w.Lower, w.Upper, err = s.Mean(); err != nil {
+			return nil, err
+		}
+		for form, to := range map[bounds.Form]*float64{bounds.Printed: &w.Printed, bounds.Appendix: &w.Appendix, bounds.Derived: &w.Derived, bounds.Sharp: &w.Sharp, bounds.Moving: &w.Moving} {
+			v, err := bounds.Theorem2(form, bounds.Stochastic, s.Parameters())
+			if err != nil {
+				return nil, err
+			}
+			*to = v.Total()
+		}
+		all = append(all, w)
+	}
+	return all, nil
 }
 
 // worstConclusion says how near the derived bound the worst cases of a row come, and from which T on they refute the printed one.
