@@ -122,13 +122,13 @@ func conclusionStyle() text.Style {
 	return s
 }
 
-// wrap cuts a text into lines of at most the given width.
+// wrap cuts a text into lines of at most the given width; a percent sign stays with its number.
 func wrap(s string, style text.Style, width vg.Length) []string {
 	var lines []string
 	line := ""
 	for _, word := range strings.Fields(s) {
 		longer := strings.TrimSpace(line + " " + word)
-		if line != "" && style.Width(longer) > width {
+		if line != "" && !strings.HasPrefix(word, "%") && style.Width(longer) > width {
 			lines, line = append(lines, line), word
 			continue
 		}
