@@ -38,7 +38,12 @@ func newAMXConv(ws *Workers, s ConvShape) *amxConv {
 // newAMXPasses are the forward pass and the gradient of the input.
 func newAMXPasses(ws *Workers, s ConvShape) (forw, back *amxPass) {
 	f, b := s.passes()
-	return newAMXPass(ws, f), newAMXPass(ws, b)
+	if folded, ok := s.foldedBack(); ok && ws.precision == F32 { // at bf16 its arithmetic is cheaper than what folding costs
+		b = folded
+	}
+	forw, back = newAMXPass(ws, f), newAMXPass(ws, b)
+	back.conv = s
+	return forw, back
 }
 
 func (c *amxConv) setWeights(w []float32, binary bool) {
@@ -103,8 +108,8 @@ type amxPass struct {
 	grouped    bool // c is a multiple of 16: split16
 	packed     []uint16
 	config     *tileConfig
+	conv       ConvShape // whose gradient of the input this is, if folded
 	w, source  []float32
-	transposed bool
 
 	dst, src           []float32
 	norm               *BatchNorm // src is still to be normalised
@@ -158,7 +163,7 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 	for _, t := range tiles {
 		p.tiles = append(p.tiles, t[0]*s.c*2, t[1]*p.width*4)
 	}
-	p.direct = p.width == s.k && p.outPitch == s.outW && p.outPixels == s.outH*s.outW
+	p.direct = !s.folded && p.width == s.k && p.outPitch == s.outW && p.outPixels == s.outH*s.outW
 	for len(p.tiles)%(2*p.mt) != 0 { // repeat the last tile: the same values again
 		p.tiles = append(p.tiles, p.tiles[len(p.tiles)-2:]...)
 	}
@@ -196,7 +201,7 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 // of 16 channels of 2 values of the reduction.
 //
 // w is (side, side, c, k); for the transposed convolution (side, side, k, c),
-// which is first transposed in its channels.
+// which is first transposed in its channels, or folded.
 func (p *amxPass) pack(w []float32, binary, transposed bool) {
 	p.pieces = 3
 	if binary || p.one {
@@ -208,10 +213,10 @@ func (p *amxPass) pack(w []float32, binary, transposed bool) {
 		p.packed = take[uint16](&b, need)
 	}
 	p.packed = p.packed[:need]
-	p.binary, p.transposed, p.w = binary, transposed, w
+	p.binary, p.w = binary, w
 	if transposed && (p.side > 1 || p.c > 1) {
 		shared := p.ws.shared
-		p.w = take[float32](&shared, len(w))
+		p.w = take[float32](&shared, p.side*p.side*p.c*p.k)
 		p.source = w
 		p.ws.Do(p.side*p.side, p.turnPart)
 		p.source = nil
@@ -221,7 +226,23 @@ func (p *amxPass) pack(w []float32, binary, transposed bool) {
 }
 
 // turn transposes the channels of a tap into the place of the tap turned by 180 degrees.
-func (p *amxPass) turn(tap, _ int) { p.turnTap(p.w, p.source, tap, true) }
+func (p *amxPass) turn(tap, _ int) {
+	if n := p.c * p.k; p.folded {
+		p.conv.foldWeights(p.w[tap*n:][:n], p.source, tap)
+		return
+	}
+	p.turnTap(p.w, p.source, tap, true)
+}
+
+// foldWeights writes the weights of tap at of the 2x2 window of [ConvShape.foldedBack], (K, 4 C).
+func (s ConvShape) foldWeights(to, w []float32, at int) {
+	clear(to)
+	for of := range 4 {
+		if r, c := foldTap(at/2, of/2), foldTap(at%2, of%2); r >= 0 && c >= 0 {
+			transposed(to[of*s.C:], w[(r*s.Side+c)*s.C*s.K:][:s.C*s.K], 4*s.C, s.K, s.C, s.K, true)
+		}
+	}
+}
 
 // packGroup packs 16 output channels.
 func (p *amxPass) packGroup(group, _ int) {
@@ -320,7 +341,7 @@ func (p *amxPass) convolve(dst, src []float32, scratch []byte) {
 }
 
 func (p *amxPass) splitImage(planes []uint16, src []float32) {
-	pad := p.side / 2
+	pad := p.lead()
 	a := splitArgs{plane: p.planeBytes}
 	if p.copies > 1 {
 		for s := range p.copies {

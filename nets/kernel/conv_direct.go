@@ -519,18 +519,18 @@ func (g *directGrad) reduce(tap, _ int) {
 // turnTap transposes the channels of a tap of src, (side, side, k, c), into the place of the tap turned by 180 degrees of dst, (side, side, c, k); fast needs AVX-512.
 func (p *passShape) turnTap(dst, src []float32, tap int, fast bool) {
 	src, dst = src[tap*p.c*p.k:][:p.c*p.k], dst[(p.side*p.side-1-tap)*p.c*p.k:][:p.c*p.k]
-	transposed(dst, src, p.c, p.k, p.c, fast)
+	transposed(dst, src, p.k, p.c, p.k, p.c, fast)
 }
 
-// transposed writes the transpose of src, (rows, columns) with its rows stride apart, to dst, (columns, rows): blocks of 16 by 16 by the vector
+// transposed writes the transpose of src, (rows, columns) with its rows stride apart, to dst, (columns, rows) with its rows apart floats apart: blocks of 16 by 16 by the vector
 // kernel where fast, which needs AVX-512, and the rest one by one.
-func transposed(dst, src []float32, stride, rows, columns int, fast bool) {
+func transposed(dst, src []float32, apart, stride, rows, columns int, fast bool) {
 	high, wide := 0, 0 // what goes by blocks
 	if fast {
 		high, wide = rows/16*16, columns/16*16
 	}
 	if high > 0 && wide > 0 {
-		transpose(&transposeArgs{src: &src[0], srcstride: stride * 4, dst: &dst[0], dststride: rows * 4, rows: high / 16, columns: wide / 16})
+		transpose(&transposeArgs{src: &src[0], srcstride: stride * 4, dst: &dst[0], dststride: apart * 4, rows: high / 16, columns: wide / 16})
 	}
 	for r := range rows {
 		from := wide
@@ -538,7 +538,7 @@ func transposed(dst, src []float32, stride, rows, columns int, fast bool) {
 			from = 0
 		}
 		for c := from; c < columns; c++ {
-			dst[c*rows+r] = src[r*stride+c]
+			dst[c*apart+r] = src[r*stride+c]
 		}
 	}
 }

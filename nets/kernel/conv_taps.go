@@ -159,5 +159,5 @@ func (g *amxTapsGrad) reduce(tap, _ int) {
 		add(g.ws.impl, sums, g.partial(p)[tap*n:][:n])
 	}
 	dw := g.dw[tap*g.C*g.K:][:g.C*g.K]
-	transposed(dw, sums, g.cp, g.K, g.C, true)
+	transposed(dw, sums, g.K, g.cp, g.K, g.C, true)
 }

@@ -241,6 +241,8 @@ var convShapes = []ConvShape{
 	{N: 9, H: 3, W: 3, C: 16, K: 32, Side: 3, Stride: 1},
 	{N: 3, H: 4, W: 8, C: 32, K: 16, Side: 5, Stride: 1}, // tiles of several rows of the image
 	{N: 2, H: 8, W: 4, C: 64, K: 40, Side: 3, Stride: 1},
+	{N: 3, H: 8, W: 12, C: 5, K: 17, Side: 3, Stride: 2}, // folded gradients of the input
+	{N: 2, H: 16, W: 16, C: 8, K: 32, Side: 3, Stride: 2},
 }
 
 // raceDetector is set where it runs.

@@ -15,6 +15,7 @@ func TestPlantedDefects(t *testing.T) {
 	s := ConvShape{N: 3, H: 8, W: 9, C: 16, K: 32, Side: 3, Stride: 1}
 	tiled := ConvShape{N: 2, H: 16, W: 17, C: 32, K: 32, Side: 3, Stride: 1}   // where mixed takes tiles
 	strided := ConvShape{N: 2, H: 16, W: 17, C: 16, K: 32, Side: 3, Stride: 2} // where mixed takes tiles for two passes of the direct algorithm
+	folded := ConvShape{N: 2, H: 16, W: 18, C: 16, K: 32, Side: 3, Stride: 2}  // whose gradient of the input is folded
 	parted := ConvShape{N: 8, H: 16, W: 16, C: 16, K: 16, Side: 3, Stride: 1}  // where the weights' gradient is made in parts
 	four := func(s ConvShape, name string, binary bool, op string, spoil func(*Conv)) bool {
 		c := newErrorCase(s, "normal", binary)
@@ -73,6 +74,8 @@ func TestPlantedDefects(t *testing.T) {
 		{"a binary weight's sign is flipped", "mixed", true, "y", func(c *Conv) { c.algo.(*mixedConv).forwTiles.packed[5] ^= 0x8000 }},
 		{"strided: a tap reads the next pixel", "mixed", true, "y", func(c *Conv) { c.algo.(*tiledConv).forwTiles.offsets[1] += 2 * strided.C }},
 		{"strided: a weight's sign is flipped", "mixed", false, "dx", func(c *Conv) { c.algo.(*tiledConv).backTiles.packed[5] ^= 0x8000 }},
+		{"folded: a tap reads the next pixel", "mixed", false, "dx", func(c *Conv) { c.algo.(*tiledConv).backTiles.offsets[1] += 2 * folded.K }},
+		{"folded: a weight's sign is flipped", "amx", false, "dx", func(c *Conv) { c.algo.(*amxConv).back.packed[5] ^= 0x8000 }},
 		{"strided: only the first part's sums count", "mixed", false, "dw", func(c *Conv) {
 			g := c.algo.(*tiledConv).directConv.weights
 			part := g.partFunc
@@ -97,6 +100,8 @@ func TestPlantedDefects(t *testing.T) {
 					switch {
 					case strings.HasPrefix(d.what, "strided"):
 						shape = strided
+					case strings.HasPrefix(d.what, "folded"):
+						shape = folded
 					case name == "mixed":
 						shape = tiled
 					case strings.HasPrefix(d.what, "only the first part"):

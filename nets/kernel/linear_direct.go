@@ -45,7 +45,7 @@ func newDirectLinear(ws *Workers, rows, in, out int) *directLinear {
 		l.block(worker, l.back, l.x, l.y, l.in, l.out, part*l.back.k, func(b []float32, c0, from, to int) (*float32, int) {
 			nk := l.back.k
 			if c0+nk <= l.in {
-				transposed(b, l.w[c0*l.out+from:], l.out, nk, to-from, ws.impl >= avx512)
+				transposed(b, l.w[c0*l.out+from:], nk, l.out, nk, to-from, ws.impl >= avx512)
 				return &b[0], nk
 			}
 			clear(b[:(to-from)*nk])

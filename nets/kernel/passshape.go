@@ -7,11 +7,15 @@ type passShape struct {
 	h, w              int
 	side, stride      int
 	outH, outW, k     int
+	folded            bool // see [ConvShape.foldedBack]
 }
 
 // pitch is the number of pixels between rows of the padded image: the padding
 // right of a row is the one left of the next.
 func (s *passShape) pitch() int { return s.w + s.side/2 }
+
+// lead is the number of zeros before a row: of an even side's window the first pixel is that of the output.
+func (s *passShape) lead() int { return (s.side - 1) / 2 }
 
 // tilesOf lists for tiles of size output pixels their first pixel in the padded image and
 // in the output, whose rows are outPitch apart. Tiles lie within rows of the
@@ -48,6 +52,13 @@ func (s *passShape) narrow() bool {
 
 // copyRows copies the wanted pixels of a padded output.
 func (s *passShape) copyRows(dst, out []float32, outPitch, kp int) {
+	if s.folded {
+		n := s.k / 2 // two neighbours of a row
+		for row := range 2 * s.outH {
+			copyPixels(dst[row*s.outW*n:][:s.outW*n], out[row/2*outPitch*kp+row%2*n:], n, kp, n)
+		}
+		return
+	}
 	for row := range s.outH {
 		to, from := dst[row*s.outW*s.k:][:s.outW*s.k], out[row*outPitch*kp:]
 		if s.k == kp {
@@ -84,6 +95,25 @@ func (s *passShape) padImage(padded, src []float32) {
 		}
 		copyPixels(to[:((s.pw-1)*s.dilate+1)*s.c], from, s.dilate*s.c, s.c, s.c)
 	}
+}
+
+// foldedBack is the gradient of the input of a convolution of stride 2, side 3 and an even height and width as a convolution of dy by a window of 2x2: its 4 C
+// channels are, in the order (row, column, channel), the 2x2 pixels of dx that begin at twice dy's pixel. [foldTap] says which weights. Of 16 taps 9 are not
+// zero; between pixels set apart 36 taps would be, of which 27 meet zeros.
+func (s ConvShape) foldedBack() (back passShape, ok bool) {
+	if s.Stride != 2 || s.Side != 3 || s.H%2 > 0 || s.W%2 > 0 {
+		return back, false
+	}
+	ph, pw := s.Out()
+	return passShape{ph: ph, pw: pw, c: s.K, dilate: 1, h: ph, w: pw, side: 2, stride: 1, outH: ph, outW: pw, k: 4 * s.C, folded: true}, true
+}
+
+// foldTap is the row of the filter that leads from row at (0 or 1) of the window to row of (0 or 1) of the pixels: the row r with 2 at + r - 1 = of, or -1.
+func foldTap(at, of int) int {
+	if r := of + 1 - 2*at; r >= 0 {
+		return r
+	}
+	return -1
 }
 
 // passes are the shapes of the forward pass and of the gradient of the input.
