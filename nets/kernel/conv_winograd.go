@@ -308,10 +308,12 @@ type winogradGrad struct {
 	behind int // bytes of scratch before the transformed tiles of a group, which the gradient of the input uses before them
 
 	// together: all images are transformed first, to u and v, and each position's sums are then made at once, whole. That is less traffic where sums are
-	// large and tiles few.
+	// large and tiles few. At most so many images at a time: the sums of the next are added to theirs.
 	together bool
+	chunk    int
 	u, v     []float32
 	su, sv   int
+	from, to int // the images whose tiles are there
 
 	backwardJob
 
@@ -337,16 +339,21 @@ func newWinogradGrad(ws *Workers, s ConvShape, back *winogradPass) *winogradGrad
 	// The factor stands for what of the sums a cache holds.
 	groups := (s.N + g.group - 1) / g.group
 	apart := g.floats * (g.parts + 2*groups + 3*(g.parts-1))
-	g.together = 5*(2*transformed+g.floats) < 3*apart && transformed <= 24<<20
+	g.together = 5*(2*transformed+g.floats) < 3*apart
 	if g.together {
 		g.parts = 1
-		g.group = min(back.group, s.N)
-		ws.reserve(0, (g.floats+transformed)*4+256)
+		g.chunk = (s.N + transformed/mostTogether) / (1 + transformed/mostTogether)
+		g.group = min(back.group, g.chunk)
+		all = g.chunk * g.winogradShape.tiles()
+		ws.reserve(0, (g.floats+winogradTile*(winogradStride(all, g.c)+winogradStride(all, g.k)))*4+256)
 	}
 	g.reserve(nil)
 	g.partFunc, g.addPart, g.filterPart, g.groupPart, g.positionPart = g.part, g.add, g.filter, g.transformGroup, g.position
 	return g
 }
+
+// mostTogether is about the most values that transformed tiles together take: 96 MB.
+const mostTogether = 24 << 20
 
 // reserve makes room for a group of images and for what tiles, unless it is nil, works in.
 func (g *winogradGrad) reserve(tiles *amxPass) {
@@ -380,36 +387,40 @@ func (g *winogradGrad) run(dw, x []float32, n int) {
 }
 
 func (g *winogradGrad) runTogether() {
-	tiles := g.n * g.winogradShape.tiles()
-	g.su, g.sv = winogradStride(tiles, g.c), winogradStride(tiles, g.k)
-	shared := g.ws.shared
-	take[float32](&shared, g.floats)
-	g.u, g.v = take[float32](&shared, winogradTile*g.su), take[float32](&shared, winogradTile*g.sv)
-	g.ws.Do(g.togetherGroups(), g.groupPart)
-	g.ws.Do(winogradTile, g.positionPart)
+	for g.from = 0; g.from < g.n; g.from = g.to {
+		g.to = min(g.from+g.chunk, g.n)
+		tiles := (g.to - g.from) * g.winogradShape.tiles()
+		g.su, g.sv = winogradStride(tiles, g.c), winogradStride(tiles, g.k)
+		shared := g.ws.shared
+		take[float32](&shared, g.floats)
+		g.u, g.v = take[float32](&shared, winogradTile*g.su), take[float32](&shared, winogradTile*g.sv)
+		g.ws.Do(g.togetherGroups(), g.groupPart)
+		g.ws.Do(winogradTile, g.positionPart)
+	}
 	g.u, g.v = nil, nil
 }
 
 // togetherGroups is the number of groups in which images are transformed: any number, since no sum depends on it.
 func (g *winogradGrad) togetherGroups() int {
-	each := min(g.group, (g.n+g.ws.threads-1)/g.ws.threads)
-	return (g.n + each - 1) / each
+	n := g.to - g.from
+	each := min(g.group, (n+g.ws.threads-1)/g.ws.threads)
+	return (n + each - 1) / each
 }
 
 func (g *winogradGrad) transformGroup(group, worker int) {
-	from, to := span(g.n, 1, group, g.togetherGroups())
+	from, to := span(g.to-g.from, 1, group, g.togetherGroups())
 	at := from * g.winogradShape.tiles()
-	g.transforms(g.u[at*g.c:], g.su, g.v[at*g.k:], g.sv, from, to, g.ws.scratch[worker])
+	g.transforms(g.u[at*g.c:], g.su, g.v[at*g.k:], g.sv, g.from+from, g.from+to, g.ws.scratch[worker])
 }
 
 // positionPanel is the number of tiles whose products are added in one go: a block of channels of their v stays in the first-level cache.
 const positionPanel = 128
 
-// position makes the sums of a position.
+// position adds to a position's sums, which the first images set.
 func (g *winogradGrad) position(xi, _ int) {
-	tiles, sums := g.n*g.winogradShape.tiles(), g.partial(0)
-	for from := 0; from < tiles; from += positionPanel {
-		g.multiply(sums, g.u[from*g.c:], g.su, g.v[from*g.k:], g.sv, xi, min(positionPanel, tiles-from), min(from, 1))
+	tiles, sums := (g.to-g.from)*g.winogradShape.tiles(), g.partial(0)
+	for at := 0; at < tiles; at += positionPanel {
+		g.multiply(sums, g.u[at*g.c:], g.su, g.v[at*g.k:], g.sv, xi, min(positionPanel, tiles-at), min(g.from+at, 1))
 	}
 }
 

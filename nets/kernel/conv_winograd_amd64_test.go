@@ -80,3 +80,41 @@ func TestWholeTransforms(t *testing.T) {
 		}
 	}
 }
+
+// TestChunksGiveTheSameBits: gradients of weights that are made of all tiles together do not depend on how many images are transformed at a time; a chunk that forgets the sums before
+// it is seen.
+func TestChunksGiveTheSameBits(t *testing.T) {
+	s := ConvShape{N: 11, H: 8, W: 8, C: 128, K: 128, Side: 3, Stride: 1}
+	for _, impl := range vectorised(t) {
+		gradient := func(chunk int, spoil bool) []float32 {
+			ws := pool(t, 2, impl)
+			g := newWinogradConv(ws, s).weights
+			if !g.together || g.chunk != s.N {
+				t.Fatalf("%v: together %v, %d images at a time: not the case that is tested", impl, g.together, g.chunk)
+			}
+			g.chunk = chunk
+			if spoil {
+				position := g.positionPart
+				g.positionPart = func(xi, worker int) {
+					clear(g.partial(0)[xi*g.rp*g.k:][:g.rp*g.k])
+					position(xi, worker)
+				}
+			}
+			x, dy, dw := make([]float32, s.N*s.Inputs()), make([]float32, s.N*s.Outputs()), make([]float32, s.Weights())
+			noise(1, x)
+			noise(2, dy)
+			g.dy = dy
+			g.run(dw, x, s.N)
+			return dw
+		}
+		want := gradient(s.N, false)
+		for _, chunk := range []int{1, 2, 5, 10} {
+			if !slices.Equal(gradient(chunk, false), want) {
+				t.Errorf("%v: other gradients with %d images at a time", impl, chunk)
+			}
+		}
+		if slices.Equal(gradient(5, true), want) {
+			t.Errorf("%v: lost sums are not noticed", impl)
+		}
+	}
+}
