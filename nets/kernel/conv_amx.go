@@ -110,6 +110,9 @@ type amxPass struct {
 	config     *tileConfig
 	conv       ConvShape // whose gradient of the input this is, if folded
 	w, source  []float32
+	stack      *amxPass // of images of few pixels, or nil
+	stacked    int      // stack: how many images
+	images     int      // stack: how many there are in all
 
 	dst, src           []float32
 	norm               *BatchNorm // src is still to be normalised
@@ -193,8 +196,42 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 	p.scratch = scratch
 	ws.reserve(scratch+s.ph*s.pw*s.c*4+64, s.side*s.side*s.c*s.k*4+64)
 	p.image, p.packPart, p.turnPart = p.runImage, p.packGroup, p.turn
+	if s.stride == 1 && !s.folded && s.outH*s.outW <= 8 {
+		p.stack = p.newStack()
+	}
 	return p
 }
+
+// mostStacked is the most images in a stack.
+const mostStacked = 16
+
+// newStack is the same pass for several images, one below the other with a common padding between them: each of few pixels, they would fill a tile badly, and the weights
+// would be read for each. Tiles run along the padded rows; a pixel's sum is the same as in an image by itself.
+func (p *amxPass) newStack() *amxPass {
+	t := *p
+	t.stacked, t.direct, t.outPitch = mostStacked, false, p.pitch()
+	t.outPixels = roundUp(mostStacked*t.apart()-1, 16)
+	t.tiles = nil
+	for at := 0; at < t.outPixels; at += 16 {
+		t.tiles = append(t.tiles, at*t.c*2, at*t.width*4)
+	}
+	for len(t.tiles)%(2*t.mt) != 0 {
+		t.tiles = append(t.tiles, t.tiles[len(t.tiles)-2:]...)
+	}
+	t.config = newTileConfig(16, 8-t.nt)
+	if t.nt == 1 {
+		t.config.columns(t.width, 0, 1, 2, 3, 7)
+	}
+	pixels := mostStacked*t.apart() + t.paddedPixels(16)
+	t.planeBytes = roundUp((pixels*t.c+64)*2, 128) + 64
+	t.scratch = t.planes*t.planeBytes + t.outPixels*t.width*4 + 128
+	t.ws.reserve(t.scratch+t.ph*t.pw*t.c*4+64, 0)
+	t.image = t.runStack
+	return &t
+}
+
+// apart is the number of pixels from an image of a stack to the next.
+func (p *amxPass) apart() int { return (p.h + p.side/2) * p.pitch() }
 
 // pack splits the weights and arranges them as the multiplier wants: for each
 // block of nt*16 output channels, each chunk, each piece: nt tiles of 16 rows
@@ -273,8 +310,16 @@ var zeros [16]float32
 
 func (p *amxPass) run(dst, src []float32, n int, sums *Sums) {
 	p.dst, p.src, p.sums = dst, src, sums
-	p.clearPadding()
-	p.ws.Do(n, p.image)
+	if t := p.stack; t != nil && n > 1 {
+		t.packed, t.binary, t.norm = p.packed, p.binary, p.norm
+		t.dst, t.src, t.sums, t.images = dst, src, sums, n
+		t.clearPadding()
+		p.ws.Do((n+mostStacked-1)/mostStacked, t.image)
+		t.norm, t.dst, t.src, t.sums = nil, nil, nil, nil
+	} else {
+		p.clearPadding()
+		p.ws.Do(n, p.image)
+	}
 	p.dst, p.src, p.sums = nil, nil, nil
 }
 
@@ -295,15 +340,43 @@ func (p *amxPass) bytes() int {
 
 func (p *amxPass) runImage(img, worker int) {
 	scratch := p.ws.scratch[worker]
+	dst := p.result(img)
+	p.convolve(dst, p.operand(img, scratch), scratch)
+	if p.sums != nil {
+		addImage(p.ws.impl, p.sums, img, dst)
+	}
+}
+
+// operand is an image of src, normalised.
+func (p *amxPass) operand(img int, scratch []byte) []float32 {
 	src := p.src[img*p.ph*p.pw*p.c:][:p.ph*p.pw*p.c]
 	if p.norm != nil {
 		after := scratch[roundUp(p.scratch, 64):]
 		src = p.norm.normalised(take[float32](&after, len(src)), img)
 	}
-	dst := p.dst[img*p.outH*p.outW*p.k:][:p.outH*p.outW*p.k]
-	p.convolve(dst, src, scratch)
-	if p.sums != nil {
-		addImage(p.ws.impl, p.sums, img, dst)
+	return src
+}
+
+// result is an image of dst.
+func (p *amxPass) result(img int) []float32 { return p.dst[img*p.outH*p.outW*p.k:][:p.outH*p.outW*p.k] }
+
+// runStack computes the images of a stack.
+func (p *amxPass) runStack(part, worker int) {
+	scratch := p.ws.scratch[worker]
+	at := scratch
+	planes, out := take[uint16](&at, p.planes*p.planeBytes/2), take[float32](&at, p.outPixels*p.width)
+	first := part * p.stacked
+	images := min(p.stacked, p.images-first)
+	for i := range images {
+		p.splitImage(planes[i*p.apart()*p.c:], p.operand(first+i, scratch))
+	}
+	p.multiply(out, planes)
+	for i := range images {
+		dst := p.result(first + i)
+		p.copyRows(dst, out[i*p.apart()*p.width:], p.outPitch, p.width)
+		if p.sums != nil {
+			addImage(p.ws.impl, p.sums, first+i, dst)
+		}
 	}
 }
 
@@ -315,6 +388,14 @@ func (p *amxPass) convolve(dst, src []float32, scratch []byte) {
 	if !p.direct {
 		out = take[float32](&scratch, p.outPixels*p.width)
 	}
+	p.multiply(out, planes)
+	if !p.direct {
+		p.copyRows(dst, out, p.outPitch, p.width)
+	}
+}
+
+// multiply computes the tiles of out.
+func (p *amxPass) multiply(out []float32, planes []uint16) {
 	args := amxConvArgs{
 		a: &planes[0], plane: p.planeBytes, astride: p.stride * p.c * 2,
 		b: &p.packed[0], offsets: &p.offsets[0], chunks: p.chunks,
@@ -334,9 +415,6 @@ func (p *amxPass) convolve(dst, src []float32, scratch []byte) {
 		amxConv2x2Full(&args)
 	default:
 		amxConv4x1Full(&args)
-	}
-	if !p.direct {
-		p.copyRows(dst, out, p.outPitch, p.width)
 	}
 }
 

@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"math"
 	"slices"
 	"testing"
 )
@@ -107,6 +108,42 @@ func TestWaysOfTheGradientGiveTheSameBits(t *testing.T) {
 				newDirectGrad(ws, s, way).run(got, x, dy, s.N)
 				if !slices.Equal(got, want) {
 					t.Errorf("%s: %+v: way %d gives other bits", name, s, way)
+				}
+			}
+		}
+	}
+}
+
+// Images of few pixels that share tiles have the bits of images by themselves.
+func TestStackedImagesGiveTheSameBits(t *testing.T) {
+	if !slices.Contains(Implementations(), "amx") {
+		t.Skip("no AMX")
+	}
+	for _, precision := range []Precision{F32, BF16} {
+		ws := newWorkers(t, 2, "amx")
+		ws.SetPrecision(precision)
+		for _, c := range []struct{ n, h, w, c, k, side int }{{33, 2, 2, 16, 32, 3}, {5, 2, 3, 7, 12, 3}, {17, 1, 1, 40, 40, 1}, {20, 1, 4, 5, 3, 5}} {
+			for _, binary := range []bool{false, true} {
+				s := passShape{ph: c.h, pw: c.w, c: c.c, dilate: 1, h: c.h, w: c.w, side: c.side, stride: 1, outH: c.h, outW: c.w, k: c.k}
+				src, w := make([]float32, c.n*c.h*c.w*c.c), make([]float32, c.side*c.side*c.c*c.k)
+				noise(1, src)
+				noise(2, w)
+				if binary {
+					for i, v := range w {
+						w[i] = float32(math.Copysign(1, float64(v)))
+					}
+				}
+				p := newAMXPass(ws, s)
+				p.pack(w, binary, false)
+				got, want := make([]float32, c.n*c.h*c.w*c.k), make([]float32, c.n*c.h*c.w*c.k)
+				p.run(got, src, c.n, nil)
+				if p.stack == nil {
+					t.Fatalf("%+v: no stack", c)
+				}
+				p.stack = nil
+				p.run(want, src, c.n, nil)
+				if !slices.Equal(got, want) {
+					t.Errorf("%+v, binary %v, precision %v: a stack has other bits", c, binary, precision)
 				}
 			}
 		}
