@@ -1,9 +1,11 @@
 package nets
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -11,6 +13,7 @@ import (
 
 	"tqn/nets/network"
 	"tqn/quantize"
+	"tqn/runfolder"
 )
 
 // Config determines a run completely: two runs with equal Configs (and the same data files) write the same result.json,
@@ -274,9 +277,14 @@ func (c Config) fields() map[string]string {
 	return out
 }
 
-// ParseConfig decodes a config.json strictly: unknown fields are errors.
+// ParseConfig decodes a config.json strictly: unknown fields are errors. The file that a run writes ends with a hash of itself (see
+// [runfolder.Seal]), which is not compared here: whoever copies the file for another run may edit it.
 func ParseConfig(b []byte) (Config, error) {
-	dec := json.NewDecoder(strings.NewReader(string(b)))
+	body, sealed, err := runfolder.Unseal(b)
+	if sealed && (err == nil || errors.Is(err, runfolder.ErrChanged)) {
+		b = body
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	var c Config
 	if err := dec.Decode(&c); err != nil {

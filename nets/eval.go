@@ -37,13 +37,9 @@ const evalBatch = 128
 
 // Eval evaluates the weights of a run folder on its test images.
 func Eval(dir string, o EvalOptions) (EvalResult, error) {
-	b, err := runfolder.ReadFile(filepath.Join(dir, "config.json"), runfolder.MaxConfig)
+	config, err := readConfig(dir)
 	if err != nil {
-		return EvalResult{}, fmt.Errorf("nets: %s is not a run folder: %w", dir, err)
-	}
-	config, err := ParseConfig(b)
-	if err != nil {
-		return EvalResult{}, fmt.Errorf("%s/config.json: %w", dir, err)
+		return EvalResult{}, err
 	}
 	set, err := openData(config, o.DataDir, o.SkipCorrupt, o.Warn)
 	if err != nil {

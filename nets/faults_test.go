@@ -343,10 +343,54 @@ func TestEveryBitOfAFinishedRunCounts(t *testing.T) {
 		if err := os.WriteFile(path, whole, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		unused := []string{"manifest.json", "lock", checkpointOlder} // by these readers, while the others are whole
+		unused := []string{"lock", checkpointOlder} // by these readers, while the others are whole
 		if same == flips && !slices.Contains(unused, filepath.Base(path)) {
 			t.Errorf("%s: no flip was seen", path)
 		}
+	}
+}
+
+// The configuration of a run that is not finished has a hash of itself: whichever bit of it is flipped, the run is not continued, evaluated or
+// compared, or nothing has changed but white space.
+func TestEveryBitOfAConfigurationCounts(t *testing.T) {
+	c := tiny(t)
+	dir := interruptedRun(t, c)
+	path := filepath.Join(dir, "config.json")
+	whole := read(t, path)
+	before, err := ReadRun(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	for bit := range 8 * len(whole) {
+		b := slices.Clone(whole)
+		b[bit/8] ^= 1 << (bit % 8)
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		after, err := ReadRun(dir)
+		if _, terr := sameRun(c, dir); (err == nil) != (terr == nil) {
+			t.Errorf("bit %d: compare says %v, train %v", bit, err, terr)
+		}
+		if err != nil {
+			refused++
+		} else if !reflect.DeepEqual(before, after) {
+			t.Fatalf("bit %d is flipped, and nobody says so: %s", bit, b)
+		}
+	}
+	if refused < 7*len(whole) {
+		t.Errorf("%d of %d flips are refused", refused, 8*len(whole))
+	}
+	// A copy for another run may be edited, by hand or by a program; in the run's own folder it may not.
+	edited := bytes.Replace(whole, []byte(`"seed": 3`), []byte(`"seed": 4`), 1)
+	if other, err := ParseConfig(edited); err != nil || other.Seed != 4 {
+		t.Errorf("a copy with another seed: %+v, %v", other, err)
+	}
+	if err := os.WriteFile(path, edited, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadRun(dir); !errors.Is(err, runfolder.ErrChanged) || !strings.Contains(err.Error(), path) {
+		t.Errorf("the run's own with another seed: %v", err)
 	}
 }
 

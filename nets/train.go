@@ -154,8 +154,7 @@ func Train(ctx context.Context, config Config, where Where) (Result, error) {
 // begin makes all checks and then writes config.json, which is what claims the folder for this run: a command that fails
 // before leaves the folder as it was. t is nil if the run is finished.
 func begin(config Config, where Where) (t *training, result Result, err error) {
-	path := filepath.Join(where.Dir, "config.json")
-	claimed, err := sameRun(config, where.Dir, path)
+	claimed, err := sameRun(config, where.Dir)
 	if err != nil {
 		return nil, Result{}, err
 	}
@@ -170,7 +169,7 @@ func begin(config Config, where Where) (t *training, result Result, err error) {
 	}
 	text, err := json.MarshalIndent(config, "", "  ")
 	if err == nil {
-		err = runfolder.WriteBytes(where.files, path, append(text, '\n'))
+		err = runfolder.WriteBytes(where.files, filepath.Join(where.Dir, "config.json"), append(runfolder.Seal(text), '\n'))
 	}
 	if err != nil {
 		t.close()
@@ -193,17 +192,13 @@ func placesOfFiles(dir string) error {
 }
 
 // sameRun reports whether the folder holds this run. It is an error if it holds another.
-func sameRun(config Config, dir, path string) (bool, error) {
-	b, err := runfolder.ReadFile(path, runfolder.MaxConfig)
+func sameRun(config Config, dir string) (bool, error) {
+	there, err := readConfig(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("nets: %w", err)
-	}
-	there, err := ParseConfig(b)
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", path, err)
+		return false, err
 	}
 	if there.Hash() != config.Hash() {
 		return false, fmt.Errorf("nets: %s holds another run (%s); choose another folder, or the same settings: %s",

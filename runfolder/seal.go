@@ -34,7 +34,8 @@ func Seal(doc []byte) []byte {
 
 // Unseal returns the object that was sealed, without white space. Where the last member is no seal, sealed is false and the
 // document is returned whole: a file of an earlier version, or one whose seal is damaged, which a reader can tell apart because the
-// earlier version wrote no member that the reader does not know. It is an error if the hash is not that of the rest.
+// earlier version wrote no member that the reader does not know. It is an error, [ErrChanged], if the hash is not that of the rest, which
+// is then returned besides.
 func Unseal(doc []byte) (body []byte, sealed bool, err error) {
 	compact, err := compacted(doc)
 	if err != nil {
@@ -47,7 +48,7 @@ func Unseal(doc []byte) (body []byte, sealed bool, err error) {
 	value := compact[len(compact)-len(`"}`)-hex.EncodedLen(sha256.Size) : len(compact)-len(`"}`)]
 	body = append(bytes.Clone(compact[:start]), '}')
 	if want := sealOf(body); string(value) != want {
-		return nil, true, fmt.Errorf("%w: the contents have the SHA-256 %.12s, and %q says %.12s", ErrChanged, want, sealKey, value)
+		return body, true, fmt.Errorf("%w: the contents have the SHA-256 %.12s, and %q says %.12s", ErrChanged, want, sealKey, value)
 	}
 	return body, true, nil
 }

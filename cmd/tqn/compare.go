@@ -16,6 +16,8 @@ type compareReport struct {
 	Config   nets.Config  `json:"config"`
 	Finished bool         `json:"finished"`
 	Epochs   []nets.Epoch `json:"epochs"`
+
+	Manifest *nets.Manifest `json:"manifest"` // machine, time and data files; null where the folder has none
 }
 
 func newCompareCommand(e *env) *cobra.Command {
@@ -71,7 +73,7 @@ convergence.png (6), changes.png (4), batch.png (5) and, of bc runs, distance.pn
 			if e.json {
 				all := []compareReport{}
 				for _, r := range runs {
-					all = append(all, compareReport{r.Dir, r.Config, r.Result != nil, r.Epochs})
+					all = append(all, compareReport{r.Dir, r.Config, r.Result != nil, r.Epochs, r.Manifest})
 				}
 				return e.printJSON(all)
 			}
