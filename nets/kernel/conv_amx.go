@@ -675,6 +675,6 @@ func (g *amxGradPass) reduce(part, _ int) {
 		for p := 1; p < g.imageParts; p++ {
 			add(g.ws.impl, first, g.partial(i*g.imageParts + p)[at:][:n*g.kp])
 		}
-		copyPixels(g.dw[(tap*g.C+group*16)*g.K:][:n*g.K], first, g.K, g.kp, g.K)
+		CopyPixels(g.dw[(tap*g.C+group*16)*g.K:][:n*g.K], first, g.K, g.kp, g.K)
 	}
 }

@@ -189,7 +189,7 @@ func (p *directPass) convolve(dst, src []float32, scratch []byte) {
 	case p.inPlace:
 	case p.pixels == 2: // in a row of the output the pixels of a pair lie side by side, and so do pairs without what fills their tile
 		for row := range p.outH {
-			copyPixels(dst[row*p.outW*p.k:][:p.outW*p.k], out[row*p.outPitch*p.kp:], 2*p.k, p.kp, 2*p.k)
+			CopyPixels(dst[row*p.outW*p.k:][:p.outW*p.k], out[row*p.outPitch*p.kp:], 2*p.k, p.kp, 2*p.k)
 		}
 	default:
 		p.copyRows(dst, out, p.outPitch, p.kp)
@@ -433,7 +433,7 @@ func (g *directGrad) part(part, worker int) {
 			dy = wide
 		case g.k != g.kp && g.yNorm == nil && img == g.images-1:
 			// A tile wider than a pixel of dy reads into the next pixel, for sums that nobody looks at. Behind the last image is nothing to read.
-			copyPixels(wide, dy, g.kp, g.k, g.k)
+			CopyPixels(wide, dy, g.kp, g.k, g.k)
 			dy, step = wide, g.kp
 		}
 		g.image(dw, padded, woven, dy, pixels, step, img > from)
@@ -487,7 +487,7 @@ func (g *directGrad) weave(to, padded []float32) {
 				*(*[3]float32)(to[at:]) = [3]float32(from)
 			}
 		default:
-			copyPixels(to[r*g.c:][:(columns-1)*step+g.c], from, step, g.c, g.c)
+			CopyPixels(to[r*g.c:][:(columns-1)*step+g.c], from, step, g.c, g.c)
 		}
 	}
 }
@@ -510,9 +510,9 @@ func (g *directGrad) reduce(tap, _ int) {
 		add(g.ws.impl, first, g.partial(p)[at*g.kp:][:g.c*g.kp])
 	}
 	each := g.c * g.k
-	copyPixels(g.dw[tap*each:][:each], first, g.k, g.kp, g.k)
+	CopyPixels(g.dw[tap*each:][:each], first, g.k, g.kp, g.k)
 	if g.way == byPair && s == 1 {
-		copyPixels(g.dw[(tap-1)*each:][:each], first[g.k:], g.k, g.kp, g.k)
+		CopyPixels(g.dw[(tap-1)*each:][:each], first[g.k:], g.k, g.kp, g.k)
 	}
 }
 

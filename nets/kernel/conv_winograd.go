@@ -195,12 +195,7 @@ func (p *winogradPass) packVectors(src []float32, tap, next, block, c, n int, sc
 func (p *winogradPass) turn(part, _ int) {
 	tap, k0 := part/(p.k/16), part%(p.k/16)*16
 	src, dst := p.source[tap*p.c*p.k:][:p.c*p.k], p.turned[(8-tap)*p.c*p.k:][:p.c*p.k]
-	for c := range p.c {
-		to := dst[c*p.k+k0:][:16]
-		for i := range to {
-			to[i] = src[(k0+i)*p.c+c]
-		}
-	}
+	transposed(dst[k0:], src[k0*p.c:], p.k, p.c, 16, p.c, p.ws.impl >= avx512)
 }
 
 func (p *winogradPass) run(dst, src []float32, n int, norm *BatchNorm, sums *Sums) {

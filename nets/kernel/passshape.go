@@ -55,7 +55,7 @@ func (s *passShape) copyRows(dst, out []float32, outPitch, kp int) {
 	if s.folded {
 		n := s.k / 2 // two neighbours of a row
 		for row := range 2 * s.outH {
-			copyPixels(dst[row*s.outW*n:][:s.outW*n], out[row/2*outPitch*kp+row%2*n:], n, kp, n)
+			CopyPixels(dst[row*s.outW*n:][:s.outW*n], out[row/2*outPitch*kp+row%2*n:], n, kp, n)
 		}
 		return
 	}
@@ -65,22 +65,48 @@ func (s *passShape) copyRows(dst, out []float32, outPitch, kp int) {
 			copy(to, from)
 			continue
 		}
-		copyPixels(to, from, s.k, kp, s.k)
+		CopyPixels(to, from, s.k, kp, s.k)
 	}
 }
 
-// copyPixels copies the n values of each pixel of to, which begin every toStep values there and every fromStep values in from. Few values are copied without a call.
-func copyPixels(to, from []float32, toStep, fromStep, n int) {
+// CopyPixels copies the first n values of pixels that begin every toStep values of to and every fromStep values of from, for as many pixels as begin in to. Few values are copied without
+// a call.
+func CopyPixels(to, from []float32, toStep, fromStep, n int) {
 	pixels := (len(to) + toStep - 1) / toStep
-	if n == 8 {
+	if n%8 == 0 && n <= 64 {
 		for q := range pixels {
-			a, b := (*[8]float32)(to[q*toStep:]), (*[8]float32)(from[q*fromStep:])
-			a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7] = b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]
+			a, b := to[q*toStep:][:n], from[q*fromStep:][:n]
+			for len(a) >= 8 && len(b) >= 8 {
+				*(*[8]float32)(a) = *(*[8]float32)(b)
+				a, b = a[8:], b[8:]
+			}
 		}
 		return
 	}
 	for q := range pixels {
 		copy(to[q*toStep:][:n], from[q*fromStep:])
+	}
+}
+
+// AddPixels is [CopyPixels] that adds.
+func AddPixels(to, from []float32, toStep, fromStep, n int) {
+	for q := range (len(to) + toStep - 1) / toStep {
+		a, b := to[q*toStep:][:n], from[q*fromStep:][:n]
+		for len(a) >= 8 && len(b) >= 8 {
+			a8, b8 := (*[8]float32)(a), (*[8]float32)(b)
+			a8[0] += b8[0]
+			a8[1] += b8[1]
+			a8[2] += b8[2]
+			a8[3] += b8[3]
+			a8[4] += b8[4]
+			a8[5] += b8[5]
+			a8[6] += b8[6]
+			a8[7] += b8[7]
+			a, b = a[8:], b[8:]
+		}
+		for i, v := range b {
+			a[i] += v
+		}
 	}
 }
 
@@ -93,7 +119,7 @@ func (s *passShape) padImage(padded, src []float32) {
 			copy(to, from)
 			continue
 		}
-		copyPixels(to[:((s.pw-1)*s.dilate+1)*s.c], from, s.dilate*s.c, s.c, s.c)
+		CopyPixels(to[:((s.pw-1)*s.dilate+1)*s.c], from, s.dilate*s.c, s.c, s.c)
 	}
 }
 

@@ -585,23 +585,20 @@ type subsampleOp struct {
 
 func newSubsampleOp(c *CPU, l Layer, x, y []float32) *subsampleOp {
 	o := &subsampleOp{c: c, l: l, x: x, y: y} // the appended channels stay zero
-	channels := min(l.In.C, l.Out.C)
-	pixels := func(image int, f func(out, in int)) {
-		for i := range l.Out.H {
-			for j := range l.Out.W {
-				f(at(l.Out, image, i, j, 0), at(l.In, image, i*l.Stride, j*l.Stride, 0))
-			}
+	channels, rowIn, rowOut := min(l.In.C, l.Out.C), l.In.W*l.In.C, l.Out.W*l.Out.C
+	rows := func(image int, f func(in, out int)) {
+		for i := range min(l.Out.H, channels*l.Out.H) { // none without channels
+			f((image*l.In.H+i*l.Stride)*rowIn, (image*l.Out.H+i)*rowOut)
 		}
 	}
 	o.copyPart = func(image, _ int) {
-		pixels(image, func(out, in int) { copy(o.y[out:][:channels], o.x[in:][:channels]) })
+		rows(image, func(in, out int) {
+			kernel.CopyPixels(o.y[out:][:rowOut], o.x[in:][:rowIn], l.Out.C, l.Stride*l.In.C, channels)
+		})
 	}
 	o.joinPart = func(image, _ int) {
-		pixels(image, func(out, in int) {
-			to := c.grad[in:][:channels]
-			for k, v := range c.held[out:][:channels] {
-				to[k] += v
-			}
+		rows(image, func(in, out int) {
+			kernel.AddPixels(c.grad[in:][:rowIn], c.held[out:][:rowOut], l.Stride*l.In.C, l.Out.C, channels)
 		})
 	}
 	return o
