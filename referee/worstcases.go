@@ -129,6 +129,9 @@ type RoundedWorstCase struct {
 	K, Delta       float64 // Delta is sqrt(d) Delta
 	Quiet, Upper   float64 // without and with errors, at most
 	Decay, Derived float64 // the derived bound without and with its floor
+	// Theorem 3 only: L in units of G/D, BC's rounding, the sharp bound and its floor.
+	L, Sharp, Floor float64
+	Rounding        bounds.Rounding
 }
 
 // RoundedWorstCases checks the certificates with rounding errors.
@@ -143,7 +146,18 @@ func RoundedWorstCases() ([]RoundedWorstCase, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, RoundedWorstCase{Row: c.Row(), T: c.T, K: c.K(), Delta: c.Delta(), Quiet: c.Quiet.Upper, Upper: c.Upper, Decay: derived - c.Delta()/2, Derived: derived})
+		w := RoundedWorstCase{Row: c.Row(), T: c.T, K: c.K(), Delta: c.Delta(), Quiet: c.Quiet.Upper, Upper: c.Upper, Decay: derived - c.Delta()/2, Derived: derived}
+		if c.Theorem == 3 {
+			if w.Sharp, err = c.Bound(bounds.Sharp); err != nil {
+				return nil, err
+			}
+			quiet, err := c.Quiet.Bound(bounds.Sharp)
+			if err != nil {
+				return nil, err
+			}
+			w.L, w.Rounding, w.Floor, w.Decay = c.LFloat(), c.Rounding(), w.Sharp-quiet, derived-c.LFloat()*c.Delta()/2
+		}
+		all = append(all, w)
 	}
 	return all, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"text/template"
 
+	"tqn/bounds"
 	"tqn/referee"
 	"tqn/runfolder"
 )
@@ -37,9 +38,17 @@ func WorstCases(rows [][]referee.WorstCase, rounded []referee.RoundedWorstCase) 
 		OverC   []referee.WorstCase   // Theorem 2 at T = 10
 		First   []referee.WorstCase   // the smallest T at which a printed bound is exceeded, row by row
 		Count   int
-		Widest  float64 // largest gap of a pair
-		Rounded []referee.RoundedWorstCase
-	}{Rows: map[string][]worstRow{}, Rounded: rounded}
+		Widest  float64                    // largest gap of a pair
+		Rounded []referee.RoundedWorstCase // of SR
+		Connect []referee.RoundedWorstCase // of BC
+	}{Rows: map[string][]worstRow{}}
+	for _, c := range rounded {
+		if c.Rounding == "" {
+			data.Rounded = append(data.Rounded, c)
+		} else {
+			data.Connect = append(data.Connect, c)
+		}
+	}
 	for _, row := range rows {
 		c := row[0]
 		theorem, title := c.Row[:len("theorem1")], "F strongly convex"
@@ -86,6 +95,13 @@ func WorstCases(rows [][]referee.WorstCase, rounded []referee.RoundedWorstCase) 
 		"added": func(c referee.RoundedWorstCase) string {
 			return fmt.Sprintf("%.2f", (c.Upper-c.Quiet)/(c.Derived-c.Decay))
 		},
+		"quantizer": func(c referee.RoundedWorstCase) string {
+			if c.Rounding == bounds.Nearest {
+				return "Q_d"
+			}
+			return "Q_s"
+		},
+		"floors": func(c referee.RoundedWorstCase) string { return fmt.Sprintf("%.2f", (c.Upper-c.Quiet)/c.Floor) },
 		"mark": func(x float64, refuted bool) string {
 			if refuted {
 				return fmt.Sprintf("**%.6f**", x)

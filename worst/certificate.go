@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math/big"
 	"strconv"
+
+	"tqn/bounds"
 )
 
 // Certificate is what generate/pep.py found for one problem: multipliers for the upper side and an instance for the lower side. Nothing in it is true
@@ -37,6 +39,7 @@ func Parse(data []byte) (*Certificate, error) {
 		T       int                 `json:"T"`
 		K2      *string             `json:"k2"`
 		Kappa   *string             `json:"kappa"`
+		Reads   *string             `json:"rounding"`
 		L       *string             `json:"l"`
 		Upper   map[string][][]any  `json:"upper"`
 		Lower   map[string]rawTable `json:"lower"`
@@ -62,6 +65,10 @@ func Parse(data []byte) (*Certificate, error) {
 		}
 		*constant.to = x
 	}
+	if (file.Reads != nil) != (c.Kappa != nil && c.Theorem == 3) || file.Reads != nil && *file.Reads != string(bounds.Nearest) && *file.Reads != string(bounds.Stochastic) {
+		return nil, errors.New(`worst: certificate: rounding: want "nearest" or "stochastic" exactly for Theorem 3 with rounding errors`)
+	}
+	c.Nearest = file.Reads != nil && *file.Reads == string(bounds.Nearest)
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("worst: certificate: %w", err)
 	}
@@ -198,7 +205,7 @@ func (c *Certificate) Upper() (*big.Rat, error) {
 		case 'G', 'D': // the inequalities with 1 on the right
 			bound.Add(bound, m.weight)
 		case 'R':
-			right := new(big.Rat).Mul(c.Kappa, c.alpha(m.t).hi)
+			right := c.errorBound(m.t)
 			bound.Add(bound, right.Mul(right, m.weight))
 		}
 	}
@@ -272,7 +279,10 @@ func (p Problem) objective() ([]*big.Rat, []product) {
 
 // dimension is the number of free vectors: w_1..w_T, g_1..g_T, and with smoothness g_{T+1} and g_*.
 func (p Problem) dimension() int {
-	if p.Kappa != nil {
+	switch {
+	case p.rounds():
+		return 3*p.T + 2
+	case p.Kappa != nil:
 		return 3*p.T - 1
 	}
 	if p.smooth() {
@@ -289,7 +299,10 @@ type entry struct {
 
 // basis writes w_0..w_{T+1}, g_0..g_{T+1} in the free vectors: w_0 = 0, w_{T+1} the average; g_0 and g_{T+1} are 0 unless F is smooth.
 func (p Problem) basis() [][]entry {
-	if p.Kappa != nil {
+	switch {
+	case p.rounds():
+		return p.connectBasis()
+	case p.Kappa != nil:
 		return p.roundedBasis()
 	}
 	table := make([][]entry, 2*p.T+4)

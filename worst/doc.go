@@ -32,7 +32,7 @@
 //   - [Certificate.Lower]: points, gradients and values in rational numbers that satisfy all inequalities strictly. They define a function and a set W on
 //     which the algorithm visits exactly these points, so the gap at the average is reached.
 //
-// Both together enclose the worst case; the committed pairs are less than 1e-6 apart. With rounding errors (rounding.go) there is an upper side only.
+// Both together enclose the worst case; the committed pairs are less than 1e-6 apart. With rounding errors (rounding.go for SR, connect.go for BC) there is an upper side only.
 //
 // # Adding a case
 //

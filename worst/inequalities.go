@@ -1,6 +1,7 @@
 package worst
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 )
@@ -11,7 +12,8 @@ type Problem struct {
 	T       int      // averaged iterates, >= 1
 	K2      *big.Rat // (c G/D)^2 > 0 for Theorems 2 and 3, nil for 1 and 4
 	L       *big.Rat // L D/G for Theorem 3, L/mu > 1 for Theorem 4, nil for 1 and 2
-	Kappa   *big.Rat // sqrt(d) Delta in units of D (Theorem 2) or G/mu (Theorem 1) where rounding errors are modelled, else nil
+	Kappa   *big.Rat // sqrt(d) Delta in units of D (Theorems 2 and 3) or G/mu (Theorem 1) where rounding errors are modelled, else nil
+	Nearest bool     // Theorem 3 with rounding errors: Q_d and not Q_s
 }
 
 // check refuses what is not one of the four classes.
@@ -29,8 +31,10 @@ func (p Problem) check() error {
 		return fmt.Errorf("k2 = %s: want (c G/D)^2 > 0", p.K2.RatString())
 	case p.L != nil && p.L.Sign() <= 0, p.Theorem == 4 && p.L.Cmp(big.NewRat(1, 1)) <= 0:
 		return fmt.Errorf("l = %s: want L D/G > 0 (Theorem 3) or L/mu > 1 (Theorem 4)", p.L.RatString())
-	case p.Kappa != nil && (p.Theorem > 2 || p.T < 2 || p.Kappa.Sign() <= 0):
-		return fmt.Errorf("kappa = %s: want sqrt(d) Delta > 0, Theorem 1 or 2 and T >= 2", p.Kappa.RatString())
+	case p.Kappa != nil && (p.Theorem > 3 || p.T < 2 || p.Kappa.Sign() <= 0):
+		return fmt.Errorf("kappa = %s: want sqrt(d) Delta > 0, Theorem 1, 2 or 3 and T >= 2", p.Kappa.RatString())
+	case p.Nearest && (p.Theorem != 3 || p.Kappa == nil):
+		return errors.New("the rounding is given exactly for Theorem 3 with rounding errors")
 	}
 	return nil
 }
@@ -69,6 +73,9 @@ func (p Problem) Name() string {
 	if p.Kappa != nil {
 		text += ", sqrt(d) Delta = " + p.Kappa.RatString()
 	}
+	if p.rounds() {
+		text += ", " + string(p.rounding())
+	}
 	return text + fmt.Sprintf(", T = %d", p.T)
 }
 
@@ -93,7 +100,10 @@ func (q inequality) equal() bool { return q.kind == 'O' }
 
 // inequalities lists all that p allows, in the order of generate/pep.py.
 func (p Problem) inequalities() []inequality {
-	if p.Kappa != nil {
+	switch {
+	case p.rounds():
+		return p.connectInequalities()
+	case p.Kappa != nil:
 		return p.roundedInequalities()
 	}
 	var all []inequality
@@ -144,7 +154,9 @@ func (p Problem) g(t int) int { return p.T + 2 + t }
 
 // products writes the form of an inequality as a sum of inner products of the points and gradients.
 func (p Problem) products(q inequality) []product {
-	if p.Kappa != nil && q.kind != 'F' && q.kind != 'G' {
+	if p.rounds() && q.kind != 'F' && q.kind != 'G' {
+		return p.connectProducts(q)
+	} else if p.Kappa != nil && q.kind != 'F' && q.kind != 'G' {
 		return p.roundedProducts(q)
 	}
 	switch q.kind {
@@ -163,10 +175,10 @@ func (p Problem) products(q inequality) []product {
 			{whole(-1), p.w(t), p.w(s)}, {whole(1), p.w(t), p.w(t)},
 		}
 	}
-	terms := []product{{whole(1), p.g(q.s), p.w(q.t)}, {whole(-1), p.g(q.s), p.w(q.s)}}
+	terms := []product{{whole(1), p.g(q.s), p.read(q.t)}, {whole(-1), p.g(q.s), p.read(q.s)}}
 	if !p.smooth() {
 		if p.strong() {
-			terms = append(terms, p.square(exact(big.NewRat(1, 2)), p.w(q.s), p.w(q.t))...)
+			terms = append(terms, p.square(exact(big.NewRat(1, 2)), p.read(q.s), p.read(q.t))...)
 		}
 		return terms
 	}
@@ -174,10 +186,10 @@ func (p Problem) products(q inequality) []product {
 	half := new(big.Rat).Quo(big.NewRat(1, 2), new(big.Rat).Sub(big.NewRat(1, 1), ratio)) // 1/(2(1-q))
 	terms = append(terms, p.square(exact(new(big.Rat).Quo(half, p.L)), p.g(q.s), p.g(q.t))...)
 	if p.strong() {
-		terms = append(terms, p.square(exact(half), p.w(q.s), p.w(q.t))...)
+		terms = append(terms, p.square(exact(half), p.read(q.s), p.read(q.t))...)
 		cross := exact(new(big.Rat).Mul(new(big.Rat).Mul(half, ratio), big.NewRat(-2, 1)))
-		terms = append(terms, product{cross, p.g(q.t), p.w(q.t)}, product{cross.neg(), p.g(q.t), p.w(q.s)},
-			product{cross.neg(), p.g(q.s), p.w(q.t)}, product{cross, p.g(q.s), p.w(q.s)})
+		terms = append(terms, product{cross, p.g(q.t), p.read(q.t)}, product{cross.neg(), p.g(q.t), p.read(q.s)},
+			product{cross.neg(), p.g(q.s), p.read(q.t)}, product{cross, p.g(q.s), p.read(q.s)})
 	}
 	return terms
 }

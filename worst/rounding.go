@@ -11,7 +11,7 @@ import (
 	"tqn/bounds"
 )
 
-// This file has Theorems 1 and 2 with rounding errors. What is modelled: w_{t+1} = y_t + r_t, where y_t = P_W(w_t - alpha_t g_t) and r_t is any random error with
+// This file has Theorems 1 and 2 with rounding errors (connect.go: Theorem 3). What is modelled: w_{t+1} = y_t + r_t, where y_t = P_W(w_t - alpha_t g_t) and r_t is any random error with
 // E[r_t | past] = 0, E|r_t|^2 <= sqrt(d) Delta alpha_t G (Lemma 1 as printed) and w_{t+1} in W; no gradient noise. The program is in the expected inner
 // products. Its inequalities hold for every outcome, so they hold in expectation, and its dual certificate is a proof for every such error, of any law. The
 // converse is missing: a table of expectations need not belong to a law. So there is an upper bound here, and as a lower one the worst case without
@@ -123,7 +123,7 @@ func (c RoundedCase) Delta() float64 {
 	return x
 }
 
-// Bound is a form of the theorem with its floor, for d = 1.
+// Bound is a form of the theorem with its floor, for d = 1 and the rounding of the case.
 func (c RoundedCase) Bound(form bounds.Form) (float64, error) {
 	claim, err := bounds.Find(c.Claim())
 	if err != nil {
@@ -131,9 +131,12 @@ func (c RoundedCase) Bound(form bounds.Form) (float64, error) {
 	}
 	q := c.Parameters()
 	q.Delta = c.Delta()
-	v, err := claim.Bound(form, bounds.Stochastic, q)
+	v, err := claim.Bound(form, c.rounding(), q)
 	return v.Total(), err
 }
+
+// Rounding is BC's, for Theorem 3.
+func (c RoundedCase) Rounding() bounds.Rounding { return c.rounding() }
 
 // RoundedCases checks the certificates with rounding errors, once in a process.
 var RoundedCases = sync.OnceValues(func() ([]RoundedCase, error) {
@@ -159,7 +162,7 @@ var RoundedCases = sync.OnceValues(func() ([]RoundedCase, error) {
 		cases = append(cases, RoundedCase{Problem: c.Problem, Upper: math.Nextafter(x, math.Inf(1)), Quiet: quiet[i]})
 	}
 	slices.SortStableFunc(cases, func(a, b RoundedCase) int {
-		return cmp.Or(cmp.Compare(a.Theorem, b.Theorem), cmp.Compare(a.K(), b.K()), a.Kappa.Cmp(b.Kappa), cmp.Compare(a.T, b.T))
+		return cmp.Or(cmp.Compare(a.Theorem, b.Theorem), cmp.Compare(a.rounding(), b.rounding()), cmp.Compare(a.K(), b.K()), cmp.Compare(a.LFloat(), b.LFloat()), a.Kappa.Cmp(b.Kappa), cmp.Compare(a.T, b.T))
 	})
 	return cases, nil
 })

@@ -2,6 +2,7 @@ package worst
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"math/big"
 	"strings"
@@ -284,5 +285,68 @@ func TestRounding(t *testing.T) {
 	}
 	if _, err := c.Upper(); err == nil || !strings.Contains(err.Error(), "negative") {
 		t.Errorf("a negative weight of an inequality: %v", err)
+	}
+}
+
+// BC with rounding errors: every upper bound lies between the worst case without errors and the sharp form, and Q_s, which has equalities beside, is not above Q_d. A certificate without the weights of a kind that it needs, for the other rounding, or for the problem
+// without errors is refused.
+func TestRoundingOfBC(t *testing.T) {
+	cases, err := RoundedCases()
+	if err != nil {
+		t.Fatal(err)
+	}
+	nearest := map[string]float64{}
+	found := 0
+	for _, c := range cases {
+		if c.Theorem != 3 {
+			continue
+		}
+		found++
+		sharp, err := c.Bound(bounds.Sharp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !(c.Quiet.Lower < c.Upper && c.Upper < sharp) {
+			t.Errorf("%s: %v without errors, at most %v with, sharp bound %v: want them in this order", c.Name(), c.Quiet.Lower, c.Upper, sharp)
+		}
+		key := c.Row() + c.Kappa.RatString() + fmt.Sprint(c.T)
+		if c.Rounding() == bounds.Nearest {
+			nearest[key] = c.Upper
+		} else if x := nearest[key]; !(c.Upper <= x) {
+			t.Errorf("%s: %v, with Q_d %v", c.Name(), c.Upper, x)
+		}
+	}
+	if found != 32 {
+		t.Errorf("%d cases of BC, want 32", found)
+	}
+	for _, planted := range []struct {
+		rounding string
+		kind     byte
+		says     string
+	}{{"stochastic", 'R', "positive semidefinite"}, {"stochastic", 'O', "positive semidefinite"}, {"nearest", 'R', "positive semidefinite"}, {"nearest", 'D', "positive semidefinite"}, {"nearest", 'F', "do not cancel"}} {
+		c := certificate(t, "rounded/theorem3-k2-1-l-4-kappa-1over4-"+planted.rounding+"-t3")
+		for i := range c.multipliers {
+			if c.multipliers[i].kind == planted.kind {
+				c.multipliers[i].weight = new(big.Rat)
+			}
+		}
+		if _, err := c.Upper(); err == nil || !strings.Contains(err.Error(), planted.says) {
+			t.Errorf("%s, without the weights of kind %c: %v", planted.rounding, planted.kind, err)
+		}
+	}
+	c := certificate(t, "rounded/theorem3-k2-1-l-4-kappa-1over4-stochastic-t3")
+	c.Nearest = true
+	if _, err := c.Upper(); err == nil || !strings.Contains(err.Error(), "no inequality O") {
+		t.Errorf("a certificate for Q_s as one for Q_d: %v", err)
+	}
+	c = certificate(t, "rounded/theorem3-k2-1-l-4-kappa-1over4-nearest-t3")
+	c.L = big.NewRat(16, 1)
+	if _, err := c.Upper(); err == nil {
+		t.Error("a certificate for L = 4 proves a bound for L = 16")
+	}
+	for _, text := range []string{`{"theorem":3,"T":2,"k2":"1","l":"4","kappa":"1/4"}`, `{"theorem":3,"T":2,"k2":"1","l":"4","kappa":"1/4","rounding":"up"}`, `{"theorem":2,"T":2,"k2":"1","kappa":"1/4","rounding":"nearest"}`, `{"theorem":3,"T":2,"k2":"1","l":"4","rounding":"nearest"}`} {
+		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), "rounding") {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }

@@ -229,6 +229,57 @@ class Rounded(Problem):
         return list(range(len(self.names)))
 
 
+class RoundedBC(Problem):
+    """Theorem 3 with BC's rounding: gradients g_t are taken at q_t = w_t + r_t in W, |r_t|^2 <= kappa^2/4 with kappa = sqrt(d) Delta, and w_{t+1} = P_W(w_t - alpha_t g_t).
+
+        F s t   between the points 0, q_1..q_T and T+1, the average of the w_t
+        D, N, S with the points 0, w_1..w_T, q_1..q_T (q_t is point T+t)
+        R t     |r_t|^2 <= kappa^2/4
+        O t x   Q_s only, everything in expectation: E<r_t, x> = 0 for x = w_s, s <= t, and g_s, r_s, s < t (x = s, T+s, 2T+s)
+    """
+
+    def __init__(self, T, k2, l, kappa, rounding):
+        self.theorem, self.T, self.k2, self.l, self.mu = 3, T, k2, l, 0.0
+        self.alpha = [math.sqrt(k2 / t) for t in range(1, T + 1)]
+        n = 3 * T + 2  # w_1..w_T, r_1..r_T, g_1..g_T, g_{T+1}, g_*
+        e, zero = np.eye(n), np.zeros(n)
+        w, r, g = [zero] + [e[t] for t in range(T)], [None] + [e[T + t] for t in range(T)], [e[3 * T + 1]] + [e[2 * T + t] for t in range(T + 1)]
+        q = [zero] + [w[t] + r[t] for t in range(1, T + 1)]
+        self.w, self.g = q + [sum(w[1:]) / T], g
+        self.n, self.p = n, T + 1
+        self.names, self.A, self.a, self.b = [], [], [], []
+        for s in range(T + 2):
+            for t in range(T + 2):
+                if s != t:
+                    self.add(("F", s, t), self.interpolation(s, t), {s: 1, t: -1}, 0)
+        for t in range(1, T + 1):
+            self.add(("G", t), ip(g[t], g[t]), {}, 1)
+        points = w + q[1:]
+        for s in range(2 * T + 1):
+            for t in range(s + 1, 2 * T + 1):
+                self.add(("D", s, t), ip(points[t] - points[s], points[t] - points[s]), {}, 1)
+        for t in range(2, T + 1):
+            for s in range(2 * T + 1):
+                if s != t:
+                    self.add(("N", t, s), ip(w[t - 1] - self.alpha[t - 2] * g[t - 1] - w[t], points[s] - w[t]), {}, 0)
+        for t in range(1, 2 * T + 1):
+            self.add(("S", t), -ip(g[0], points[t]), {}, 0)
+        for t in range(1, T + 1):
+            self.add(("R", t), ip(r[t], r[t]), {}, kappa * kappa / 4)
+        if rounding == "stochastic":
+            for t in range(1, T + 1):
+                for s in range(1, t + 1):
+                    for x, v in ((s, w[s]), (T + s, g[s]), (2 * T + s, r[s])):
+                        if s < t or x == s:
+                            for sign in (1, -1):
+                                self.add(("O", t, x) if sign > 0 else ("P", t, x), sign * ip(r[t], v), {}, 0)
+        self.c, self.C = np.zeros(T + 1), np.zeros((n, n))
+        self.c[T] = 1
+
+    def candidates(self):
+        return list(range(len(self.names)))
+
+
 def ip(x, y):
     return (np.outer(x, y) + np.outer(y, x)) / 2
 
@@ -282,6 +333,24 @@ def rounded(theorem, T, k2, kappa):
     return out, 0.0 if least > 0 else 1.0
 
 
+def rounded_bc(T, k2, l, kappa, rounding):
+    p = RoundedBC(T, float(Fraction(k2)), float(Fraction(l)), float(Fraction(kappa)), rounding)
+    for delta in (4e-9 / T, 1.5e-8 / T, 6e-8 / T, 3e-7 / T):
+        num, upper, least, solution = p.upper(delta)
+        if least > delta / 4:
+            break
+    lists = weights(p.names, num)
+    both = {}  # the two sides of an equality are one weight
+    for sign, kind in ((1, "O"), (-1, "P")):
+        for t, x, y in lists.pop(kind, []):
+            both[t, x] = both.get((t, x), 0) + sign * Fraction(y)
+    if both:
+        lists["O"] = [[t, x, y.numerator if y.denominator == 1 else str(y)] for (t, x), y in both.items() if y]
+    out = {"theorem": 3, "T": T, "k2": k2, "l": l, "kappa": kappa, "rounding": rounding, "upper": lists}
+    print(f"theorem3 T={T} k2={k2} l={l} kappa={kappa} {rounding}: worst <= {upper:.9f} least {least:.1e}/{delta:.1e} {solution.status}", flush=True)
+    return out, 0.0 if least > 0 else 1.0
+
+
 # What is solved: Theorem 2 at c = D/G and sqrt(2) D/G over T and over c at T = 10, Theorem 1 over T, Theorem 3 at two smoothness constants, Theorem 4 at two
 # condition numbers.
 ROWS = [(1, None, None, T) for T in (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 30)]
@@ -295,6 +364,9 @@ ROWS += [(4, None, l, T) for l in ("2", "10") for T in (2, 3, 4, 6, 8, 10, 12, 1
 
 
 ROUNDED = [(theorem, k2, kappa, T) for theorem, k2 in ((1, None), (2, "1"), (2, "2")) for kappa in ("1/10", "1/4", "1") for T in (2, 3, 4, 6, 8, 10)]
+
+
+ROUNDED_BC = [("1", l, kappa, T, rounding) for rounding in ("nearest", "stochastic") for l in ("4", "16") for kappa in ("1/10", "1/4") for T in (2, 3, 4, 6)]
 
 
 def name(theorem, k2, l, T, kappa=None):
@@ -311,6 +383,14 @@ if __name__ == "__main__":
         path = os.path.join(folder, "rounded", name(theorem, k2, None, T, kappa))
         if os.path.basename(path).startswith(prefix) and not os.path.exists(path):
             out, failed = rounded(theorem, T, k2, kappa)
+            if not failed:
+                with open(path + ".part", "w") as f:
+                    json.dump(out, f, separators=(",", ":"))
+                os.rename(path + ".part", path)
+    for k2, l, kappa, T, rounding in sorted(ROUNDED_BC, key=lambda r: r[3]):
+        path = os.path.join(folder, "rounded", name(3, k2, l, T, kappa).replace("-t", f"-{rounding}-t"))
+        if os.path.basename(path).startswith(prefix) and not os.path.exists(path):
+            out, failed = rounded_bc(T, k2, l, kappa, rounding)
             if not failed:
                 with open(path + ".part", "w") as f:
                     json.dump(out, f, separators=(",", ":"))
