@@ -12,7 +12,7 @@ func (c *table1Column) figure6() *Figure {
 func (t *Table1) convergence(p func(string, ...any)) {
 	p("## Convergence (Figure 6)")
 	p("")
-	p("The left panel has the error on the training batches as they were trained on, augmented; the right one the test error; with several seeds, their mean.")
+	p("The left panel has the error on the training batches as they were trained on, augmented; the right one the test error.")
 	p("")
 	t.show(p, 6, (*table1Column).figure6)
 }

@@ -87,7 +87,7 @@ func (t *Table1) sentences(p func(string, ...any)) {
 		p("")
 		return
 	}
-	p("Every empirical sentence of Sections 6 and 6.1 and of Appendix H, against these runs. *Holds* and *violated*: the whole interval lies on one side of what the sentence says. *Undecided*: it does not, so that chance could have decided. *Not run*: no finished run speaks of it. All intervals of this report cover at once with probability %.0f %%.", 100*(1-referee.SectionError))
+	p("Every empirical sentence of Sections 6 and 6.1 and of Appendix H, against these runs. *Holds* and *violated*: the whole interval lies on one side of what the sentence says. *Undecided*: it does not, so that chance could have decided. *Not run*: no finished run speaks of it. Under *here*, A < B is what the sentence asks, beside the numbers that were measured, whether they fulfil it or not; the interval is that of A - B. All intervals of this report cover at once with probability %.0f %%.", 100*(1-referee.SectionError))
 	p("")
 	p("Errors of two networks are compared on the same test images (McNemar's test, taking the largest number of images on which they can differ). The weights of a filter move together, so a share of changed weights counts as an average over as many independent values as there are filters (Hoeffding's inequality). Both speak of the trained networks; another seed gives another network.")
 	p("")

@@ -260,7 +260,7 @@ func (t *Table1) Markdown() string {
 	}
 	p("%s %d of %d runs are finished.", t.whatRan(), finished, len(t.States))
 	p("")
-	p("The rows of the table: ADAM trains real weights. BC-ADAM (BinaryConnect) keeps real weights and takes gradients at their signs. SR-ADAM (stochastic rounding) keeps signs only, -1 or +1, and rounds every step to one of them at random; Big SR-ADAM is the same with larger batches. R-ADAM rounds to the nearer one. In the pictures the number behind a method is its batch size, as in the paper's.")
+	p("The rows of the table: ADAM trains real weights. BC-ADAM (BinaryConnect) keeps real weights and takes gradients at their signs. SR-ADAM (stochastic rounding) keeps signs only, -1 or +1, and rounds every step to one of them at random; Big SR-ADAM is the same with larger batches. R-ADAM rounds to the nearer one. In the pictures the number behind a method is its batch size, as in the paper's; a curve is one run, or the mean of the runs that differ in their seed. Errors are measured on the test images and differ from seed to seed, shares of signs are counted.")
 	p("")
 	t.theorem5(p)
 	t.protocol(p)
