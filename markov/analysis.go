@@ -116,7 +116,11 @@ func (a *Analysis) laws(ctx context.Context, c *Chain) (closed int, err error) {
 		only = a.Classes[i]
 	}
 	if rare > 0 {
-		a.Notes = append(a.Notes, fmt.Sprintf("the bound on the relative error does not cover probabilities below %.2g: %d in number; zero stands for less than 5e-324", below, rare))
+		zero := 5e-324
+		if below > smallestNormal {
+			zero = rareMass
+		}
+		a.Notes = append(a.Notes, fmt.Sprintf("the bound on the relative error does not cover probabilities below %.2g: %d in number; zero stands for less than %.2g", below, rare, zero))
 	}
 	if closed == 1 {
 		a.Stationary, a.ErrorBound = spread(only.Law, Class{States: only.States}, c.n), only.ErrorBound

@@ -188,7 +188,7 @@ func (c *Chain) direct(ctx context.Context) (CertifiedLaw, error) {
 		}
 	}
 	if r, core, ok := c.eliminate(ctx); ok {
-		if pi, roundings, ok := r.law(n, core); ok && (!r.tiny || c.joined(pi)) {
+		if pi, roundings, ok := r.law(n, core); ok && (!r.tiny || c.rescaled().harmless(pi)) {
 			return CertifiedLaw{pi, errorBound(roundings), "sparse GTH", covers(r.tiny)}, nil
 		}
 	}
@@ -210,7 +210,8 @@ func (c *Chain) wideLaw(ctx context.Context, below, above int) (CertifiedLaw, er
 // Limits of joined, as fractions of all flow.
 const (
 	ownFlow      = 1e-20  // of the flow out of a state that its way to the likeliest state has at least
-	smallestFlow = 1e-280 // states with less flow out of them are too rare to matter
+	smallestFlow = 1e-280 // states with less flow out of them, and that are left soon, are too rare to matter
+	rareMass     = 1e-240 // what such states may weigh together
 )
 
 // covers is the smallest entry of a law that the bound on an elimination holds for;
@@ -237,7 +238,8 @@ func covers(tiny bool) float64 {
 // give T <= n m / f, here with f >= 1e-20 pi(i) on one side and 1e-220 on the other. For
 // fewer than 1e14 operations and n m < 1e15 the sum is below 1e-308 * 1e14 * 1e15 * 1e220.
 // Whatever the rarest states do, they are entered with a flow of at most
-// m * 1e-280, and so change the rest by that times T.
+// m * 1e-280, and so change the rest by that times T. That they are rare is not concluded from
+// their computed law, into which an underflow may have let no flow: see leftSoon.
 func (c *Chain) joined(pi []float64) bool {
 	d := candidate{c: c, x: make([]doubled, c.n)}
 	for x, p := range pi {
@@ -250,17 +252,78 @@ func (c *Chain) joined(pi []float64) bool {
 	}
 	way := make([]float64, c.n) // the smallest flow on the way to the likeliest state
 	way[tree.order[0]] = math.Inf(1)
+	rare, any := make([]bool, c.n), false
 	for _, x := range tree.order[1:] {
 		way[x] = min(way[tree.parent[x]], tree.flow[x])
-		if own := pi[x] * c.exit[x]; own >= smallestFlow*total && way[x] < ownFlow*own {
+		own := pi[x] * c.exit[x]
+		switch rare[x] = own < smallestFlow*total; {
+		case rare[x]:
+			any = true
+		case way[x] < ownFlow*own,
+			own < 1e-200*total && (pi[x] >= 1e-200 || c.exit[x] < 1e-19*total): // stays so long that it weighs more than its flow
 			return false
 		}
 	}
-	return true
+	return !any || c.leftSoon(pi, rare, total)
 }
 
-// harmless is joined for an elimination whose exits are not near one, but not so
-// small either that it matters.
+// leftSoon reports whether rare states weigh at most rareMass together. They weigh the flow by which they are entered from the other
+// states, whose law is right, times the mean time until they are left.
+//
+// Let d(x) be the number of moves that state x needs at least to leave them. Where the
+// rate of the moves that lower d, less the sum of rate times rise of those that raise it, is at least r
+// in every rare state, d falls by r in a unit of time on average, and they are left within max d / r (Foster's
+// criterion; D. Levin, Y. Peres, Markov Chains and Mixing Times, 2nd ed., Proposition 21.9).
+func (c *Chain) leftSoon(pi []float64, rare []bool, total float64) bool {
+	into := make([][]int32, c.n) // the rare states from which a rare state is entered
+	entered := 0.0
+	d := make([]int, c.n)
+	var order []int32
+	for x := range c.n {
+		cols, vals := c.row(x)
+		out := false
+		for i, y := range cols {
+			switch {
+			case !rare[x] && rare[y]:
+				entered += pi[x] * vals[i]
+			case rare[x] && rare[y]:
+				into[y] = append(into[y], int32(x))
+			}
+			out = out || !rare[y]
+		}
+		if rare[x] && out {
+			d[x] = 1
+			order = append(order, int32(x))
+		}
+	}
+	for i := 0; i < len(order); i++ { // breadth first
+		for _, x := range into[order[i]] {
+			if d[x] == 0 {
+				d[x] = d[order[i]] + 1
+				order = append(order, x)
+			}
+		}
+	}
+	least := math.Inf(1)
+	for x := range c.n {
+		if !rare[x] {
+			continue
+		}
+		if d[x] == 0 {
+			return false // no way out: the chain is not irreducible
+		}
+		cols, vals := c.row(x)
+		fall := 0.0
+		for i, y := range cols {
+			fall += vals[i] * float64(d[x]-d[y]) // 1, 0 or negative
+		}
+		least = min(least, fall)
+	}
+	longest := float64(d[order[len(order)-1]])
+	return entered <= 1e10*smallestFlow*total && least > 0 && entered*longest/least <= rareMass/2
+}
+
+// harmless is joined where the flows that it compares do not underflow themselves.
 func (c *Chain) harmless(pi []float64) bool { return c.flow(pi) > 1e-20 && c.joined(pi) }
 
 // flow returns the number of moves in a unit of time.
