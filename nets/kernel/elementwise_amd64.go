@@ -27,6 +27,7 @@ type maxPoolArgs struct {
 	row, c  int // bytes of a row of pixels, of a pixel
 	windows int
 	y, dx   *float32
+	mean    *float32 // of the functions with Norm in their names; scale and beta lie c bytes behind each other
 }
 
 // windowArgs are one window's: the bytes of a pixel's channels, and where its pixels lie in x and dx, in bytes.
@@ -111,6 +112,30 @@ func maxPoolBackAVX512(a *maxPoolArgs)
 
 //go:noescape
 func maxPoolBackAVX2(a *maxPoolArgs)
+
+//go:noescape
+func maxPoolNormAVX512(a *maxPoolArgs)
+
+//go:noescape
+func maxPoolNormAVX2(a *maxPoolArgs)
+
+//go:noescape
+func maxPoolNormReLUAVX512(a *maxPoolArgs)
+
+//go:noescape
+func maxPoolNormReLUAVX2(a *maxPoolArgs)
+
+//go:noescape
+func maxPoolBackNormAVX512(a *maxPoolArgs)
+
+//go:noescape
+func maxPoolBackNormAVX2(a *maxPoolArgs)
+
+//go:noescape
+func maxPoolBackNormReLUAVX512(a *maxPoolArgs)
+
+//go:noescape
+func maxPoolBackNormReLUAVX2(a *maxPoolArgs)
 
 //go:noescape
 func windowMaxAVX512(a *windowArgs)
@@ -392,6 +417,44 @@ func maxPoolBackImage(m *MaxPool, dx, dy, x []float32) {
 			maxPoolBackAVX512(&a)
 		} else {
 			maxPoolBackAVX2(&a)
+		}
+	}
+}
+
+// poolImage is the fused pooling's z of an image of y; see [BatchNorm.SetPool].
+func (b *BatchNorm) poolImage(z, y []float32) {
+	m, wide := b.pool, b.ws.impl >= avx512
+	row := m.w * m.c
+	for p := range m.ph {
+		a := maxPoolArgs{x: &y[2*p*row], row: row * 4, c: m.c * 4, windows: m.pw, y: &z[p*m.pw*m.c], mean: &b.mean[0]}
+		switch {
+		case wide && b.relu:
+			maxPoolNormReLUAVX512(&a)
+		case wide:
+			maxPoolNormAVX512(&a)
+		case b.relu:
+			maxPoolNormReLUAVX2(&a)
+		default:
+			maxPoolNormAVX2(&a)
+		}
+	}
+}
+
+// poolBackImage writes the gradient of an image before the fused pooling, dz, from that behind it, dp.
+func (b *BatchNorm) poolBackImage(dz, dp, y []float32) {
+	m, wide := b.pool, b.ws.impl >= avx512
+	row := m.w * m.c
+	for p := range m.ph {
+		a := maxPoolArgs{x: &y[2*p*row], row: row * 4, c: m.c * 4, windows: m.pw, y: &dp[p*m.pw*m.c], dx: &dz[2*p*row], mean: &b.mean[0]}
+		switch {
+		case wide && b.relu:
+			maxPoolBackNormReLUAVX512(&a)
+		case wide:
+			maxPoolBackNormAVX512(&a)
+		case b.relu:
+			maxPoolBackNormReLUAVX2(&a)
+		default:
+			maxPoolBackNormAVX2(&a)
 		}
 	}
 }

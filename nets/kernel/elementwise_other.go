@@ -37,3 +37,7 @@ func (b *BatchNorm) backSumImage(part []float64, dz, z, y []float32) {
 func (b *BatchNorm) backImage(dy, dres, dz, z, y []float32) { b.backGeneric(dy, dres, dz, z, y) }
 
 func (m *MaxPool) poolsFast() bool { return false }
+
+// Nothing fuses a pooling here ([MaxPool.poolsFast]).
+func (b *BatchNorm) poolImage(_, _ []float32)        { panic("kernel: no fused pooling") }
+func (b *BatchNorm) poolBackImage(_, _, _ []float32) { panic("kernel: no fused pooling") }

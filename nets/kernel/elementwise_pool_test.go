@@ -42,6 +42,30 @@ func TestPoolInBatchNorm(t *testing.T) {
 				equalBits(t, what+"dy", fused.y, apart.dy)
 				equalBits(t, what+"dgamma", fused.dg, apart.dg)
 				equalBits(t, what+"dbeta", fused.db, apart.db)
+				// Planted defects: the scales' sign, which turns maxima into minima, and the channels' place.
+				got, out, each := make([]float32, h*w*c), make([]float32, m.Outputs()), m.Outputs()
+				same := func() (forward, backward bool) {
+					fused.b.poolImage(out, fused.b.image(whole, 0))
+					fused.b.poolBackImage(got, dz[:each], fused.b.image(whole, 0))
+					return slices.Equal(out, wantZ[:each]), slices.Equal(got, apart.b.image(apart.dz, 0))
+				}
+				copy(whole, apart.y)
+				if forward, backward := same(); odd == 0 && (!forward || !backward) {
+					t.Errorf("%swithout a defect: same z %v, same gradient %v", what, forward, backward)
+				}
+				for k := range fused.b.scale {
+					fused.b.scale[k] *= -1
+				}
+				if forward, backward := same(); forward || backward {
+					t.Errorf("%sthe scales' sign: same z %v, same gradient %v", what, forward, backward)
+				}
+				for k := range fused.b.scale {
+					fused.b.scale[k] *= -1
+				}
+				fused.b.mean = fused.b.mean[1:]
+				if forward, backward := same(); forward || backward {
+					t.Errorf("%sanother channel's mean: same z %v, same gradient %v", what, forward, backward)
+				}
 				if !slices.ContainsFunc(apart.dy, func(v float32) bool { return v != apart.dy[0] }) {
 					t.Fatal("the gradient is constant: the case shows nothing")
 				}

@@ -107,8 +107,10 @@ func NewBatchNorm(ws *Workers, images, rows, c int, eps float64) *BatchNorm {
 	}
 	b := &BatchNorm{ws: ws, images: images, rows: rows, c: c, eps: eps,
 		Mean: make([]float64, c), Var: make([]float64, c), own: NewSums(images, rows, c),
-		mean: make([]float32, c), scale: make([]float32, c), inv: make([]float32, c), beta: make([]float32, c),
+		inv:  make([]float32, c),
 		coef: make([]float32, 3*c), back: make([]float64, images*2*c)}
+	channels := make([]float32, 3*c) // together: see [maxPoolArgs]
+	b.mean, b.scale, b.beta = channels[:c:c], channels[c:2*c:2*c], channels[2*c:]
 	b.sumPart = func(img, _ int) { addImage(b.ws.impl, b.own, img, b.image(b.y, img)) }
 	b.applyPart, b.backSumPart, b.backApplyPart = b.apply, b.backSum, b.backApply
 	return b
@@ -150,8 +152,7 @@ func (b *BatchNorm) whole(worker int) []float32 {
 
 // pooledBack computes an image's dz from that of the pooled z into dz, which must not be y.
 func (b *BatchNorm) pooledBack(dz []float32, img int) {
-	b.applyImage(dz, b.image(b.y, img), nil)
-	maxPoolBackImage(b.pool, dz, b.dz[img*b.outputs():][:b.outputs()], dz) // each window is read before it is written
+	b.poolBackImage(dz, b.dz[img*b.outputs():][:b.outputs()], b.image(b.y, img))
 }
 
 // Sums returns sums of the right shape, for [Conv.Forward] to fill.
@@ -256,12 +257,10 @@ func (b *BatchNorm) setChannel(k int, mean, variance float64, gamma float32) {
 
 // apply and backSum take the last image first: the pass before them, a convolution,
 // has just left it in cache, and leaves the first one for the pass after them.
-func (b *BatchNorm) apply(part, worker int) {
+func (b *BatchNorm) apply(part, _ int) {
 	img := b.n - 1 - part
 	if b.pool != nil {
-		z := b.whole(worker)
-		b.applyImage(z, b.image(b.y, img), nil)
-		maxPoolImage(b.pool, b.z[img*b.outputs():][:b.outputs()], z)
+		b.poolImage(b.z[img*b.outputs():][:b.outputs()], b.image(b.y, img))
 		return
 	}
 	b.applyImage(b.image(b.z, img), b.image(b.y, img), b.image(b.residual, img))

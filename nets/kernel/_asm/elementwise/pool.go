@@ -2,9 +2,50 @@ package main
 
 import "fmt"
 
+// poolNorms is what may be done to the values before they are pooled: a batch norm, with its ReLU or without.
+var poolNorms = []string{"", "Norm", "NormReLU"}
+
+// pooled loads a value of a window, normalised, to register dst. Registers 9 to 11 hold mean, scale and beta, 8 zero.
+func (p *printer) pooled(norm, mem string, dst int) {
+	p.op("VMOVUPS", mem, dst)
+	if norm == "" {
+		return
+	}
+	p.op("VSUBPS", 9, dst, dst)
+	p.op("VMULPS", 10, dst, dst)
+	p.op("VADDPS", 11, dst, dst)
+	if norm == "NormReLU" {
+		p.op("VMAXPS", 8, dst, dst) // as in norm
+	}
+}
+
+// pooledChannels loads what pooled wants for the channels from byte R11 on. mean is R14, and scale and beta lie c bytes behind each other.
+func (p *printer) pooledChannels(norm string) {
+	if norm != "" {
+		p.op("LEAQ", "(R14)(R11*1)", "AX")
+		p.op("VMOVUPS", "(AX)", 9)
+		p.op("VMOVUPS", "(AX)(DX*1)", 10)
+		p.op("VMOVUPS", "(AX)(DX*2)", 11)
+	}
+}
+
+func (p *printer) poolFn(name, norm string) {
+	p.fn(name+norm, "maxPoolArgs", 0, "x", "row", "c", "windows", "y", "dx", "mean")
+	if norm != "" {
+		p.arg("mean", "R14")
+	}
+	p.op("VXORPS", 8, 8, 8)
+}
+
 // maxPool takes the maxima of 2x2 windows along two rows; c is a multiple of the lanes.
 func (p *printer) maxPool() {
-	p.fn("maxPool", "maxPoolArgs", 0, "x", "row", "c", "windows", "y", "dx")
+	for _, norm := range poolNorms {
+		p.maxPoolOf(norm)
+	}
+}
+
+func (p *printer) maxPoolOf(norm string) {
+	p.poolFn("maxPool", norm)
 	p.arg("x", "SI")
 	p.arg("row", "R8")
 	p.op("ADDQ", "SI", "R8")
@@ -16,9 +57,10 @@ func (p *printer) maxPool() {
 	p.op("LEAQ", "(SI)(DX*1)", "R12")
 	p.op("LEAQ", "(R8)(DX*1)", "R13")
 	p.label("group")
-	p.op("VMOVUPS", "(SI)(R11*1)", 0)
+	p.pooledChannels(norm)
+	p.pooled(norm, "(SI)(R11*1)", 0)
 	for _, next := range []string{"R12", "R8", "R13"} { // the first source wins only if it is larger
-		p.op("VMOVUPS", fmt.Sprintf("(%s)(R11*1)", next), 1)
+		p.pooled(norm, fmt.Sprintf("(%s)(R11*1)", next), 1)
 		p.op("VMAXPS", 0, 1, 0)
 	}
 	p.op("VMOVUPS", 0, "(DI)(R11*1)")
@@ -35,7 +77,13 @@ func (p *printer) maxPool() {
 
 // maxPoolBack writes the gradient of two rows: y's at the first maximum of each window, 0 elsewhere.
 func (p *printer) maxPoolBack() {
-	p.fn("maxPoolBack", "maxPoolArgs", 0, "x", "row", "c", "windows", "y", "dx")
+	for _, norm := range poolNorms {
+		p.maxPoolBackOf(norm)
+	}
+}
+
+func (p *printer) maxPoolBackOf(norm string) {
+	p.poolFn("maxPoolBack", norm)
 	p.arg("x", "SI")
 	p.arg("row", "R8")
 	p.arg("dx", "BX")
@@ -44,7 +92,6 @@ func (p *printer) maxPoolBack() {
 	p.arg("c", "DX")
 	p.arg("windows", "R9")
 	p.arg("y", "DI")
-	p.op("VXORPS", 8, 8, 8)
 	p.label("window")
 	p.op("XORQ", "R11", "R11")
 	p.op("LEAQ", "(SI)(DX*1)", "R12")
@@ -52,9 +99,10 @@ func (p *printer) maxPoolBack() {
 	p.op("LEAQ", "(BX)(DX*1)", "R10")
 	p.op("LEAQ", "(CX)(DX*1)", "R15")
 	p.label("group")
-	p.op("VMOVUPS", "(SI)(R11*1)", 0)
+	p.pooledChannels(norm)
+	p.pooled(norm, "(SI)(R11*1)", 0)
 	for i, next := range []string{"R12", "R8", "R13"} {
-		p.op("VMOVUPS", fmt.Sprintf("(%s)(R11*1)", next), 1)
+		p.pooled(norm, fmt.Sprintf("(%s)(R11*1)", next), 1)
 		if p.wide() {
 			p.op("VCMPPS", greater, 0, 1, fmt.Sprintf("K%d", i+1))
 		} else {
