@@ -15,16 +15,16 @@ func (s *Staircase) Parameters() bounds.Parameters {
 	return p
 }
 
-// staircaseMembers are the best of a dozen widths and slacks for each T and c.
+// staircaseMembers are about the first T at which a member refutes Section 4.1's form for the given c, and the best of a few widths and slacks there.
 var staircaseMembers = []struct {
 	T           int
 	k           float64
 	side, slack float64
 }{
-	{256, 1.25, 0.21, 0.005}, {400, 1.2, 0.24, 0.003}, {4096, 1.15, 0.2, 0.0005}, {1 << 18, 1.1, 0.0925, 0.0005},
+	{200, 1.25, 0.2076, 0.005}, {304, 1.2, 0.2315, 0.004}, {928, 1.15, 0.2565, 0.001}, {4400, 1.12, 0.1977, 0.00045}, {51200, 1.1, 0.1314, 0.00013},
 }
 
-// Staircases are members of the family with T from 256 to 262144 and c ever closer to bounds.CriticalStep D/G.
+// Staircases are members of the family that refute Section 4.1's Theorem 2, with T from 200 to 51200 and c ever closer to bounds.CriticalStep D/G.
 func Staircases() ([]*Staircase, error) {
 	var all []*Staircase
 	for _, x := range staircaseMembers {
@@ -60,7 +60,7 @@ var theorem2Staircase = Exhibit{
 
 // theorem2Critical refutes it at c = 1.1 D/G, theorem2CriticalAppendix Appendix C's form at c = 0.6 D/G.
 var (
-	theorem2Critical         = limitExhibit("theorem2-general-critical", bounds.Printed, 1<<18, 1100000, 92500, 500)
+	theorem2Critical         = limitExhibit("theorem2-general-critical", bounds.Printed, 51200, 1100000, 131400, 130)
 	theorem2CriticalAppendix = limitExhibit("theorem2-general-appendix", bounds.Appendix, 1<<14, 600000, 120000, 5000)
 )
 

@@ -7,7 +7,7 @@ import (
 )
 
 // Staircase is a family of convex functions without gradient noise on which SR on a fine grid, with T steps c/sqrt(t) and c = K D/G, comes as close as one likes to the bound of the form moving of
-// Theorem 2 as T grows ([StaircaseLimit] has the proof): 99.4 % of it at T = 262144. It refutes Section 4.1's Theorem 2 at c = 1.1 D/G. D = G = 1, and F is minimised at the origin.
+// Theorem 2 as T grows ([StaircaseLimit] has the proof): 99 % of it at T = 51200. It refutes Section 4.1's Theorem 2 at c = 1.1 D/G. D = G = 1, and F is minimised at the origin.
 //
 // F is a maximum of affine functions, a piece for each step, and has two parts.
 //

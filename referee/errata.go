@@ -58,11 +58,13 @@ type TrueUpTo struct {
 	Always      bool
 }
 
-// Reach is a staircase beside the bound of the form moving.
+// Reach is a staircase that refutes Section 4.1's Theorem 2 for T steps with c = K D/G.
 type Reach struct {
-	T          int
-	K, Percent float64
-	Last       bool
+	T       int
+	K       float64
+	TrueTo  int     // the statement is proved for every T up to this one
+	Ratio   float64 // measured/printed
+	Percent float64 // of the bound of the form moving
 }
 
 // Critical and CriticalAppendix are the steps, in units of D/G, up to which Theorem 2 as Section 4.1 and as Appendix C print it is true for every T, and above which it is false from some T on, cut off after seven digits.
@@ -148,16 +150,24 @@ func NewErrata(ctx context.Context) (*Errata, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, s := range members {
+	for _, s := range members {
 		lower, _, err := s.Mean()
 		if err != nil {
 			return nil, err
 		}
-		v, err := bounds.Theorem2(bounds.Moving, bounds.Stochastic, s.Parameters())
-		if err != nil {
-			return nil, err
+		r := Reach{T: s.T, K: s.K, TrueTo: 1}
+		for bounds.TrueUpTo(bounds.Printed, r.TrueTo+1) >= s.K {
+			r.TrueTo++
 		}
-		e.Reaches = append(e.Reaches, Reach{s.T, s.K, 100 * lower / v.Total(), i == len(members)-1})
+		for form, to := range map[bounds.Form]*float64{bounds.Printed: &r.Ratio, bounds.Moving: &r.Percent} {
+			v, err := bounds.Theorem2(form, bounds.Stochastic, s.Parameters())
+			if err != nil {
+				return nil, err
+			}
+			*to = lower / v.Total()
+		}
+		r.Percent *= 100
+		e.Reaches = append(e.Reaches, r)
 	}
 	if e.Growth2, err = convex.Theorem2Growth(ctx); err != nil {
 		return nil, err
