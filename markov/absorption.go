@@ -72,7 +72,11 @@ func (c *Chain) Absorption(ctx context.Context) ([]Absorbed, float64, error) {
 		scale[i] = math.Ldexp(1, -e)
 		cols, vals := c.row(x)
 		for j, y := range cols {
-			a[i*w+index[y]] += vals[j] * scale[i]
+			v := vals[j] * scale[i]
+			if v < 0x1p-1021 { // beside the other rates of its state it is below the smallest float64, but the others may lead back
+				return nil, 0, errRange
+			}
+			a[i*w+index[y]] += v
 		}
 	}
 	reward := make([]float64, m) // time spent in the states that were eliminated

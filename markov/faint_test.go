@@ -93,3 +93,21 @@ func TestLeftSoon(t *testing.T) {
 		}
 	}
 }
+
+// A way out that is 1e-330 of its state's rates is not passed over: where the other rates lead back again and again, it may be taken with a
+// probability of 1e-25.
+func TestFaintWaysOutAreNotPassedOver(t *testing.T) {
+	for away, want := range map[float64]float64{1e-30: 0, 1e-6: 1. / 11} {
+		c, err := FromRates(4, []Rate{{0, 1, 1e300}, {1, 0, 1e300}, {0, 2, away}, {1, 3, 1e-5}}, 1e-301)
+		if err != nil {
+			t.Fatal(err)
+		}
+		absorbed, bound, err := c.Absorption(context.Background())
+		switch {
+		case want == 0 && err == nil:
+			t.Errorf("a rate of %g: probabilities %v, exactly %g; want an error", away, absorbed[0].Probabilities, away/1e-5)
+		case want > 0 && (err != nil || math.Abs(absorbed[0].Probabilities[0]/want-1) > bound):
+			t.Errorf("a rate of %g: %v, %v, want %g", away, absorbed, err, want)
+		}
+	}
+}
