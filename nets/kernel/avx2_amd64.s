@@ -41,7 +41,7 @@ loop:
 	RET
 
 // func directY6x2(a *directArgs)
-TEXT ·directY6x2(SB), 0, $32-8
+TEXT ·directY6x2(SB), 0, $64-8
 	MOVQ a+0(FP), AX
 	STMXCSR old-4(SP)
 	MOVL old-4(SP), R8
@@ -49,8 +49,17 @@ TEXT ·directY6x2(SB), 0, $32-8
 	MOVL R8, new-8(SP)
 	LDMXCSR new-8(SP)
 	MOVQ 0(AX), R8
-	MOVQ R8, a-16(SP)
+	MOVQ R8, a0-40(SP)
 	MOVQ 64(AX), R8
+	MOVQ R8, c0-48(SP)
+	MOVQ 48(AX), R8
+	MOVQ R8, b0-56(SP)
+	MOVQ 96(AX), R8
+	MOVQ R8, times0-64(SP)
+time:
+	MOVQ a0-40(SP), R8
+	MOVQ R8, a-16(SP)
+	MOVQ c0-48(SP), R8
 	MOVQ R8, c-24(SP)
 	MOVQ 88(AX), R8
 	MOVQ R8, blocks-32(SP)
@@ -93,7 +102,7 @@ zero:
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 begin:
-	MOVQ 48(AX), BX
+	MOVQ b0-56(SP), BX
 	MOVQ a-16(SP), R8
 	MOVQ 32(AX), SI
 	MOVQ 16(AX), DI
@@ -159,28 +168,74 @@ loop:
 	ADDQ R8, a-16(SP)
 	DECQ blocks-32(SP)
 	JNZ block
+	MOVQ 104(AX), R8
+	ADDQ R8, a0-40(SP)
+	MOVQ 120(AX), R8
+	ADDQ R8, c0-48(SP)
+	MOVQ 112(AX), R8
+	ADDQ R8, b0-56(SP)
+	DECQ times0-64(SP)
+	JGT time
 	LDMXCSR old-4(SP)
 	VZEROUPPER
 	RET
 
 // func winogradImageY(a *winogradImageArgs)
-TEXT ·winogradImageY(SB), 0, $16-8
+TEXT ·winogradImageY(SB), 0, $32-8
 	MOVQ a+0(FP), AX
 	STMXCSR old-4(SP)
 	MOVL old-4(SP), R8
 	ORL $0x8040, R8 // flush to zero, denormals are zero
 	MOVL R8, new-8(SP)
 	LDMXCSR new-8(SP)
-	MOVQ 120(AX), SI
+	MOVQ 112(AX), SI
 	VBROADCASTSS 24(SI), Y15 // a2b2
 	VBROADCASTSS 28(SI), Y14 // a2+b2
 	VBROADCASTSS 8(SI), Y13 // a2
 	VBROADCASTSS 12(SI), Y12 // b2
 	VBROADCASTSS 0(SI), Y11 // a
 	VBROADCASTSS 4(SI), Y10 // b
+	MOVQ $0, row-24(SP)
+	MOVQ 64(AX), R8
+	MOVQ R8, dst-32(SP)
+down:
 	XORQ BX, BX
 block:
-	MOVQ 72(AX), DI
+	MOVQ row-24(SP), CX
+	DECQ CX
+	MOVQ 16(AX), DX
+	MOVQ DX, SI
+	IMULQ CX, SI
+	ADDQ 0(AX), SI
+	MOVQ 8(AX), R8
+	CMPQ CX, 24(AX)
+	CMOVQCS SI, R8 // -1 is no number below h, either
+	INCQ CX
+	ADDQ DX, SI
+	MOVQ 8(AX), R9
+	CMPQ CX, 24(AX)
+	CMOVQCS SI, R9 // -1 is no number below h, either
+	INCQ CX
+	ADDQ DX, SI
+	MOVQ 8(AX), R10
+	CMPQ CX, 24(AX)
+	CMOVQCS SI, R10 // -1 is no number below h, either
+	INCQ CX
+	ADDQ DX, SI
+	MOVQ 8(AX), R11
+	CMPQ CX, 24(AX)
+	CMOVQCS SI, R11 // -1 is no number below h, either
+	INCQ CX
+	ADDQ DX, SI
+	MOVQ 8(AX), R12
+	CMPQ CX, 24(AX)
+	CMOVQCS SI, R12 // -1 is no number below h, either
+	INCQ CX
+	ADDQ DX, SI
+	MOVQ 8(AX), R13
+	CMPQ CX, 24(AX)
+	CMOVQCS SI, R13 // -1 is no number below h, either
+	MOVQ 56(AX), DI
 	VXORPS Y6, Y6, Y6
 	VMOVUPS Y6, 0(DI)
 	VMOVUPS Y6, 32(DI)
@@ -189,15 +244,9 @@ block:
 	VMOVUPS Y6, 128(DI)
 	VMOVUPS Y6, 160(DI)
 	ADDQ $192, DI
-	MOVQ 0(AX), R8
-	MOVQ 8(AX), R9
-	MOVQ 16(AX), R10
-	MOVQ 24(AX), R11
-	MOVQ 32(AX), R12
-	MOVQ 40(AX), R13
 	MOVQ BX, SI
-	MOVQ 48(AX), DX
-	MOVQ 56(AX), CX
+	MOVQ 32(AX), DX
+	MOVQ 40(AX), CX
 column:
 	VMOVUPS (R9)(SI*1), Y0
 	VMOVUPS (R10)(SI*1), Y1
@@ -233,7 +282,7 @@ column:
 	ADDQ $192, DI
 	DECQ CX
 	JNZ column
-	MOVQ 64(AX), CX
+	MOVQ 48(AX), CX
 right:
 	VXORPS Y6, Y6, Y6
 	VMOVUPS Y6, 0(DI)
@@ -245,14 +294,14 @@ right:
 	ADDQ $192, DI
 	DECQ CX
 	JNZ right
-	MOVQ 72(AX), DI
-	MOVQ 80(AX), SI
+	MOVQ 56(AX), DI
+	MOVQ dst-32(SP), SI
 	ADDQ BX, SI
-	MOVQ 88(AX), R12
+	MOVQ 80(AX), R12
 	LEAQ (R12)(R12*2), R13
 	LEAQ (R12)(R12*4), R8
 	LEAQ (R13)(R13*1), R14
-	MOVQ 104(AX), CX
+	MOVQ 96(AX), CX
 tile:
 	MOVQ SI, R11
 	VMOVUPS 192(DI), Y0
@@ -442,18 +491,25 @@ tile:
 	VMOVUPS Y4, (R11)(R12*4)
 	ADDQ R14, R11
 	ADDQ $768, DI
-	ADDQ 96(AX), SI
+	ADDQ 88(AX), SI
 	DECQ CX
 	JNZ tile
 	ADDQ $32, BX
-	CMPQ BX, 112(AX)
+	CMPQ BX, 104(AX)
 	JNE block
+	MOVQ 72(AX), R8
+	ADDQ R8, dst-32(SP)
+	MOVQ row-24(SP), R8
+	ADDQ $4, R8
+	MOVQ R8, row-24(SP)
+	CMPQ R8, 24(AX)
+	JLT down
 	LDMXCSR old-4(SP)
 	VZEROUPPER
 	RET
 
 // func winogradGradientY(a *winogradArgs)
-TEXT ·winogradGradientY(SB), 0, $16-8
+TEXT ·winogradGradientY(SB), 0, $40-8
 	MOVQ a+0(FP), AX
 	STMXCSR old-4(SP)
 	MOVL old-4(SP), R8
@@ -467,6 +523,12 @@ TEXT ·winogradGradientY(SB), 0, $16-8
 	VBROADCASTSS 12(SI), Y12 // b2
 	VBROADCASTSS 20(SI), Y11 // b3
 	VBROADCASTSS 4(SI), Y10 // b
+	MOVQ 0(AX), R8
+	MOVQ R8, src-24(SP)
+	MOVQ 32(AX), R8
+	MOVQ R8, dst-32(SP)
+	MOVQ 96(AX), R8
+	MOVQ R8, high-40(SP)
 	MOVQ 64(AX), DI
 	MOVQ 8(AX), R12
 	LEAQ (R12)(R12*2), R13
@@ -474,11 +536,12 @@ TEXT ·winogradGradientY(SB), 0, $16-8
 	MOVQ 48(AX), DX
 	LEAQ (DX)(DX*2), R15
 	LEAQ (DX)(DX*4), R10
+down:
 	XORQ BX, BX
 block:
-	MOVQ 0(AX), SI
+	MOVQ src-24(SP), SI
 	ADDQ BX, SI
-	MOVQ 32(AX), R9
+	MOVQ dst-32(SP), R9
 	ADDQ BX, R9
 	MOVQ 72(AX), CX
 tile:
@@ -719,12 +782,18 @@ tile:
 	ADDQ $32, BX
 	CMPQ BX, 80(AX)
 	JNE block
+	MOVQ 104(AX), R9
+	ADDQ R9, src-24(SP)
+	MOVQ 112(AX), R9
+	ADDQ R9, dst-32(SP)
+	DECQ high-40(SP)
+	JGT down
 	LDMXCSR old-4(SP)
 	VZEROUPPER
 	RET
 
 // func winogradOutputY(a *winogradArgs)
-TEXT ·winogradOutputY(SB), 0, $16-8
+TEXT ·winogradOutputY(SB), 0, $40-8
 	MOVQ a+0(FP), AX
 	STMXCSR old-4(SP)
 	MOVL old-4(SP), R8
@@ -738,6 +807,12 @@ TEXT ·winogradOutputY(SB), 0, $16-8
 	VBROADCASTSS 12(SI), Y12 // b2
 	VBROADCASTSS 16(SI), Y11 // a3
 	VBROADCASTSS 20(SI), Y10 // b3
+	MOVQ 0(AX), R8
+	MOVQ R8, src-24(SP)
+	MOVQ 32(AX), R8
+	MOVQ R8, dst-32(SP)
+	MOVQ 96(AX), R8
+	MOVQ R8, high-40(SP)
 	MOVQ 64(AX), DI
 	MOVQ 8(AX), R12
 	LEAQ (R12)(R12*2), R13
@@ -745,11 +820,12 @@ TEXT ·winogradOutputY(SB), 0, $16-8
 	MOVQ 48(AX), DX
 	LEAQ (DX)(DX*2), R15
 	LEAQ (DX)(DX*4), R10
+down:
 	XORQ BX, BX
 block:
-	MOVQ 0(AX), SI
+	MOVQ src-24(SP), SI
 	ADDQ BX, SI
-	MOVQ 32(AX), R9
+	MOVQ dst-32(SP), R9
 	ADDQ BX, R9
 	MOVQ 72(AX), CX
 tile:
@@ -990,12 +1066,18 @@ tile:
 	ADDQ $32, BX
 	CMPQ BX, 80(AX)
 	JNE block
+	MOVQ 104(AX), R9
+	ADDQ R9, src-24(SP)
+	MOVQ 112(AX), R9
+	ADDQ R9, dst-32(SP)
+	DECQ high-40(SP)
+	JGT down
 	LDMXCSR old-4(SP)
 	VZEROUPPER
 	RET
 
 // func winogradWeightsY(a *winogradArgs)
-TEXT ·winogradWeightsY(SB), 0, $16-8
+TEXT ·winogradWeightsY(SB), 0, $40-8
 	MOVQ a+0(FP), AX
 	STMXCSR old-4(SP)
 	MOVL old-4(SP), R8
@@ -1010,6 +1092,12 @@ TEXT ·winogradWeightsY(SB), 0, $16-8
 	VBROADCASTSS 40(SI), Y11 // 1/Nb
 	VBROADCASTSS 48(SI), Y10 // b/Nb
 	VBROADCASTSS 56(SI), Y9 // b2/Nb
+	MOVQ 0(AX), R8
+	MOVQ R8, src-24(SP)
+	MOVQ 32(AX), R8
+	MOVQ R8, dst-32(SP)
+	MOVQ 96(AX), R8
+	MOVQ R8, high-40(SP)
 	MOVQ 64(AX), DI
 	MOVQ 8(AX), R12
 	LEAQ (R12)(R12*2), R13
@@ -1017,11 +1105,12 @@ TEXT ·winogradWeightsY(SB), 0, $16-8
 	MOVQ 48(AX), DX
 	LEAQ (DX)(DX*2), R15
 	LEAQ (DX)(DX*4), R10
+down:
 	XORQ BX, BX
 block:
-	MOVQ 0(AX), SI
+	MOVQ src-24(SP), SI
 	ADDQ BX, SI
-	MOVQ 32(AX), R9
+	MOVQ dst-32(SP), R9
 	ADDQ BX, R9
 	MOVQ 72(AX), CX
 tile:
@@ -1221,12 +1310,18 @@ tile:
 	ADDQ $32, BX
 	CMPQ BX, 80(AX)
 	JNE block
+	MOVQ 104(AX), R9
+	ADDQ R9, src-24(SP)
+	MOVQ 112(AX), R9
+	ADDQ R9, dst-32(SP)
+	DECQ high-40(SP)
+	JGT down
 	LDMXCSR old-4(SP)
 	VZEROUPPER
 	RET
 
 // func winogradFilterY(a *winogradArgs)
-TEXT ·winogradFilterY(SB), 0, $16-8
+TEXT ·winogradFilterY(SB), 0, $40-8
 	MOVQ a+0(FP), AX
 	STMXCSR old-4(SP)
 	MOVL old-4(SP), R8
@@ -1241,6 +1336,12 @@ TEXT ·winogradFilterY(SB), 0, $16-8
 	VBROADCASTSS 40(SI), Y11 // 1/Nb
 	VBROADCASTSS 48(SI), Y10 // b/Nb
 	VBROADCASTSS 56(SI), Y9 // b2/Nb
+	MOVQ 0(AX), R8
+	MOVQ R8, src-24(SP)
+	MOVQ 32(AX), R8
+	MOVQ R8, dst-32(SP)
+	MOVQ 96(AX), R8
+	MOVQ R8, high-40(SP)
 	MOVQ 64(AX), DI
 	MOVQ 8(AX), R12
 	LEAQ (R12)(R12*2), R13
@@ -1248,11 +1349,12 @@ TEXT ·winogradFilterY(SB), 0, $16-8
 	MOVQ 48(AX), DX
 	LEAQ (DX)(DX*2), R15
 	LEAQ (DX)(DX*4), R10
+down:
 	XORQ BX, BX
 block:
-	MOVQ 0(AX), SI
+	MOVQ src-24(SP), SI
 	ADDQ BX, SI
-	MOVQ 32(AX), R9
+	MOVQ dst-32(SP), R9
 	ADDQ BX, R9
 	MOVQ 72(AX), CX
 tile:
@@ -1452,6 +1554,12 @@ tile:
 	ADDQ $32, BX
 	CMPQ BX, 80(AX)
 	JNE block
+	MOVQ 104(AX), R9
+	ADDQ R9, src-24(SP)
+	MOVQ 112(AX), R9
+	ADDQ R9, dst-32(SP)
+	DECQ high-40(SP)
+	JGT down
 	LDMXCSR old-4(SP)
 	VZEROUPPER
 	RET

@@ -65,7 +65,7 @@ loop:
 	RET
 
 // func directZ14x2(a *directArgs)
-TEXT ·directZ14x2(SB), 0, $32-8
+TEXT ·directZ14x2(SB), 0, $64-8
 	MOVQ a+0(FP), AX
 	STMXCSR old-4(SP)
 	MOVL old-4(SP), R8
@@ -73,8 +73,17 @@ TEXT ·directZ14x2(SB), 0, $32-8
 	MOVL R8, new-8(SP)
 	LDMXCSR new-8(SP)
 	MOVQ 0(AX), R8
-	MOVQ R8, a-16(SP)
+	MOVQ R8, a0-40(SP)
 	MOVQ 64(AX), R8
+	MOVQ R8, c0-48(SP)
+	MOVQ 48(AX), R8
+	MOVQ R8, b0-56(SP)
+	MOVQ 96(AX), R8
+	MOVQ R8, times0-64(SP)
+time:
+	MOVQ a0-40(SP), R8
+	MOVQ R8, a-16(SP)
+	MOVQ c0-48(SP), R8
 	MOVQ R8, c-24(SP)
 	MOVQ 88(AX), R8
 	MOVQ R8, blocks-32(SP)
@@ -157,7 +166,7 @@ zero:
 	VPXORD Z26, Z26, Z26
 	VPXORD Z27, Z27, Z27
 begin:
-	MOVQ 48(AX), BX
+	MOVQ b0-56(SP), BX
 	MOVQ a-16(SP), R8
 	MOVQ 32(AX), SI
 	MOVQ 16(AX), DI
@@ -274,12 +283,20 @@ loop:
 	ADDQ R8, a-16(SP)
 	DECQ blocks-32(SP)
 	JNZ block
+	MOVQ 104(AX), R8
+	ADDQ R8, a0-40(SP)
+	MOVQ 120(AX), R8
+	ADDQ R8, c0-48(SP)
+	MOVQ 112(AX), R8
+	ADDQ R8, b0-56(SP)
+	DECQ times0-64(SP)
+	JGT time
 	LDMXCSR old-4(SP)
 	VZEROUPPER
 	RET
 
 // func directZ28x1(a *directArgs)
-TEXT ·directZ28x1(SB), 0, $32-8
+TEXT ·directZ28x1(SB), 0, $64-8
 	MOVQ a+0(FP), AX
 	STMXCSR old-4(SP)
 	MOVL old-4(SP), R8
@@ -287,8 +304,17 @@ TEXT ·directZ28x1(SB), 0, $32-8
 	MOVL R8, new-8(SP)
 	LDMXCSR new-8(SP)
 	MOVQ 0(AX), R8
-	MOVQ R8, a-16(SP)
+	MOVQ R8, a0-40(SP)
 	MOVQ 64(AX), R8
+	MOVQ R8, c0-48(SP)
+	MOVQ 48(AX), R8
+	MOVQ R8, b0-56(SP)
+	MOVQ 96(AX), R8
+	MOVQ R8, times0-64(SP)
+time:
+	MOVQ a0-40(SP), R8
+	MOVQ R8, a-16(SP)
+	MOVQ c0-48(SP), R8
 	MOVQ R8, c-24(SP)
 	MOVQ 88(AX), R8
 	MOVQ R8, blocks-32(SP)
@@ -385,7 +411,7 @@ zero:
 	VPXORD Z26, Z26, Z26
 	VPXORD Z27, Z27, Z27
 begin:
-	MOVQ 48(AX), BX
+	MOVQ b0-56(SP), BX
 	MOVQ a-16(SP), R8
 	MOVQ 32(AX), SI
 	MOVQ 16(AX), DI
@@ -510,12 +536,20 @@ loop:
 	ADDQ R8, a-16(SP)
 	DECQ blocks-32(SP)
 	JNZ block
+	MOVQ 104(AX), R8
+	ADDQ R8, a0-40(SP)
+	MOVQ 120(AX), R8
+	ADDQ R8, c0-48(SP)
+	MOVQ 112(AX), R8
+	ADDQ R8, b0-56(SP)
+	DECQ times0-64(SP)
+	JGT time
 	LDMXCSR old-4(SP)
 	VZEROUPPER
 	RET
 
 // func directZ8x2(a *directArgs)
-TEXT ·directZ8x2(SB), 0, $32-8
+TEXT ·directZ8x2(SB), 0, $64-8
 	MOVQ a+0(FP), AX
 	STMXCSR old-4(SP)
 	MOVL old-4(SP), R8
@@ -523,8 +557,17 @@ TEXT ·directZ8x2(SB), 0, $32-8
 	MOVL R8, new-8(SP)
 	LDMXCSR new-8(SP)
 	MOVQ 0(AX), R8
-	MOVQ R8, a-16(SP)
+	MOVQ R8, a0-40(SP)
 	MOVQ 64(AX), R8
+	MOVQ R8, c0-48(SP)
+	MOVQ 48(AX), R8
+	MOVQ R8, b0-56(SP)
+	MOVQ 96(AX), R8
+	MOVQ R8, times0-64(SP)
+time:
+	MOVQ a0-40(SP), R8
+	MOVQ R8, a-16(SP)
+	MOVQ c0-48(SP), R8
 	MOVQ R8, c-24(SP)
 	MOVQ 88(AX), R8
 	MOVQ R8, blocks-32(SP)
@@ -577,7 +620,7 @@ zero:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 begin:
-	MOVQ 48(AX), BX
+	MOVQ b0-56(SP), BX
 	MOVQ a-16(SP), R8
 	MOVQ 32(AX), SI
 	MOVQ 16(AX), DI
@@ -655,12 +698,20 @@ loop:
 	ADDQ R8, a-16(SP)
 	DECQ blocks-32(SP)
 	JNZ block
+	MOVQ 104(AX), R8
+	ADDQ R8, a0-40(SP)
+	MOVQ 120(AX), R8
+	ADDQ R8, c0-48(SP)
+	MOVQ 112(AX), R8
+	ADDQ R8, b0-56(SP)
+	DECQ times0-64(SP)
+	JGT time
 	LDMXCSR old-4(SP)
 	VZEROUPPER
 	RET
 
 // func directZ16x1(a *directArgs)
-TEXT ·directZ16x1(SB), 0, $32-8
+TEXT ·directZ16x1(SB), 0, $64-8
 	MOVQ a+0(FP), AX
 	STMXCSR old-4(SP)
 	MOVL old-4(SP), R8
@@ -668,8 +719,17 @@ TEXT ·directZ16x1(SB), 0, $32-8
 	MOVL R8, new-8(SP)
 	LDMXCSR new-8(SP)
 	MOVQ 0(AX), R8
-	MOVQ R8, a-16(SP)
+	MOVQ R8, a0-40(SP)
 	MOVQ 64(AX), R8
+	MOVQ R8, c0-48(SP)
+	MOVQ 48(AX), R8
+	MOVQ R8, b0-56(SP)
+	MOVQ 96(AX), R8
+	MOVQ R8, times0-64(SP)
+time:
+	MOVQ a0-40(SP), R8
+	MOVQ R8, a-16(SP)
+	MOVQ c0-48(SP), R8
 	MOVQ R8, c-24(SP)
 	MOVQ 88(AX), R8
 	MOVQ R8, blocks-32(SP)
@@ -730,7 +790,7 @@ zero:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 begin:
-	MOVQ 48(AX), BX
+	MOVQ b0-56(SP), BX
 	MOVQ a-16(SP), R8
 	MOVQ 32(AX), SI
 	MOVQ 16(AX), DI
@@ -813,12 +873,20 @@ loop:
 	ADDQ R8, a-16(SP)
 	DECQ blocks-32(SP)
 	JNZ block
+	MOVQ 104(AX), R8
+	ADDQ R8, a0-40(SP)
+	MOVQ 120(AX), R8
+	ADDQ R8, c0-48(SP)
+	MOVQ 112(AX), R8
+	ADDQ R8, b0-56(SP)
+	DECQ times0-64(SP)
+	JGT time
 	LDMXCSR old-4(SP)
 	VZEROUPPER
 	RET
 
 // func directZ9x1(a *directArgs)
-TEXT ·directZ9x1(SB), 0, $32-8
+TEXT ·directZ9x1(SB), 0, $64-8
 	MOVQ a+0(FP), AX
 	STMXCSR old-4(SP)
 	MOVL old-4(SP), R8
@@ -826,8 +894,17 @@ TEXT ·directZ9x1(SB), 0, $32-8
 	MOVL R8, new-8(SP)
 	LDMXCSR new-8(SP)
 	MOVQ 0(AX), R8
-	MOVQ R8, a-16(SP)
+	MOVQ R8, a0-40(SP)
 	MOVQ 64(AX), R8
+	MOVQ R8, c0-48(SP)
+	MOVQ 48(AX), R8
+	MOVQ R8, b0-56(SP)
+	MOVQ 96(AX), R8
+	MOVQ R8, times0-64(SP)
+time:
+	MOVQ a0-40(SP), R8
+	MOVQ R8, a-16(SP)
+	MOVQ c0-48(SP), R8
 	MOVQ R8, c-24(SP)
 	MOVQ 88(AX), R8
 	MOVQ R8, blocks-32(SP)
@@ -867,7 +944,7 @@ zero:
 	VPXORD Z7, Z7, Z7
 	VPXORD Z8, Z8, Z8
 begin:
-	MOVQ 48(AX), BX
+	MOVQ b0-56(SP), BX
 	MOVQ a-16(SP), R8
 	MOVQ 32(AX), SI
 	MOVQ 16(AX), DI
@@ -923,46 +1000,87 @@ loop:
 	ADDQ R8, a-16(SP)
 	DECQ blocks-32(SP)
 	JNZ block
+	MOVQ 104(AX), R8
+	ADDQ R8, a0-40(SP)
+	MOVQ 120(AX), R8
+	ADDQ R8, c0-48(SP)
+	MOVQ 112(AX), R8
+	ADDQ R8, b0-56(SP)
+	DECQ times0-64(SP)
+	JGT time
 	LDMXCSR old-4(SP)
 	VZEROUPPER
 	RET
 
 // func winogradImageZ(a *winogradImageArgs)
-TEXT ·winogradImageZ(SB), 0, $48-8
+TEXT ·winogradImageZ(SB), 0, $56-8
 	MOVQ a+0(FP), AX
 	STMXCSR old-4(SP)
 	MOVL old-4(SP), R8
 	ORL $0x8040, R8 // flush to zero, denormals are zero
 	MOVL R8, new-8(SP)
 	LDMXCSR new-8(SP)
-	MOVQ 120(AX), SI
+	MOVQ 112(AX), SI
 	VBROADCASTSS 24(SI), Z31 // a2b2
 	VBROADCASTSS 28(SI), Z30 // a2+b2
 	VBROADCASTSS 8(SI), Z29 // a2
 	VBROADCASTSS 12(SI), Z28 // b2
 	VBROADCASTSS 0(SI), Z27 // a
 	VBROADCASTSS 4(SI), Z26 // b
-	MOVQ 48(AX), DX
+	MOVQ $0, row-24(SP)
+	MOVQ 64(AX), R8
+	MOVQ R8, dst-32(SP)
+	MOVQ 32(AX), DX
 	LEAQ (DX)(DX*2), R8
 	ADDQ R8, R8
-	MOVQ R8, columns-24(SP)
-	MOVQ $0, block-32(SP)
-	MOVQ 88(AX), R14
+	MOVQ R8, columns-40(SP)
+	MOVQ 80(AX), R14
 	LEAQ (R14)(R14*2), R15
-	LEAQ (R14)(R14*4), CX
-	MOVQ 0(AX), R8
+down:
+	MOVQ row-24(SP), CX
+	DECQ CX
+	MOVQ 16(AX), DX
+	MOVQ DX, SI
+	IMULQ CX, SI
+	ADDQ 0(AX), SI
+	MOVQ 8(AX), R8
+	CMPQ CX, 24(AX)
+	CMOVQCS SI, R8 // -1 is no number below h, either
+	INCQ CX
+	ADDQ DX, SI
 	MOVQ 8(AX), R9
-	MOVQ 16(AX), R10
-	MOVQ 24(AX), R11
-	MOVQ 32(AX), R12
-	MOVQ 40(AX), R13
+	CMPQ CX, 24(AX)
+	CMOVQCS SI, R9 // -1 is no number below h, either
+	INCQ CX
+	ADDQ DX, SI
+	MOVQ 8(AX), R10
+	CMPQ CX, 24(AX)
+	CMOVQCS SI, R10 // -1 is no number below h, either
+	INCQ CX
+	ADDQ DX, SI
+	MOVQ 8(AX), R11
+	CMPQ CX, 24(AX)
+	CMOVQCS SI, R11 // -1 is no number below h, either
+	INCQ CX
+	ADDQ DX, SI
+	MOVQ 8(AX), R12
+	CMPQ CX, 24(AX)
+	CMOVQCS SI, R12 // -1 is no number below h, either
+	INCQ CX
+	ADDQ DX, SI
+	MOVQ 8(AX), R13
+	CMPQ CX, 24(AX)
+	CMOVQCS SI, R13 // -1 is no number below h, either
+	MOVQ 32(AX), DX
+	LEAQ (R14)(R14*4), CX
+	MOVQ $0, block-48(SP)
 block:
-	MOVQ block-32(SP), SI
-	MOVQ 80(AX), DI
+	MOVQ block-48(SP), SI
+	MOVQ dst-32(SP), DI
 	ADDQ SI, DI
 	SUBQ DX, SI
-	MOVQ 104(AX), BX
-	MOVQ BX, tiles-40(SP)
+	MOVQ 96(AX), BX
+	MOVQ BX, tiles-56(SP)
 	KXORW K1, K1, K1
 	KXNORW K2, K2, K2
 	KXNORW K3, K3, K3
@@ -970,16 +1088,16 @@ block:
 	KXNORW K5, K5, K5
 	KXNORW K6, K6, K6
 tile:
-	CMPQ tiles-40(SP), $1
+	CMPQ tiles-56(SP), $1
 	JNE inner
 	KXORW K6, K6, K6
-	CMPQ 64(AX), $2
+	CMPQ 48(AX), $2
 	JLT inner
 	KXORW K5, K5, K5
-	CMPQ 64(AX), $3
+	CMPQ 48(AX), $3
 	JLT inner
 	KXORW K4, K4, K4
-	CMPQ 64(AX), $4
+	CMPQ 48(AX), $4
 	JLT inner
 	KXORW K3, K3, K3
 inner:
@@ -1068,7 +1186,7 @@ inner:
 	VFMADD231PS Z2, Z27, Z18
 	VFNMADD231PS Z2, Z27, Z24
 	ADDQ DX, SI
-	SUBQ columns-24(SP), SI
+	SUBQ columns-40(SP), SI
 	VMOVAPS Z11, Z4
 	VFNMADD231PS Z9, Z30, Z4
 	VFMADD231PS Z7, Z31, Z4
@@ -1227,7 +1345,7 @@ inner:
 	VFMADD231PS Z2, Z26, Z12
 	VFNMADD231PS Z2, Z26, Z18
 	ADDQ DX, SI
-	SUBQ columns-24(SP), SI
+	SUBQ columns-40(SP), SI
 	LEAQ (BX)(R15*2), BX
 	VMOVAPS Z11, Z4
 	VFNMADD231PS Z9, Z30, Z4
@@ -1311,20 +1429,27 @@ inner:
 	VMOVUPS Z4, (BX)(R14*4)
 	KXNORW K1, K1, K1
 	LEAQ (SI)(DX*4), SI
-	ADDQ 96(AX), DI
-	DECQ tiles-40(SP)
+	ADDQ 88(AX), DI
+	DECQ tiles-56(SP)
 	JNZ tile
-	MOVQ block-32(SP), BX
+	MOVQ block-48(SP), BX
 	ADDQ $64, BX
-	MOVQ BX, block-32(SP)
-	CMPQ BX, 112(AX)
+	MOVQ BX, block-48(SP)
+	CMPQ BX, 104(AX)
 	JNE block
+	MOVQ 72(AX), R8
+	ADDQ R8, dst-32(SP)
+	MOVQ row-24(SP), R8
+	ADDQ $4, R8
+	MOVQ R8, row-24(SP)
+	CMPQ R8, 24(AX)
+	JLT down
 	LDMXCSR old-4(SP)
 	VZEROUPPER
 	RET
 
 // func winogradGradientZ(a *winogradArgs)
-TEXT ·winogradGradientZ(SB), 0, $16-8
+TEXT ·winogradGradientZ(SB), 0, $40-8
 	MOVQ a+0(FP), AX
 	STMXCSR old-4(SP)
 	MOVL old-4(SP), R8
@@ -1338,6 +1463,12 @@ TEXT ·winogradGradientZ(SB), 0, $16-8
 	VBROADCASTSS 12(SI), Z28 // b2
 	VBROADCASTSS 20(SI), Z27 // b3
 	VBROADCASTSS 4(SI), Z26 // b
+	MOVQ 0(AX), R8
+	MOVQ R8, src-24(SP)
+	MOVQ 32(AX), R8
+	MOVQ R8, dst-32(SP)
+	MOVQ 96(AX), R8
+	MOVQ R8, high-40(SP)
 	MOVQ 8(AX), R12
 	LEAQ (R12)(R12*2), R13
 	LEAQ (R12)(R12*4), R8
@@ -1346,11 +1477,12 @@ TEXT ·winogradGradientZ(SB), 0, $16-8
 	LEAQ (DX)(DX*4), R10
 	MOVQ 40(AX), R14
 	MOVQ 16(AX), DI
+down:
 	XORQ BX, BX
 block:
-	MOVQ 0(AX), SI
+	MOVQ src-24(SP), SI
 	ADDQ BX, SI
-	MOVQ 32(AX), R9
+	MOVQ dst-32(SP), R9
 	ADDQ BX, R9
 	MOVQ 72(AX), CX
 tile:
@@ -1576,12 +1708,18 @@ tile:
 	ADDQ $64, BX
 	CMPQ BX, 80(AX)
 	JNE block
+	MOVQ 104(AX), R9
+	ADDQ R9, src-24(SP)
+	MOVQ 112(AX), R9
+	ADDQ R9, dst-32(SP)
+	DECQ high-40(SP)
+	JGT down
 	LDMXCSR old-4(SP)
 	VZEROUPPER
 	RET
 
 // func winogradOutputZ(a *winogradArgs)
-TEXT ·winogradOutputZ(SB), 0, $16-8
+TEXT ·winogradOutputZ(SB), 0, $40-8
 	MOVQ a+0(FP), AX
 	STMXCSR old-4(SP)
 	MOVL old-4(SP), R8
@@ -1595,6 +1733,12 @@ TEXT ·winogradOutputZ(SB), 0, $16-8
 	VBROADCASTSS 12(SI), Z28 // b2
 	VBROADCASTSS 16(SI), Z27 // a3
 	VBROADCASTSS 20(SI), Z26 // b3
+	MOVQ 0(AX), R8
+	MOVQ R8, src-24(SP)
+	MOVQ 32(AX), R8
+	MOVQ R8, dst-32(SP)
+	MOVQ 96(AX), R8
+	MOVQ R8, high-40(SP)
 	MOVQ 8(AX), R12
 	LEAQ (R12)(R12*2), R13
 	LEAQ (R12)(R12*4), R8
@@ -1603,11 +1747,12 @@ TEXT ·winogradOutputZ(SB), 0, $16-8
 	LEAQ (DX)(DX*4), R10
 	MOVQ 40(AX), R14
 	MOVQ 16(AX), DI
+down:
 	XORQ BX, BX
 block:
-	MOVQ 0(AX), SI
+	MOVQ src-24(SP), SI
 	ADDQ BX, SI
-	MOVQ 32(AX), R9
+	MOVQ dst-32(SP), R9
 	ADDQ BX, R9
 	MOVQ 72(AX), CX
 tile:
@@ -1814,12 +1959,18 @@ tile:
 	ADDQ $64, BX
 	CMPQ BX, 80(AX)
 	JNE block
+	MOVQ 104(AX), R9
+	ADDQ R9, src-24(SP)
+	MOVQ 112(AX), R9
+	ADDQ R9, dst-32(SP)
+	DECQ high-40(SP)
+	JGT down
 	LDMXCSR old-4(SP)
 	VZEROUPPER
 	RET
 
 // func winogradWeightsZ(a *winogradArgs)
-TEXT ·winogradWeightsZ(SB), 0, $16-8
+TEXT ·winogradWeightsZ(SB), 0, $40-8
 	MOVQ a+0(FP), AX
 	STMXCSR old-4(SP)
 	MOVL old-4(SP), R8
@@ -1834,6 +1985,12 @@ TEXT ·winogradWeightsZ(SB), 0, $16-8
 	VBROADCASTSS 40(SI), Z27 // 1/Nb
 	VBROADCASTSS 48(SI), Z26 // b/Nb
 	VBROADCASTSS 56(SI), Z25 // b2/Nb
+	MOVQ 0(AX), R8
+	MOVQ R8, src-24(SP)
+	MOVQ 32(AX), R8
+	MOVQ R8, dst-32(SP)
+	MOVQ 96(AX), R8
+	MOVQ R8, high-40(SP)
 	MOVQ 64(AX), DI
 	MOVQ 8(AX), R12
 	LEAQ (R12)(R12*2), R13
@@ -1841,11 +1998,12 @@ TEXT ·winogradWeightsZ(SB), 0, $16-8
 	MOVQ 48(AX), DX
 	LEAQ (DX)(DX*2), R15
 	LEAQ (DX)(DX*4), R10
+down:
 	XORQ BX, BX
 block:
-	MOVQ 0(AX), SI
+	MOVQ src-24(SP), SI
 	ADDQ BX, SI
-	MOVQ 32(AX), R9
+	MOVQ dst-32(SP), R9
 	ADDQ BX, R9
 	MOVQ 72(AX), CX
 tile:
@@ -2045,12 +2203,18 @@ tile:
 	ADDQ $64, BX
 	CMPQ BX, 80(AX)
 	JNE block
+	MOVQ 104(AX), R9
+	ADDQ R9, src-24(SP)
+	MOVQ 112(AX), R9
+	ADDQ R9, dst-32(SP)
+	DECQ high-40(SP)
+	JGT down
 	LDMXCSR old-4(SP)
 	VZEROUPPER
 	RET
 
 // func winogradFilterZ(a *winogradArgs)
-TEXT ·winogradFilterZ(SB), 0, $16-8
+TEXT ·winogradFilterZ(SB), 0, $40-8
 	MOVQ a+0(FP), AX
 	STMXCSR old-4(SP)
 	MOVL old-4(SP), R8
@@ -2065,6 +2229,12 @@ TEXT ·winogradFilterZ(SB), 0, $16-8
 	VBROADCASTSS 40(SI), Z27 // 1/Nb
 	VBROADCASTSS 48(SI), Z26 // b/Nb
 	VBROADCASTSS 56(SI), Z25 // b2/Nb
+	MOVQ 0(AX), R8
+	MOVQ R8, src-24(SP)
+	MOVQ 32(AX), R8
+	MOVQ R8, dst-32(SP)
+	MOVQ 96(AX), R8
+	MOVQ R8, high-40(SP)
 	MOVQ 64(AX), DI
 	MOVQ 8(AX), R12
 	LEAQ (R12)(R12*2), R13
@@ -2072,11 +2242,12 @@ TEXT ·winogradFilterZ(SB), 0, $16-8
 	MOVQ 48(AX), DX
 	LEAQ (DX)(DX*2), R15
 	LEAQ (DX)(DX*4), R10
+down:
 	XORQ BX, BX
 block:
-	MOVQ 0(AX), SI
+	MOVQ src-24(SP), SI
 	ADDQ BX, SI
-	MOVQ 32(AX), R9
+	MOVQ dst-32(SP), R9
 	ADDQ BX, R9
 	MOVQ 72(AX), CX
 tile:
@@ -2276,6 +2447,12 @@ tile:
 	ADDQ $64, BX
 	CMPQ BX, 80(AX)
 	JNE block
+	MOVQ 104(AX), R9
+	ADDQ R9, src-24(SP)
+	MOVQ 112(AX), R9
+	ADDQ R9, dst-32(SP)
+	DECQ high-40(SP)
+	JGT down
 	LDMXCSR old-4(SP)
 	VZEROUPPER
 	RET

@@ -104,17 +104,9 @@ func (s *winogradShape) temporary() int { return max(winogradTile, (4*s.tw+2)*6)
 
 // transform writes B^T d B of an image's tiles to u from tile first on.
 func (s *winogradShape) transform(impl implementation, u []float32, stride, first int, src []float32, c int, temp []float32) {
-	for row := range s.th {
-		a := winogradImageArgs{column: c * 4, columns: s.w, right: 4*s.tw + 1 - s.w, temp: &temp[0],
-			dst: &u[(first+row*s.tw)*c], xi: stride * 4, tile: c * 4, tiles: s.tw, bytes: c * 4, points: &winogradPoints[0]}
-		for i := range a.rows {
-			a.rows[i] = &s.zeros[0]
-			if at := 4*row - 1 + i; at >= 0 && at < s.h {
-				a.rows[i] = &src[at*s.w*c]
-			}
-		}
-		a.run(impl)
-	}
+	a := winogradImageArgs{src: &src[0], zeros: &s.zeros[0], pitch: s.w * c * 4, h: s.h, column: c * 4, columns: s.w, right: 4*s.tw + 1 - s.w, temp: &temp[0],
+		dst: &u[first*c], down: s.tw * c * 4, xi: stride * 4, tile: c * 4, tiles: s.tw, bytes: c * 4, points: &winogradPoints[0]}
+	a.run(impl)
 }
 
 type winogradPass struct {
@@ -238,8 +230,10 @@ func (p *winogradPass) convolve(dst []float32, images int, next ahead, scratch [
 		p.transform(impl, u, su, img*p.tiles(), source(img), p.c, temp)
 	}
 	a := directArgs{astride: p.c * 4, astep: 4, segs: 1, n: p.c, bstep: p.tile.k * 4, cstride: p.k * 4, blocks: rows / p.tile.m}
-	for xi := range winogradTile {
-		next.fetch(xi)
+	a.anext, a.bnext, a.cnext = su*4, p.c*p.k*4, sm*4
+	a.times = positionsAtOnce(p.k)
+	for xi := 0; xi < winogradTile; xi += a.times {
+		next.fetch(xi, a.times)
 		for block := range p.k / p.tile.k {
 			a.a, a.b, a.c = &u[xi*su], &p.packed[(xi*p.k+block*p.tile.k)*p.c], &m[xi*sm+block*p.tile.k]
 			a.run(p.tile)
@@ -255,12 +249,11 @@ func (p *winogradPass) convolve(dst []float32, images int, next ahead, scratch [
 		if whole != nil {
 			to, width = whole, 4*p.tw
 		}
-		for row := range p.th {
-			b := winogradArgs{src: &m[(img*p.tiles()+row*p.tw)*p.k], row: 6 * sm * 4, column: sm * 4, next: p.k * 4,
-				dst: &to[4*row*width*p.k], dstrow: width * p.k * 4, dstcolumn: p.k * 4, dstnext: 4 * p.k * 4,
-				temp: &temp[0], tiles: p.tw, bytes: p.k * 4, points: &winogradPoints[0]}
-			b.output(impl)
-		}
+		b := winogradArgs{src: &m[img*p.tiles()*p.k], row: 6 * sm * 4, column: sm * 4, next: p.k * 4,
+			dst: &to[0], dstrow: width * p.k * 4, dstcolumn: p.k * 4, dstnext: 4 * p.k * 4,
+			temp: &temp[0], tiles: p.tw, bytes: p.k * 4, points: &winogradPoints[0],
+			high: p.th, down: p.tw * p.k * 4, dstdown: 4 * width * p.k * 4}
+		b.output(impl)
 		if whole != nil {
 			for row := range p.h {
 				copy(y[row*p.w*p.k:][:p.w*p.k], whole[row*width*p.k:])
@@ -277,13 +270,23 @@ type ahead [2][]float32
 // mostAhead is the most values that are fetched, 256 KB: more might drive out the transformed tiles.
 const mostAhead = 1 << 16
 
-// fetch fetches one of 36 parts.
-func (a *ahead) fetch(part int) {
+// fetch fetches n of 36 parts.
+func (a *ahead) fetch(part, n int) {
 	for _, x := range a {
-		if from, to := span(len(x), 16, part, winogradTile); from < to && len(x) <= mostAhead {
+		from, _ := span(len(x), 16, part, winogradTile)
+		if _, to := span(len(x), 16, part+n-1, winogradTile); from < to && len(x) <= mostAhead {
 			prefetch(&x[from], (to-from)*4)
 		}
 	}
+}
+
+// positionsAtOnce is the number of positions whose products one call of the micro-kernel makes: several where one is soon done, with 16 output channels, but
+// not all 36, since between calls more is fetched. It divides 36.
+func positionsAtOnce(k int) int {
+	if k == 16 {
+		return 4
+	}
+	return 1
 }
 
 // winogradGrad computes gradients of weights and, for [Conv.Backward], of the input on the way. A part is a range of
@@ -415,13 +418,13 @@ const positionPanel = 128
 func (g *winogradGrad) position(xi, _ int) {
 	tiles, sums := (g.to-g.from)*g.winogradShape.tiles(), g.partial(0)
 	for at := 0; at < tiles; at += positionPanel {
-		g.multiply(sums, g.u[at*g.c:], g.su, g.v[at*g.k:], g.sv, xi, min(positionPanel, tiles-at), min(g.from+at, 1))
+		g.multiply(sums, g.u[at*g.c:], g.su, g.v[at*g.k:], g.sv, xi, 1, min(positionPanel, tiles-at), min(g.from+at, 1))
 	}
 }
 
-// multiply adds products of n tiles to a position's sums, or with accumulate 0 sets them.
-func (g *winogradGrad) multiply(sums, u []float32, su int, v []float32, sv, xi, n, accumulate int) {
-	a := directArgs{astride: 4, astep: g.c * 4, segs: 1, n: n, bstep: g.k * 4, cstride: g.k * 4, accumulate: accumulate, blocks: g.rp / g.tile.m}
+// multiply adds products of n tiles to the sums of so many positions, or with accumulate 0 sets them.
+func (g *winogradGrad) multiply(sums, u []float32, su int, v []float32, sv, xi, times, n, accumulate int) {
+	a := directArgs{times: times, anext: su * 4, bnext: sv * 4, cnext: g.rp * g.k * 4, astride: 4, astep: g.c * 4, segs: 1, n: n, bstep: g.k * 4, cstride: g.k * 4, accumulate: accumulate, blocks: g.rp / g.tile.m}
 	for block := range g.k / g.tile.k {
 		a.a, a.b, a.c = &u[xi*su], &v[xi*sv+block*g.tile.k], &sums[xi*g.rp*g.k+block*g.tile.k]
 		a.run(g.tile)
@@ -445,8 +448,9 @@ func (g *winogradGrad) images(sums []float32, from, to, worker int) {
 	at := scratch[g.behind:]
 	u, v := take[float32](&at, winogradTile*su), take[float32](&at, winogradTile*sv)
 	g.transforms(u, su, v, sv, from, to, scratch)
-	for xi := range winogradTile {
-		g.multiply(sums, u, su, v, sv, xi, tiles, 1)
+	times := positionsAtOnce(g.k)
+	for xi := 0; xi < winogradTile; xi += times {
+		g.multiply(sums, u, su, v, sv, xi, times, tiles, 1)
 	}
 }
 
@@ -496,12 +500,11 @@ func (g *winogradGrad) transforms(u []float32, su int, v []float32, sv, from, to
 			}
 			src = whole
 		}
-		for row := range g.th {
-			a := winogradArgs{src: &src[4*row*width*g.k], row: width * g.k * 4, column: g.k * 4, next: 4 * g.k * 4,
-				dst: &v[((img-from)*g.winogradShape.tiles()+row*g.tw)*g.k], dstrow: 6 * sv * 4, dstcolumn: sv * 4, dstnext: g.k * 4,
-				temp: &temp[0], tiles: g.tw, bytes: g.k * 4, points: &winogradPoints[0]}
-			a.gradient(impl)
-		}
+		a := winogradArgs{src: &src[0], row: width * g.k * 4, column: g.k * 4, next: 4 * g.k * 4,
+			dst: &v[(img-from)*g.winogradShape.tiles()*g.k], dstrow: 6 * sv * 4, dstcolumn: sv * 4, dstnext: g.k * 4,
+			temp: &temp[0], tiles: g.tw, bytes: g.k * 4, points: &winogradPoints[0],
+			high: g.th, down: 4 * width * g.k * 4, dstdown: g.tw * g.k * 4}
+		a.gradient(impl)
 	}
 }
 

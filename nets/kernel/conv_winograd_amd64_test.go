@@ -21,35 +21,27 @@ func winogradTransforms(impl implementation, h, w, c int, spoil func(*winogradIm
 	x, dy, m := values(1, h*w*c), values(2, 16*s.tiles()*c), values(3, winogradTile*stride)
 	r := [3][]float32{values(4, winogradTile*stride), values(5, winogradTile*stride), values(6, 16*s.tiles()*c)}
 	temp, width := make([]float32, s.temporary()), 4*s.tw
-	for row := range s.th {
-		image := winogradImageArgs{column: c * 4, columns: w, right: 4*s.tw + 1 - w, temp: &temp[0],
-			dst: &r[0][row*s.tw*c], xi: stride * 4, tile: c * 4, tiles: s.tw, bytes: c * 4, points: &winogradPoints[0]}
-		for i := range image.rows {
-			image.rows[i] = &s.zeros[0]
-			if at := 4*row - 1 + i; at >= 0 && at < h {
-				image.rows[i] = &x[at*w*c]
-			}
-		}
-		gradient := winogradArgs{src: &dy[4*row*width*c], row: width * c * 4, column: c * 4, next: 4 * c * 4,
-			dst: &r[1][row*s.tw*c], dstrow: 6 * stride * 4, dstcolumn: stride * 4, dstnext: c * 4,
-			temp: &temp[0], tiles: s.tw, bytes: c * 4, points: &winogradPoints[0]}
-		output := winogradArgs{src: &m[row*s.tw*c], row: 6 * stride * 4, column: stride * 4, next: c * 4,
-			dst: &r[2][4*row*width*c], dstrow: width * c * 4, dstcolumn: c * 4, dstnext: 4 * c * 4,
-			temp: &temp[0], tiles: s.tw, bytes: c * 4, points: &winogradPoints[0]}
-		if spoil != nil {
-			another := image
-			spoil(&image, &gradient)
-			spoil(&another, &output)
-		}
-		image.run(impl)
-		gradient.gradient(impl)
-		output.output(impl)
+	image := winogradImageArgs{src: &x[0], zeros: &s.zeros[0], pitch: w * c * 4, h: h, column: c * 4, columns: w, right: 4*s.tw + 1 - w, temp: &temp[0],
+		dst: &r[0][0], down: s.tw * c * 4, xi: stride * 4, tile: c * 4, tiles: s.tw, bytes: c * 4, points: &winogradPoints[0]}
+	gradient := winogradArgs{src: &dy[0], row: width * c * 4, column: c * 4, next: 4 * c * 4,
+		dst: &r[1][0], dstrow: 6 * stride * 4, dstcolumn: stride * 4, dstnext: c * 4,
+		temp: &temp[0], tiles: s.tw, bytes: c * 4, points: &winogradPoints[0], high: s.th, down: 4 * width * c * 4, dstdown: s.tw * c * 4}
+	output := winogradArgs{src: &m[0], row: 6 * stride * 4, column: stride * 4, next: c * 4,
+		dst: &r[2][0], dstrow: width * c * 4, dstcolumn: c * 4, dstnext: 4 * c * 4,
+		temp: &temp[0], tiles: s.tw, bytes: c * 4, points: &winogradPoints[0], high: s.th, down: s.tw * c * 4, dstdown: 4 * width * c * 4}
+	if spoil != nil {
+		another := image
+		spoil(&image, &gradient)
+		spoil(&another, &output)
 	}
+	image.run(impl)
+	gradient.gradient(impl)
+	output.output(impl)
 	return r
 }
 
-// TestWholeTransforms: AVX-512 transforms tiles within its registers, AVX2 by way of memory, both with the same operations: the results are the same bits, for any number of tiles
-// and of columns of zeros behind the image, and nothing is written beside them.
+// TestWholeTransforms: AVX-512 transforms tiles within its registers, AVX2 by way of memory, both with the same operations: the results are the same bits, for any number of
+// tiles, of rows of them and of columns of zeros behind the image, and nothing is written beside them.
 func TestWholeTransforms(t *testing.T) {
 	if !available(avx512) {
 		t.Skip("no avx512")
@@ -67,12 +59,15 @@ func TestWholeTransforms(t *testing.T) {
 		}
 	}
 	for name, spoil := range map[string]func(*winogradImageArgs, *winogradArgs){
-		"a column of zeros too few":    func(i *winogradImageArgs, _ *winogradArgs) { i.right-- },
-		"a row of another image":       func(i *winogradImageArgs, _ *winogradArgs) { i.rows[3] = i.rows[2] },
-		"tiles one pixel too near":     func(i *winogradImageArgs, a *winogradArgs) { a.next -= a.column },
-		"the last tile":                func(i *winogradImageArgs, a *winogradArgs) { i.tiles--; a.tiles-- },
-		"the last channels":            func(i *winogradImageArgs, a *winogradArgs) { i.bytes -= 64; a.bytes -= 64 },
-		"results over the ones before": func(i *winogradImageArgs, a *winogradArgs) { i.xi -= 64; a.dstcolumn -= 64 },
+		"a column of zeros too few":      func(i *winogradImageArgs, _ *winogradArgs) { i.right-- },
+		"the last row of pixels":         func(i *winogradImageArgs, _ *winogradArgs) { i.h-- },
+		"a pixel off in the next row":    func(i *winogradImageArgs, a *winogradArgs) { i.pitch -= i.column; a.down -= 64 },
+		"the last row of tiles":          func(i *winogradImageArgs, a *winogradArgs) { i.h -= 4; a.high-- },
+		"results of rows of tiles mixed": func(i *winogradImageArgs, a *winogradArgs) { i.down -= 64; a.dstdown -= 64 },
+		"tiles one pixel too near":       func(i *winogradImageArgs, a *winogradArgs) { a.next -= a.column },
+		"the last tile":                  func(i *winogradImageArgs, a *winogradArgs) { i.tiles--; a.tiles-- },
+		"the last channels":              func(i *winogradImageArgs, a *winogradArgs) { i.bytes -= 64; a.bytes -= 64 },
+		"results over the ones before":   func(i *winogradImageArgs, a *winogradArgs) { i.xi -= 64; a.dstcolumn -= 64 },
 	} {
 		want, got := winogradTransforms(avx2, 8, 10, 32, nil), winogradTransforms(avx512, 8, 10, 32, spoil)
 		if fmt.Sprint(got) == fmt.Sprint(want) {

@@ -12,6 +12,8 @@ type directArgs struct {
 	cstride              int
 	accumulate           int
 	blocks               int // of rows
+	times                int // that often, or once
+	anext, bnext, cnext  int // bytes
 }
 
 //go:noescape

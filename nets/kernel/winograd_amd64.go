@@ -3,11 +3,12 @@
 package kernel
 
 type winogradImageArgs struct {
-	rows                   [6]*float32
-	column, columns, right int // bytes, pixels, zeros
-	temp, dst              *float32
-	xi, tile, tiles, bytes int
-	points                 *float32
+	src, zeros                   *float32
+	pitch, h                     int // bytes of a row of pixels, rows
+	column, columns, right       int // bytes, pixels, zeros
+	temp, dst                    *float32
+	down, xi, tile, tiles, bytes int
+	points                       *float32
 }
 
 type winogradArgs struct {
@@ -18,6 +19,7 @@ type winogradArgs struct {
 	temp                       *float32
 	tiles, bytes               int
 	points                     *float32
+	high, down, dstdown        int // rows of tiles
 }
 
 //go:noescape
@@ -50,7 +52,7 @@ func winogradFilterZ(a *winogradArgs)
 //go:noescape
 func winogradFilterY(a *winogradArgs)
 
-// run transforms a row of tiles of an image: B^T d B.
+// run transforms the tiles of an image: B^T d B.
 func (a *winogradImageArgs) run(impl implementation) {
 	if impl == avx2 {
 		winogradImageY(a)

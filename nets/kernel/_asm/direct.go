@@ -8,15 +8,23 @@ import "fmt"
 //	for each segment, for i in n:  c[m][k] += a[m*astride + i*astep] * b[i*bstep + k]
 //
 // for m < mt and k < vt registers; a advances by aseg bytes between segments, b continues.
-// accumulate says whether c is read first. That for blocks of mt rows, one after the other. Denormals count as zero inside.
+// accumulate says whether c is read first. That for blocks of mt rows, one after the other, and all of it times times, or once, each anext, bnext and cnext bytes
+// after the last. Denormals count as zero inside.
 func direct(p *printer, reg string, mt, vt int) {
 	width := map[string]int{"Z": 64, "Y": 32}[reg]
-	p.fn(fmt.Sprintf("direct%s%dx%d", reg, mt, vt), 32, "a", "astride", "astep", "aseg", "segs", "n", "b", "bstep", "c", "cstride", "accumulate", "blocks")
+	p.fn(fmt.Sprintf("direct%s%dx%d", reg, mt, vt), 64, "a", "astride", "astep", "aseg", "segs", "n", "b", "bstep", "c", "cstride", "accumulate", "blocks", "times", "anext", "bnext", "cnext")
 	p.flush()
-	for i, field := range []string{"a", "c", "blocks"} { // where the next block of rows begins, and how many are left
+	for i, field := range []string{"a", "c", "b", "times"} { // where the next time begins, and how many are left
 		p.arg(field, "R8")
-		p.op("MOVQ R8, %s-%d(SP)", field, 16+8*i)
+		p.op("MOVQ R8, %s0-%d(SP)", field, 40+8*i)
 	}
+	p.label("time")
+	p.op("MOVQ a0-40(SP), R8") // where the next block of rows begins, and how many are left
+	p.op("MOVQ R8, a-16(SP)")
+	p.op("MOVQ c0-48(SP), R8")
+	p.op("MOVQ R8, c-24(SP)")
+	p.arg("blocks", "R8")
+	p.op("MOVQ R8, blocks-32(SP)")
 	p.label("block")
 	bases := []string{"R8", "R9", "R10", "R11", "R12", "R13"}[:(mt+4)/5]
 	acc := func(m, v int) string { return fmt.Sprintf("%s%d", reg, m*vt+v) }
@@ -55,7 +63,7 @@ func direct(p *printer, reg string, mt, vt int) {
 		}
 	}
 	p.label("begin")
-	p.arg("b", "BX")
+	p.op("MOVQ b0-56(SP), BX")
 	p.op("MOVQ a-16(SP), R8")
 	p.arg("segs", "SI")
 	p.arg("astep", "DI")
@@ -107,6 +115,12 @@ func direct(p *printer, reg string, mt, vt int) {
 	p.op("ADDQ R8, a-16(SP)")
 	p.op("DECQ blocks-32(SP)")
 	p.op("JNZ block")
+	for i, field := range []string{"a", "c", "b"} {
+		p.arg(field+"next", "R8")
+		p.op("ADDQ R8, %s0-%d(SP)", field, 40+8*i)
+	}
+	p.op("DECQ times0-64(SP)")
+	p.op("JGT time")
 	p.restore()
 	p.op("VZEROUPPER")
 	p.op("RET")

@@ -292,16 +292,57 @@ func winogradFile(p *printer, reg string) {
 	winogradTiles(p, reg, "winogradFilter", toWeights)
 }
 
-// winogradImage transforms a row of tiles of 6x6 pixels, four apart: the rows of pixels at row0 to row5, a column of zeros
-// left of them and right zeros on the right, to dst + (6i+j)*xi + tile*tilestride, for bytes of channels. temp holds
+// imageFields are the arguments of winogradImage.
+var imageFields = []string{"src", "zeros", "pitch", "h", "column", "columns", "right", "temp", "dst", "down", "xi", "tile", "tiles", "bytes", "points"}
+
+// imageRows are the registers that hold where the six rows of pixels of a row of tiles begin.
+var imageRows = []string{"R8", "R9", "R10", "R11", "R12", "R13"}
+
+// pixelRows sets them for the tiles whose first output is row-24(SP): a row outside the image is one of zeros. It uses CX, DX and SI.
+func pixelRows(p *printer) {
+	p.op("MOVQ row-24(SP), CX")
+	p.op("DECQ CX")
+	p.arg("pitch", "DX")
+	p.op("MOVQ DX, SI")
+	p.op("IMULQ CX, SI")
+	p.op("ADDQ %s, SI", p.at("src"))
+	for i, r := range imageRows {
+		p.arg("zeros", r)
+		p.op("CMPQ CX, %s", p.at("h"))
+		p.op("CMOVQCS SI, %s // -1 is no number below h, either", r)
+		if i < 5 {
+			p.op("INCQ CX")
+			p.op("ADDQ DX, SI")
+		}
+	}
+}
+
+// nextTiles goes on to the next row of tiles of an image, if there is one.
+func nextTiles(p *printer) {
+	p.arg("down", "R8")
+	p.op("ADDQ R8, dst-32(SP)")
+	p.op("MOVQ row-24(SP), R8")
+	p.op("ADDQ $4, R8")
+	p.op("MOVQ R8, row-24(SP)")
+	p.op("CMPQ R8, %s", p.at("h"))
+	p.op("JLT down")
+}
+
+// winogradImage transforms the tiles of an image of h rows: 6x6 pixels, four apart, with rows of zeros above and below, a column of zeros
+// left and right zeros on the right, to dst + (6i+j)*xi + tile*tilestride, for bytes of channels, and down bytes further for the next row of tiles. temp holds
 // the columns' transforms.
 func winogradImage(p *printer, reg string) {
 	w := &winograd{printer: p, reg: reg}
 	width := w.width()
-	p.fn("winogradImage"+reg, 16, "row0", "row1", "row2", "row3", "row4", "row5", "column", "columns", "right", "temp", "dst", "xi", "tile", "tiles", "bytes", "points")
+	p.fn("winogradImage"+reg, 32, imageFields...)
 	w.begin(fromImage)
+	p.op("MOVQ $0, row-24(SP)")
+	p.arg("dst", "R8")
+	p.op("MOVQ R8, dst-32(SP)")
+	p.label("down")
 	p.op("XORQ BX, BX")
 	p.label("block")
+	pixelRows(p)
 	p.arg("temp", "DI")
 	zero := w.r(6)
 	clear := func() {
@@ -312,15 +353,11 @@ func winogradImage(p *printer, reg string) {
 		p.op("ADDQ $%d, DI", 6*width)
 	}
 	clear()
-	rows := []string{"R8", "R9", "R10", "R11", "R12", "R13"}
-	for i, r := range rows {
-		p.arg(fmt.Sprintf("row%d", i), r)
-	}
 	p.op("MOVQ BX, SI")
 	p.arg("column", "DX")
 	p.arg("columns", "CX")
 	p.label("column")
-	w.run(fromImage, func(i int) string { return "(" + rows[i] + ")(SI*1)" }, func(i int) string { return fmt.Sprintf("%d(DI)", i*width) })
+	w.run(fromImage, func(i int) string { return "(" + imageRows[i] + ")(SI*1)" }, func(i int) string { return fmt.Sprintf("%d(DI)", i*width) })
 	p.op("ADDQ DX, SI")
 	p.op("ADDQ $%d, DI", 6*width)
 	p.op("DECQ CX")
@@ -332,7 +369,7 @@ func winogradImage(p *printer, reg string) {
 	p.op("JNZ right")
 
 	p.arg("temp", "DI")
-	p.arg("dst", "SI")
+	p.op("MOVQ dst-32(SP), SI")
 	p.op("ADDQ BX, SI")
 	p.arg("xi", "R12")
 	p.op("LEAQ (R12)(R12*2), R13")
@@ -352,17 +389,40 @@ func winogradImage(p *printer, reg string) {
 	p.op("ADDQ $%d, BX", width)
 	p.op("CMPQ BX, %s", p.at("bytes"))
 	p.op("JNE block")
+	nextTiles(p)
 	w.end()
 }
 
+// tileFields are the arguments of winogradTiles.
+var tileFields = []string{"src", "row", "column", "next", "dst", "dstrow", "dstcolumn", "dstnext", "temp", "tiles", "bytes", "points", "high", "down", "dstdown"}
+
+// firstRow and nextRow are the beginning and the end of a loop over rows of tiles.
+func firstRow(p *printer) {
+	for i, field := range []string{"src", "dst", "high"} {
+		p.arg(field, "R8")
+		p.op("MOVQ R8, %s-%d(SP)", field, 24+8*i)
+	}
+}
+
+func nextRow(p *printer) {
+	p.arg("down", "R9")
+	p.op("ADDQ R9, src-24(SP)")
+	p.arg("dstdown", "R9")
+	p.op("ADDQ R9, dst-32(SP)")
+	p.op("DECQ high-40(SP)")
+	p.op("JGT down")
+}
+
 // winogradTiles transforms tiles of from x from values, row and column bytes apart, to tiles of to x to,
-// dstrow and dstcolumn apart; a tile is next bytes after the last and its result dstnext.
+// dstrow and dstcolumn apart; a tile is next bytes after the last and its result dstnext. That for high rows of tiles, or one, each down bytes after the last
+// and its results dstdown.
 func winogradTiles(p *printer, reg, name string, t transform) {
 	from, to := t.inputs, t.outputs
 	w := &winograd{printer: p, reg: reg}
 	width := w.width()
-	p.fn(name+reg, 16, "src", "row", "column", "next", "dst", "dstrow", "dstcolumn", "dstnext", "temp", "tiles", "bytes", "points")
+	p.fn(name+reg, 40, tileFields...)
 	w.begin(t)
+	firstRow(p)
 	p.arg("temp", "DI")
 	p.arg("row", "R12")
 	p.op("LEAQ (R12)(R12*2), R13")
@@ -370,11 +430,12 @@ func winogradTiles(p *printer, reg, name string, t transform) {
 	p.arg("dstcolumn", "DX")
 	p.op("LEAQ (DX)(DX*2), R15")
 	p.op("LEAQ (DX)(DX*4), R10")
+	p.label("down")
 	p.op("XORQ BX, BX")
 	p.label("block")
-	p.arg("src", "SI")
+	p.op("MOVQ src-24(SP), SI")
 	p.op("ADDQ BX, SI")
-	p.arg("dst", "R9")
+	p.op("MOVQ dst-32(SP), R9")
 	p.op("ADDQ BX, R9")
 	p.arg("tiles", "CX")
 	p.label("tile")
@@ -399,6 +460,7 @@ func winogradTiles(p *printer, reg, name string, t transform) {
 	p.op("ADDQ $%d, BX", width)
 	p.op("CMPQ BX, %s", p.at("bytes"))
 	p.op("JNE block")
+	nextRow(p)
 	w.end()
 }
 
@@ -432,33 +494,35 @@ func (w *winograd) whole(t transform, column, row func(i int), between func()) {
 // wholeImage is winogradImage for AVX-512. Columns of zeros are loads with empty masks.
 func wholeImage(p *printer) {
 	w := &winograd{printer: p, reg: "Z"}
-	p.fn("winogradImageZ", 48, "row0", "row1", "row2", "row3", "row4", "row5", "column", "columns", "right", "temp", "dst", "xi", "tile", "tiles", "bytes", "points")
+	p.fn("winogradImageZ", 56, imageFields...)
 	w.begin(fromImage)
+	p.op("MOVQ $0, row-24(SP)")
+	p.arg("dst", "R8")
+	p.op("MOVQ R8, dst-32(SP)")
 	p.arg("column", "DX")
 	p.op("LEAQ (DX)(DX*2), R8")
 	p.op("ADDQ R8, R8")
-	p.op("MOVQ R8, columns-24(SP)") // six of them
-	p.op("MOVQ $0, block-32(SP)")
+	p.op("MOVQ R8, columns-40(SP)") // six of them
 	p.arg("xi", "R14")
 	p.op("LEAQ (R14)(R14*2), R15")
+	p.label("down")
+	pixelRows(p)
+	p.arg("column", "DX")
 	p.op("LEAQ (R14)(R14*4), CX")
-	rows := []string{"R8", "R9", "R10", "R11", "R12", "R13"}
-	for i, r := range rows {
-		p.arg(fmt.Sprintf("row%d", i), r)
-	}
+	p.op("MOVQ $0, block-48(SP)")
 	p.label("block")
-	p.op("MOVQ block-32(SP), SI")
-	p.arg("dst", "DI")
+	p.op("MOVQ block-48(SP), SI")
+	p.op("MOVQ dst-32(SP), DI")
 	p.op("ADDQ SI, DI")
 	p.op("SUBQ DX, SI")
 	p.arg("tiles", "BX")
-	p.op("MOVQ BX, tiles-40(SP)")
+	p.op("MOVQ BX, tiles-56(SP)")
 	p.op("KXORW K1, K1, K1")
 	for k := 2; k <= 6; k++ {
 		p.op("KXNORW K%d, K%d, K%d", k, k, k)
 	}
 	p.label("tile")
-	p.op("CMPQ tiles-40(SP), $1")
+	p.op("CMPQ tiles-56(SP), $1")
 	p.op("JNE inner")
 	for k := 6; k >= 3; k-- { // the columns of zeros on the right: 1 to 4
 		p.op("KXORW K%d, K%d, K%d", k, k, k)
@@ -474,7 +538,7 @@ func wholeImage(p *printer) {
 			p.op("ADDQ DX, SI")
 		}
 		w.mask = fmt.Sprintf("K%d", j+1)
-		w.x = func(i int) string { return "(" + rows[i] + ")(SI*1)" }
+		w.x = func(i int) string { return "(" + imageRows[i] + ")(SI*1)" }
 	}, func(i int) {
 		if i > 0 {
 			p.op("LEAQ (BX)(R15*2), BX")
@@ -482,26 +546,28 @@ func wholeImage(p *printer) {
 		w.y = strided("BX", "R14", "R15", "CX")
 	}, func() {
 		p.op("ADDQ DX, SI")
-		p.op("SUBQ columns-24(SP), SI")
+		p.op("SUBQ columns-40(SP), SI")
 	})
 	p.op("KXNORW K1, K1, K1")
 	p.op("LEAQ (SI)(DX*4), SI")
 	p.op("ADDQ %s, DI", p.at("tile"))
-	p.op("DECQ tiles-40(SP)")
+	p.op("DECQ tiles-56(SP)")
 	p.op("JNZ tile")
-	p.op("MOVQ block-32(SP), BX")
+	p.op("MOVQ block-48(SP), BX")
 	p.op("ADDQ $64, BX")
-	p.op("MOVQ BX, block-32(SP)")
+	p.op("MOVQ BX, block-48(SP)")
 	p.op("CMPQ BX, %s", p.at("bytes"))
 	p.op("JNE block")
+	nextTiles(p)
 	w.end()
 }
 
 // wholeTiles is winogradTiles for AVX-512.
 func wholeTiles(p *printer, name string, t transform) {
 	w := &winograd{printer: p, reg: "Z"}
-	p.fn(name+"Z", 16, "src", "row", "column", "next", "dst", "dstrow", "dstcolumn", "dstnext", "temp", "tiles", "bytes", "points")
+	p.fn(name+"Z", 40, tileFields...)
 	w.begin(t)
+	firstRow(p)
 	p.arg("row", "R12")
 	p.op("LEAQ (R12)(R12*2), R13")
 	p.op("LEAQ (R12)(R12*4), R8")
@@ -510,11 +576,12 @@ func wholeTiles(p *printer, name string, t transform) {
 	p.op("LEAQ (DX)(DX*4), R10")
 	p.arg("dstrow", "R14")
 	p.arg("column", "DI")
+	p.label("down")
 	p.op("XORQ BX, BX")
 	p.label("block")
-	p.arg("src", "SI")
+	p.op("MOVQ src-24(SP), SI")
 	p.op("ADDQ BX, SI")
-	p.arg("dst", "R9")
+	p.op("MOVQ dst-32(SP), R9")
 	p.op("ADDQ BX, R9")
 	p.arg("tiles", "CX")
 	p.label("tile")
@@ -539,5 +606,6 @@ func wholeTiles(p *printer, name string, t transform) {
 	p.op("ADDQ $64, BX")
 	p.op("CMPQ BX, %s", p.at("bytes"))
 	p.op("JNE block")
+	nextRow(p)
 	w.end()
 }
