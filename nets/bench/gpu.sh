@@ -11,8 +11,8 @@ python=${TQN_PYTHON:-python3}
 export TQN_PYTHON=$python
 out=${1:-gpu.txt}
 limit=${LIMIT:-460} # seconds in all
-batch=128 width=1 peers=(vgg9 resnet56) rounds=3 steps=3 train=(--width 0.5 --epochs 4 --train-images 10000 --test-images 2000)
-if [ -n "${SMALL:-}" ]; then batch=4 width=0.0625 peers=(vgg9-quarter) rounds=1 steps=1 train=(--width 0.0625 --epochs 1 --train-images 256 --test-images 128); fi
+batch=128 width=1 half=0.5 peers=(vgg9 resnet56) rounds=3 steps=3 train=(--epochs 4 --train-images 10000 --test-images 2000)
+if [ -n "${SMALL:-}" ]; then batch=4 width=0.0625 half=0.0625 peers=(vgg9-quarter) rounds=1 steps=1 train=(--epochs 1 --train-images 256 --test-images 128); fi
 begun=$SECONDS
 left() { echo $((limit - SECONDS + begun)); }
 log=$(mktemp -d) && trap 'rm -rf "$log"' EXIT
@@ -23,7 +23,7 @@ say() { printf '%s\n' "$*" | tee -a "$out"; }
 say "# $(date -u +%FT%TZ), $("$tqn" --version | head -1)"
 say "# card: $(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null || echo 'no NVIDIA driver: this is no measurement of a GPU')"
 say "# PyTorch: $("$python" -c 'import torch; print(torch.__version__, torch.cuda.get_device_name() if torch.cuda.is_available() else "on the CPU")' 2>/dev/null || echo "none in $python")"
-say "# a training step, batch $batch; graphs: which operations XLA records in CUDA graphs (ours: also convolutions; XLA's: its default; none)"
+say "# a training step, batch $batch; graphs: which operations XLA records in CUDA graphs, and in which order they run (ours: also convolutions, side by side; serial: one after the other; XLA: its default; none)"
 say "$(printf '%-14s %-5s %-6s %10s %10s %6s %9s  %s' net prec graphs images/s PyTorch ratio compile what)"
 
 # field FILE NAME: a field of the JSON that a command printed, of its first element where it is a list; - where there is none.
@@ -45,6 +45,7 @@ run() {
   shift 4
   case $graphs in
   ours) flags=${XLA_FLAGS:-} ;;
+  serial) flags="${XLA_FLAGS:-} --xla_gpu_command_buffer_scheduling_mode=SERIALIZE" ;;
   XLA) flags="${XLA_FLAGS:-} --xla_gpu_enable_command_buffer=+FUSION" ;; # what it is by default; naming it keeps tqn from adding to it
   none) flags="${XLA_FLAGS:-} --xla_gpu_enable_command_buffer=" ;;
   esac
@@ -65,21 +66,23 @@ run() {
 alone() { run "$1" "$2" "$3" alone "$tqn" bench --engine pjrt --net "$1" --precision "$2" --batch "$batch" --width "$width"; }
 beside() { run "$1" "$2" ours beside "$tqn" bench --engine pjrt --peers --only "$1" --precision "$2" --batch "$batch" --rounds "$rounds" --steps "$steps"; }
 
-# Does it learn? The same short training in each precision, and without graphs: test errors of one method that lie apart by more than a
+# Does it learn? The same short training in each precision: test errors of one method that lie apart by more than a
 # few points, or a failure, say that the numbers below are of no use.
-for case in f32:ours bf16:ours bf16:none; do
-  precision=${case%:*} flags=${XLA_FLAGS:-}
-  [ "${case#*:}" = none ] && flags="$flags --xla_gpu_enable_command_buffer="
-  if XLA_FLAGS=$flags timeout "$(left)" "$tqn" train --engine pjrt --net vgg9 --method sr --data embedded --batch 64 --seed 1 "${train[@]}" \
-    --precision "$precision" --out "$log/$case" --json >"$log/json" 2>"$log/err"; then
-    say "# sr on the built-in images, $precision, graphs ${case#*:}: test error $(field "$log/json" test_error) % after ${train[*]}"
+learns() {
+  local net=$1 scale=$2 precision=$3
+  if timeout "$(left)" "$tqn" train --engine pjrt --net "$net" --method sr --data embedded --batch 64 --seed 1 "${train[@]}" \
+    --width "$scale" --precision "$precision" --out "$log/$net-$precision" --json >"$log/json" 2>"$log/err"; then
+    say "# $net at $scale of its width, sr on the built-in images, $precision: test error $(field "$log/json" test_error) % after ${train[*]}"
   else
-    say "# sr on the built-in images, $precision, graphs ${case#*:}: failed ($?): $(tail -1 "$log/err")"
+    say "# $net, sr on the built-in images, $precision: failed ($?): $(tail -1 "$log/err")"
   fi
-done
+}
+for precision in bf16 tf32 f32; do learns vgg9 "$half" $precision; done
 for precision in bf16 tf32; do for net in vgg9 resnet56; do alone $net $precision ours; done; done
-for graphs in XLA none; do alone resnet56 bf16 $graphs; done
-for precision in bf16 tf32; do for net in "${peers[@]}"; do beside "$net" $precision; done; done
+for net in "${peers[@]}"; do beside "$net" bf16; done
+for precision in bf16 tf32; do alone wrn56-2 $precision ours; done
+for graphs in serial none; do alone resnet56 bf16 $graphs; done
+for precision in bf16 tf32; do alone vgg-bc $precision ours; done
+for net in "${peers[@]}"; do beside "$net" tf32; done
 alone vgg9 f32 ours
-for precision in bf16 tf32; do for net in wrn56-2 vgg-bc; do alone $net $precision ours; done; done
 say "# done after $((SECONDS - begun)) s"
