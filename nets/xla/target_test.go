@@ -86,12 +86,12 @@ func TestLaunches(t *testing.T) {
 		{"vgg9", 1, TF32, 125, 1780, false},
 		{"vgg9", 1, F32, 125, 1780, false},
 		{"resnet56", 1. / 9, TF32, 102, 610, true},
-		{"resnet56", 1, BF16, 600, 2400, false},
-		{"resnet56", 1, TF32, 650, 4600, false},
-		{"vgg-bc", 1, BF16, 130, 2400, false},
+		{"resnet56", 1, BF16, 670, 2700, false},
+		{"resnet56", 1, TF32, 700, 4600, false},
+		{"vgg-bc", 1, BF16, 130, 2500, false},
 		{"vgg-bc", 1, TF32, 130, 3900, false},
-		{"wrn56-2", 1, BF16, 600, 5000, false},
-		{"wrn56-2", 1, TF32, 650, 9000, false},
+		{"wrn56-2", 1, BF16, 655, 5100, false},
+		{"wrn56-2", 1, TF32, 685, 9200, false},
 	} {
 		if testing.Short() && !c.short {
 			continue
