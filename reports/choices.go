@@ -182,7 +182,7 @@ func (c *Choices) answer(p func(string, ...any)) {
 		}
 	}
 	if far, n := c.NearWalk(); n > 0 {
-		p("What these shares measure: if gradients were noise alone and nothing were learnt, Adam's steps would be a random walk, and the share of signs that it changes follows, without a free number, from the start, the learning rates and the number of updates. In all %d runs of BC, SR and Big SR that have up to 25,000 updates the share that changed is within %.1f points of that walk's. At that length the shares of Figures 4 and 5 say how far a walk gets. They do not show that BC \"stays near a local minimizer and explores less\", as Section 6 infers, nor that a larger batch makes SR greedier: it makes fewer updates.", n, far)
+		p("What these shares measure: if gradients were noise alone and nothing were learnt, Adam's steps would be a random walk, and the share of signs that it changes follows, without a free number, from the start, the learning rates and the number of updates. In all %d scaled-down runs of BC, SR and Big SR that have up to 25,000 updates the share that changed is within %.1f points of that walk's. At that length the shares of Figures 4 and 5 say how far a walk gets. They do not show that BC \"stays near a local minimizer and explores less\", as Section 6 infers, nor that a larger batch makes SR greedier: it makes fewer updates.", n, far)
 		p("")
 	}
 	if len(fits) == 0 && len(words[referee.NotRun]) < len(c.Starts) {
@@ -359,7 +359,7 @@ func (c *Choices) updates(p func(string, ...any), folder string) {
 		table.Add(l.name, l.run.Steps, fmt.Sprintf("%.1f", most(l.run)), c.walk(l.run.Name), after(passes(l.run, 20)), after(passes(l.run, 40)))
 	}
 	p("%s", table.Markdown())
-	p("Rows of the paper's protocol are the full VGG-9 with batch 128 (one H200, [table1-paper](results/table1-paper/report.md)); the others are a quarter as wide, with batches of 8 for 62,500 updates and of 16 for 5,000. A line is one run, in which the signs of all convolutions are counted after every epoch.")
+	p("Rows of the paper's protocol are the full VGG-9 with batch 128 ([table1-paper](results/table1-paper/report.md) names the card of each run); the others are a quarter as wide, with batches of 8 for 62,500 updates and of 16 for 5,000. A line is one run, in which the signs of all convolutions are counted after every epoch.")
 	p("")
 	p("Why a start alone does not keep BC below 20 %%: Adam divides a gradient by its size, so that a weight whose gradient is noise walks at random, by the learning rate times the root of the number of updates. The paper's protocol makes 31,980 updates at 0.01 before the first drop, and 0.01 x sqrt(31,980) = %.2f is more than the distance of 1 that the farthest start has to a change of sign. *Walk alone* is the share that would change in a run if nothing were learnt (package referee, `Walk`; its tests simulate Adam on noise). SR has such a walk too: a weight flips with probability |step|/2. For the paper's protocol it is, by start and learning rate:", 0.01*math.Sqrt(31980))
 	p("")

@@ -359,3 +359,39 @@ func unstatedOf(c nets.Config) string {
 	}
 	return strings.Join(said, "; ")
 }
+
+// machine is a kernel with the cells that ran on it.
+type machine struct {
+	kernel string
+	cells  []string
+}
+
+// machines are the kernels of the finished runs, in the order of the cells. The kernel of a GPU's runs names the card.
+func (t *Table1) machines() (all []machine) {
+	for _, s := range t.States {
+		if s.Result == nil {
+			continue
+		}
+		i := slices.IndexFunc(all, func(m machine) bool { return m.kernel == s.Result.Kernel })
+		if i < 0 {
+			i, all = len(all), append(all, machine{kernel: s.Result.Kernel})
+		}
+		all[i].cells = append(all[i].cells, s.ID)
+	}
+	return all
+}
+
+// sayMachines says which of the numbers are of which machine, if the runs share none: kernels add in different orders, so that
+// the same run ends at other weights on another one.
+func (t *Table1) sayMachines() string {
+	all := t.machines()
+	if len(all) < 2 {
+		return ""
+	}
+	var said []string
+	for _, m := range all {
+		kernel, _, _ := strings.Cut(m.kernel, " (") // the manifest has the versions
+		said = append(said, fmt.Sprintf("%s on %s", andOf(m.cells), kernel))
+	}
+	return "The runs were not all made by the same kernel: " + strings.Join(said, "; ") + ". Kernels add in different orders, so that a run that is repeated by another kernel ends at another network, as it does with another seed."
+}

@@ -269,6 +269,10 @@ func (t *Table1) Markdown() string {
 	p("Top-1 test error in percent after the last epoch: ours; the paper's.")
 	p("")
 	p("%s", t.table().Markdown())
+	if said := t.sayMachines(); said != "" {
+		p("%s", said)
+		p("")
+	}
 	if len(t.Sentences) > 0 {
 		t.sentences(p)
 		t.ordering(p)
@@ -289,15 +293,19 @@ func (t *Table1) Markdown() string {
 		if s.Result == nil {
 			continue
 		}
-		for _, line := range []string{
-			fmt.Sprintf("- data `%s`: %s, %d + %d images used, %s", s.Result.Config.Data, s.Result.DataTitle, s.Result.TrainImages, s.Result.TestImages, s.Result.DataChecksum),
-			"- kernel of the runs: " + s.Result.Kernel,
-		} {
-			if !seen[line] {
-				seen[line] = true
-				p("%s", line)
-			}
+		line := fmt.Sprintf("- data `%s`: %s, %d + %d images used, %s", s.Result.Config.Data, s.Result.DataTitle, s.Result.TrainImages, s.Result.TestImages, s.Result.DataChecksum)
+		if !seen[line] {
+			seen[line] = true
+			p("%s", line)
 		}
+	}
+	machines := t.machines()
+	for _, m := range machines {
+		of := "the runs"
+		if len(machines) > 1 {
+			of = andOf(m.cells)
+		}
+		p("- kernel of %s: %s", of, m.kernel)
 	}
 	return b.String()
 }

@@ -138,6 +138,32 @@ func TestTable1Report(t *testing.T) {
 	}
 }
 
+// A report of runs on two cards says which run is of which; one of runs on a single card does not speak of it.
+func TestTable1NamesTheCards(t *testing.T) {
+	table := table1(t, "paper", map[string][]float64{"adam": {8}, "bc": {10}, "big-sr": {17}})
+	if text := table.Markdown(); strings.Contains(text, "not all made by the same kernel") || !strings.Contains(text, "- kernel of the runs: generic\n") {
+		t.Error("runs of one kernel are said to be of several")
+	}
+	for i := range table.States {
+		if r := table.States[i].Result; r != nil {
+			r.Kernel = "pjrt cuda, NVIDIA H200, tf32 (version 1)"
+			if table.States[i].Method == "big-sr" {
+				r.Kernel = "pjrt cuda, NVIDIA H100 80GB HBM3, tf32 (version 1)"
+			}
+		}
+	}
+	text := table.Markdown()
+	for _, want := range []string{
+		"vgg9.adam.1 and vgg9.bc.1 on pjrt cuda, NVIDIA H200, tf32; vgg9.big-sr.1 on pjrt cuda, NVIDIA H100 80GB HBM3, tf32. ",
+		"- kernel of vgg9.adam.1 and vgg9.bc.1: pjrt cuda, NVIDIA H200, tf32 (version 1)\n",
+		"- kernel of vgg9.big-sr.1: pjrt cuda, NVIDIA H100 80GB HBM3, tf32 (version 1)\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the report lacks %q", want)
+		}
+	}
+}
+
 // The runs that are plotted: means over seeds; shares of convolutions only; gaps where no probe was made.
 func TestTable1MeanOfSeeds(t *testing.T) {
 	e := table1(t, "paper", map[string][]float64{"sr": {20, 24}}).columns[0].methods["sr"]

@@ -122,6 +122,8 @@ func ofRuns(some, all int) string {
 	switch {
 	case all == 1 && some == 1:
 		return "the one run that can be judged"
+	case all == 2 && some == 2:
+		return "both runs that can be judged"
 	case some == all:
 		return fmt.Sprintf("all %d runs that can be judged", all)
 	}
