@@ -12,7 +12,7 @@ import (
 func theorem3() Result {
 	return Result{
 		Statement: statement("theorem3"),
-		Meaning:   "BinaryConnect (BC) has a floor on convex functions too, with either rounding, but a far lower one than printed; the part of the bound that vanishes with T is printed too small.",
+		Meaning:   "BinaryConnect (BC) has a floor on convex functions too, with either rounding, but a far lower one than printed; the part of the bound that vanishes with T is printed too small for steps longer than c = 0.5762 D/G.",
 		Claims: []Claim{
 			{Name: "theorem3", Says: "E F(wbar_T) - F* of BC's real weights is at most the bound"},
 			{Name: "theorem3.counterexample", Says: "the statement as printed, on the smallest instance found that refutes it",
