@@ -43,7 +43,8 @@ import (
 // (1) gamma increases: e falls, so Gamma rises.
 //
 // (2) f_t > 0, and |w^{t+1}|^2 = |w^t|^2 - 2 alpha_t f_t + alpha_t^2 stays below 1, as it is 1 - b^2 where the staircase begins: psi(u) >= k/(2u) is enough. There is equality at s, where psi rises with slope k y(s), and psi is concave by (1), and psi(1)/k = 1/(2s) - 2 (B(s) - y(s)(1-s)/2) = 1 + (1-s)/(4s(2+s)) + (3/4) J(s) > 1, so
-// psi is above the chord of the convex function k/(2u). (A small b lowers psi by a multiple of b^2 (u-s) and changes |w^t|^2 by one of b^2 (u-s)^2: where u is near s the b^2 at the beginning pays for that, elsewhere what psi exceeds k/(2u) by.)
+// psi is above the chord of the convex function k/(2u). (A small b, and a slack below b^2, lower psi by a multiple of b^2 (u-s) at most
+// and raise |w^t|^2 by one of b^2 (u-s)^2: where u is near s the b^2 at the beginning pays for that, elsewhere what psi exceeds k/(2u) by.)
 //
 // (3) No piece comes back:
 //
