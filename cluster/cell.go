@@ -14,7 +14,7 @@ import (
 	"tqn/runfolder"
 )
 
-// Exit codes of `tqn table1 run --index`, which batch engines act upon.
+// `tqn table1 run --index` ends with one of these exit codes. A batch engine reads from it whether to start the cell again.
 const (
 	ExitDone        = 0
 	ExitPermanent   = 1   // the cell fails whenever it is run: numbers that are not finite, damaged data
@@ -23,15 +23,15 @@ const (
 	ExitInterrupted = 130 // stopped by a signal; the same command continues
 )
 
-// Failure is what a cell's failure.json says. It is there only while the last
-// attempt failed.
+// Failure is what a cell's failure.json says. The file exists only while the cell's last attempt is one that failed: [RunCell] writes it
+// after a failure and removes it when the cell finishes.
 type Failure struct {
 	Permanent bool   `json:"permanent"`
 	Attempts  int    `json:"attempts"`
 	Error     string `json:"error"`
 }
 
-// Train is [nets.Train] or, in tests, something that fails as wanted.
+// Train carries out one training run. It is [nets.Train], or a function of a test that fails in the way that the test needs.
 type Train func(context.Context, nets.Config, nets.Where) (nets.Result, error)
 
 // RunCell runs one cell, unless it is finished. It returns the exit code by which
@@ -112,7 +112,8 @@ func (c Cell) failure(dir string) (Failure, error) {
 	return f, nil
 }
 
-// Bounds on failure.json: its bytes, and the attempts that it counts, to which one is added.
+// maxFailure bounds the bytes of failure.json, and maxAttempts the number of attempts in it: [RunCell] adds one to that number, which must
+// not overflow.
 const (
 	maxFailure  = 1 << 20
 	maxAttempts = 1_000_000_000
@@ -131,8 +132,8 @@ func parseFailure(b []byte) (Failure, error) {
 }
 
 // IndexFrom returns the cell's index from the flag (negative: not given) or from
-// the engine that started the process: SLURM_ARRAY_TASK_ID of a Slurm job array,
-// JOB_COMPLETION_INDEX of a Kubernetes Indexed Job. found is false where none says.
+// the engine that started the process: a Slurm job array sets SLURM_ARRAY_TASK_ID, and a
+// Kubernetes Indexed Job sets JOB_COMPLETION_INDEX. found is false where neither flag nor engine gives an index.
 func IndexFrom(flag int, getenv func(string) string) (index int, found bool, err error) {
 	if flag >= 0 {
 		return flag, true, nil
@@ -151,7 +152,7 @@ func IndexFrom(flag int, getenv func(string) string) (index int, found bool, err
 	return 0, false, nil
 }
 
-// State of a cell, from its files.
+// State says how far a cell is, as its files tell it.
 type State string
 
 const (
@@ -182,8 +183,8 @@ type CellState struct {
 	Result *nets.Result `json:"-"`
 }
 
-// Collect reads the state of every cell. Damage in one cell's files is that
-// cell's failure and hides no other.
+// Collect reads the state of every cell. If the files of one cell are damaged, that cell alone
+// is reported as failed; the others are read as usual.
 func Collect(dir string, plan *Plan) []CellState {
 	states := make([]CellState, len(plan.Cells))
 	for i, c := range plan.Cells {
@@ -207,7 +208,7 @@ func (c Cell) state(dir string) CellState {
 		s.State, s.Why = Failed, err.Error()
 		return s
 	}
-	// One line an epoch; the last may be cut short by a crash.
+	// metrics.jsonl has one line for each epoch that is done. Only lines that end are counted: a crash may have cut the last one short.
 	if b, err := runfolder.ReadFile(filepath.Join(c.Dir(dir), "metrics.jsonl"), runfolder.MaxText); err == nil {
 		s.Epoch = bytes.Count(b, []byte("\n"))
 	}

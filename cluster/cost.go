@@ -9,11 +9,11 @@ import (
 	"tqn/nets"
 )
 
-// Cost is what a cell takes.
+// Cost is an estimate of the work and the memory that a cell takes.
 type Cost struct {
-	Images   int64 // trained on, over all epochs
-	MultAdds int64 // in training: forward and both gradients, by the direct algorithm
-	Bytes    int64 // of memory, an upper estimate
+	Images   int64 // images that the run is trained on, counted anew in every epoch
+	MultAdds int64 // multiply-adds of all training steps (forward pass and both gradients) by the direct algorithm
+	Bytes    int64 // bytes of memory, estimated from above
 }
 
 // costOf estimates a cell from its config alone, without its data.

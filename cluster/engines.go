@@ -14,23 +14,23 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Submission is what both batch engines need to know.
+// Submission describes the batch job that runs cells of a plan, for Slurm or for Kubernetes.
 type Submission struct {
-	Name    string   // of the job: lower-case letters, digits and dashes
-	Indices []int    // of the cells to run
-	Jobs    int      // at once; 0: as many as the engine gives
-	CPUs    int      // for each cell, at least 1
-	Memory  int64    // bytes for each cell
-	Limit   string   // Slurm: time limit, such as 12:00:00; empty: the partition's
-	Program string   // path of tqn where the cells run
-	Dir     string   // folder of the plan where the cells run
-	Args    []string // more arguments of `tqn table1 run`, such as --dir
+	Name    string   // the job's name, of lower-case letters, digits and dashes
+	Indices []int    // the indices of the cells to run
+	Jobs    int      // cells that run at once; 0 leaves their number to the engine
+	CPUs    int      // CPUs of each cell, at least 1
+	Memory  int64    // bytes of memory of each cell
+	Limit   string   // Slurm's time limit, such as 12:00:00; if it is empty, the partition's holds
+	Program string   // path of tqn on the machines that run the cells
+	Dir     string   // folder of the plan on these machines
+	Args    []string // further arguments of `tqn table1 run`, such as --dir
 
-	Partition string // Slurm; empty: the default
-	Retries   int    // of one cell; 0: 5
+	Partition string // Slurm's partition; if it is empty, the cluster's default
+	Retries   int    // how often a cell is repeated; 0 stands for 5
 
-	// Kubernetes: container image, persistent volume claim, and where the claim is
-	// mounted (empty: at Dir). Dir must lie in it.
+	// Kubernetes needs the container image, the persistent volume claim, and the folder where the claim is
+	// mounted, which is Dir if Mount is empty. Dir must lie in that folder.
 	Image, Claim, Mount string
 }
 
@@ -128,9 +128,9 @@ func parseArraySize(config string) int {
 // shared out evenly among the arrays, at least one each.
 //
 // Slurm sends SIGTERM two minutes before the time limit; the script passes it on,
-// tqn writes a checkpoint and exits with 130. On that, on 75, and where a signal
-// killed tqn, the task requeues itself, up to the number of retries; on any other
-// code it ends so.
+// tqn writes a checkpoint and exits with 130. After 130, 74 and 75, and where a signal
+// killed tqn, the task requeues itself, up to the number of retries; any other exit code
+// becomes the task's own.
 func SlurmScripts(s Submission, maxArraySize int) ([]string, error) {
 	if err := s.check(); err != nil {
 		return nil, err

@@ -7,25 +7,25 @@ import (
 	"tqn/nets"
 )
 
-// WeightDecay of Figure 7 (Appendix H.4), against 0.
+// WeightDecay is the weight decay that Figure 7 compares with none (Appendix H.4).
 const WeightDecay = 1e-5
 
 // figureRun is a run that a figure shows and Table 1 does not.
 type figureRun struct {
-	column string // where the paper has the figure
+	column string // the column of Table 1 whose net the paper's figure shows
 	method string
 	// batch is the batch size, given the column's small and big one.
 	batch func(small, big int) int
 	decay float64
-	slow  bool // [SlowRate] for 500/160 as many epochs
+	slow  bool // train at the rate [SlowRate] for 500/160 times as many epochs
 }
 
 // SlowRate is the learning rate of the original BinaryConnect, which takes 500 epochs where the paper takes 160 (Appendix H.3).
 const SlowRate = 0.003
 
-// figureRuns: Figure 5 (ResNet-56) also shows BC at the big batch, and Section 6.1 says that SR was tried at 256 and
-// 512 as well, between 128 and 1024: the same ratios to the small batch here. Figure 7 (VGG-BC) shows BC with weight decay. Appendix
-// H.3 compares learning rates of BC, for which no figure is there.
+// figureRuns are the runs that the paper describes besides those of Table 1. Figure 5 (ResNet-56) also shows BC at the big batch. Section
+// 6.1 says that SR was also tried at batches of 256 and 512, between 128 and 1024; the runs here keep these ratios to the small batch.
+// Figure 7 (VGG-BC) shows BC with weight decay. Appendix H.3 compares two learning rates of BC, without a figure.
 var figureRuns = []figureRun{
 	{"resnet56", "bc", func(_, big int) int { return big }, 0, false},
 	{"resnet56", "sr", func(small, _ int) int { return 2 * small }, 0, false},
@@ -50,7 +50,7 @@ func (p *Plan) addFigures(c Choice) error {
 			if like.Column != column || like.Config.Method != f.method {
 				continue
 			}
-			config := like.Config // resolved: everything but what follows is the table's
+			config := like.Config // it is resolved, and all that is not changed below stays as in the table
 			big, err := bigBatch(table, config, column)
 			if err != nil {
 				return err
@@ -74,7 +74,7 @@ func (p *Plan) addFigures(c Choice) error {
 				return fmt.Errorf("cluster: column %s, figures: %w", column, err)
 			}
 			if f.method == "sr" && config.Batch >= big {
-				continue // where the ratio is 4 the second is Big SR itself
+				continue // where the ratio of the batches is 4, SR at the larger of the two is the Big SR of the table
 			}
 			p.cell(fmt.Sprintf("%s.%s-%s.%d", column, f.method, variant, config.Seed), variant, column, config)
 		}

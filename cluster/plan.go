@@ -17,10 +17,11 @@ import (
 	"tqn/runfolder"
 )
 
-// planVersion changes when a field changes its meaning.
+// planVersion is raised whenever a field of [Plan] changes its meaning, so that no program misreads the plan of another version.
 const planVersion = 1
 
-// Bounds on plan.json: a cell takes less than 1 KiB, and an object in it, a column's errors at the least, more than 20 bytes.
+// maxPlan bounds the bytes of plan.json, in which a cell takes less than 1 KiB. minObject is less than the shortest JSON object in it, the
+// errors of a column, takes: it bounds the number of objects, and so the memory of the decoder.
 const (
 	maxPlan   = 16 << 20
 	minObject = 20
@@ -57,7 +58,7 @@ type Cell struct {
 	ConfigHash string      `json:"config_hash"`
 }
 
-// errPlan is wrapped where a plan is damaged, or is another than the one wanted.
+// errPlan is what an error wraps if a plan is damaged, or if a folder holds another plan than the one that is asked for.
 var errPlan = errors.New("wrong plan")
 
 // hash is the hash of the plan's contents.
@@ -72,7 +73,8 @@ func (p *Plan) hash() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// cellID keeps a cell's folder below cells/, and its name fit for engines.
+// cellID is what the ID of a cell looks like. It has no slash and no dots in a row, so that the cell's folder lies in cells/, and only characters
+// that Slurm and Kubernetes take in names.
 var cellID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*\.[a-z0-9-]+\.[0-9]+$`)
 
 // ParsePlan decodes and checks a plan.json; name is for errors. It takes at most 64 MiB and 24 bytes for each byte of b.

@@ -17,32 +17,33 @@ import (
 
 // Pool runs cells as processes of this machine, or as goroutines of this process.
 type Pool struct {
-	// Jobs is the largest number of cells at once, at least 1.
+	// Jobs is the largest number of cells that run at once. It is at least 1.
 	Jobs int
 	// Memory is what all of them together may use, in bytes; 0 means no limit. A cell
 	// starts only when its estimate fits beside those that run; one that would not
 	// fit alone is never started.
 	Memory int64
-	// Attempts is how often a cell is run that ends with ExitRetry or by a signal.
-	// 0: 3.
+	// Attempts is how often a cell is run at most if it ends with ExitRetry or is killed by a signal.
+	// The value 0 stands for 3.
 	Attempts int
-	// Pause comes before a cell is repeated: whoever holds it may soon be done. 0: 5 s.
+	// Pause is the time before a cell is run again, in which another process that holds its folder may finish. The value 0 stands for 5 seconds.
 	Pause time.Duration
 	// Grace is how long an interrupted process may take to write its checkpoint
-	// before it is killed. 0: a minute.
+	// before the pool kills it. The value 0 stands for a minute.
 	Grace time.Duration
-	// Command makes the process that runs a cell: it ends with one of the exit codes
+	// Command returns the process that runs a cell. The process must end with one of the exit codes
 	// of this package.
 	Command func(Cell) *exec.Cmd
-	// InProcess, if it is set, runs a cell in this process instead, as [RunCell] does. What it says goes to log.
+	// InProcess, if it is not nil, is called to run a cell in this process instead of Command's, and returns what [RunCell] does. Its
+	// messages go to log, which is the cell's log.txt.
 	InProcess func(ctx context.Context, c Cell, log io.Writer) (code int, err error)
-	// Started and Ended tell what happens; either may be nil. They are called one at
-	// a time.
+	// The pool calls Started when a cell starts and Ended when it ends. Either may be nil. Calls never
+	// overlap.
 	Started func(Cell)
 	Ended   func(c Cell, code int)
 }
 
-// errTooLarge is why a cell was never started.
+// errTooLarge is the reason why a cell is never started: alone it would need more than the pool's memory.
 var errTooLarge = errors.New("needs more memory than there is")
 
 // Run runs the cells, the table's own before those of figures and the costliest first, and returns when all have ended. The
@@ -94,7 +95,7 @@ func (p *Pool) Run(ctx context.Context, dir string, cells []Cell) error {
 	ended := make(chan end)
 	running, used := 0, int64(0)
 	for len(queue) > 0 || running > 0 {
-		// The first in the queue that fits.
+		// Take the first cell of the queue whose estimate fits into the memory that is left.
 		for running < p.Jobs && ctx.Err() == nil {
 			i := slices.IndexFunc(queue, func(j job) bool { return p.Memory == 0 || used+j.cost.Bytes <= p.Memory })
 			if i < 0 {

@@ -2,9 +2,9 @@ package cluster
 
 import "syscall"
 
-// childAttributes: a process group of its own, so that Ctrl-C at the terminal
-// reaches it through the pool only, once; and SIGTERM when the pool dies, however
-// it dies, so that no cell runs on unwatched.
+// childAttributes gives a cell's process a process group of its own, so that Ctrl-C at the terminal reaches it once, through
+// the pool, and has the kernel send it SIGTERM when the pool dies, in whatever way, so that no cell
+// runs on unwatched.
 func childAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 }

@@ -4,6 +4,6 @@ package cluster
 
 import "syscall"
 
-// childAttributes: a process group of its own, so that Ctrl-C at the terminal
-// reaches it through the pool only, once.
+// childAttributes gives a cell's process a process group of its own, so that Ctrl-C at the terminal reaches it once, through
+// the pool.
 func childAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

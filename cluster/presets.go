@@ -34,13 +34,13 @@ func PaperColumns() []PaperColumn {
 	}
 }
 
-// scale is how one column is run. Zero values are the paper's.
+// scale says at what size one column of a preset is run. A zero field means that the column is run there as in the paper.
 type scale struct {
 	data         string // what the column trains on
 	width, depth float64
-	train, test  int // images; 0: all
+	train, test  int // numbers of images; 0 means all
 	epochs       int
-	batch, big   int // images per step; big for Big SR-ADAM
+	batch, big   int // images in a step, big of Big SR-ADAM and batch of every other method
 }
 
 // preset is a size at which Table 1 is run.
@@ -51,9 +51,9 @@ type preset struct {
 	scale map[string]scale
 }
 
-// presets is the one table of numbers. batch and big keep the paper's ratio of 8
+// presets holds every number by which a preset differs from the paper. batch and big keep the paper's ratio of 8
 // (4 where the paper has 512), and are small where there are few images, because
-// Big SR's advantage shows only after enough updates: docs/scaling.md.
+// Big SR's advantage shows only after enough updates (docs/scaling.md explains that).
 var presets = []preset{
 	{
 		Name: "smoke", Seeds: 1,
@@ -130,15 +130,15 @@ func presetNamed(name string) (preset, error) {
 
 // Choice narrows or changes a preset.
 type Choice struct {
-	Columns []string // IDs; empty: all
-	Methods []string // empty: all
-	Seeds   int      // 0: the preset's
-	Seed    uint64   // of the first; the others follow. 0: 1
+	Columns []string // IDs of the columns; an empty list means all
+	Methods []string // an empty list means all
+	Seeds   int      // runs of each method; 0 means the preset's number
+	Seed    uint64   // seed of the first run, after which the others count up; 0 stands for 1
 	Figures bool     // also the runs that Figures 5 and 7 need besides the table's: see [figureRuns]
 
-	Unstated Unstated // what the paper does not say; zero: the defaults
+	Unstated Unstated // what the paper does not say; zero fields are the defaults
 
-	// Present reports whether a data set is on this machine; nil: every set is.
+	// Present reports whether a data set is on this machine. If it is nil, every set counts as present.
 	Present func(name string) bool
 }
 
@@ -218,8 +218,8 @@ func (p *Plan) add(paper PaperColumn, s scale, c Choice) error {
 			}
 			c.Unstated.apply(&config)
 			if paper.Data == "imagenet" && s.epochs > 0 {
-				// Resolve knows ImageNet's drops, 30 and 60 of 90, by the set's name, which a
-				// stand-in has not.
+				// Resolve chooses ImageNet's drops, after 30 and 60 of 90 epochs, by the name of the set. A stand-in has another
+				// name, so they are set here.
 				config.Drops = []int{fraction(s.epochs, 30, 90), fraction(s.epochs, 60, 90)}
 			}
 			config, err := config.Resolve()

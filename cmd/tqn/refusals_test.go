@@ -100,6 +100,23 @@ func TestProblemsOfDataAreNotAsExpected(t *testing.T) {
 	}
 }
 
+// A set that can be read and is not the published one is not as expected either.
+func TestOtherContentsAreNotAsExpected(t *testing.T) {
+	dir := t.TempDir()
+	for _, half := range []string{"train", "t10k"} {
+		images := append([]byte{0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 28, 0, 0, 0, 28}, make([]byte, 28*28)...)
+		for name, data := range map[string][]byte{half + "-images-idx3-ubyte": images, half + "-labels-idx1-ubyte": {0, 0, 8, 1, 0, 0, 0, 1, 3}} {
+			if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	code, stdout, stderr := command(t, "data", "verify", "fashion-mnist", "--dir", dir)
+	if code != exitUnexpected || !strings.Contains(stdout, "1 + 1 images") || !strings.Contains(stderr, "fashion-mnist is not as expected: it is not the published set") {
+		t.Errorf("exit code %d, %s", code, stdout+stderr)
+	}
+}
+
 // Where a cluster needs several arrays and refuses the second, the error says that the first is submitted.
 func TestASecondArrayThatIsRefused(t *testing.T) {
 	if runtime.GOOS == "windows" {

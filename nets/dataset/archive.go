@@ -12,11 +12,11 @@ import (
 	"strings"
 )
 
-// Bounds on an archive: the official ones hold fewer than 20 entries and
-// nothing beside the batches but a few small text files.
+// maxEntries and maxSkipped bound the archives that are read. The official ones hold fewer than 20 entries, and
+// besides the batches only a few small text files.
 const (
 	maxEntries = 1000
-	maxSkipped = 256 << 20 // bytes of entries nobody wants; they are not kept
+	maxSkipped = 256 << 20 // bytes of all entries that do not belong to the set; they are read and not kept
 )
 
 // readArchive returns the files of a .tar.gz whose base names are in want, which
@@ -121,7 +121,7 @@ func (g *gunzip) Read(p []byte) (int, error) {
 			return n, err
 		}
 		if n > 0 {
-			return n, nil // what comes after this member is for the next call
+			return n, nil // the next call looks at what follows this member
 		}
 		for {
 			b, err := g.r.ReadByte()

@@ -1,17 +1,17 @@
 package dataset
 
-// Augmentation is how a training image is varied. The zero value varies
+// Augmentation says how a training image is varied before the network sees it. The zero value varies
 // nothing.
 type Augmentation struct {
 	// Pad zero pixels are added on each side, after normalisation, and a window of
-	// the original size is cut out at random: all (2*Pad+1)^2 positions are equally
-	// likely. 0: no shift. At most the image's side.
+	// the original size is cut out at random, where all (2*Pad+1)^2 positions are equally
+	// likely. With 0 the image is not shifted. Pad is at most the image's side.
 	Pad int `json:"pad"`
 	// Flip mirrors left and right with probability 1/2.
 	Flip bool `json:"flip"`
 	// MinScale and MaxScale are for image trees: the shorter side is scaled to a
 	// length uniform between these multiples of the crop, then the crop is cut out
-	// at random. Both 0: 256/224, the test view's.
+	// at random. If both are 0, the multiple is 256/224, as in the test view.
 	MinScale float64 `json:"min_scale,omitempty"`
 	MaxScale float64 `json:"max_scale,omitempty"`
 }

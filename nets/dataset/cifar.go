@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// cifarSide and cifarPixels: every image is 32x32 with the planes red, green,
-// blue one after the other (CHW) in all of the official files.
+// In all of the official files an image has cifarSide x cifarSide pixels in three planes, red, green and blue, one after
+// the other (CHW), and so cifarPixels bytes.
 const (
 	cifarSide   = 32
 	cifarPixels = 3 * cifarSide * cifarSide
@@ -23,13 +23,13 @@ type cifarLayout struct {
 	name       string
 	title      string
 	classes    []string
-	labelBytes int // bytes before the pixels of a binary record; the last is the label
+	labelBytes int // bytes that stand before the pixels of a binary record; the last of them is the label
 	labelKey   string
 
 	binary, python cifarFiles
 }
 
-// cifarFiles is one of the two forms: folder, archive and the files in it.
+// cifarFiles names the folder, the archive and the files in it of one of the two forms in which a set is published.
 type cifarFiles struct {
 	folder, archive string
 	train, test     []string
@@ -106,8 +106,8 @@ func (l *cifarLayout) openIn(dir string, o Options) (*Set, error) {
 		limit func(images int) int64
 	}{
 		{&l.binary, l.parseBinary, func(n int) int64 { return int64(n) * int64(l.labelBytes+cifarPixels) }},
-		// A python file adds labels and file names to the pixels: 1 KiB an image is far more. Python 3 writes a
-		// byte as a text below protocol 3: in up to two bytes, or six (\u0000) at protocol 0.
+		// A python file holds labels and file names besides the pixels, which take far less than 1 KiB an image. Below protocol 3 Python 3
+		// writes a byte as a text, in up to two bytes, and at protocol 0 in up to six (\u0000).
 		{&l.python, l.parsePickle, func(n int) int64 { return int64(n) * (6*cifarPixels + 1024) }},
 	} {
 		open, err := form.files.find(dir, form.limit)
@@ -157,10 +157,10 @@ func (l *cifarLayout) newSet() *Set {
 // opener returns the contents of one of a set's files and its full name.
 type opener func(base string, limit int64) (path string, data []byte, err error)
 
-// find returns how to open the files under dir, nil where they are not there.
+// find returns a function that opens the files under dir, or nil if they are not there.
 func (f *cifarFiles) find(dir string, limit func(images int) int64) (opener, error) {
 	for _, d := range []string{dir, filepath.Join(dir, f.folder)} {
-		// A folder is no such file: a PNG tree has a folder "train".
+		// CIFAR-100's file is called train, and so is a folder of a tree of pictures: a folder is not the file.
 		if info, err := os.Stat(filepath.Join(d, f.train[0])); err == nil && !info.IsDir() {
 			return func(base string, limit int64) (string, []byte, error) {
 				path := filepath.Join(d, base)
@@ -190,7 +190,7 @@ func (f *cifarFiles) find(dir string, limit func(images int) int64) (opener, err
 		if !ok {
 			return path, nil, fileError(archive, -1, "the archive has no file %s", base)
 		}
-		delete(files, base) // its memory can go once it is parsed
+		delete(files, base) // so that its memory is free as soon as the caller has parsed it
 		return path, data, nil
 	}, nil
 }
@@ -302,7 +302,7 @@ func joined(parts []*memory) *memory {
 }
 
 // openPictures reads train/CLASS/*.png and test/CLASS/*.png of 32x32 into
-// memory. The folders are named as the classes are, or number as many.
+// memory. There must be a folder for each class of the set; they need not have the classes' names.
 func (l *cifarLayout) openPictures(dir string, skipCorrupt bool) (*Set, error) {
 	train, test, classes, err := scanTree(dir, skipCorrupt)
 	if err != nil {
@@ -312,7 +312,7 @@ func (l *cifarLayout) openPictures(dir string, skipCorrupt bool) (*Set, error) {
 		return nil, fmt.Errorf("%s: %d class folders, %s has %d", filepath.Join(dir, "train"), len(classes), l.title, len(l.classes))
 	}
 	set := l.newSet()
-	// Where the folders carry the official names the labels are the official ones.
+	// If all folders have the official names, the labels are the official ones, whatever the order of the folders.
 	official := map[string]int{}
 	for i, c := range l.classes {
 		official[c] = i

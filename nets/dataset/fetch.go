@@ -21,7 +21,7 @@ import (
 
 // RemoteFile is one file of a set at its official address.
 type RemoteFile struct {
-	Name string // final name in the folder
+	Name string // the name that the file gets in the folder
 	URL  string
 	// MD5 is what the authors publish for the file. Plain is the SHA-256 of the
 	// uncompressed contents, for files that are distributed compressed in more than
@@ -88,17 +88,17 @@ var unpackedMD5 = map[string]map[string]string{
 // downloaded.
 func Remote(name string) []RemoteFile { return remote[name] }
 
-// ErrOffline is wrapped where no connection could be made.
+// ErrOffline is what an error wraps if no connection could be made.
 var ErrOffline = errors.New("no connection")
 
-// errChecksum is wrapped where a file is not the official one.
+// errChecksum is what an error wraps if a file is not the official one.
 var errChecksum = errors.New("wrong checksum")
 
-// Progress is told how many bytes of a file are there, of how many; total is -1
-// where the server does not say.
+// Progress is called with the number of bytes of a file that have arrived and with their total, which is -1
+// if the server does not say it.
 type Progress func(file string, done, total int64)
 
-// maxDownload bounds what is written to disk: the largest file has 170 MB.
+// maxDownload bounds the bytes that a download writes to disk. The largest of the files has 170 MB.
 const maxDownload = 1 << 30
 
 // A download of which nothing has come for stallTime is broken off and continued,
@@ -142,7 +142,7 @@ func fetch(ctx context.Context, client *http.Client, f RemoteFile, dir string, p
 		return fmt.Errorf("%w; it was not fetched by this command: move it away first", err)
 	}
 	part := path + ".part"
-	// Twice: a continued file may be continued wrongly, then it is begun anew.
+	// A second attempt follows only if the first one continued a part that was there: the part may have been wrong, and the file is begun anew.
 	for attempt := 0; ; attempt++ {
 		resumed, err := downloadPatiently(ctx, client, f, part, progress, stall)
 		if err != nil {
@@ -211,7 +211,7 @@ func (f RemoteFile) limit() int64 {
 	return maxDownload
 }
 
-// download writes the file to part, from where part ends if the server can.
+// download writes the file to part. It continues at the end of what is there if the server can send the rest.
 func download(ctx context.Context, client *http.Client, f RemoteFile, part string, progress Progress, stall time.Duration) (resumed bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -242,7 +242,7 @@ func download(ctx context.Context, client *http.Client, f RemoteFile, part strin
 	if have > 0 {
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", have))
 	}
-	// Identity, or the transport would unpack what must stay packed.
+	// Without this header the transport would ask for gzip and unpack a file whose checksum is that of the packed one.
 	req.Header.Set("Accept-Encoding", "identity")
 	resp, err := client.Do(req)
 	if err != nil {
@@ -258,7 +258,7 @@ func download(ctx context.Context, client *http.Client, f RemoteFile, part strin
 	case resp.StatusCode == http.StatusPartialContent && have > 0 && strings.HasPrefix(resp.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", have)):
 		resumed = true
 	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable:
-		return true, nil // all of it is there; the checksum will tell
+		return true, nil // the server says that nothing follows; the checksum tells whether that is so
 	case resp.StatusCode == http.StatusOK:
 		have = 0
 		if err := out.Truncate(0); err != nil {
@@ -436,7 +436,7 @@ func Verify(name string, o Options) (*Verification, error) {
 	if !v.Known && len(checked) > 0 {
 		v.Known, v.Official = true, len(v.Problems) == len(set.Warnings)
 	}
-	// Sets in memory have been decoded by Open; image trees only now.
+	// Open has decoded the sets that are held in memory. An image tree is decoded only here.
 	for _, split := range []Split{set.Train, set.Test} {
 		t, ok := split.(*tree)
 		if !ok {

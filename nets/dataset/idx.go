@@ -64,7 +64,7 @@ func readIDX(name string, r io.Reader, item ...int) (*idxArray, error) {
 	return a, nil
 }
 
-// noEOF turns the io package's "end of file" into words.
+// noEOF says in words that a file ends too early, where the io package says EOF; other errors it returns as they are.
 func noEOF(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("the file ends here")
@@ -102,7 +102,8 @@ func readIDXFile(dir, base string, item ...int) (*idxArray, string, error) {
 // Algorithms", 2017, Table 2).
 var fashionClasses = []string{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"}
 
-// fashionSide and padding: 28x28 becomes 32x32, the size the paper's networks take.
+// An image of fashionSide x fashionSide pixels gets a border of fashionPad zeros on each side, so that it has the 32x32 pixels that the paper's
+// networks take.
 const (
 	fashionSide = 28
 	fashionPad  = 2

@@ -11,7 +11,7 @@ import (
 
 // Batch is N images ready for the network.
 type Batch struct {
-	Epoch, Index int       // both from 0
+	Epoch, Index int       // the epoch and the batch's place in it, both counted from 0
 	X            []float32 // (N, Height, Width, Channels), normalised
 	Labels       []int32   // (N)
 	N            int
@@ -23,27 +23,28 @@ type Batch struct {
 
 // LoaderOptions describe one pass through a split.
 type LoaderOptions struct {
-	// Train: shuffled and augmented, epoch after epoch without end, images left over
-	// after the last whole batch dropped. Not Train: the test split in order, once,
-	// the last batch as short as it must be.
+	// If Train is set, the loader gives the training split, shuffled and augmented, epoch after epoch without end, and leaves out the images
+	// that are left over after the last whole batch. Otherwise it gives the test split in order, once,
+	// with a last batch that may be shorter.
 	Train bool
 
 	Batch   int          // images in a batch, at least 1
 	Augment Augmentation // in training only
 	Seed    uint64       // of order and augmentation
 
-	// Epoch and Index are the first batch that Next returns: those at which an
-	// interrupted run goes on. Index may equal Batches: that is the next epoch.
+	// Epoch and Index say which batch Next returns first, so that an interrupted run can go
+	// on. If Index equals Batches, it is the first batch of the next epoch.
 	Epoch, Index int
 
-	// Workers fill batches, each a whole one. 0: one for sets in memory, one for
-	// each processor for image trees. The batches do not depend on it.
+	// Workers is the number of goroutines that fill batches, each a whole one at a time. The value 0 stands for one with a set in memory and for
+	// one on each processor with an image tree. The batches do not depend on it.
 	Workers int
 
-	// Ahead is how many batches are kept ready. 0: two more than Workers.
+	// Ahead is how many batches are kept ready. The value 0 stands for two more than Workers.
 	Ahead int
 
-	// Partial: in training, the images left over after the last whole batch make a smaller one, if they are two at least.
+	// If Partial is set, the images that are left over in training after the last whole batch make a smaller one, provided that there are at
+	// least two.
 	Partial bool
 
 	// OnTrain reads the training split where Train is not set: the training error
@@ -177,8 +178,8 @@ func (l *Loader) Close() {
 	}
 }
 
-// plan hands out batches in order, to pending for the consumer and to work for
-// whoever fills it.
+// plan sends the batches in order into two channels: into pending, from which the consumer takes them, and into work, from which a worker takes
+// them to fill them.
 func (l *Loader) plan() {
 	defer l.done.Done()
 	defer close(l.pending)
@@ -213,7 +214,7 @@ func (l *Loader) plan() {
 	}
 }
 
-// fill is a worker.
+// fill is what each worker does: it fills the batches that plan sends, until there are no more or the loader is closed.
 func (l *Loader) fill() {
 	defer l.done.Done()
 	img := make([]uint8, l.set.Pixels())

@@ -2,5 +2,5 @@
 
 package dataset
 
-// noFollow: this system has no such flag; openPart looks before it opens.
+// noFollow is 0 because this system has no flag that keeps a link from being followed; openPart looks at the file before it opens it.
 const noFollow = 0

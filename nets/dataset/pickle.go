@@ -528,12 +528,12 @@ func (p *unpickler) set(items []any) error {
 	return nil
 }
 
-// numpyCore is the module's name before and after NumPy 2.
+// numpyCore reports whether a module is the one that NumPy calls numpy.core.SUB, or since version 2 numpy._core.SUB.
 func numpyCore(module, sub string) bool {
 	return module == "numpy.core."+sub || module == "numpy._core."+sub
 }
 
-// integers are the little-endian numbers in data, if the type is one of integers.
+// integers returns the little-endian numbers in data; ok is false if the type is not one of integers.
 func (t *pickleType) integers(data []byte) ([]int64, bool) {
 	size, ok := map[string]int{"i1": 1, "i2": 2, "i4": 4, "i8": 8, "u1": 1, "u2": 2, "u4": 4}[t.code]
 	if !ok || len(data)%size != 0 {
@@ -682,7 +682,7 @@ func pickleShape(v any) ([]int64, bool) {
 	return shape, true
 }
 
-// pickleNumbers are the integers of a list, a tuple or a numpy array of one dimension.
+// pickleNumbers returns the integers of a list, a tuple or a numpy array of one dimension; ok is false for anything else.
 func pickleNumbers(v any) ([]int64, bool) {
 	var items []any
 	switch v := v.(type) {

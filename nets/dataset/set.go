@@ -42,7 +42,7 @@ type Set struct {
 	statsOnce sync.Once
 	stats     Statistics
 	statsErr  error
-	fixed     *Statistics // set where statistics are convention, not computed
+	fixed     *Statistics // not nil if the set's statistics are a convention and are not computed
 }
 
 // Split is the training or the test half of a set. Its methods may be called by
@@ -71,20 +71,20 @@ type Statistics struct {
 
 // Options choose where a set is read from and how much of it is kept.
 type Options struct {
-	// Dir holds the files, in any layout the set's doc names. Empty: [Open] looks in
+	// Dir is the folder that holds the files, in any layout that the package's comment names. If it is empty, [Open] looks in
 	// [DataDir], and for fashion-mnist then in the folder of Debian's package.
 	Dir string
 
 	// TrainImages and TestImages limit the two halves; 0 keeps all. The kept ones
-	// are the first of each class in file order, as many per class as divides
-	// evenly, the remainder from the classes of smallest index.
+	// are the first of each class in file order. Every class gets the same number; if
+	// the division leaves a remainder, the classes of smallest index get one more each.
 	TrainImages, TestImages int
 
-	// Classes and Size are for sets of any number of classes (textures; 0: 10)
-	// and of any side in pixels (textures, 0: 32; imagenet, 0: 224).
+	// Classes is the number of classes of textures, which come in any number; 0 stands for 10. Size is the side in pixels
+	// of textures, where 0 stands for 32, and of imagenet, where it stands for 224.
 	Classes, Size int
 
-	// Seed of the textures; other sets ignore it.
+	// Seed is the seed that the textures are drawn from; other sets ignore it.
 	Seed uint64
 
 	// SkipCorrupt leaves out the pictures of an image tree that cannot be decoded, with a
@@ -97,7 +97,7 @@ func Names() []string {
 	return []string{"cifar10", "cifar100", "imagenet", "fashion-mnist", "embedded", "textures"}
 }
 
-// ErrMissing is wrapped where the files of a set are not on this machine.
+// ErrMissing is what an error wraps if the files of a set are not on this machine.
 var ErrMissing = errors.New("not on this machine")
 
 // Open reads and checks the set of that name.
@@ -162,7 +162,7 @@ func (o *Options) parseTextures(name string) error {
 // Pixels returns the bytes of one image, Height*Width*Channels.
 func (s *Set) Pixels() int { return s.Height * s.Width * s.Channels }
 
-// Identity describes a split whose pixels are too many to hash at every start.
+// identity is a split whose pixels are too many to hash at every start. identify calls write with the name and the size of each of its files.
 type identity interface {
 	identify(write func(s string, n int64))
 }
@@ -342,7 +342,7 @@ func DataDir(name string) string {
 	return filepath.Join(cache, "tqn", name)
 }
 
-// missing says where was looked and what would be right.
+// missing is the error that says in which folders the files were looked for and what would be right.
 func missing(name string, dirs []string, want string) error {
 	hint := ""
 	if _, ok := remote[name]; ok {

@@ -1,6 +1,6 @@
 package dataset
 
-// Shape is what a set promises without its files being there.
+// Shape is what is known of a set without its files: the size of its images and the number of images and classes.
 type Shape struct {
 	Height, Width, Channels int
 	Classes                 int

@@ -41,7 +41,7 @@ type textures struct {
 var _ Split = (*textures)(nil)
 
 const (
-	// Images where Options ask for no number.
+	// These are the numbers of images of a set if the options ask for no number.
 	texturesTrain = 10000
 	texturesTest  = 2000
 

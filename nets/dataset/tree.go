@@ -124,8 +124,8 @@ var decoding = semaphore.NewWeighted(atOnce)
 // deflate in a PNG expands at most 1032 times.
 func maxPixels(size int64) int64 { return min(1<<16+1032*size, atOnce) }
 
-// checkHeader reads a picture's header and refuses one that claims more pixels
-// than its size allows.
+// checkHeader reads a picture's header. It refuses a picture that claims more pixels
+// than a file of its size can hold.
 func checkHeader(name string, r io.Reader, size int64) (image.Config, error) {
 	c, _, err := image.DecodeConfig(r)
 	if err != nil {
@@ -164,14 +164,14 @@ func decodePicture(name string, data []byte) (*picture, error) {
 	}
 	b := img.Bounds()
 	out := image.NewRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
-	// Over opaque black: a transparent PNG has no colour of its own.
+	// The picture is laid over opaque black, because the transparent parts of a PNG have no colour of their own.
 	stddraw.Draw(out, out.Rect, image.Black, image.Point{}, stddraw.Src)
 	stddraw.Draw(out, out.Rect, img, b.Min, stddraw.Over)
 	return &picture{out}, nil
 }
 
-// parallel runs f(0) to f(n-1) on all processors and returns the error of the
-// smallest index among those that failed first.
+// parallel runs f(0) to f(n-1) on all processors. It returns the error of a call that failed first, after which
+// it starts no more calls.
 func parallel(n int, f func(i int) error) error {
 	g, ctx := errgroup.WithContext(context.Background())
 	workers := runtime.GOMAXPROCS(0)
@@ -188,7 +188,7 @@ func parallel(n int, f func(i int) error) error {
 	return g.Wait()
 }
 
-// testFolders are the names that the test half goes by: ImageNet's, Keras's, others'.
+// testFolders are the names that the folder of the test half may have: ImageNet's is val, Keras and others have the rest.
 var testFolders = []string{"val", "validation", "valid", "test"}
 
 // scanTree lists dir/train/CLASS/* and dir/val/CLASS/* (or another of testFolders). The
@@ -239,8 +239,8 @@ func checkClasses(root string, n int) error {
 	return nil
 }
 
-// folders are the names of the class folders in dir. Hidden ones, and those in which macOS
-// keeps resource forks, are none.
+// folders returns the names of the class folders in dir. It leaves out hidden folders and those in which macOS
+// keeps resource forks.
 func folders(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
