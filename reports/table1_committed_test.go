@@ -105,7 +105,8 @@ func TestCommittedReports(t *testing.T) {
 		}
 		// What the run says of the two sentences that it contradicts, and of the lesson.
 		for id, want := range map[string]referee.Word{"bc-at-most-20": referee.Violated, "sr-nearly-40": referee.Violated, "r-changes-none": referee.Holds, "bc-stays-near": referee.Undecided, "sr-not-greedy": referee.Holds,
-			"bc-beats-sr": referee.Holds, "sr-changes-more-than-bc": referee.Undecided, "sr-beats-r": referee.Undecided, "big-sr-consistently": referee.NotRun} {
+			"bc-beats-sr": referee.Holds, "sr-changes-more-than-bc": referee.Undecided, "sr-beats-r": referee.Undecided, "big-sr-consistently": referee.Holds,
+			"sr-larger-batch-better": referee.Holds, "big-batch-changes-less-sr": referee.Undecided, "big-batch-changes-less-often": referee.Holds, "big-sr-explores-less": referee.Undecided, "bc-small-batch-best": referee.NotRun} {
 			if w := table.found(id, "vgg9").Verdict; w != want {
 				t.Errorf("%s: %s, want %s", id, w, want)
 			}
