@@ -152,7 +152,7 @@ func (j *judge) bigBatch() {
 		return func(c TrainedColumn) []Finding {
 			runs := c.byBatch(methods...)
 			if len(runs) < 2 {
-				return notRun("no finished runs at two batch sizes")
+				return notRun("no finished runs of %s at two batch sizes", (&Trained{Method: methods[0]}).title())
 			}
 			var all []Finding
 			for i, big := range runs[1:] {
@@ -172,7 +172,7 @@ func (j *judge) bigBatch() {
 		"SR's test error is smaller at the largest batch that was run than at the smallest", func(c TrainedColumn) []Finding {
 			runs := c.byBatch("sr", "big-sr")
 			if len(runs) < 2 {
-				return notRun("no finished runs at two batch sizes")
+				return notRun("no finished runs of SR-ADAM at two batch sizes")
 			}
 			small, big := runs[0], runs[len(runs)-1]
 			return []Finding{j.lessError(big, small, batchName(big), batchName(small))}
