@@ -105,79 +105,95 @@ func (c narrow) block(source int) (pixels, warps int) {
 func (c narrow) makesSums() bool { return c.in == 16 && c.pixels() >= 1<<16 }
 
 // weights is the gradient of the weights in parts, one for each of so many programs, each from its own pixels p: part[o,tap,i] = sum over p of dy[p,o] x[p+tap,i].
-//
-// With few channels of bfloat16 one product takes the three taps of a row at once, and a fourth that is empty, since sides are powers of two; otherwise a program
-// takes one row of taps, and each tap by itself.
 func (c narrow) weights() (gradient tileKernel, parts int) {
-	const block = 64
-	turns, stages := c.pixels()/block, 3
-	most := map[bool]int{true: 256, false: 128}[c.in == 16 && c.elem == bf16]
-	if c.in == 64 {
-		most = 32
+	parts, turns, stages := c.parts()
+	one := tileKernel{name: "narrow_weights", grid: [3]int{parts, 1, 1}, warps: 4, stages: stages}
+	arguments := []elem{c.elem, c.elem, f32}
+	if c.elem == bf16 && c.in <= 32 {
+		return newKernel(one, arguments, func(k *tiles, a []tile) { c.rowsTogether(k, a, turns) }), parts
 	}
+	one.grid[1] = 3
+	return newKernel(one, arguments, func(k *tiles, a []tile) { c.rowsApart(k, a, turns) }), parts
+}
+
+// gradientBlock is how many pixels a product of the gradient of the weights takes.
+const gradientBlock = 64
+
+// parts is into how many parts the gradient of the weights is cut, how many blocks of pixels each takes, and how many turns ahead its loop loads, as measured on an H100
+// with 128 images.
+func (c narrow) parts() (parts, turns, stages int) {
+	most := 128
+	switch {
+	case c.in == 64:
+		most = 32
+	case c.in == 16 && c.elem == bf16:
+		most = 256
+	}
+	turns, stages = c.pixels()/gradientBlock, 3
 	for parts = 1; parts < most && turns%2 == 0; parts *= 2 {
 		turns /= 2
 	}
 	if c.elem == f32 {
 		stages = 2
 	}
-	one := tileKernel{name: "narrow_weights", grid: [3]int{parts, 1, 1}, warps: 4, stages: stages}
-	arguments := []elem{c.elem, c.elem, f32}
-	// turn is what a turn of the loop over a program's pixels has: the pixels, their row and column, and dy there.
-	turn := func(k *tiles, a []tile, n tile) (pixel, y, x, dy tile) {
-		first := k.times(k.add(k.times(k.program("x"), turns), n), block)
-		pixel = k.add(k.splat(first, block), k.count(block))
-		y, x = c.position(k, pixel)
-		dy = k.load(a[1], k.add(k.down(k.times(pixel, c.out), c.out), k.across(k.count(c.out), block)), nil)
-		return pixel, y, x, dy
-	}
-	// at locates rows of a product, whose place in (3,3,In) is given, in the part of this program.
-	at := func(k *tiles, row tile) tile {
-		start := k.splat(k.times(k.program("x"), c.out*9*c.in), row.dims[0], c.out)
-		return k.add(start, k.add(k.across(k.times(k.count(c.out), 9*c.in), row.dims[0]), k.down(row, c.out)))
-	}
-	if c.elem == bf16 && c.in <= 32 {
-		rows := 4 * c.in
-		return newKernel(one, arguments, func(k *tiles, a []tile) {
-			row := k.count(rows)
-			column, channel := k.over(row, c.in), k.modulo(row, c.in)
-			sums := k.loop(turns, []tile{k.zeros(f32, rows, c.out), k.zeros(f32, rows, c.out), k.zeros(f32, rows, c.out)}, func(n tile, sums []tile) []tile {
-				pixel, y, x, dy := turn(k, a, n)
-				inside := k.and(k.down(k.within(column, 3), block), k.within(k.add(k.across(x, rows), k.down(k.plus(column, -1), block)), c.w))
-				source := k.add(k.across(k.times(pixel, c.in), rows), k.down(k.add(k.times(k.plus(column, -1), c.in), channel), block))
-				out := make([]tile, 3)
-				for r := range out {
-					mask := k.and(inside, k.across(k.within(k.plus(y, r-1), c.h), rows))
-					out[r] = k.dot(k.load(a[0], k.plus(source, (r-1)*c.w*c.in), &mask), dy, sums[r])
-				}
-				return out
-			})
-			filled := k.down(k.within(column, 3), c.out)
-			for r, sum := range sums {
-				k.store(a[2], at(k, k.plus(row, r*3*c.in)), sum, &filled)
-			}
-		}), parts
-	}
-	one.grid[1] = 3
-	return newKernel(one, arguments, func(k *tiles, a []tile) {
-		channel, r := k.count(c.in), k.program("y")
-		sums := k.loop(turns, []tile{k.zeros(f32, c.in, c.out), k.zeros(f32, c.in, c.out), k.zeros(f32, c.in, c.out)}, func(n tile, sums []tile) []tile {
-			pixel, y, x, dy := turn(k, a, n)
-			up := k.splat(k.plus(r, -1), block)
-			here := k.within(k.add(y, up), c.h)
-			source := k.add(k.across(k.times(k.add(pixel, k.times(up, c.w)), c.in), c.in), k.down(channel, block))
-			out := make([]tile, 3)
-			for s := range out {
-				mask := k.across(k.and(here, k.within(k.plus(x, s-1), c.w)), c.in)
-				out[s] = k.dot(k.load(a[0], k.plus(source, (s-1)*c.in), &mask), dy, sums[s])
-			}
-			return out
-		})
-		first := k.splat(k.times(r, 3*c.in), c.in)
-		for s, sum := range sums {
-			k.store(a[2], at(k, k.plus(k.add(channel, first), s*c.in)), sum, nil)
+	return parts, turns, stages
+}
+
+// turn is what a turn of the loop over a program's pixels has: the pixels, their row and column, and dy there.
+func (c narrow) turn(k *tiles, dy tile, turns int, n tile) (pixel, y, x, gradient tile) {
+	first := k.times(k.add(k.times(k.program("x"), turns), n), gradientBlock)
+	pixel = k.add(k.splat(first, gradientBlock), k.count(gradientBlock))
+	y, x = c.position(k, pixel)
+	return pixel, y, x, k.load(dy, k.add(k.down(k.times(pixel, c.out), c.out), k.across(k.count(c.out), gradientBlock)), nil)
+}
+
+// inPart locates rows of a product, whose place in (3,3,In) is given, in the part of this program.
+func (c narrow) inPart(k *tiles, row tile) tile {
+	start := k.splat(k.times(k.program("x"), c.out*9*c.in), row.dims[0], c.out)
+	return k.add(start, k.add(k.across(k.times(k.count(c.out), 9*c.in), row.dims[0]), k.down(row, c.out)))
+}
+
+// rowsTogether is [narrow.weights] for few channels of bfloat16: a product takes the three taps of a row at once, and a fourth that is empty, since sides are powers of two.
+func (c narrow) rowsTogether(k *tiles, a []tile, turns int) {
+	rows := 4 * c.in
+	row := k.count(rows)
+	column, channel := k.over(row, c.in), k.modulo(row, c.in)
+	sums := k.loop(turns, []tile{k.zeros(f32, rows, c.out), k.zeros(f32, rows, c.out), k.zeros(f32, rows, c.out)}, func(n tile, sums []tile) []tile {
+		pixel, y, x, dy := c.turn(k, a[1], turns, n)
+		inside := k.and(k.down(k.within(column, 3), gradientBlock), k.within(k.add(k.across(x, rows), k.down(k.plus(column, -1), gradientBlock)), c.w))
+		source := k.add(k.across(k.times(pixel, c.in), rows), k.down(k.add(k.times(k.plus(column, -1), c.in), channel), gradientBlock))
+		out := make([]tile, 3)
+		for r := range out {
+			mask := k.and(inside, k.across(k.within(k.plus(y, r-1), c.h), rows))
+			out[r] = k.dot(k.load(a[0], k.plus(source, (r-1)*c.w*c.in), &mask), dy, sums[r])
 		}
-	}), parts
+		return out
+	})
+	filled := k.down(k.within(column, 3), c.out)
+	for r, sum := range sums {
+		k.store(a[2], c.inPart(k, k.plus(row, r*3*c.in)), sum, &filled)
+	}
+}
+
+// rowsApart is [narrow.weights] otherwise: a program takes one row of taps, and each tap by itself.
+func (c narrow) rowsApart(k *tiles, a []tile, turns int) {
+	channel, r := k.count(c.in), k.program("y")
+	sums := k.loop(turns, []tile{k.zeros(f32, c.in, c.out), k.zeros(f32, c.in, c.out), k.zeros(f32, c.in, c.out)}, func(n tile, sums []tile) []tile {
+		pixel, y, x, dy := c.turn(k, a[1], turns, n)
+		up := k.splat(k.plus(r, -1), gradientBlock)
+		here := k.within(k.add(y, up), c.h)
+		source := k.add(k.across(k.times(k.add(pixel, k.times(up, c.w)), c.in), c.in), k.down(channel, gradientBlock))
+		out := make([]tile, 3)
+		for s := range out {
+			mask := k.across(k.and(here, k.within(k.plus(x, s-1), c.w)), c.in)
+			out[s] = k.dot(k.load(a[0], k.plus(source, (s-1)*c.in), &mask), dy, sums[s])
+		}
+		return out
+	})
+	first := k.splat(k.times(r, 3*c.in), c.in)
+	for s, sum := range sums {
+		k.store(a[2], c.inPart(k, k.plus(k.add(channel, first), s*c.in)), sum, nil)
+	}
 }
 
 // narrow emits a narrow convolution, and its gradients. If a layer of batch norm with running means shift follows, the sums that it needs are made along with y.
