@@ -41,6 +41,5 @@ func (x enclosure) root() enclosure {
 	return r
 }
 
-// above reports whether x > y is proved, least whether x >= y is.
-func (x enclosure) above(y enclosure) bool { return x.lo > y.hi }
+// least reports whether x >= y is proved.
 func (x enclosure) least(y enclosure) bool { return x.lo >= y.hi }

@@ -14,7 +14,6 @@ import (
 // whether it reads or writes outside of its arguments, and whether it writes each result once. Sums are float64's.
 type machine struct {
 	arguments []*memory
-	grid      [3]int
 	programs  [3]int // which program this is
 	lines     []string
 	values    map[string]held
