@@ -78,11 +78,11 @@ func TestAbandonedClaimsKeepOthersOut(t *testing.T) {
 				}
 				select {
 				case held <- struct{}{}:
+					claims++
+					<-held
 				default:
 					t.Error("two hold the folder")
 				}
-				claims++
-				<-held
 				f.Abandon()
 			}
 			done <- claims

@@ -483,7 +483,8 @@ func TestDecodersInParallelTakeTurns(t *testing.T) {
 	go func() { _, err := decodePicture("f", data); done <- err }()
 	select {
 	case <-done:
-		t.Error("a picture of 5000 pixels was decoded where 4999 were left")
+		decoding.Release(atOnce - 4999)
+		t.Fatal("a picture of 5000 pixels was decoded where 4999 were left")
 	case <-time.After(100 * time.Millisecond):
 	}
 	decoding.Release(atOnce - 4999)
