@@ -56,7 +56,7 @@ import (
 //	l(s) + (h(s)/T)(3 + H_T + (3/8)(3+s)(1-s)/(s(2+s))).
 //
 // sum_t omega_t alpha_t/2 is at most c sqrt(T) (A(s) - 1/(2 sqrt T)), A(s) = s + (3/4)(1-s) + (3/8) log((2+s)/(3s)): the terms up to m-1 by sum t^(-1/2) <= 2 sqrt(m-1) - 1, the others by an integral,
-// since l(u)/u^2 decreases, and A decreases. So, as T -> infinity and Delta -> 0,
+// since l(u)/u^2 decreases, and A decreases. So, as sqrt(d) Delta -> 0 and then T -> infinity,
 //
 //	sqrt(T) E[F(wbar_T) - F*]/(G D) <= phi(k) = min_s (k A(s) + l(s)/k),   k = c G/D.
 //
@@ -86,8 +86,8 @@ func moving(T int, k2, rho float64) movingSum {
 		movingChoices(T, rho, try)
 	} else {
 		t, harmonic := float64(T), harmonic(T)
-		for i := 1; i < 256; i++ { // the same s whatever the constants, so that the bound is monotone in them
-			try(movingLimit(t, harmonic, float64(i)/256, rho), 0)
+		for _, s := range movingStarts { // the same s whatever the constants, so that the bound is monotone in them
+			try(movingLimit(t, harmonic, s, rho), 0)
 		}
 	}
 	return best
@@ -136,6 +136,20 @@ func movingChoices(T int, rho float64, yield func(sum movingSum, top float64)) {
 func reference(u float64) float64 { return 3. / 8 * (u + 1/(2+u)) }
 func climb(u float64) float64     { return 3. / 16 * (1 + u) * (3 + u) / (u * (2 + u) * (2 + u)) }
 func drift(s float64) float64     { return s + 3./4*(1-s) + 3./8*math.Log((2+s)/(3*s)) }
+
+// movingStarts are the s that are tried for large T. The last two are best at the critical steps: without them TrueUpTo would tend to something smaller.
+var movingStarts = func() (all []float64) {
+	for i := 1; i < 256; i++ {
+		all = append(all, float64(i)/256)
+	}
+	return append(all, bestStart(CriticalStep), bestStart(CriticalStepAppendix))
+}()
+
+// bestStart is the s at which k A(s) + l(s)/k is smallest, where k^2 = (3/2) s (1+s)/((1-s)(2+s)).
+func bestStart(k float64) float64 {
+	q := 2 * k * k / (k*k + 1.5) // s^2 + s
+	return 2 * q / (1 + math.Sqrt(1+4*q))
+}
 
 // movingLimit is the sum for a large T and one s; harmonic is H_T. With rounding errors S_t exceeds alpha_t G^2/2 by at most lambda_t (sqrt(d) Delta/2)^2/omega_t, l(u) being integrated over t, and by at most
 // sqrt(d) Delta G/2; the better of the two is taken.
@@ -218,8 +232,7 @@ func TrueUpTo(form Form, T int) float64 {
 	}
 	if T > movingExact {
 		harmonic := harmonic(T)
-		for i := 1; i < 256; i++ {
-			s := float64(i) / 256
+		for _, s := range movingStarts {
 			try(movingLimit(t, harmonic, s, 0), 2*reference(s)/s) // omega_t = 2 l(u_t)/u_t decreases
 		}
 	} else {
@@ -228,8 +241,8 @@ func TrueUpTo(form Form, T int) float64 {
 	return best
 }
 
-// CriticalStep is the limit of TrueUpTo(Printed, T), c G/D with min_s (k A(s) + l(s)/k) = 1/k + k/2, cut off after the last digit. The printed form is true up to it for every T, and false for every larger c G/D from
-// some T on (convex.StaircaseLimit).
+// CriticalStep is the limit of TrueUpTo(Printed, T), the k with min_s (k A(s) + l(s)/k) = 1/k + k/2, cut off after the last digit. The printed form is true for every T where c <= k D/G, and false from some T on where c > k D/G
+// (convex.StaircaseLimit).
 const CriticalStep = 1.0836978121729
 
 // CriticalStepAppendix is the same for Appendix C's form and for Theorem 3: min_s (k A(s) + l(s)/k) = 1/(2k) + k/2.

@@ -149,8 +149,7 @@ func TestTheorem2IsTrueUpTo(t *testing.T) {
 
 		// The s of the critical step, and what is claimed of it.
 		k2 := f.critical * f.critical
-		q := 2 * k2 / (k2 + 1.5)
-		s := 2 * q / (1 + math.Sqrt(1+4*q))
+		s := bestStart(f.critical)
 		if x := (f.share - reference(s)) / (drift(s) - 0.5); math.Abs(x-k2) > 1e-12 {
 			t.Errorf("%s: (a-l)/(A-1/2) = %v, want %v", f.form, x, k2)
 		}
@@ -172,14 +171,14 @@ func TestTheorem2IsTrueUpTo(t *testing.T) {
 			if x := math.Sqrt((f.share*math.Sqrt(n) - sum.start) / (sum.gradient - math.Sqrt(n+1)/2)); !(x > f.critical) && n < 1e12 { // beyond, x and the limit agree to the last digits
 				t.Errorf("%s: T = %d: true up to %v by the sums, want more than %v", f.form, T, x, f.critical)
 			}
-			if x := TrueUpTo(f.form, T); !(x > f.critical*(1-5e-6)) { // its s are multiples of 1/256
-				t.Errorf("%s: TrueUpTo(%d) = %v", f.form, T, x)
+			if x := TrueUpTo(f.form, T); !(x > f.critical) {
+				t.Errorf("%s: TrueUpTo(%d) = %v, want more than %v", f.form, T, x, f.critical)
 			}
 		}
 		if over(300) > 0 && f.form == Appendix {
 			t.Error("the inequality is said to hold at T = 300 too: it leaves nothing to compute")
 		}
-		if x := TrueUpTo(f.form, 1e15); math.Abs(x-f.critical) > 5e-6 {
+		if x := TrueUpTo(f.form, 1e15); math.Abs(x-f.critical) > 1e-7 {
 			t.Errorf("%s: TrueUpTo(1e15) = %v, want about %v", f.form, x, f.critical)
 		}
 	}

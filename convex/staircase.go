@@ -162,6 +162,9 @@ func (s *Staircase) Mean() (lower, upper float64, err error) {
 	c, gap, path, risen, square, far := h.squared(), f, exactly(0), exactly(0), exactly(0), 0.0
 	length := left.squared().plus(junk).plus(alpha(a - 1).squared().times(rest))
 	sum = sum.plus(f)
+	if !(length.hi < 1) {
+		return 0, 0, fmt.Errorf("convex: staircase: iterate %d at a distance of up to %v from the origin", a, math.Sqrt(length.hi))
+	}
 	for t := a; t < T; t++ {
 		gamma, step := exactly(s.gamma[t]), alpha(t)
 		if t > a && s.gamma[t] < s.gamma[t-1] {

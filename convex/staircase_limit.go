@@ -7,9 +7,9 @@ import (
 
 // StaircaseLimit is what [Staircase] tends to as T grows, and the proof of this theorem: for every k > 0.4915
 //
-//	sqrt(T)/(G D) sup E[F(wbar_T) - F*]  ->  phi(k) = min_s k A(s) + l(s)/k   as first Delta -> 0 and then T -> infinity,
+//	sqrt(T)/(G D) sup E[F(wbar_T) - F*]  ->  phi(k) = min_s k A(s) + l(s)/k   as first sqrt(d) Delta -> 0 and then T -> infinity,
 //
-// the supremum being over all convex F and all convex W with the constants G and D, with SR's steps c/sqrt(t), c = k D/G, and with gradient noise or without. That phi is not exceeded is the form moving of Theorem 2
+// the supremum being over all d, all convex F and all convex W with the constants G and D, with SR's steps c/sqrt(t), c = k D/G, and with gradient noise or without. That phi is not exceeded is the form moving of Theorem 2
 // (bounds/moving.go, which has A and l); the family reaches it. Three consequences:
 //
 //   - The bound of the form moving cannot be improved as T grows.
@@ -38,7 +38,7 @@ import (
 //
 //	int_u^1 Gamma dv = Gamma(u)(1-u) + B(u),   B(u) = (3/4)(1+u)/(u(2+u)) - (3/8) J(u) - 1/2 = int_u^1 (3/8)(w^2+3w+4)/(w^2 (2+w)^2) dw,
 //
-// where -1/2 is what Gamma's pole at u = 1 contributes (kappa and y are both 1/(2(1-u)) there).
+// where -1/2 is what kappa's pole at u = 1 contributes ((1-u) kappa and (1-u) y tend to 1/2 there).
 //
 // (1) gamma increases: e falls, so Gamma rises.
 //
@@ -60,7 +60,7 @@ import (
 //
 //	int_s^1 p dw >= int_{u_0}^1 (w + 1 + 2/(w+2)) p dw,   which follows from   int_s^{u_0} p dw >= (5/3) int_{u_0}^1 p dw,
 //
-// w + 1 + 2/(w+2) being at most 8/3. Replacing 2+w by 2+u_0 on both sides, 1/s - 1/u_0 >= (5/3)(1/u_0 - 1) is enough, which is (1-s)(10 s^2 + 11 s - 3) >= 0: true for s >= 0.2262, that is k >= 0.4915. At the end
+// w + 1 + 2/(w+2) being at most 8/3. Replacing 2+w by 2+u_0 on both sides, 1/s - 1/u_0 >= (5/3)(1/u_0 - 1) is enough, which is (1-s)(10 s^2 + 11 s - 3) >= 0: true for s >= 0.22621, and s is larger for k > 0.4915. At the end
 //
 //	D(1) = k^2 (log(1/s)/8 + (3/8) log(3/(2+s)) + (3/4)(1-s)/s) <= ((1+s)/(2+s)) (21/16 + (9/16) s/(2+s)) < 1,
 //
@@ -73,6 +73,12 @@ import (
 //	int_s^1 (1-v^2) Gamma dv = kappa(s) (1-s)^2 (2+s)/3 - (3/8)(1-s) - (3/16) log((2+s)/(3s)).
 //
 // Together, k (s + (3/4)(1-s) + (3/8) log((2+s)/(3s))) + k (1-s^2)/(4s), which is k A(s) + l(s)/k. TestStaircaseLimit evaluates every line.
+//
+// # The gradient on all of W
+//
+// G bounds the gradients that SR takes, as the paper assumes; the affine function that supports F at the average (see [Staircase]) may be steeper. The limit is the same where G is to bound the gradient on all of W: let u = 1/log T for the
+// directions of the steps' own and b = u^2. What these directions add to a squared distance, at most u^2 k^2 (1 + log T), vanishes, and so does that function's squared slope: it is at most of order b^2 along the height and c_T + b^2 on the staircase,
+// and on the swing the sum of ((v_t - v_{t+1})/(u alpha_t))^2, which is of order 1/(u t)^2 summed from t = (k/(2b))^2 on, so b^2/u^2.
 type StaircaseLimit struct {
 	K     float64 // k
 	Start float64 // s: the staircase begins at step s^2 T

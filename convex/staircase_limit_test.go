@@ -169,3 +169,34 @@ func TestCriticalSteps(t *testing.T) {
 		}
 	}
 }
+
+// G bounds the gradients that SR takes. Nothing changes where it is to bound the gradient on all of W: a narrow W and a larger u make the function that supports the average flat, and Section 4.1's form is refuted all the same.
+func TestStaircaseWithBoundedGradientEverywhere(t *testing.T) {
+	for _, x := range []struct {
+		T         int
+		side, own float64
+		flat      bool
+	}{{2048, 0.07, 0.05, true}, {2048, 0.2, 0.02, false}} {
+		s := staircase(t, x.T, 1.3, x.side, 0.005, x.own)
+		lower, _, err := s.Mean()
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := s.Affine()
+		if err != nil {
+			t.Fatal(err)
+		}
+		steepest := 0.0
+		for _, slope := range a.Slope {
+			steepest = max(steepest, math.Sqrt(dot(slope, slope)))
+		}
+		printed, err := bounds.Theorem2(bounds.Printed, bounds.Stochastic, s.Parameters())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("T = %d, width %v, u = %v: %v of the printed bound, slopes up to %v", x.T, x.side, x.own, lower/printed.Total(), steepest)
+		if !(lower > printed.Total()) || steepest <= 1+1e-12 != x.flat {
+			t.Errorf("T = %d, width %v, u = %v: %v, printed %v; slopes up to %v", x.T, x.side, x.own, lower, printed.Total(), steepest)
+		}
+	}
+}
