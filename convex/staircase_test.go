@@ -114,6 +114,15 @@ func TestStaircaseComesCloseToTheBound(t *testing.T) {
 	}
 }
 
+// flatter is a member whose products all are larger by more/T, so that the gap falls too early and the iterate goes away from the origin.
+func flatter(t *testing.T, T int, k, side, slack, more float64) *Staircase {
+	s := staircase(t, T, k, side, slack, 0)
+	for i := s.From; i < s.T; i++ {
+		s.gamma[i] += more / float64(T)
+	}
+	return s
+}
+
 // What would make the argument false is told.
 func TestFalseStaircasesAreRefused(t *testing.T) {
 	for says, spoil := range map[string]func(s *Staircase){
@@ -124,7 +133,8 @@ func TestFalseStaircasesAreRefused(t *testing.T) {
 		"farther from the end":    func(s *Staircase) { s.gamma[s.From] *= 1.5 },
 		"two iterates":            func(s *Staircase) { *s = *staircase(t, 4096, 1.15, 0.35, 0.02, 0) },
 		"not above the next":      func(s *Staircase) { s.next *= 1.1 },
-		"from the origin":         func(s *Staircase) { s.first, s.next = s.From-1, s.next*1.1 },
+		"iterate 1424 at":         func(s *Staircase) { s.first, s.next = s.From-1, s.next*1.1 }, // where the staircase begins
+		"iterate 2450 at":         func(s *Staircase) { *s = *flatter(t, 4096, 1.15, 0.1, 0.02, 1.4) },
 		"swings":                  func(s *Staircase) { *s = *staircase(t, 4096, 0.85, 0.2, 0.02, 0); s.first = 1 },
 	} {
 		s := staircase(t, 4096, 1.15, 0.2, 0.02, 0)
