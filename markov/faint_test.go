@@ -14,7 +14,11 @@ import (
 func TestFaintlyEnteredStates(t *testing.T) {
 	random := rand.New(rand.NewPCG(20, 26))
 	worst, below := 0.0, 0
-	for i := range 600 {
+	chains := 600
+	if testing.Short() {
+		chains = 200
+	}
+	for i := range chains {
 		n := 4 + i%9
 		var rates []Rate
 		both := func(x, y int, forth, back float64) { rates = append(rates, Rate{x, y, forth}, Rate{y, x, back}) }

@@ -84,9 +84,12 @@ func TestNestedClusters(t *testing.T) {
 	}{
 		{6000, five, 3, false},
 		{6000, eight, 3, true},
-		{5000, []nesting{{3, 1e-100, 3}, {3, 1e-50, 3}}, 3, false},
 		{5000, []nesting{{3, 1e-200, 1}, {3, 1e-150, 2}, {3, 1e-100, 1}, {3, 1e-50, 3}}, 2, true},
+		{5000, []nesting{{3, 1e-100, 3}, {3, 1e-50, 3}}, 3, false},
 		{9000, []nesting{{900, 1e-30, 8}}, 2, false}, // the chain of groups is large itself
+	}
+	if testing.Short() {
+		cases = cases[1:3]
 	}
 	if !testing.Short() {
 		cases = append(cases, cases[0], cases[0], cases[0])

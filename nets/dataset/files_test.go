@@ -298,6 +298,10 @@ func TestArchivesRefused(t *testing.T) {
 	for i := range maxEntries + 1 {
 		many[fmt.Sprint(i)] = nil
 	}
+	bomb := int64(maxSkipped + 1)
+	if testing.Short() {
+		bomb = 0 // half a minute under the race detector
+	}
 	for name, c := range map[string]struct {
 		data  []byte
 		words string
@@ -309,14 +313,17 @@ func TestArchivesRefused(t *testing.T) {
 		"device":             {header(tar.Header{Name: "set/data", Typeflag: tar.TypeChar}), "special"},
 		"too large":          {tarGz(t, map[string][]byte{"set/data": make([]byte, 101)}), "at most 100"},
 		"twice":              {tarGz(t, map[string][]byte{"a/data": nil, "b/data": nil}), "two entries"},
-		"bomb":               {header(tar.Header{Name: "set/filler", Typeflag: tar.TypeReg, Size: maxSkipped + 1}), "do not belong"},
+		"bomb":               {header(tar.Header{Name: "set/filler", Typeflag: tar.TypeReg, Size: bomb}), "do not belong"},
 		"too many entries":   {tarGz(t, many), "entries"},
 		"not gzip":           {[]byte("plain text"), "gzip"},
 		"empty":              {nil, "gzip"},
 		"cut short":          {good[:len(good)-20], ""},
 		"flipped in the sum": {flip(good, len(good)-6), "checksum"},
-		"a bomb behind":      {behind(good, maxSkipped+1), "after the archive's end"},
+		"a bomb behind":      {behind(good, bomb), "after the archive's end"},
 	} {
+		if bomb == 0 && strings.Contains(name, "bomb") {
+			continue
+		}
 		files, err := readTarGz("a.tar.gz", bytes.NewReader(c.data), want)
 		if err == nil {
 			t.Errorf("%s: accepted, %d files", name, len(files))
