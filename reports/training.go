@@ -126,6 +126,17 @@ func end(r nets.Run, value func(nets.Epoch) (float64, bool)) (float64, bool) {
 	return 0, false
 }
 
+// endings says where a number of each run that has it ended, by a format of the number and the run's label.
+func endings(runs []nets.Run, value func(nets.Epoch) (float64, bool), format string) []string {
+	var said []string
+	for i, label := range runLabels(runs) {
+		if v, ok := end(runs[i], value); ok {
+			said = append(said, fmt.Sprintf(format, v, label))
+		}
+	}
+	return said
+}
+
 // concludeErrors ranks runs by their test errors at the end.
 func concludeErrors(runs []nets.Run) string {
 	type result struct {
@@ -154,12 +165,7 @@ func concludeErrors(runs []nets.Run) string {
 
 // concludeChanges says how many convolution signs each run changed.
 func concludeChanges(runs []nets.Run) string {
-	var said []string
-	for i, label := range runLabels(runs) {
-		if v, ok := end(runs[i], changedAt); ok {
-			said = append(said, fmt.Sprintf("%.2f %% under %s", v, label))
-		}
-	}
+	said := endings(runs, changedAt, "%.2f %% under %s")
 	if said == nil {
 		return ""
 	}
@@ -203,12 +209,7 @@ func andOf(words []string) string {
 
 // concludeDistances says how far BC's real weights end from their signs, over all convolutions.
 func concludeDistances(runs []nets.Run) string {
-	var said []string
-	for i, label := range runLabels(runs) {
-		if v, ok := end(runs[i], distanceAt); ok {
-			said = append(said, fmt.Sprintf("%.2f (%s)", v, label))
-		}
-	}
+	said := endings(runs, distanceAt, "%.2f (%s)")
 	if said == nil {
 		return ""
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
-	"slices"
 
 	"tqn/nets"
 	"tqn/nets/network"
@@ -42,8 +41,8 @@ func New(c *pjrt.Client, devices []pjrt.Device, m network.Model, h network.Hyper
 	if h.Partial {
 		return nil, fmt.Errorf(`xla: last_batch is "keep"; want "drop": a program is compiled for batches of one size (--engine cpu takes both)`)
 	}
-	e := &Engine{client: c, devices: devices, model: m, hyper: h, layout: newLayout(m),
-		options: Options{Precision: precision, Devices: len(devices), Narrow: precision != F32 && len(devices) == 1 && compilesKernels(c, devices[0])}}
+	e := &Engine{client: c, devices: devices, model: m, hyper: h, layout: newLayout(m), options: Options{Precision: precision, Devices: len(devices), Narrow: true}}
+	e.options.Narrow = e.options.narrowConvolutions(m.Layers, h.Batch) > 0 && compilesKernels(c, devices[0])
 	for i := range e.state {
 		e.host[i] = make([]float32, e.layout.size[i])
 	}
@@ -120,20 +119,13 @@ const ownKernels = " and own kernels"
 // Kernel names platform, device, precision and plug-in with its version, and whether kernels of our own compute some layers, for the manifest.
 func (e *Engine) Kernel() string {
 	kind, own := e.devices[0].Kind, ""
-	if e.options.Narrow && e.anyNarrow(e.model.Layers) {
+	if e.options.Narrow {
 		own = ownKernels
 	}
 	if len(e.devices) > 1 {
 		kind = fmt.Sprintf("%d x %s", len(e.devices), kind)
 	}
 	return fmt.Sprintf("pjrt %s, %s, %s%s (%s, %s)", e.client.Platform, kind, e.options.Precision, own, filepath.Base(e.client.Plugin.Path), e.client.Plugin.Version())
-}
-
-func (e *Engine) anyNarrow(layers []network.Layer) bool {
-	return slices.ContainsFunc(layers, func(l network.Layer) bool {
-		_, ok := e.options.narrows(l, e.hyper.Batch)
-		return ok && l.Kind == network.Conv || e.anyNarrow(l.Body) || e.anyNarrow(l.Shortcut)
-	})
 }
 
 // Tensors implements [network.Engine].

@@ -43,6 +43,18 @@ func (o Options) narrows(l network.Layer, batch int) (narrow, bool) {
 	return c, ok && o.Narrow && e != "" && o.Devices <= 1
 }
 
+// narrowConvolutions is how many of a model's convolutions are computed by kernels of our own.
+func (o Options) narrowConvolutions(layers []network.Layer, batch int) int {
+	n := 0
+	for _, l := range layers {
+		if _, ok := o.narrows(l, batch); ok && l.Kind == network.Conv {
+			n++
+		}
+		n += o.narrowConvolutions(l.Body, batch) + o.narrowConvolutions(l.Shortcut, batch)
+	}
+	return n
+}
+
 // net emits a model's forward and backward pass. Activations are 4-dimensional,
 // (N,H,W,C); the output of a linear layer is (N,1,1,O).
 type net struct {

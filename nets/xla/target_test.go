@@ -104,7 +104,7 @@ func TestLaunches(t *testing.T) {
 			defer delete(target.Overrides, "xla_dump_hlo_as_text")
 			options := Options{Precision: c.precision, Narrow: true}
 			step := compileFor(t, target, blockProgram(m, hyper(128, quantize.SR), options, set, set.Augment))
-			if err := callsLibrary(step, convolutions(m.Layers), ownConvolutions(m.Layers, options)); err != nil {
+			if err := callsLibrary(step, convolutions(m.Layers), options.narrowConvolutions(m.Layers, 128)); err != nil {
 				t.Error(err)
 			}
 			for _, precision := range []Precision{BF16, F32} {
@@ -226,18 +226,6 @@ var (
 	library        = []byte("__cudnn$conv")
 	ownCalls       = []byte("\xe2\x01\x14" + ownKernel) // field 28, the target of a call
 )
-
-// ownConvolutions counts those that kernels of our own compute, in a step of 128 images.
-func ownConvolutions(layers []network.Layer, o Options) int {
-	n := 0
-	for _, l := range layers {
-		if _, ok := o.narrows(l, 128); ok && l.Kind == network.Conv {
-			n++
-		}
-		n += ownConvolutions(l.Body, o) + ownConvolutions(l.Shortcut, o)
-	}
-	return n
-}
 
 // callsLibrary checks a compiled step of a net with that many convolutions, own of them by kernels of our own; the gradient of the images is never needed.
 func callsLibrary(module []byte, convolutions, own int) error {

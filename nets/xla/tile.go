@@ -17,12 +17,7 @@ func (t tile) kind() string {
 	if t.dims == nil {
 		return t.elem
 	}
-	var b strings.Builder
-	b.WriteString("tensor<")
-	for _, d := range t.dims {
-		fmt.Fprintf(&b, "%dx", d)
-	}
-	return b.String() + t.elem + ">"
+	return tensorOf(elem(t.elem), t.dims)
 }
 
 func pointerTo(e elem) string { return fmt.Sprintf("!tt.ptr<%s>", e) }
