@@ -77,15 +77,8 @@ func (e *env) table1Announce(ctx context.Context, plan *cluster.Plan, f *table1F
 	if took > time.Minute {
 		unit = 10 * time.Second
 	}
-	fmt.Fprintf(e.stderr, "table1 %s: %s, %s: about %s on this machine\n", plan.Preset, plural(len(cells), "cell"), atOnce(jobs, threads), max(unit, took.Round(unit)))
+	fmt.Fprintf(e.stderr, "table1 %s: %s, %s: about %s on this machine\n", plan.Preset, counted(len(cells), "cell"), atOnce(jobs, threads), max(unit, took.Round(unit)))
 	return nil
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // atOnce says how a pool runs cells.
@@ -94,9 +87,9 @@ func atOnce(jobs, threads int) string {
 	case threads == 0: // on devices
 		return fmt.Sprintf("%d at once", jobs)
 	case jobs == 1:
-		return fmt.Sprintf("one after another with %s", plural(threads, "thread"))
+		return fmt.Sprintf("one after another with %s", counted(threads, "thread"))
 	}
-	return fmt.Sprintf("%d at once with %s each", jobs, plural(threads, "thread"))
+	return fmt.Sprintf("%d at once with %s each", jobs, counted(threads, "thread"))
 }
 
 // together is how long cells take, that many at once, if no one of them waits for a place that another could have had.

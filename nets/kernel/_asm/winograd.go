@@ -413,6 +413,29 @@ func nextRow(p *printer) {
 	p.op("JGT down")
 }
 
+// tileStrides loads one, three and five times the distance between the source's rows into R12, R13 and R8, and between the columns of the results into DX, R15 and R10.
+func tileStrides(p *printer) {
+	p.arg("row", "R12")
+	p.op("LEAQ (R12)(R12*2), R13")
+	p.op("LEAQ (R12)(R12*4), R8")
+	p.arg("dstcolumn", "DX")
+	p.op("LEAQ (DX)(DX*2), R15")
+	p.op("LEAQ (DX)(DX*4), R10")
+}
+
+// eachTile begins the loops over rows of tiles, blocks of channels and tiles, with the first tile's source in SI and its results in R9.
+func eachTile(p *printer) {
+	p.label("down")
+	p.op("XORQ BX, BX")
+	p.label("block")
+	p.op("MOVQ src-24(SP), SI")
+	p.op("ADDQ BX, SI")
+	p.op("MOVQ dst-32(SP), R9")
+	p.op("ADDQ BX, R9")
+	p.arg("tiles", "CX")
+	p.label("tile")
+}
+
 // winogradTiles transforms tiles of from x from values, row and column bytes apart, to tiles of to x to,
 // dstrow and dstcolumn apart; a tile is next bytes after the last and its result dstnext. That for high rows of tiles, or one, each down bytes after the last
 // and its results dstdown.
@@ -424,21 +447,8 @@ func winogradTiles(p *printer, reg, name string, t transform) {
 	w.begin(t)
 	firstRow(p)
 	p.arg("temp", "DI")
-	p.arg("row", "R12")
-	p.op("LEAQ (R12)(R12*2), R13")
-	p.op("LEAQ (R12)(R12*4), R8")
-	p.arg("dstcolumn", "DX")
-	p.op("LEAQ (DX)(DX*2), R15")
-	p.op("LEAQ (DX)(DX*4), R10")
-	p.label("down")
-	p.op("XORQ BX, BX")
-	p.label("block")
-	p.op("MOVQ src-24(SP), SI")
-	p.op("ADDQ BX, SI")
-	p.op("MOVQ dst-32(SP), R9")
-	p.op("ADDQ BX, R9")
-	p.arg("tiles", "CX")
-	p.label("tile")
+	tileStrides(p)
+	eachTile(p)
 	p.op("MOVQ SI, R11")
 	for j := range from {
 		w.run(t, strided("R11", "R12", "R13", "R8"), func(i int) string { return fmt.Sprintf("%d(DI)", (i*from+j)*width) })
@@ -568,23 +578,10 @@ func wholeTiles(p *printer, name string, t transform) {
 	p.fn(name+"Z", 40, tileFields...)
 	w.begin(t)
 	firstRow(p)
-	p.arg("row", "R12")
-	p.op("LEAQ (R12)(R12*2), R13")
-	p.op("LEAQ (R12)(R12*4), R8")
-	p.arg("dstcolumn", "DX")
-	p.op("LEAQ (DX)(DX*2), R15")
-	p.op("LEAQ (DX)(DX*4), R10")
+	tileStrides(p)
 	p.arg("dstrow", "R14")
 	p.arg("column", "DI")
-	p.label("down")
-	p.op("XORQ BX, BX")
-	p.label("block")
-	p.op("MOVQ src-24(SP), SI")
-	p.op("ADDQ BX, SI")
-	p.op("MOVQ dst-32(SP), R9")
-	p.op("ADDQ BX, R9")
-	p.arg("tiles", "CX")
-	p.label("tile")
+	eachTile(p)
 	w.whole(t, func(j int) {
 		if j == 0 {
 			p.op("MOVQ SI, R11")
