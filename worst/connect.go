@@ -73,8 +73,8 @@ func (p Problem) errorBound(t int) *big.Rat {
 	return new(big.Rat).Mul(p.Kappa, p.alpha(t).hi)
 }
 
-// q and e are the places of q_t and r_t, t = 1..T, in the table of vectors.
-func (p Problem) q(t int) int { return 2*p.T + 3 + t }
+// q and e are the places of q_t and r_t, t = 1..T, in the table of vectors. The rounded points q_t lie where SR's problem has its y_t.
+func (p Problem) q(t int) int { return p.y(t) }
 func (p Problem) e(t int) int { return 3*p.T + 3 + t }
 
 // read is the place of the point at which g_t is the gradient.
@@ -85,22 +85,14 @@ func (p Problem) read(t int) int {
 	return p.w(t)
 }
 
-// place is the place of point s in the table of vectors.
-func (p Problem) place(s int) int {
-	if s > p.T {
-		return p.q(s - p.T)
-	}
-	return p.w(s)
-}
-
 func (p Problem) connectProducts(q inequality) []product {
 	switch q.kind {
 	case 'R':
 		return []product{{whole(1), p.e(q.t), p.e(q.t)}}
 	case 'S':
-		return []product{{whole(-1), p.g(0), p.place(q.t)}}
+		return []product{{whole(-1), p.g(0), p.point(q.t)}}
 	case 'D':
-		return p.square(whole(1), p.place(q.s), p.place(q.t))
+		return p.square(whole(1), p.point(q.s), p.point(q.t))
 	case 'O':
 		x := p.w(q.t)
 		if q.t > 2*p.T {
@@ -110,7 +102,7 @@ func (p Problem) connectProducts(q inequality) []product {
 		}
 		return []product{{whole(1), p.e(q.s), x}}
 	}
-	t, s := q.s, p.place(q.t) // kind N
+	t, s := q.s, p.point(q.t) // kind N
 	a := p.alpha(t - 1).neg()
 	return []product{
 		{whole(1), p.w(t - 1), s}, {whole(-1), p.w(t - 1), p.w(t)},

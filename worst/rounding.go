@@ -62,7 +62,7 @@ func (p Problem) roundedInequalities() []inequality {
 func (p Problem) y(t int) int { return 2*p.T + 3 + t }
 func (p Problem) r(t int) int { return 3*p.T + 2 + t }
 
-// point is the place of point s in the table of vectors.
+// point is the place of point s in the table of vectors: w_s up to T, and behind it y_1, y_2 and so on, for BC q_1, q_2 and so on.
 func (p Problem) point(s int) int {
 	if s > p.T {
 		return p.y(s - p.T)
