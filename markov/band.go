@@ -1,6 +1,10 @@
 package markov
 
-import "math"
+import (
+	"math"
+
+	"gonum.org/v1/gonum/floats"
+)
 
 // birthDeath reports whether all moves are between neighbouring states.
 func (c *Chain) birthDeath() bool {
@@ -26,23 +30,39 @@ func (c *Chain) bandwidth() (below, above int) {
 // form pi(x+1)/pi(x) = q(x,x+1)/q(x+1,x).
 func gthBand(c *Chain, below, above int) (pi []float64, tiny, ok bool) {
 	n, w := c.n, below+above+1
-	q := make([]float64, n*w) // q(x, y) is q[x*w + y-x+below]
-	for x := range n {
+	// Eliminating k reads and changes only the rows k-above to k, so no more are held: q(x, y) is row(x)[y-x+below]. Of a row
+	// that is done with, the back substitution needs the factors to the right of the diagonal.
+	window := make([]float64, (above+1)*w)
+	row := func(x int) []float64 { return window[x%(above+1)*w:][:w] }
+	load := func(x int) {
+		r := row(x)
+		clear(r)
 		cols, vals := c.row(x)
 		for i, y := range cols {
-			q[x*w+int(y)-x+below] = vals[i]
+			r[int(y)-x+below] = vals[i]
 		}
+	}
+	factors := make([]float64, n*above)
+	f, rate := math.Inf(1), math.Inf(1)
+	store := func(x int) {
+		r := row(x)
+		copy(factors[x*above:], r[below+1:])
+		f, rate = min(f, smallestPositive(r[below+1:])), min(rate, smallestPositive(r[:below]))
+	}
+	for x := max(0, n-1-above); x < n; x++ {
+		load(x)
 	}
 	for k := n - 1; k > 0; k-- {
 		first := max(0, k-below)
-		rowK := q[k*w+first-k+below : k*w+below] // states first..k-1
+		rowK := row(k)[first-k+below : below] // states first..k-1
 		sum := positiveSum(rowK)
 		if !(sum > 0) {
 			return nil, false, false
 		}
 		for i := max(0, k-above); i < k; i++ {
-			f := q[i*w+k-i+below] / sum
-			q[i*w+k-i+below] = f
+			r := row(i)
+			f := r[k-i+below] / sum
+			r[k-i+below] = f
 			if f == 0 {
 				continue
 			}
@@ -52,21 +72,18 @@ func gthBand(c *Chain, below, above int) (pi []float64, tiny, ok bool) {
 			if first < i-below {
 				panic("markov: gthBand: a move outside the band")
 			}
-			rowI := q[i*w+first-i+below:][:len(rowK)]
-			for j, v := range rowK {
-				rowI[j] += f * v
-			}
-			q[i*w+below] = 0
+			floats.AddScaled(r[first-i+below:][:len(rowK)], f, rowK)
+			r[below] = 0
+		}
+		store(k)
+		if x := k - 1 - above; x >= 0 {
+			load(x) // into the place of row k
 		}
 	}
-	f, rate := math.Inf(1), math.Inf(1)
-	for k := range n {
-		f = min(f, smallestPositive(q[k*w+below+1:k*w+w]))
-		rate = min(rate, smallestPositive(q[k*w:k*w+below]))
-	}
+	store(0)
 	tiny = underflows(smallestPositive(c.val), f, rate, max(1, maxOf(c.exit)))
 	pi, ok = gthBack(n, func(k int) []float64 {
-		return q[k*w+below+1 : k*w+below+1+min(above, n-1-k)]
+		return factors[k*above:][:min(above, n-1-k)]
 	})
 	return pi, tiny, ok
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"testing"
 
 	"tqn/quantize"
@@ -447,4 +448,22 @@ func heavyTail(index float64) (Slope, error) {
 		d = append(d, MaxDifference(exact, limit))
 	}
 	return LogSlope(alphas, d, func(i int) float64 { return 1e-13 * alphas[i] }), nil
+}
+
+// Ulam's chain of 1e5 cells has tens of millions of moves: they are stored once, and its law needs the half of the band beside them.
+func TestUlamStoresItsMovesOnce(t *testing.T) {
+	var before, built, solved runtime.MemStats
+	runtime.ReadMemStats(&before)
+	u := must(BinaryConnect(must(quantize.NewGrid(0.5, -2, 2)), func(w float64) Law { return Gaussian{w, 1} }, 0.005, 600, 1e-18))
+	runtime.ReadMemStats(&built)
+	must(u.Stationary())
+	runtime.ReadMemStats(&solved)
+	_, above := u.bandwidth()
+	n, moves := uint64(u.n), uint64(len(u.val))
+	if got, most := built.TotalAlloc-before.TotalAlloc, 12*moves*5/4+64*n; got > most {
+		t.Errorf("%d bytes for %d moves, want at most %d", got, moves, most)
+	}
+	if got, most := solved.TotalAlloc-built.TotalAlloc, 8*n*uint64(above)*5/4+200*n; got > most {
+		t.Errorf("%d bytes for the law of %d cells that reach %d cells up, want at most %d", got, n, above, most)
+	}
 }

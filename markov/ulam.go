@@ -3,6 +3,7 @@ package markov
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"tqn/quantize"
 )
@@ -45,34 +46,30 @@ func BinaryConnect(g quantize.Grid, gradient func(w float64) Law, alpha float64,
 		return nil, fmt.Errorf("markov: %d cells; want 2 to %d", cells, maxStates/64)
 	}
 	u := &Ulam{Grid: g, PerStep: perStep, centres: quantize.Grid{Delta: h, Lo: g.Lo + h/2, Hi: g.Lo + h/2 + float64(cells-1)*h}}
-	laws := make([]Law, g.Len())
-	for i := range laws {
-		laws[i] = gradient(g.Point(i))
+	// The cells of one threshold interval share their law; so, inside the box, they share
+	// the probabilities of each displacement, in the order of their targets.
+	wide := quantize.Grid{Delta: h, Lo: -float64(cells) * h, Hi: float64(cells) * h} // far from its ends
+	inner := make([][]move, g.Len())
+	reach := make([]int, g.Len())
+	entries := 0
+	for k := range inner {
+		moves := coordinateMoves(nil, gradient(g.Point(k)), cells, wide, alpha, drop)[1:]
+		slices.SortFunc(moves, func(a, b move) int { return a.steps - b.steps })
+		if len(moves) > 0 {
+			reach[k] = max(-moves[0].steps, moves[len(moves)-1].steps)
+		}
+		inner[k], entries = moves, entries+len(moves)*perStep
 	}
-	// All cells of one threshold interval share their law; so they share the
-	// probabilities of each displacement inside the box.
 	ptr := make([]int, 1, cells+1)
-	var col []int32
-	var val []float64
-	var inner []move
-	innerOf := -1
-	reach := 0
+	col := make([]int32, 0, entries)
+	val := make([]float64, 0, entries)
 	for x := range cells {
 		k := u.nearest(x)
-		if innerOf != k {
-			// A grid far from the ends: displacements only.
-			wide := quantize.Grid{Delta: h, Lo: -float64(cells) * h, Hi: float64(cells) * h}
-			inner = coordinateMoves(inner[:0], laws[k], cells, wide, alpha, drop)
-			innerOf, reach = k, 0
-			for _, m := range inner[1:] {
-				reach = max(reach, abs(m.steps))
-			}
+		moves := inner[k]
+		if x-reach[k] <= 0 || x+reach[k] >= cells-1 {
+			moves = coordinateMoves(nil, gradient(g.Point(k)), x, u.centres, alpha, drop)[1:]
 		}
-		moves := inner
-		if x-reach <= 0 || x+reach >= cells-1 {
-			moves = coordinateMoves(nil, laws[k], x, u.centres, alpha, drop)
-		}
-		for _, m := range moves[1:] {
+		for _, m := range moves {
 			col, val = append(col, int32(x+m.steps)), append(val, m.p)
 		}
 		ptr = append(ptr, len(col))

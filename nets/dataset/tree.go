@@ -226,7 +226,7 @@ func scanTree(dir string, skipCorrupt bool) (train, test *tree, classes []string
 	}
 	if lacking := len(classes) - len(tests); lacking > 0 {
 		first := slices.IndexFunc(classes, func(c string) bool { return !slices.Contains(tests, c) })
-		test.warnings = append(test.warnings, fmt.Sprintf("%s has no folder %s: %d of the %d classes of %s are not tested", testRoot, classes[first], lacking, len(classes), trainRoot))
+		test.warnings = append(test.warnings, fmt.Sprintf("%s has no folder %s: classes of %s that are not tested: %d of %d", testRoot, classes[first], trainRoot, lacking, len(classes)))
 	}
 	return train, test, classes, nil
 }
