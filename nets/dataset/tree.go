@@ -226,7 +226,11 @@ func scanTree(dir string, skipCorrupt bool) (train, test *tree, classes []string
 	}
 	if lacking := len(classes) - len(tests); lacking > 0 {
 		first := slices.IndexFunc(classes, func(c string) bool { return !slices.Contains(tests, c) })
-		test.warnings = append(test.warnings, fmt.Sprintf("%s has no folder %s: classes of %s that are not tested: %d of %d", testRoot, classes[first], trainRoot, lacking, len(classes)))
+		verb := "are"
+		if lacking == 1 {
+			verb = "is"
+		}
+		test.warnings = append(test.warnings, fmt.Sprintf("%s has no folder %s: %d of the %d classes of %s %s not tested", testRoot, classes[first], lacking, len(classes), trainRoot, verb))
 	}
 	return train, test, classes, nil
 }
