@@ -23,16 +23,12 @@ func lock(dir string) (unlock func(), made bool, err error) {
 		if err != nil {
 			return nil, false, StorageError(err)
 		}
-		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-			defer f.Close()
-			if !errors.Is(err, syscall.EWOULDBLOCK) {
-				return nil, false, StorageError(fmt.Errorf("lock %s: %w", path, err))
-			}
-			holder := make([]byte, 64)
-			n, _ := f.Read(holder)
-			return nil, false, fmt.Errorf("runfolder: %s: %w (%s)", dir, ErrLocked, strings.TrimSpace(string(holder[:n])))
+		mine, err := take(f, dir)
+		if err != nil {
+			f.Close()
+			return nil, false, err
 		}
-		if !sameFile(f, path) { // whoever held it before has taken the file away: this lock would keep nobody out
+		if !mine {
 			f.Close()
 			continue
 		}
@@ -41,6 +37,21 @@ func lock(dir string) (unlock func(), made bool, err error) {
 		f.WriteAt(fmt.Appendf(nil, "process %d on %s\n", os.Getpid(), host), 0) // for the message above only
 		return func() { f.Close() }, made, nil
 	}
+}
+
+// take locks an open lock file of a folder. It is false where the folder has another lock file by now, or none: whoever held
+// the lock before has taken the file away, and this lock would keep nobody out.
+func take(f *os.File, dir string) (mine bool, err error) {
+	path := filepath.Join(dir, lockName)
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return false, StorageError(fmt.Errorf("lock %s: %w", path, err))
+		}
+		holder := make([]byte, 64)
+		n, _ := f.Read(holder)
+		return false, fmt.Errorf("runfolder: %s: %w (%s)", dir, ErrLocked, strings.TrimSpace(string(holder[:n])))
+	}
+	return sameFile(f, path), nil
 }
 
 // sameFile reports whether an open file is still the one that the path names.
