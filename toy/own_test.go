@@ -177,3 +177,28 @@ func TestOwnProblemAtASmallLearningRate(t *testing.T) {
 		}
 	}
 }
+
+// What one's own problem may not be: the error says which part is wrong.
+func TestOwnProblemsAreChecked(t *testing.T) {
+	if _, err := ParseExpression("w + " + strings.Repeat("0", 10_000)); err == nil || !strings.Contains(err.Error(), "characters") {
+		t.Errorf("an expression of more than 10,000 characters: %v", err)
+	}
+	x, err := ParseExpression("w^2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := Own{Objective: x, Noise: NoiseLaw{"normal", 1}, Delta: 0.5, Box: [2]float64{-1, 1}, Alphas: []float64{0.1}}
+	for want, change := range map[string]func(*Own){
+		"box [1, 1]":         func(o *Own) { o.Box[0] = 1 },
+		"a grid of 2049":     func(o *Own) { o.Delta = 0x1p-10 },
+		"no learning rate":   func(o *Own) { o.Alphas = nil },
+		"alpha = 0: want":    func(o *Own) { o.Alphas = []float64{0} },
+		"alpha = +Inf: want": func(o *Own) { o.Alphas = []float64{math.Inf(1)} },
+	} {
+		o := good
+		change(&o)
+		if _, err := o.Run(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want an error with %q", err, want)
+		}
+	}
+}

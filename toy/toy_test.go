@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"strings"
 	"testing"
 
 	"tqn/markov"
@@ -153,21 +154,52 @@ func TestFigure1And3(t *testing.T) {
 }
 
 func TestOptionsAreChecked(t *testing.T) {
-	for name, change := range map[string]func(*Options){
-		"delta 0.3":      func(o *Options) { o.Delta = 0.3 },
-		"noise 0":        func(o *Options) { o.Noise = 0 },
-		"iterations 0":   func(o *Options) { o.Iterations = 0 },
-		"no alpha":       func(o *Options) { o.Alphas = nil },
-		"alpha NaN":      func(o *Options) { o.Alphas = []float64{math.NaN()} },
-		"alpha 1e-9":     func(o *Options) { o.Alphas = []float64{1e-9} },
-		"noise is NaN":   func(o *Options) { o.Noise = math.NaN() },
-		"start off grid": func(o *Options) { o.Delta = 11 },
+	for name, c := range map[string]struct {
+		change func(*Options)
+		want   string
+	}{
+		"delta 0.3":           {func(o *Options) { o.Delta = 0.3 }, "whole number"},
+		"noise 0":             {func(o *Options) { o.Noise = 0 }, "noise 0"},
+		"noise infinite":      {func(o *Options) { o.Noise = math.Inf(1) }, "noise +Inf"},
+		"noise is NaN":        {func(o *Options) { o.Noise = math.NaN() }, "noise NaN"},
+		"iterations 0":        {func(o *Options) { o.Iterations = 0 }, "0 iterations"},
+		"iterations too many": {func(o *Options) { o.Iterations = 1 << 32 }, "4294967296 iterations"},
+		"no alpha":            {func(o *Options) { o.Alphas = nil }, "no learning rate"},
+		"alpha NaN":           {func(o *Options) { o.Alphas = []float64{math.NaN()} }, "alpha = NaN"},
+		"alpha 1e-9":          {func(o *Options) { o.Alphas = []float64{1e-9} }, "alpha = 1e-09"},
+		"alpha 101":           {func(o *Options) { o.Alphas = []float64{101} }, "alpha = 101"},
+		"start off grid":      {func(o *Options) { o.Delta = 11 }, "start"},
+		"too many points":     {func(o *Options) { o.Delta = 0x1p-10 }, "points"},
 	} {
 		o := Default
-		change(&o)
-		if _, err := Run(t.Context(), o); err == nil {
-			t.Errorf("%s passes", name)
+		c.change(&o)
+		// What the check lets through ends at the first piece of work.
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		if _, err := Run(ctx, o); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want an error with %q", name, err, c.want)
 		}
+	}
+}
+
+// Simulations of no sensible length or learning rate are the caller's mistake.
+func TestSimulationsRefuseNonsense(t *testing.T) {
+	p, err := NewProblem(0.5, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		alpha      float64
+		iterations int
+	}{{0, 1}, {math.NaN(), 1}, {math.Inf(1), 1}, {1, -1}, {1, 1 << 32}} {
+		func() {
+			defer func() {
+				if r := recover(); r == nil || !strings.Contains(fmt.Sprint(r), "toy: Simulate: alpha = ") {
+					t.Errorf("%+v: %v", c, r)
+				}
+			}()
+			p.check("Simulate", c.alpha, c.iterations)
+		}()
 	}
 }
 
