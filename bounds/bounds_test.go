@@ -1,6 +1,7 @@
 package bounds
 
 import (
+	"fmt"
 	"math"
 	"math/big"
 	"strings"
@@ -645,4 +646,29 @@ func TestLemma1IsAttained(t *testing.T) {
 		err := float64(p.Dim) * p.Delta * p.Delta * u * (1 - u)
 		return scalar.EqualWithinRel(err, value(lemma1, Sharp, Stochastic, p).Total(), 1e-12)
 	})
+}
+
+// What a caller must not ask for is a panic that names it.
+func TestProgrammerErrorsPanic(t *testing.T) {
+	for want, f := range map[string]func(){
+		"TrueLimit: want delta > 0": func() { TrueLimit([]float64{0}, 0, 0, func(dst, x []float64) {}) },
+		"TrueUpTo: want T >= 1":     func() { TrueUpTo(Printed, 0) },
+		"form printed or appendix":  func() { TrueUpTo(Sharp, 9) },
+	} {
+		func() {
+			defer func() {
+				if r := recover(); r == nil || !strings.Contains(fmt.Sprint(r), want) {
+					t.Errorf("%v, want a panic with %q", r, want)
+				}
+			}()
+			f()
+		}()
+	}
+}
+
+// Two finite parts may have a sum that is not.
+func TestASumBeyondFloat64IsAnError(t *testing.T) {
+	if v, err := (parts{wide(1e308), wide(1e308)}).value(); err == nil {
+		t.Errorf("%+v, want an error", v)
+	}
 }

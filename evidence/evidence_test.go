@@ -286,7 +286,22 @@ func TestProgrammerErrorsPanic(t *testing.T) {
 	mustPanic(t, "NaN", func() { NewBernstein(Support{0, 1}, 0.1).Add(math.NaN()) })
 	mustPanic(t, "half a success", func() { NewProportion(0.1).Add(0.5) })
 	mustPanic(t, "NaN exact", func() { Exact(math.NaN(), 0) })
+	mustPanic(t, "a rounding error below 0", func() { Exact(1, -1e-300) })
+	mustPanic(t, "a rounding error of NaN", func() { Exact(1, math.NaN()) })
+	mustPanic(t, "support from -Inf", func() { NewBernstein(Support{math.Inf(-1), 0}, 0.1) })
 	mustPanic(t, "no claims", func() { NewBudget(1e-6, 0) })
+	for _, total := range []float64{0, 1, math.NaN()} {
+		mustPanic(t, "an error budget outside (0, 1)", func() { NewBudget(total, 1) })
+	}
+	for _, c := range [][2]int{{-1, 3}, {4, 3}, {0, 0}} {
+		mustPanic(t, "successes that are no part of the trials", func() { ClopperPearson(c[0], c[1], 0.1) })
+	}
+	for _, wrong := range [][2]float64{{-1, 1}, {1, -1}, {11, 1}, {1, 11}, {math.NaN(), 1}} {
+		mustPanic(t, "more or fewer wrong images than there are", func() { ErrorDifference(wrong[0], wrong[1], 10, 0.1) })
+	}
+	for _, mean := range [][2]float64{{-0.1, 5}, {1.1, 5}, {0.5, 0}, {math.NaN(), 5}} {
+		mustPanic(t, "no average of values in [0, 1]", func() { Mean(mean[0], mean[1], 0.1) })
+	}
 }
 
 func mustPanic(t *testing.T, what string, f func()) {

@@ -432,8 +432,8 @@ func TestWhatCannotBeRoundedIsRefused(t *testing.T) {
 		want          string
 	}{
 		{0, -1, 1, "Delta"}, {-1, -1, 1, "Delta"}, {nan, -1, 1, "Delta"}, {inf, -1, 1, "Delta"},
-		{0.5, 1, -1, "lo < hi"}, {0.5, 1, 1, "lo < hi"}, {0.5, nan, 1, "lo < hi"}, {0.5, -1, inf, "finite"},
-		{0.3, -1, 1, "whole number"}, {3, -1, 1, "whole number"},
+		{0.5, 1, -1, "lo < hi"}, {0.5, 1, 1, "lo < hi"}, {0.5, nan, 1, "lo < hi"}, {0.5, -1, inf, "finite"}, {0.5, -inf, 1, "finite"},
+		{0.3, -1, 1, "whole number"}, {3, -1, 1, "whole number"}, {1, 1, 1 + 0x1p-52, "whole number"},
 		{1e-17, -1, 1, "2^52"}, {0x1p-40, 0x1p20, 0x1p20 + 1, "2^52"},
 	} {
 		if g, err := NewGrid(tt.delta, tt.lo, tt.hi); err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -848,3 +848,33 @@ func TestScaledCropMirrorsAndCentres(t *testing.T) {
 		}
 	}
 }
+
+// Pictures wait where those that are being decoded have all the pixels that may be decoded at once.
+func TestPicturesAreDecodedAFewAtATime(t *testing.T) {
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 8, 8))); err != nil {
+		t.Fatal(err)
+	}
+	if err := decoding.Acquire(t.Context(), atOnce); err != nil {
+		t.Fatal(err)
+	}
+	decoded := make(chan error, 1)
+	go func() {
+		_, err := decodePicture("a.png", b.Bytes())
+		decoded <- err
+	}()
+	select {
+	case <-decoded:
+		t.Error("a picture was decoded while others had all the pixels")
+	case <-time.After(50 * time.Millisecond): // it takes some ten microseconds
+	}
+	decoding.Release(atOnce)
+	if err := <-decoded; err != nil {
+		t.Error(err)
+	}
+	if !decoding.TryAcquire(atOnce) {
+		t.Error("a decoded picture keeps its pixels")
+	} else {
+		decoding.Release(atOnce)
+	}
+}

@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"image"
+	"image/png"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -53,6 +55,21 @@ func TestEmbeddedIsBalancedAndOfficial(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A picture that is no mosaic of the set's images is refused.
+func TestOtherMosaicsAreRefused(t *testing.T) {
+	for want, img := range map[string]image.Image{
+		"*image.NRGBA of":  image.NewNRGBA(image.Rect(0, 0, mosaicColumns*fashionSide, fashionSide)),
+		"(0,0)-(2800,56),": image.NewGray(image.Rect(0, 0, mosaicColumns*fashionSide, 2*fashionSide)),
+	} {
+		var b bytes.Buffer
+		if err := png.Encode(&b, img); err != nil {
+			t.Fatal(err)
+		}
+		_, err := mosaic("a.png", b.Bytes(), mosaicColumns)
+		wantFileError(t, err, -1, want)
 	}
 }
 
