@@ -100,6 +100,8 @@ type amxPass struct {
 	perRow     int   // chunks of a filter row
 	offsets    []int
 	tiles      []int
+	pixels     int // in a row of a tile: 1 or 2, see [amxPass.sharesRows]
+	reduction  int // values of a filter row
 	copies     int // see [passShape.narrow]; else 1
 	copyBytes  int // bytes between copies
 	outPitch   int
@@ -126,10 +128,14 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 	if p.one {
 		p.planes = 1
 	}
-	p.perRow = (s.side*s.c + 31) / 32
+	p.pixels, p.reduction = 1, s.side*s.c
+	if p.sharesRows() {
+		p.pixels, p.reduction = 2, (s.side+1)*s.c
+	}
+	p.perRow = (p.reduction + 31) / 32
 	p.chunks = s.side * p.perRow
 	p.grouped = s.c%16 == 0 && !p.one
-	p.kp, p.width, p.nt, p.mt = 16, s.k, 1, 4
+	p.kp, p.width, p.nt, p.mt = 16, p.pixels*s.k, 1, 4
 	if s.k > 16 {
 		p.kp, p.nt, p.mt = roundUp(s.k, 32), 2, 2
 		p.width = p.kp
@@ -143,14 +149,18 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 		}
 		p.outPitch, p.outPixels = s.outW, s.outH*s.outW
 	} else {
-		if s.outW <= 8 {
+		if s.outW/p.pixels <= 8 {
 			size = 8
 		}
-		tiles, p.outPitch, p.outPixels = s.tilesOf(size)
+		of := s.tilesOf
+		if p.pixels == 2 {
+			of = s.pairsOf
+		}
+		tiles, p.outPitch, p.outPixels = of(size)
 	}
 	pixels := (s.h + 2*(s.side/2)) * s.w
 	if p.copies == 1 {
-		pixels = s.paddedPixels(16) // the last tile reads up to 16 pixels and a chunk beyond its first
+		pixels = s.paddedPixels(16 * p.pixels) // the last tile reads up to 16 pixels and a chunk beyond its first
 	}
 	p.copyBytes = roundUp((pixels*s.c+64)*2, 128) + 64 // odd multiples of 64 bytes spread over the cache's sets
 	p.planeBytes = p.copies * p.copyBytes
@@ -166,7 +176,7 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 	for _, t := range tiles {
 		p.tiles = append(p.tiles, t[0]*s.c*2, t[1]*p.width*4)
 	}
-	p.direct = !s.folded && p.width == s.k && p.outPitch == s.outW && p.outPixels == s.outH*s.outW
+	p.direct = !s.folded && p.width == p.pixels*s.k && p.outPitch*p.pixels == s.outW && p.outPixels*p.pixels == s.outH*s.outW
 	for len(p.tiles)%(2*p.mt) != 0 { // repeat the last tile: the same values again
 		p.tiles = append(p.tiles, p.tiles[len(p.tiles)-2:]...)
 	}
@@ -186,20 +196,27 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 					t = 32*j + i/16*16 + i%16/2 + i%2*8
 				}
 				at := -1
-				if t < s.side*s.c {
-					at = (r*s.side*s.c + t) * s.k * 4
+				if t < p.reduction {
+					at = (r*p.reduction + t) * p.pixels * s.k * 4
 				}
 				p.values = append(p.values, at)
 			}
 		}
 	}
 	p.scratch = scratch
-	ws.reserve(scratch+s.ph*s.pw*s.c*4+64, s.side*s.side*s.c*s.k*4+64)
+	ws.reserve(scratch+s.ph*s.pw*s.c*4+64, (s.side*s.side*s.c*s.k+s.side*p.reduction*p.pixels*s.k)*4+128)
 	p.image, p.packPart, p.turnPart = p.runImage, p.packGroup, p.turn
 	if s.stride == 1 && !s.folded && s.outH*s.outW <= 8 {
 		p.stack = p.newStack()
 	}
 	return p
+}
+
+// sharesRows says whether two neighbouring pixels share a row of a tile, as in [directPass]: they then take one product where they took two, of values from one pixel further with the
+// right one's weights shifted by a pixel. At bf16 every sum keeps its order: the row's values must fit one chunk, and the shift must not part a pair.
+func (p *amxPass) sharesRows() bool {
+	chunks, more := (p.side*p.c+31)/32, ((p.side+1)*p.c+31)/32
+	return p.stride == 1 && !p.folded && !p.narrow() && p.outW%2 == 0 && p.outW >= 16 && 2*p.k <= 16 && more == chunks && (!p.one || chunks == 1 && p.c%2 == 0)
 }
 
 // mostStacked is the most images in a stack.
@@ -258,8 +275,25 @@ func (p *amxPass) pack(w []float32, binary, transposed bool) {
 		p.ws.Do(p.side*p.side, p.turnPart)
 		p.source = nil
 	}
+	if p.pixels == 2 {
+		shared := p.ws.shared
+		take[float32](&shared, len(w))
+		p.w = p.pairedWeights(take[float32](&shared, p.side*p.reduction*2*p.k))
+	}
 	p.ws.Do(p.kp/16, p.packPart)
 	p.w = nil
+}
+
+// pairedWeights writes, for each value of a filter row and of the pixel behind it, the weights of the left one of two pixels and those of the right one, whose filter begins a pixel later.
+func (p *amxPass) pairedWeights(to []float32) []float32 {
+	clear(to)
+	run := p.side * p.c
+	for r := range p.side {
+		row, from := to[r*p.reduction*2*p.k:], p.w[r*run*p.k:][:run*p.k]
+		CopyPixels(row[:run*2*p.k], from, 2*p.k, p.k, p.k)
+		CopyPixels(row[p.c*2*p.k+p.k:][:(run-1)*2*p.k+p.k], from, 2*p.k, p.k, p.k)
+	}
+	return to
 }
 
 // turn transposes the channels of a tap into the place of the tap turned by 180 degrees.
@@ -291,8 +325,8 @@ func (p *amxPass) packGroup(group, _ int) {
 		return
 	}
 	tail := 0xffff
-	if group*16+16 > p.k {
-		tail = tailMask(p.k)
+	if n := p.pixels * p.k; group*16+16 > n {
+		tail = tailMask(n)
 	}
 	a := pairArgs{src: &p.w[group*16], zero: &zeros[0], positions: &p.values[0], blocks: p.chunks, groups: 1, tail: tail,
 		dst: &to[0], dstpiece: p.nt * 1024, dstblock: p.pieces * p.nt * 1024}
@@ -389,7 +423,11 @@ func (p *amxPass) convolve(dst, src []float32, scratch []byte) {
 		out = take[float32](&scratch, p.outPixels*p.width)
 	}
 	p.multiply(out, planes)
-	if !p.direct {
+	switch {
+	case p.direct:
+	case p.pixels == 2:
+		p.copyPairs(dst, out, p.outPitch, p.width)
+	default:
 		p.copyRows(dst, out, p.outPitch, p.width)
 	}
 }
@@ -397,7 +435,7 @@ func (p *amxPass) convolve(dst, src []float32, scratch []byte) {
 // multiply computes the tiles of out.
 func (p *amxPass) multiply(out []float32, planes []uint16) {
 	args := amxConvArgs{
-		a: &planes[0], plane: p.planeBytes, astride: p.stride * p.c * 2,
+		a: &planes[0], plane: p.planeBytes, astride: p.pixels * p.stride * p.c * 2,
 		b: &p.packed[0], offsets: &p.offsets[0], chunks: p.chunks,
 		y: &out[0], ystride: p.width * 4,
 		tiles: &p.tiles[0], mblocks: len(p.tiles) / 2 / p.mt, kblock: p.kp / 16 / p.nt, config: p.config,

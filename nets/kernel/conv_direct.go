@@ -91,6 +91,13 @@ func (s *passShape) sharesRows(t directTile) bool {
 	return s.stride == 1 && s.outW%2 == 0 && 2*s.k <= t.k
 }
 
+// copyPairs is copyRows of pairs: in a row of the output the pixels of a pair lie side by side, and so do pairs without what fills their tile.
+func (s *passShape) copyPairs(dst, out []float32, outPitch, kp int) {
+	for row := range s.outH {
+		CopyPixels(dst[row*s.outW*s.k:][:s.outW*s.k], out[row*outPitch*kp:], 2*s.k, kp, 2*s.k)
+	}
+}
+
 // pairsOf is tilesOf for pairs of pixels, within rows of the output. outPitch and outPixels count pairs.
 func (s *passShape) pairsOf(size int) (tiles [][2]int, outPitch, outPixels int) {
 	outPitch = roundUp(s.outW/2, size)
@@ -187,10 +194,8 @@ func (p *directPass) convolve(dst, src []float32, scratch []byte) {
 	}
 	switch {
 	case p.inPlace:
-	case p.pixels == 2: // in a row of the output the pixels of a pair lie side by side, and so do pairs without what fills their tile
-		for row := range p.outH {
-			CopyPixels(dst[row*p.outW*p.k:][:p.outW*p.k], out[row*p.outPitch*p.kp:], 2*p.k, p.kp, 2*p.k)
-		}
+	case p.pixels == 2:
+		p.copyPairs(dst, out, p.outPitch, p.kp)
 	default:
 		p.copyRows(dst, out, p.outPitch, p.kp)
 	}

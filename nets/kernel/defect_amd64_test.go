@@ -16,6 +16,7 @@ func TestPlantedDefects(t *testing.T) {
 	tiled := ConvShape{N: 2, H: 16, W: 17, C: 32, K: 32, Side: 3, Stride: 1}   // where mixed takes tiles
 	strided := ConvShape{N: 2, H: 16, W: 17, C: 16, K: 32, Side: 3, Stride: 2} // where mixed takes tiles for two passes of the direct algorithm
 	folded := ConvShape{N: 2, H: 16, W: 18, C: 16, K: 32, Side: 3, Stride: 2}  // whose gradient of the input is folded
+	shared := ConvShape{N: 2, H: 8, W: 16, C: 8, K: 8, Side: 3, Stride: 1}     // where two pixels share a row of a tile
 	parted := ConvShape{N: 8, H: 16, W: 16, C: 16, K: 16, Side: 3, Stride: 1}  // where the weights' gradient is made in parts
 	four := func(s ConvShape, name string, binary bool, op string, spoil func(*Conv)) bool {
 		c := newErrorCase(s, "normal", binary)
@@ -76,6 +77,13 @@ func TestPlantedDefects(t *testing.T) {
 		{"strided: a weight's sign is flipped", "mixed", false, "dx", func(c *Conv) { c.algo.(*tiledConv).backTiles.packed[5] ^= 0x8000 }},
 		{"folded: a tap reads the next pixel", "mixed", false, "dx", func(c *Conv) { c.algo.(*tiledConv).backTiles.offsets[1] += 2 * folded.K }},
 		{"folded: a weight's sign is flipped", "amx", false, "dx", func(c *Conv) { c.algo.(*amxConv).back.packed[5] ^= 0x8000 }},
+		{"shared: a tap reads the next pixel", "mixed", true, "y", func(c *Conv) { c.algo.(*tiledConv).forwTiles.offsets[1] += 2 * shared.C }},
+		{"shared: the right pixel's weights are not shifted", "mixed", true, "dx", func(c *Conv) {
+			p := c.algo.(*tiledConv).backTiles
+			for row := range p.packed[:len(p.packed)/32] { // of two values of the reduction: the right pixel's columns become the left one's
+				copy(p.packed[row*32+16:][:16], p.packed[row*32:][:16])
+			}
+		}},
 		{"strided: only the first part's sums count", "mixed", false, "dw", func(c *Conv) {
 			g := c.algo.(*tiledConv).directConv.weights
 			part := g.partFunc
@@ -102,6 +110,8 @@ func TestPlantedDefects(t *testing.T) {
 						shape = strided
 					case strings.HasPrefix(d.what, "folded"):
 						shape = folded
+					case strings.HasPrefix(d.what, "shared"):
+						shape = shared
 					case name == "mixed":
 						shape = tiled
 					case strings.HasPrefix(d.what, "only the first part"):
