@@ -865,7 +865,8 @@ func TestPicturesAreDecodedAFewAtATime(t *testing.T) {
 	}()
 	select {
 	case <-decoded:
-		t.Error("a picture was decoded while others had all the pixels")
+		decoding.Release(atOnce)
+		t.Fatal("a picture was decoded while others had all the pixels")
 	case <-time.After(50 * time.Millisecond): // it takes some ten microseconds
 	}
 	decoding.Release(atOnce)
