@@ -120,13 +120,16 @@ func TestUnreadableCheckpointIsKept(t *testing.T) {
 			t.Errorf("%v: overwritten", names)
 		}
 	}
-	dir := interruptedRun(t, c)
-	path := filepath.Join(dir, checkpointName)
-	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o755)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Train(context.Background(), c, Where{Dir: dir}); err == nil || !strings.Contains(err.Error(), "plain file") {
-		t.Errorf("a folder in place of the checkpoint: %v", err)
+	for _, name := range []string{checkpointName, weightsName, packedName, "manifest.json.tmp"} {
+		dir := interruptedRun(t, c)
+		path := filepath.Join(dir, name)
+		os.Remove(path)
+		if err := os.Mkdir(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Train(context.Background(), c, Where{Dir: dir}); err == nil || !strings.Contains(err.Error(), name+" is a folder: want a plain file") {
+			t.Errorf("a folder in place of %s: %v", name, err)
+		}
 	}
 	for _, name := range []string{"config.json", "result.json"} {
 		dir := interruptedRun(t, c)

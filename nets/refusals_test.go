@@ -361,3 +361,21 @@ func TestTrainSaysWhatIsMissing(t *testing.T) {
 type none struct{ dataset.Split }
 
 func (none) Len() int { return 0 }
+
+// A manifest that has lost its hash is refused beside a result that has one.
+func TestAManifestWithoutItsHashIsRefused(t *testing.T) {
+	c := tiny(t)
+	c.Epochs = 1
+	dir := t.TempDir()
+	train(t, c, Where{Dir: dir})
+	path := filepath.Join(dir, "manifest.json")
+	body, sealed, err := runfolder.Unseal(read(t, path))
+	if err != nil || !sealed {
+		t.Fatal(sealed, err)
+	}
+	if err := os.WriteFile(path, body, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err = ReadRun(dir)
+	refused(t, "a manifest without a hash", err, "it has lost its hash")
+}

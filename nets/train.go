@@ -425,9 +425,6 @@ func (t *training) batchSource() (next func(alpha float64) (int, error), stop fu
 			return 0, err
 		}
 		defer loader.Release(b)
-		if b.Epoch != t.epoch || b.Index != t.index {
-			panic(fmt.Sprintf("nets: Train: the loader gave batch %d of epoch %d, want %d of %d", b.Index, b.Epoch, t.index, t.epoch))
-		}
 		loss, err := t.engine.Step(b.X, b.Labels, alpha, t.step+1)
 		t.loss.Add(loss)
 		return 1, err
