@@ -120,7 +120,7 @@ type winogradPass struct {
 	source, turned     []float32
 	filters            []float32
 	dst, src           []float32
-	n, groups          int
+	n, groups, parts   int
 	norm               *BatchNorm
 	sums               *Sums
 	packPart, turnPart func(part, worker int)
@@ -139,11 +139,20 @@ func newWinogradTile(impl implementation, k int) directTile {
 
 func newWinogradPass(ws *Workers, s ConvShape, c, k int) *winogradPass {
 	p := &winogradPass{winogradShape: newWinogradShape(s, c), ws: ws, c: c, k: k, tile: newWinogradTile(ws.impl, k)}
-	// 64 tiles or more use a weight that has come from afar; more where there are many weights.
-	p.group = min(s.N, max(1, max(64, c*k/1024)/p.tiles()))
+	p.group = min(s.N, max(1, max(winogradTiles(c, k), c*k/1024)/p.tiles()))
 	ws.reserve((p.scratch(p.group)+s.H*s.W*c+64)*4, 9*c*k*4+64)
-	p.packPart, p.turnPart, p.groupPart = p.packBlock, p.turn, p.runGroup
+	p.packPart, p.turnPart, p.groupPart = p.packBlock, p.turn, p.runPart
 	return p
+}
+
+// winogradTiles is the least number of tiles in a group. 64 use a weight that has come from afar, or a sum of the gradient of the weights; with 64 channels the second-level cache then
+// overflows, and 32 are faster.
+func winogradTiles(c, k int) int {
+	weights, tiles := winogradTile*c*k*4, winogradTile*64*(c+k)*4
+	if weights+tiles > secondLevel/4*3 && weights < secondLevel/2 {
+		return 32
+	}
+	return 64
 }
 
 func (p *winogradPass) rows(images int) int { return roundUp(images*p.tiles(), p.tile.m) }
@@ -194,21 +203,35 @@ func (p *winogradPass) run(dst, src []float32, n int, norm *BatchNorm, sums *Sum
 	p.dst, p.src, p.norm, p.sums, p.n = dst, src, norm, sums, n
 	each := min(p.group, (n+p.ws.threads-1)/p.ws.threads)
 	p.groups = (n + each - 1) / each
-	p.ws.Do(p.groups, p.groupPart)
+	p.parts = partsOf(p.groups, p.ws.threads)
+	p.ws.Do(p.parts, p.groupPart)
 	p.dst, p.src, p.norm, p.sums = nil, nil, nil, nil
 }
 
-func (p *winogradPass) runGroup(group, worker int) {
+func (p *winogradPass) runPart(part, worker int) {
+	first, end := span(p.groups, 1, part, p.parts)
+	for group := first; group < end; group++ {
+		p.runGroup(group, group+1 < end, worker)
+	}
+}
+
+// runGroup computes a group of images, whose worker may go on with the group behind.
+func (p *winogradPass) runGroup(group int, goesOn bool, worker int) {
 	from, to := span(p.n, 1, group, p.groups)
 	scratch := p.ws.scratch[worker]
 	in, out := p.h*p.w*p.c, p.h*p.w*p.k
 	z := take[float32](&scratch, in)
-	next := ahead{p.dst[from*out : to*out]}
-	if later := group + p.ws.threads; later < p.groups { // probably this worker's next
-		first, last := span(p.n, 1, later, p.groups)
-		next[1] = p.src[first*in : last*in]
+	next := p.newAhead()
+	next.add(p.dst[from*out : to*out])
+	if goesOn {
+		first, last := span(p.n, 1, group+1, p.groups)
+		next.add(p.src[first*in : last*in])
+		if p.norm != nil {
+			next.addImages(p.norm.residual, in, first, last)
+			next.addImages(p.norm.z, in, first, last)
+		}
 	}
-	p.convolve(p.dst[from*out:to*out], to-from, next, scratch, func(img int) []float32 {
+	p.convolve(p.dst[from*out:to*out], to-from, &next, scratch, func(img int) []float32 {
 		if p.norm == nil {
 			return p.src[(from+img)*in:][:in]
 		}
@@ -221,7 +244,7 @@ func (p *winogradPass) runGroup(group, worker int) {
 }
 
 // convolve computes images of which source gives each, and hands each result to done. While it multiplies it fetches what is needed next.
-func (p *winogradPass) convolve(dst []float32, images int, next ahead, scratch []byte, source func(img int) []float32, done func(img int, y []float32)) {
+func (p *winogradPass) convolve(dst []float32, images int, next *ahead, scratch []byte, source func(img int) []float32, done func(img int, y []float32)) {
 	impl, rows := p.ws.impl, p.rows(images)
 	su, sm := winogradStride(rows, p.c), winogradStride(rows, p.k)
 	u, m := take[float32](&scratch, winogradTile*su), take[float32](&scratch, winogradTile*sm)
@@ -233,8 +256,8 @@ func (p *winogradPass) convolve(dst []float32, images int, next ahead, scratch [
 	a.anext, a.bnext, a.cnext = su*4, p.c*p.k*4, sm*4
 	a.times = positionsAtOnce(p.k)
 	for xi := 0; xi < winogradTile; xi += a.times {
-		next.fetch(xi, a.times)
 		for block := range p.k / p.tile.k {
+			next.give(&a, a.times*a.blocks*a.n)
 			a.a, a.b, a.c = &u[xi*su], &p.packed[(xi*p.k+block*p.tile.k)*p.c], &m[xi*sm+block*p.tile.k]
 			a.run(p.tile)
 		}
@@ -263,25 +286,12 @@ func (p *winogradPass) convolve(dst []float32, images int, next ahead, scratch [
 	}
 }
 
-// ahead are values that will soon be written or read. They are fetched into the second-level cache while products are made of what is there: otherwise the
-// transforms, which make few of what they read, wait for memory.
-type ahead [2][]float32
-
-// mostAhead is the most values that are fetched, 256 KB: more might drive out the transformed tiles.
-const mostAhead = 1 << 16
-
-// fetch fetches n of 36 parts.
-func (a *ahead) fetch(part, n int) {
-	for _, x := range a {
-		from, _ := span(len(x), 16, part, winogradTile)
-		if _, to := span(len(x), 16, part+n-1, winogradTile); from < to && len(x) <= mostAhead {
-			prefetch(&x[from], (to-from)*4)
-		}
-	}
+// newAhead leaves in the second-level cache room for the transformed tiles of a group and for the packed weights.
+func (p *winogradPass) newAhead() ahead {
+	return ahead{room: secondLevel/4*3 - winogradTile*(p.rows(p.group)*(p.c+p.k)+p.c*p.k)*4}
 }
 
-// positionsAtOnce is the number of positions whose products one call of the micro-kernel makes: several where one is soon done, with 16 output channels, but
-// not all 36, since between calls more is fetched. It divides 36.
+// positionsAtOnce is the number of positions whose products one call of the micro-kernel makes: several where one is soon done, with 16 output channels. It divides 36.
 func positionsAtOnce(k int) int {
 	if k == 16 {
 		return 4
@@ -335,7 +345,8 @@ func newWinogradGrad(ws *Workers, s ConvShape, back *winogradPass) *winogradGrad
 	transformed := winogradTile * (winogradStride(all, g.c) + winogradStride(all, g.k))
 	// Floats through memory: each part's sums are cleared, read and written by each group, and added up; transformed tiles are written and read once.
 	// The factor stands for what of the sums a cache holds.
-	groups := (s.N + g.group - 1) / g.group
+	of64 := min(s.N, max(1, max(64, s.C*s.K/1024)/g.winogradShape.tiles()), (s.N+g.parts-1)/g.parts)
+	groups := (s.N + of64 - 1) / of64
 	apart := g.floats * (g.parts + 2*groups + 3*(g.parts-1))
 	g.together = 5*(2*transformed+g.floats) < 3*apart
 	if g.together {
@@ -418,15 +429,16 @@ const positionPanel = 128
 func (g *winogradGrad) position(xi, _ int) {
 	tiles, sums := (g.to-g.from)*g.winogradShape.tiles(), g.partial(0)
 	for at := 0; at < tiles; at += positionPanel {
-		g.multiply(sums, g.u[at*g.c:], g.su, g.v[at*g.k:], g.sv, xi, 1, min(positionPanel, tiles-at), min(g.from+at, 1))
+		g.multiply(sums, g.u[at*g.c:], g.su, g.v[at*g.k:], g.sv, xi, 1, min(positionPanel, tiles-at), min(g.from+at, 1), new(ahead))
 	}
 }
 
 // multiply adds products of n tiles to the sums of so many positions, or with accumulate 0 sets them.
-func (g *winogradGrad) multiply(sums, u []float32, su int, v []float32, sv, xi, times, n, accumulate int) {
+func (g *winogradGrad) multiply(sums, u []float32, su int, v []float32, sv, xi, times, n, accumulate int, next *ahead) {
 	a := directArgs{times: times, anext: su * 4, bnext: sv * 4, cnext: g.rp * g.k * 4, astride: 4, astep: g.c * 4, segs: 1, n: n, bstep: g.k * 4, cstride: g.k * 4, accumulate: accumulate, blocks: g.rp / g.tile.m}
 	for block := range g.k / g.tile.k {
 		a.a, a.b, a.c = &u[xi*su], &v[xi*sv+block*g.tile.k], &sums[xi*g.rp*g.k+block*g.tile.k]
+		next.give(&a, times*a.blocks*n)
 		a.run(g.tile)
 	}
 }
@@ -436,21 +448,26 @@ func (g *winogradGrad) part(part, worker int) {
 	sums := g.partial(part)
 	clear(sums)
 	for from := first; from < last; from += g.group {
-		g.images(sums, from, min(from+g.group, last), worker)
+		to := min(from+g.group, last)
+		g.images(sums, from, to, min(to+g.group, last), worker)
 	}
 }
 
-// images adds what a group of images gives.
-func (g *winogradGrad) images(sums []float32, from, to, worker int) {
+// images adds what a group of images gives. The next group ends at behind.
+func (g *winogradGrad) images(sums []float32, from, to, behind, worker int) {
 	scratch := g.ws.scratch[worker]
 	tiles := (to - from) * g.winogradShape.tiles()
 	su, sv := winogradStride(tiles, g.c), winogradStride(tiles, g.k)
 	at := scratch[g.behind:]
 	u, v := take[float32](&at, winogradTile*su), take[float32](&at, winogradTile*sv)
 	g.transforms(u, su, v, sv, from, to, scratch)
+	next := g.back.newAhead()
+	if g.yNorm != nil && behind > to {
+		g.yNorm.fetchGradient(&next, to, behind)
+	}
 	times := positionsAtOnce(g.k)
 	for xi := 0; xi < winogradTile; xi += times {
-		g.multiply(sums, u, su, v, sv, xi, times, tiles, 1)
+		g.multiply(sums, u, su, v, sv, xi, times, tiles, 1, &next)
 	}
 }
 
@@ -481,8 +498,14 @@ func (g *winogradGrad) transforms(u []float32, su int, v []float32, sv, from, to
 			done(img, dx)
 		}
 	default:
-		dx := g.dx[from*in : to*in]
-		g.back.convolve(dx, to-from, ahead{dx, g.x[from*in : to*in]}, scratch, func(img int) []float32 { return dy[img*out:][:out] }, done)
+		dx, next := g.dx[from*in:to*in], g.back.newAhead()
+		next.add(dx)
+		next.addImages(g.shortcut, in, from, to)
+		if g.before != nil {
+			next.addImages(g.before.y, in, from, to)
+		}
+		next.addImages(g.x, in, from, to)
+		g.back.convolve(dx, to-from, &next, scratch, func(img int) []float32 { return dy[img*out:][:out] }, done)
 	}
 	for img := from; img < to; img++ {
 		x := g.x[img*in:][:in]

@@ -11,9 +11,10 @@ type directArgs struct {
 	c                    *float32
 	cstride              int
 	accumulate           int
-	blocks               int // of rows
-	times                int // that often, or once
-	anext, bnext, cnext  int // bytes
+	blocks               int     // of rows
+	times                int     // that often, or once
+	anext, bnext, cnext  int     // bytes
+	ahead, end           uintptr // what is fetched meanwhile; see [ahead]
 }
 
 //go:noescape

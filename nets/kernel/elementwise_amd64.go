@@ -245,11 +245,6 @@ func normBackResidualAVX2(a *normBackArgs)
 //go:noescape
 func normBackResidualMaskAVX2(a *normBackArgs)
 
-// prefetch asks for n bytes from x on to be brought to the second-level cache.
-//
-//go:noescape
-func prefetch(x *float32, n int)
-
 // mxcsr is for tests.
 func mxcsr() uint32
 

@@ -2510,14 +2510,3 @@ group:
 TEXT ·mxcsr(SB), NOSPLIT, $0-4
 	STMXCSR ret+0(FP)
 	RET
-
-// func prefetch(x *float32, n int)
-TEXT ·prefetch(SB), NOSPLIT, $0-16
-	MOVQ x+0(FP), SI
-	MOVQ n+8(FP), CX
-loop:
-	PREFETCHT1 (SI)
-	ADDQ $64, SI
-	SUBQ $64, CX
-	JG loop
-	RET

@@ -9,15 +9,16 @@ import "fmt"
 //
 // for m < mt and k < vt registers; a advances by aseg bytes between segments, b continues.
 // accumulate says whether c is read first. That for blocks of mt rows, one after the other, and all of it times times, or once, each anext, bnext and cnext bytes
-// after the last. Denormals count as zero inside.
+// after the last. Denormals count as zero inside. With each step of the reduction a line of 64 bytes of what lies from ahead to end is fetched into the second-level cache, while some is left.
 func direct(p *printer, reg string, mt, vt int) {
 	width := map[string]int{"Z": 64, "Y": 32}[reg]
-	p.fn(fmt.Sprintf("direct%s%dx%d", reg, mt, vt), 64, "a", "astride", "astep", "aseg", "segs", "n", "b", "bstep", "c", "cstride", "accumulate", "blocks", "times", "anext", "bnext", "cnext")
+	p.fn(fmt.Sprintf("direct%s%dx%d", reg, mt, vt), 64, "a", "astride", "astep", "aseg", "segs", "n", "b", "bstep", "c", "cstride", "accumulate", "blocks", "times", "anext", "bnext", "cnext", "ahead", "end")
 	p.flush()
 	for i, field := range []string{"a", "c", "b", "times"} { // where the next time begins, and how many are left
 		p.arg(field, "R8")
 		p.op("MOVQ R8, %s0-%d(SP)", field, 40+8*i)
 	}
+	p.arg("ahead", "BP")
 	p.label("time")
 	p.op("MOVQ a0-40(SP), R8") // where the next block of rows begins, and how many are left
 	p.op("MOVQ R8, a-16(SP)")
@@ -73,29 +74,41 @@ func direct(p *printer, reg string, mt, vt int) {
 		p.op("LEAQ (%s)(DX*4), %s", bases[i-1], bases[i])
 		p.op("ADDQ DX, %s", bases[i])
 	}
-	p.arg("n", "CX")
-	p.label("loop")
-	for v := range vt {
-		p.op("VMOVUPS %d(BX), %s", v*width, bReg(v))
-	}
-	for m := range mt {
-		switch {
-		case reg == "Z" && vt == 1:
-			p.op("VFMADD231PS.BCST %s, %s, %s", operand(m), bReg(0), acc(m, 0))
-		default:
-			t := fmt.Sprintf("%s%d", reg, mt*vt+vt+m%2)
-			p.op("VBROADCASTSS %s, %s", operand(m), t)
-			for v := range vt {
-				p.op("VFMADD231PS %s, %s, %s", t, bReg(v), acc(m, v))
+	step := func() {
+		for v := range vt {
+			p.op("VMOVUPS %d(BX), %s", v*width, bReg(v))
+		}
+		for m := range mt {
+			switch {
+			case reg == "Z" && vt == 1:
+				p.op("VFMADD231PS.BCST %s, %s, %s", operand(m), bReg(0), acc(m, 0))
+			default:
+				t := fmt.Sprintf("%s%d", reg, mt*vt+vt+m%2)
+				p.op("VBROADCASTSS %s, %s", operand(m), t)
+				for v := range vt {
+					p.op("VFMADD231PS %s, %s, %s", t, bReg(v), acc(m, v))
+				}
 			}
 		}
+		for _, b := range bases {
+			p.op("ADDQ DI, %s", b)
+		}
+		p.op("ADDQ R14, BX")
+		p.op("DECQ CX")
 	}
-	for _, b := range bases {
-		p.op("ADDQ DI, %s", b)
-	}
-	p.op("ADDQ R14, BX")
-	p.op("DECQ CX")
+	p.arg("n", "CX")
+	p.op("CMPQ BP, %s", p.at("end"))
+	p.op("JGE loop")
+	p.label("fetching")
+	p.op("PREFETCHT1 (BP)")
+	p.op("ADDQ $64, BP")
+	step()
+	p.op("JNZ fetching")
+	p.op("JMP added")
+	p.label("loop")
+	step()
 	p.op("JNZ loop")
+	p.label("added")
 	p.arg("n", "R9")
 	p.op("IMULQ DI, R9")
 	p.op("SUBQ R9, R8")

@@ -37,7 +37,6 @@ func main() {
 		p.normBack()
 		if set.lanes == 8 {
 			p.mxcsr()
-			p.prefetch()
 		}
 		if err := os.WriteFile(filepath.Join(*out, name), []byte(p.b.String()), 0o644); err != nil {
 			log.Fatal(err)
@@ -149,18 +148,5 @@ func (p *printer) flushing(f func()) {
 func (p *printer) mxcsr() {
 	p.raw("\n// func mxcsr() uint32\nTEXT ·mxcsr(SB), NOSPLIT, $0-4\n")
 	p.op("STMXCSR", "ret+0(FP)")
-	p.op("RET")
-}
-
-// prefetch asks for n bytes to be brought to the second-level cache.
-func (p *printer) prefetch() {
-	p.raw("\n// func prefetch(x *float32, n int)\nTEXT ·prefetch(SB), NOSPLIT, $0-16\n")
-	p.op("MOVQ", "x+0(FP)", "SI")
-	p.op("MOVQ", "n+8(FP)", "CX")
-	p.label("loop")
-	p.op("PREFETCHT1", "(SI)")
-	p.op("ADDQ", "$64", "SI")
-	p.op("SUBQ", "$64", "CX")
-	p.op("JG", "loop")
 	p.op("RET")
 }

@@ -1,0 +1,61 @@
+//go:build !purego
+
+package kernel
+
+import "unsafe"
+
+// ahead are values that will soon be read or written. They are brought into the second-level cache while products are made, a line with every few multiply-adds: all at once they
+// would keep the products waiting, and left to be fetched when they are needed they would keep their readers waiting.
+type ahead struct {
+	ranges [5][]float32
+	n      int
+	room   int // bytes that may still be fetched without driving out what is in use
+}
+
+// secondLevel is the size of a second-level cache. Where it is smaller less is gained; results do not depend on it.
+const secondLevel = 2 << 20
+
+// add appends values, if there is room for them.
+func (a *ahead) add(x []float32) {
+	if len(x) > 0 && 4*len(x) <= a.room {
+		a.ranges[a.n] = x
+		a.n++
+		a.room -= 4 * len(x)
+	}
+}
+
+// addImages appends images of that many values of x, unless x is nil.
+func (a *ahead) addImages(x []float32, each, from, to int) {
+	if x != nil {
+		a.add(x[from*each : to*each])
+	}
+}
+
+// give lets a call of the micro-kernel fetch up to so many lines.
+func (a *ahead) give(d *directArgs, lines int) {
+	d.ahead, d.end = 0, 0
+	if a.n == 0 {
+		return
+	}
+	x := a.ranges[0]
+	n := min(16*lines, len(x))
+	d.ahead = uintptr(unsafe.Pointer(&x[0]))
+	d.end = d.ahead + uintptr(4*n)
+	if a.ranges[0] = x[n:]; n == len(x) {
+		a.n--
+		copy(a.ranges[:], a.ranges[1:])
+	}
+}
+
+// fetchGradient asks for what gradImage will read of some images.
+func (b *BatchNorm) fetchGradient(next *ahead, from, to int) {
+	each := b.rows * b.c
+	if b.pool == nil {
+		next.addImages(b.dz, each, from, to)
+	}
+	next.addImages(b.y, each, from, to)
+	next.addImages(b.z, each, from, to)
+}
+
+// partsOf is a number of parts for a pool of threads, so that a part has up to 8 of n pieces, which one worker does one after the other, and each worker has several parts.
+func partsOf(n, threads int) int { return max((n+7)/8, min(n, 4*threads)) }
