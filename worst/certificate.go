@@ -107,13 +107,14 @@ func (c *Certificate) readWeights(lists map[string][][]any) error {
 				return fmt.Errorf("weight %d of kind %s is %q: want a whole number or a fraction", i, kind, text[want-1])
 			}
 			m.weight = weight.Quo(weight, new(big.Rat).SetInt(unit))
-			var err error
-			if m.t, err = strconv.Atoi(text[want-2]); err != nil {
-				return err
-			}
+			steps := map[*int]string{&m.t: text[want-2]}
 			if want == 3 {
-				if m.s, err = strconv.Atoi(text[0]); err != nil {
-					return err
+				steps[&m.s] = text[0]
+			}
+			for to, text := range steps {
+				var err error
+				if *to, err = strconv.Atoi(text); err != nil {
+					return fmt.Errorf("weight %d of kind %s is for step %q: want a whole number", i, kind, text)
 				}
 			}
 			c.multipliers = append(c.multipliers, m)
@@ -129,7 +130,7 @@ func (c *Certificate) readInstance(tables map[string]rawTable) error {
 	number := func(n json.Number) (*big.Int, error) {
 		x, ok := new(big.Int).SetString(n.String(), 10)
 		if !ok {
-			return nil, fmt.Errorf("instance: %q: want a whole number", n)
+			return nil, fmt.Errorf("%q: want a whole number", n)
 		}
 		return x, nil
 	}
@@ -151,7 +152,7 @@ func (c *Certificate) readInstance(tables map[string]rawTable) error {
 		for _, v := range vectors {
 			x, err := list(v)
 			if err != nil {
-				return err
+				return fmt.Errorf("instance: %s: %w", name, err)
 			}
 			*to = append(*to, x)
 		}
@@ -169,7 +170,7 @@ func (c *Certificate) readInstance(tables map[string]rawTable) error {
 	}
 	var err error
 	if c.values, err = list(values); err != nil {
-		return err
+		return fmt.Errorf("instance: f: %w", err)
 	}
 	gradients, f := c.T+1, c.T
 	if c.smooth() {

@@ -228,6 +228,7 @@ func TestWorstCasesByHand(t *testing.T) {
 
 // A certificate that is not one is refused with what is wrong.
 func TestParseRefuses(t *testing.T) {
+	lower := func(tables string) string { return `{"theorem":2,"T":1,"k2":"1","upper":{},"lower":{` + tables + `}}` }
 	for text, says := range map[string]string{
 		`{}`:                                                 "theorem 0",
 		`{"theorem":2,"T":3}`:                                "k2",
@@ -239,6 +240,17 @@ func TestParseRefuses(t *testing.T) {
 		`{"theorem":2,"T":3,"k3":"1"}`:                       "k3",
 		`{"theorem":2,"T":1,"k2":"1","upper":{"F":[[1,0]]}}`: "entries",
 		`{"theorem":2,"T":1,"k2":"1","upper":{},"lower":{"w":[[1]],"g":[[1]],"f":[1]}}`: "1 gradients",
+		`{"theorem":2,"T":2,"k2":"1","kappa":"1/4","lower":{"w":[[1]]}}`:                "an upper side only",
+		`{"theorem":2,"T":1,"k2":"1","upper":{"G":[[1,"x"]]}}`:                          `weight 0 of kind G is "x"`,
+		`{"theorem":2,"T":1,"k2":"1","upper":{"G":[[1,1],[1.5,1]]}}`:                    `weight 1 of kind G is for step "1.5"`,
+		`{"theorem":2,"T":1,"k2":"1","upper":{"F":[["x",1,1]]}}`:                        `weight 0 of kind F is for step "x"`,
+		lower(`"w":[[1.5]],"g":[[1],[1]],"f":[1]`):                                      `instance: w: "1.5"`,
+		lower(`"w":[[1]],"g":[[1],[1]],"f":[0.5]`):                                      `instance: f: "0.5"`,
+		lower(`"w":[[1]],"g":[[1],[1]],"f":[1],"bits":0`):                               "bits = 0",
+		lower(`"w":[[1]],"g":[[1],[1]],"f":[1],"bits":1001`):                            "bits = 1001",
+		lower(`"w":[],"g":[[1],[1]],"f":[1]`):                                           "0 points",
+		lower(`"w":[[1]],"g":[[1],[1]],"f":[]`):                                         "0 values",
+		lower(`"w":[[1]],"g":[[1],[1,2]],"f":[1]`):                                      "different dimensions",
 	} {
 		if _, err := Parse(json.RawMessage(text)); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", text, err)
