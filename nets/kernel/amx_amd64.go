@@ -13,6 +13,7 @@ type amxConvArgs struct {
 	chunks          int
 	y               *float32
 	ystride         int  // bytes between output pixels
+	columns         *int // byte offset in y of each 16 channels
 	tiles           *int // pairs: byte offset in a plane, byte offset in y
 	mblocks, kblock int
 	config          *tileConfig

@@ -106,8 +106,10 @@ type amxPass struct {
 	copyBytes  int // bytes between copies
 	outPitch   int
 	outPixels  int
-	direct     bool // tiles are stored to the result itself
-	grouped    bool // c is a multiple of 16: split16
+	direct     bool  // tiles are stored to the result itself
+	apartY     int   // floats between the pixels of a tile in what is stored to
+	columns    []int // byte offset there of each 16 channels
+	grouped    bool  // c is a multiple of 16: split16
 	packed     []uint16
 	config     *tileConfig
 	conv       ConvShape // whose gradient of the input this is, if folded
@@ -173,10 +175,25 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 			p.offsets = append(p.offsets, at)
 		}
 	}
-	for _, t := range tiles {
-		p.tiles = append(p.tiles, t[0]*s.c*2, t[1]*p.width*4)
+	p.direct = p.width == p.pixels*s.k && p.outPitch*p.pixels == s.outW && p.outPixels*p.pixels == s.outH*s.outW && (!s.folded || p.copies == 1 && s.k%32 == 0)
+	p.apartY = p.width
+	for at := 0; at < p.kp; at += 16 {
+		p.columns = append(p.columns, at*4)
 	}
-	p.direct = !s.folded && p.width == p.pixels*s.k && p.outPitch*p.pixels == s.outW && p.outPixels*p.pixels == s.outH*s.outW
+	row := p.outPitch * p.apartY // floats from a row of the output to the next
+	if p.direct && s.folded {    // of the channels of a pixel the first half belongs to one row, the second to the next
+		p.apartY, row = s.k/2, s.outW*s.k
+		for j := range p.columns {
+			p.columns[j] = (16*j/p.apartY*row/2 + 16*j%p.apartY) * 4
+		}
+	}
+	for _, t := range tiles {
+		at := t[1] * p.apartY
+		if p.direct {
+			at = t[1]/p.outPitch*row + t[1]%p.outPitch*p.apartY
+		}
+		p.tiles = append(p.tiles, t[0]*s.c*2, at*4)
+	}
 	for len(p.tiles)%(2*p.mt) != 0 { // repeat the last tile: the same values again
 		p.tiles = append(p.tiles, p.tiles[len(p.tiles)-2:]...)
 	}
@@ -437,7 +454,7 @@ func (p *amxPass) multiply(out []float32, planes []uint16) {
 	args := amxConvArgs{
 		a: &planes[0], plane: p.planeBytes, astride: p.pixels * p.stride * p.c * 2,
 		b: &p.packed[0], offsets: &p.offsets[0], chunks: p.chunks,
-		y: &out[0], ystride: p.width * 4,
+		y: &out[0], ystride: p.apartY * 4, columns: &p.columns[0],
 		tiles: &p.tiles[0], mblocks: len(p.tiles) / 2 / p.mt, kblock: p.kp / 16 / p.nt, config: p.config,
 	}
 	switch {

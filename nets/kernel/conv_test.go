@@ -246,6 +246,9 @@ var convShapes = []ConvShape{
 	{N: 2, H: 5, W: 32, C: 8, K: 8, Side: 3, Stride: 1}, // two pixels share a row of a tile
 	{N: 2, H: 4, W: 18, C: 8, K: 16, Side: 3, Stride: 1},
 	{N: 2, H: 3, W: 16, C: 4, K: 3, Side: 5, Stride: 1},
+	{N: 2, H: 4, W: 32, C: 8, K: 16, Side: 3, Stride: 2}, // folded gradients of the input that are stored in their place
+	{N: 2, H: 6, W: 32, C: 16, K: 32, Side: 3, Stride: 2},
+	{N: 2, H: 8, W: 16, C: 24, K: 24, Side: 3, Stride: 2},
 }
 
 // raceDetector is set where it runs.

@@ -17,6 +17,7 @@ func TestPlantedDefects(t *testing.T) {
 	strided := ConvShape{N: 2, H: 16, W: 17, C: 16, K: 32, Side: 3, Stride: 2} // where mixed takes tiles for two passes of the direct algorithm
 	folded := ConvShape{N: 2, H: 16, W: 18, C: 16, K: 32, Side: 3, Stride: 2}  // whose gradient of the input is folded
 	shared := ConvShape{N: 2, H: 8, W: 16, C: 8, K: 8, Side: 3, Stride: 1}     // where two pixels share a row of a tile
+	placed := ConvShape{N: 2, H: 8, W: 32, C: 16, K: 32, Side: 3, Stride: 2}   // whose folded gradient is stored in its place
 	parted := ConvShape{N: 8, H: 16, W: 16, C: 16, K: 16, Side: 3, Stride: 1}  // where the weights' gradient is made in parts
 	four := func(s ConvShape, name string, binary bool, op string, spoil func(*Conv)) bool {
 		c := newErrorCase(s, "normal", binary)
@@ -84,6 +85,10 @@ func TestPlantedDefects(t *testing.T) {
 				copy(p.packed[row*32+16:][:16], p.packed[row*32:][:16])
 			}
 		}},
+		{"placed: the second row's pixels go to the first", "mixed", false, "dx", func(c *Conv) {
+			columns := c.algo.(*tiledConv).backTiles.columns
+			copy(columns[2:], columns[:2])
+		}},
 		{"strided: only the first part's sums count", "mixed", false, "dw", func(c *Conv) {
 			g := c.algo.(*tiledConv).directConv.weights
 			part := g.partFunc
@@ -110,6 +115,8 @@ func TestPlantedDefects(t *testing.T) {
 						shape = strided
 					case strings.HasPrefix(d.what, "folded"):
 						shape = folded
+					case strings.HasPrefix(d.what, "placed"):
+						shape = placed
 					case strings.HasPrefix(d.what, "shared"):
 						shape = shared
 					case name == "mixed":

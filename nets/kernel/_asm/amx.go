@@ -45,7 +45,7 @@ func amxConv(p *printer, mt, nt, products int) {
 	case 1:
 		name += "One"
 	}
-	p.fn(name, 0, "a", "plane", "astride", "b", "offsets", "chunks", "y", "ystride", "tiles", "mblocks", "kblocks", "config")
+	p.fn(name, 0, "a", "plane", "astride", "b", "offsets", "chunks", "y", "ystride", "columns", "tiles", "mblocks", "kblocks", "config")
 	p.arg("config", "DI")
 	p.tileConfig("DI")
 	p.op("MOVQ $64, DI")
@@ -55,7 +55,7 @@ func amxConv(p *printer, mt, nt, products int) {
 	p.op("MOVQ %s, R14", p.at("mblocks"))
 	p.label("mblock")
 	p.arg("b", "BX")
-	p.op("XORQ R11, R11 // byte offset of the channel block in an output row")
+	p.op("XORQ R11, R11 // bytes of the channels before the block")
 	p.label("kblock")
 	for acc := range mt * nt {
 		p.tileZero(acc)
@@ -138,12 +138,16 @@ func amxConv(p *printer, mt, nt, products int) {
 	p.op("DECQ CX")
 	p.op("JNZ chunk")
 	p.arg("ystride", "R9")
+	p.op("MOVQ R11, R13")
+	p.op("SHRQ $3, R13")
+	p.op("ADDQ %s, R13 // where the block's columns go", p.at("columns"))
 	for m := range mt {
 		p.arg("y", "R12")
 		p.op("ADDQ %d(R15), R12", 16*m+8)
-		p.op("ADDQ R11, R12")
 		for n := range nt {
-			p.tileStore(m*nt+n, "R12", "R9", 64*n)
+			p.op("MOVQ %d(R13), R8", 8*n)
+			p.op("ADDQ R12, R8")
+			p.tileStore(m*nt+n, "R8", "R9", 0)
 		}
 	}
 	p.op("ADDQ $%d, R11", 64*nt)
