@@ -103,6 +103,11 @@ func (p *program) constant(e elem, c float64) value {
 	return p.emit(e, nil, "stablehlo.constant dense<%s> : %s", text, tensorOf(e, nil))
 }
 
+// integers is the vector of the integers c.
+func (p *program) integers(c ...int) value {
+	return p.emit(i32, []int{len(c)}, "stablehlo.constant dense<%s> : %s", list(c), tensorOf(i32, []int{len(c)}))
+}
+
 // fill is the tensor of that shape with every value c.
 func (p *program) fill(e elem, c float64, dims ...int) value {
 	return p.broadcast(p.constant(e, c), dims)

@@ -41,8 +41,9 @@ func New(c *pjrt.Client, devices []pjrt.Device, m network.Model, h network.Hyper
 	if h.Partial {
 		return nil, fmt.Errorf(`xla: last_batch is "keep"; want "drop": a program is compiled for batches of one size (--engine cpu takes both)`)
 	}
-	e := &Engine{client: c, devices: devices, model: m, hyper: h, layout: newLayout(m), options: Options{Precision: precision, Devices: len(devices), Narrow: true}}
-	e.options.Narrow = e.options.narrowConvolutions(m.Layers, h.Batch) > 0 && compilesKernels(c, devices[0])
+	e := &Engine{client: c, devices: devices, model: m, hyper: h, layout: newLayout(m), options: Options{Precision: precision, Devices: len(devices), Kernels: true}}
+	narrows, units := e.options.ownLayers(m.Layers, h.Batch)
+	e.options.Kernels = narrows+units > 0 && compilesKernels(c, devices[0])
 	for i := range e.state {
 		e.host[i] = make([]float32, e.layout.size[i])
 	}
@@ -119,7 +120,7 @@ const ownKernels = " and own kernels"
 // Kernel names platform, device, precision and plug-in with its version, and whether kernels of our own compute some layers, for the manifest.
 func (e *Engine) Kernel() string {
 	kind, own := e.devices[0].Kind, ""
-	if e.options.Narrow {
+	if e.options.Kernels {
 		own = ownKernels
 	}
 	if len(e.devices) > 1 {

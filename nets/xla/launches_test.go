@@ -25,6 +25,7 @@ type launchKind string
 
 const (
 	convolving  launchKind = "convolutions" // calls of cuDNN, and kernels of our own
+	normalising launchKind = "batch norms"  // by kernels of our own, with what they take along
 	multiplying launchKind = "matrix products"
 	reducing    launchKind = "reductions"
 	transposing launchKind = "transpositions"
@@ -32,7 +33,7 @@ const (
 	elementwise launchKind = "elementwise"
 )
 
-var launchKinds = []launchKind{convolving, multiplying, reducing, elementwise, transposing, copying}
+var launchKinds = []launchKind{convolving, normalising, multiplying, reducing, elementwise, transposing, copying}
 
 func (l launches) total() (n int, bytes int64) {
 	for _, k := range launchKinds {
@@ -230,7 +231,10 @@ func (m hloModule) kind(i hloInstruction) launchKind {
 	case "copy":
 		return copying
 	case "custom-call":
-		if strings.HasPrefix(i.target, "__cudnn$conv") || i.target == ownKernel {
+		if i.target == ownKernel && strings.Contains(i.config, `"norm_`) {
+			return normalising
+		}
+		if i.target == ownKernel || strings.HasPrefix(i.target, "__cudnn$conv") {
 			return convolving
 		}
 		if strings.HasPrefix(i.target, "__cublas$") {
@@ -261,11 +265,14 @@ func (m hloModule) kind(i hloInstruction) launchKind {
 }
 
 // traffic is how many bytes an instruction reads and writes: its operands and its results, each once, as if caches held what is
-// read twice. Of an operand of which only slices are used, it is the slices.
+// read twice. Of an operand of which only slices are used, it is the slices; of a vector, which kernels of our own read a few numbers of, it is nothing.
 func (m hloModule) traffic(i hloInstruction, shapes map[int64]hloShape) int64 {
 	bytes := i.shape.size()
 	for n, operand := range i.operands {
 		whole := shapes[operand].size()
+		if i.target == ownKernel && len(shapes[operand].dims) == 1 {
+			whole = 0
+		}
 		if i.opcode == "fusion" {
 			whole = min(whole, m.computations[i.computations[0]].used(int64(n), whole))
 		}

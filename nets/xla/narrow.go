@@ -16,7 +16,7 @@ type narrow struct {
 func narrowConv(l network.Layer, batch int, e elem) (narrow, bool) {
 	c := narrow{batch, l.In.H, l.In.W, l.In.C, l.Out.C, e}
 	widest := 64
-	if e == f32 || l.In.H*l.In.W > 256 {
+	if e == f32 || l.In.H*l.In.W > 256 && l.In.C > 16 {
 		widest = 32 // float32's rows are twice as wide
 	}
 	fits := func(channels int) bool { return channels >= 16 && channels <= widest && channels&(channels-1) == 0 }
@@ -30,7 +30,7 @@ func (c narrow) position(k *tiles, pixel tile) (y, x tile) {
 	return k.modulo(k.over(pixel, c.w), c.h), k.modulo(pixel, c.w)
 }
 
-// forward is y[p,o] = sum over taps and i of x[p+tap,i] w[o,tap,i]. With sums it also returns, for each of its programs, the sums over its pixels of y[p,o]-shift[o] and
+// forward is y[p,o] = sum over taps and i of x[p+tap,i] w[o,tap,i]. With sums it also returns, for each of its programs, the sums over its pixels of y[p,o] less the running mean and
 // those of their squares, of at most 256 pixels each, from which batch norm has its statistics without reading y again. y is then what is stored.
 func (c narrow) forward(sums bool) tileKernel {
 	return c.images("narrow_forward", c.in, c.out, sums, func(k *tiles, tap int, from, to tile) tile {
@@ -48,25 +48,31 @@ func (c narrow) backward() tileKernel {
 // images computes, for a block of pixels a program, the sum over the nine taps of the shifted source's channels times a matrix that weight locates in the weights: for a
 // tap, where the factor between channel from of the source and channel to of the result lies.
 //
-// Its arguments are the source, the weights, shift (if there are sums), the result and both kinds of sums.
+// Its arguments are the source, the weights, running averages and places (if there are sums), the result and both kinds of sums.
 func (c narrow) images(name string, source, result int, sums bool, weight func(k *tiles, tap int, from, to tile) tile) tileKernel {
 	block, warps := c.block(source)
 	one, arguments := tileKernel{name: name, grid: [3]int{c.pixels() / block, 1, 1}, warps: warps, stages: 2}, []elem{c.elem, c.elem, c.elem}
 	if sums {
-		one.name, arguments = name+"_sums", []elem{c.elem, c.elem, f32, c.elem, f32, f32}
+		one.name, arguments = name+"_sums", []elem{c.elem, c.elem, f32, i32, c.elem, f32, f32}
 	}
 	return newKernel(one, arguments, func(k *tiles, a []tile) {
 		pixel := k.add(k.splat(k.times(k.program("x"), block), block), k.count(block))
 		y, x := c.position(k, pixel)
 		from, to := k.count(source), k.count(result)
 		sum := k.zeros(f32, block, result)
-		for tap := range 9 {
-			up, left := tap/3-1, tap%3-1
-			inside := k.down(k.and(k.within(k.plus(y, up), c.h), k.within(k.plus(x, left), c.w)), source)
-			at := k.add(k.down(k.times(k.plus(pixel, up*c.w+left), source), source), k.across(from, block))
-			shifted := k.load(a[0], at, &inside)
-			factors := k.load(a[1], weight(k, tap, k.down(from, result), k.across(to, source)), nil)
-			sum = k.dot(shifted, factors, sum)
+		ahead := c.ahead(block, warps, source, result)
+		for first := 0; first < 9; first += ahead {
+			var shifted, factors []tile
+			for tap := first; tap < first+ahead; tap++ {
+				up, left := tap/3-1, tap%3-1
+				inside := k.down(k.and(k.within(k.plus(y, up), c.h), k.within(k.plus(x, left), c.w)), source)
+				at := k.add(k.down(k.times(k.plus(pixel, up*c.w+left), source), source), k.across(from, block))
+				shifted = append(shifted, k.load(a[0], at, &inside))
+				factors = append(factors, k.load(a[1], weight(k, tap, k.down(from, result), k.across(to, source)), nil))
+			}
+			for i := range shifted {
+				sum = k.dot(shifted[i], factors[i], sum)
+			}
 		}
 		at := k.add(k.down(k.times(pixel, result), result), k.across(to, block))
 		kept := k.convert(sum, c.elem)
@@ -74,12 +80,28 @@ func (c narrow) images(name string, source, result int, sums bool, weight func(k
 			k.store(a[2], at, kept, nil)
 			return
 		}
-		k.store(a[3], at, kept, nil)
-		shifted := k.binary("subf", k.convert(kept, f32), k.across(k.load(a[2], to, nil), block))
+		k.store(a[4], at, kept, nil)
+		shift := k.load(a[2], k.add(to, k.load(a[3], k.constant(placeMean, result), nil)), nil)
+		shifted := k.minus(k.convert(kept, f32), k.across(shift, block))
 		place := k.add(k.splat(k.times(k.program("x"), result), result), to)
-		k.store(a[4], place, k.columnSums(shifted), nil)
-		k.store(a[5], place, k.columnSums(k.binary("mulf", shifted, shifted)), nil)
+		k.store(a[5], place, k.columnSums(shifted), nil)
+		k.store(a[6], place, k.columnSums(k.product(shifted, shifted)), nil)
 	})
+}
+
+// ahead is for how many taps a program loads before it multiplies: between two products its threads wait for each other, and for what they load only then. The factors wait in
+// registers, of which a thread has 255.
+func (c narrow) ahead(block, warps, source, result int) int {
+	words := (block*source + source*result) / (32 * warps) // of a thread, for a tap
+	if c.elem == bf16 {
+		words /= 2
+	}
+	for _, ahead := range []int{9, 3} {
+		if ahead*words <= 144 {
+			return ahead
+		}
+	}
+	return 1
 }
 
 // block is how many pixels a program takes, and by how many warps, as measured on an H100 with 128 images.
@@ -196,25 +218,28 @@ func (c narrow) rowsApart(k *tiles, a []tile, turns int) {
 	}
 }
 
-// narrow emits a narrow convolution, and its gradients. If a layer of batch norm with running means shift follows, the sums that it needs are made along with y.
-func (n *net) narrow(l network.Layer, c narrow, x, w value, shift *value) (value, back) {
+// narrow emits a narrow convolution, and its gradients. If there is a batch norm, which follows, the sums that it needs are made along with y.
+func (n *net) narrow(l network.Layer, c narrow, x, w value, norm *network.Layer) (value, back) {
 	images := func(channels int) argument { return argument{elem: c.elem, dims: []int{c.batch, c.h, c.w, channels}} }
 	var y value
-	if shift == nil {
+	if norm == nil {
 		y = n.run(c.forward(false), []argument{images(c.out)}, x, w)[0]
 	} else {
 		k := c.forward(true)
 		part := argument{elem: f32, dims: []int{k.grid[0], c.out}}
-		out := n.run(k, []argument{images(c.out), part, part}, x, w, *shift)
+		out := n.run(k, []argument{images(c.out), part, part}, x, w, n.running, n.places(*norm))
 		y = out[0]
-		sum, square := n.parts(n.convert(n.reduce("add", n.convert(n.pair(out[1], out[2]), c128), 0, 0), c64))
-		n.sums[y.id] = [2]value{sum, square}
+		n.sums[y.id] = [2]value{out[1], out[2]}
 	}
 	return y, func(dy value) value {
 		dy = n.factor(dy)
-		gradient, parts := c.weights()
-		dw := n.run(gradient, []argument{{elem: f32, dims: []int{parts, c.out, 3, 3, c.in}}}, x, dy)[0]
-		n.gradients[l.Name+".weight"] = n.reduce("add", dw, 0, 0)
+		n.gradients[l.Name+".weight"] = n.weightGradient(c, x, dy)
 		return n.run(c.backward(), []argument{images(c.in)}, dy, w)[0]
 	}
+}
+
+// weightGradient emits the gradient of a narrow convolution's weights, f32 (Out,3,3,In).
+func (n *net) weightGradient(c narrow, x, dy value) value {
+	k, parts := c.weights()
+	return n.reduce("add", n.run(k, []argument{{elem: f32, dims: []int{parts, c.out, 3, 3, c.in}}}, x, dy)[0], 0, 0)
 }

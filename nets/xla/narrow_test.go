@@ -96,10 +96,13 @@ func wrongKernels(c narrow, edit func(string) string) (wrong []string) {
 			}
 		}
 	}
-	try(c.forward(false), [][]float64{x, w}, result{y, 1, tolerance})
-	try(c.backward(), [][]float64{dy, w}, result{dx, 1, tolerance})
 	k, parts := c.weights()
 	try(k, [][]float64{x, dy}, result{dw, parts, 1e-12})
+	if c.in < 16 { // of the first layer only the gradient of the weights
+		return wrong
+	}
+	try(c.forward(false), [][]float64{x, w}, result{y, 1, tolerance})
+	try(c.backward(), [][]float64{dy, w}, result{dx, 1, tolerance})
 	kept, sum, squares := make([]float64, len(y)), make([]float64, c.out), make([]float64, c.out)
 	for i, v := range y {
 		if kept[i] = v; c.elem == bf16 {
@@ -110,14 +113,15 @@ func wrongKernels(c narrow, edit func(string) string) (wrong []string) {
 		squares[i%c.out] += shifted * shifted
 	}
 	k = c.forward(true)
-	try(k, [][]float64{x, w, shift}, result{kept, 1, 1e-12}, result{sum, k.grid[0], 1e-12}, result{squares, k.grid[0], 1e-12})
+	running, places := slices.Concat([]float64{7}, shift), []float64{9, 9, 1, 9}
+	try(k, [][]float64{x, w, running, places}, result{kept, 1, 1e-12}, result{sum, k.grid[0], 1e-12}, result{squares, k.grid[0], 1e-12})
 	return wrong
 }
 
 // narrowCases have every choice that the kernels make: block, channels in one product or apart, one part or several.
 var narrowCases = []narrow{
 	{2, 8, 8, 16, 16, bf16}, {3, 8, 8, 16, 32, bf16}, {1, 8, 16, 32, 16, bf16}, {2, 8, 8, 64, 16, bf16}, {2, 8, 8, 16, 64, bf16},
-	{2, 8, 8, 16, 16, f32}, {1, 16, 8, 32, 16, f32},
+	{2, 8, 8, 16, 16, f32}, {1, 16, 8, 32, 16, f32}, {2, 8, 8, 8, 32, bf16},
 }
 
 // TestNarrowKernels: the kernels for convolutions of few channels compute the convolution and its two gradients, write each result once and touch nothing
@@ -148,11 +152,15 @@ func TestNarrowKernelsDefects(t *testing.T) {
 		"a sum left out":             {first("arith.addi", "arith.muli"), narrowCases},
 		"one column more":            {first("arith.constant dense<8> :", "arith.constant dense<9> :"), narrowCases[:1]},
 		"a product twice":            {func(text string) string { return duplicateProduct(text) }, narrowCases},
-		"factors not rounded":        {first("arith.constant dense<4096> :", "arith.constant dense<0> :"), narrowCases[5:]},
+		"factors not rounded":        {first("arith.constant dense<4096> :", "arith.constant dense<0> :"), narrowCases[5:7]},
 	} {
 		for _, layer := range c.cases {
-			if wrong := wrongKernels(layer, c.edit); len(wrong) != 4 {
-				t.Errorf("%s, %+v: seen in %d of 4 kernels: %v", name, layer, len(wrong), wrong)
+			kernels := 4
+			if layer.in < 16 {
+				kernels = 1
+			}
+			if wrong := wrongKernels(layer, c.edit); len(wrong) != kernels {
+				t.Errorf("%s, %+v: seen in %d of %d kernels: %v", name, layer, len(wrong), kernels, wrong)
 			}
 		}
 	}
@@ -201,7 +209,7 @@ func TestNarrowOnAGPU(t *testing.T) {
 		t.Skipf("%s compiles no kernels of our own", client.Platform)
 	}
 	for _, c := range append(narrowCases, narrow{8, 32, 32, 16, 16, bf16}, narrow{8, 16, 16, 32, 32, bf16}, narrow{8, 8, 8, 64, 64, bf16}, narrow{8, 16, 16, 64, 64, bf16},
-		narrow{8, 32, 32, 32, 32, bf16}, narrow{8, 32, 32, 16, 16, f32}, narrow{8, 16, 16, 32, 32, f32}, narrow{8, 32, 32, 32, 32, f32}) {
+		narrow{8, 32, 32, 32, 32, bf16}, narrow{8, 32, 32, 8, 64, bf16}, narrow{8, 32, 32, 16, 16, f32}, narrow{8, 16, 16, 32, 32, f32}, narrow{8, 32, 32, 32, 32, f32}) {
 		x, w, dy := valuesOf(c.elem, 1, c.pixels()*c.in), valuesOf(c.elem, 2, c.out*9*c.in), valuesOf(c.elem, 3, c.pixels()*c.out)
 		y, dx, dw := direct(c, x, w, dy)
 		shift, sum, squares := valuesOf(f32, 4, c.out), make([]float64, c.out), make([]float64, c.out)
@@ -230,11 +238,14 @@ func TestNarrowOnAGPU(t *testing.T) {
 			k, n := c.weights()
 			parts := argument{elem: f32, dims: append([]int{n}, inputs[1]...)}
 			dw := p.run(k, []argument{parts}, x, dy)[0]
+			if c.in < 16 {
+				return []value{p.reduce("add", dw, 0, 0)}
+			}
 			out := p.run(c.forward(false), []argument{images(inputs[2])}, x, w)[0]
 			back := p.run(c.backward(), []argument{images(inputs[0])}, dy, w)[0]
 			k = c.forward(true)
 			parts = argument{elem: f32, dims: []int{k.grid[0], c.out}}
-			with := p.run(k, []argument{images(inputs[2]), parts, parts}, x, w, a[3])
+			with := p.run(k, []argument{images(inputs[2]), parts, parts}, x, w, a[3], p.integers(9, 9, 0, 9))
 			total := func(v value) value { return p.reduce("add", v, 0, 0) }
 			return []value{p.convert(out, f32), p.convert(back, f32), total(dw), p.convert(with[0], f32), total(with[1]), total(with[2])}
 		}), client.Devices[0])
@@ -246,7 +257,11 @@ func TestNarrowOnAGPU(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, want := range [][]float64{y, dx, dw, y, sum, squares} {
+		wanted := [][]float64{y, dx, dw, y, sum, squares}
+		if c.in < 16 {
+			wanted = wanted[2:3]
+		}
+		for i, want := range wanted {
 			single, err := pjrt.ToHost[float32](results[i])
 			if err != nil {
 				t.Fatal(err)
@@ -256,7 +271,7 @@ func TestNarrowOnAGPU(t *testing.T) {
 				got[j] = float64(v)
 			}
 			tolerance := 1e-5 // float32's sums
-			if c.elem == bf16 && i != 2 {
+			if c.elem == bf16 && i != 2 && c.in >= 16 {
 				tolerance = 0x1p-8
 			}
 			if d := farthest(got, want); !(d <= tolerance) {

@@ -33,26 +33,59 @@ func ParsePrecision(name string) (Precision, error) {
 type Options struct {
 	Precision Precision
 	Devices   int  // that share a batch's images; 0 is 1
-	Narrow    bool // convolutions of few channels by kernels of our own, which a GPU's plug-in compiles
+	Kernels   bool // convolutions of few channels and batch norms by kernels of our own, which a GPU's plug-in compiles
 }
 
 // narrows says whether a layer is computed by kernels of our own, see [narrow].
 func (o Options) narrows(l network.Layer, batch int) (narrow, bool) {
 	e := map[Precision]elem{TF32: f32, BF16: bf16}[o.Precision]
 	c, ok := narrowConv(l, batch, e)
-	return c, ok && o.Narrow && e != "" && o.Devices <= 1
+	return c, ok && o.Kernels && e != "" && o.Devices <= 1
 }
 
-// narrowConvolutions is how many of a model's convolutions are computed by kernels of our own.
-func (o Options) narrowConvolutions(layers []network.Layer, batch int) int {
-	n := 0
-	for _, l := range layers {
-		if _, ok := o.narrows(l, batch); ok && l.Kind == network.Conv {
-			n++
-		}
-		n += o.narrowConvolutions(l.Body, batch) + o.narrowConvolutions(l.Shortcut, batch)
+// first says whether the gradient of a convolution's weights is computed by a kernel of our own, though the convolution is not: at BF16 that of the first layer, whose images have 3
+// channels, filled up to 8.
+func (o Options) first(l network.Layer, batch int) (narrow, bool) {
+	c := narrow{batch, l.In.H, l.In.W, o.fullChannels(), l.Out.C, bf16}
+	filled := l.In.C <= c.in
+	l.In.C = 16 // the least number of channels for which there are all kernels
+	_, ok := narrowConv(l, batch, bf16)
+	return c, ok && filled && o.Precision == BF16 && o.Kernels && o.Devices <= 1
+}
+
+// unitAt is the unit of batch norm that begins a list of layers, or ends the residual block that does, if kernels of our own compute it.
+func (o Options) unitAt(layers []network.Layer, batch int) (u unit, norm network.Layer, ok bool) {
+	norm = layers[0]
+	sum := norm.Kind == network.Residual
+	if sum {
+		norm = norm.Body[len(norm.Body)-1]
 	}
-	return n
+	if norm.Kind != network.BatchNorm || !o.Kernels || o.Devices > 1 {
+		return u, norm, false
+	}
+	e := f32
+	if o.Precision == BF16 {
+		e = bf16
+	}
+	u, ok = normUnit(norm, layers[1:], sum, batch, e)
+	return u, norm, ok
+}
+
+// ownLayers is how many of a model's convolutions and of its batch norms are computed by kernels of our own.
+func (o Options) ownLayers(layers []network.Layer, batch int) (convolutions, norms int) {
+	for i, l := range layers {
+		if _, ok := o.narrows(l, batch); ok && l.Kind == network.Conv {
+			convolutions++
+		}
+		if _, _, ok := o.unitAt(layers[i:], batch); ok {
+			norms++
+		}
+		for _, inner := range [][]network.Layer{l.Body, l.Shortcut} {
+			c, n := o.ownLayers(inner, batch)
+			convolutions, norms = convolutions+c, norms+n
+		}
+	}
+	return convolutions, norms
 }
 
 // net emits a model's forward and backward pass. Activations are 4-dimensional,
@@ -61,28 +94,32 @@ type net struct {
 	*program
 	hyper network.Hyper
 	Options
-	train     bool
-	weights   map[string]value    // parameters as the forward pass reads them, and running averages
-	averages  map[string]value    // new running averages, set by the forward pass in training
-	gradients map[string]value    // of the mean cross entropy, set by the backward pass
-	sums      map[string][2]value // of a convolution's result, by its id, if its kernel made them: f32 (C), see [narrow.forward]
+	train               bool
+	weights             map[string]value    // parameters as the forward pass reads them, and running averages
+	averages            map[string]value    // new running averages, set by the forward pass in training
+	gradients           map[string]value    // of the mean cross entropy, set by the backward pass
+	sums                map[string][2]value // parts of a convolution's sums, by its result's id, if its kernel made them: f32 (parts, C), see [narrow.forward]
+	parameters, running value               // the vectors stateF and stateR, in which kernels of our own find a layer's numbers at offsets
+	offsets             map[string]int
+	addends             map[string][]value // of which a value is the sum, by its id, see [net.sum]
 }
 
 // back emits the gradient of a layer's input from the gradient of its output.
 type back func(dy value) value
 
 func (n *net) forward(layers []network.Layer, x value) (value, back) {
-	var backs []back
 	if n.Devices > 1 {
 		x = n.shard(x, n.Devices)
 	}
-	for i, l := range layers {
-		var next *network.Layer
-		if i+1 < len(layers) {
-			next = &layers[i+1]
-		}
-		y, b := n.layer(l, next, x)
-		x, backs = y, append(backs, b)
+	return n.chain(layers, len(layers), x)
+}
+
+// chain emits the first count layers of a list.
+func (n *net) chain(layers []network.Layer, count int, x value) (value, back) {
+	var backs []back
+	for i := 0; i < count; {
+		y, b, taken := n.leading(layers[i:], x)
+		x, backs, i = y, append(backs, b), i+taken
 	}
 	return x, func(dy value) value {
 		for i := len(backs) - 1; i >= 0; i-- {
@@ -92,17 +129,41 @@ func (n *net) forward(layers []network.Layer, x value) (value, back) {
 	}
 }
 
+// leading emits the first layer of a list, or the unit that begins there, see [unit], and says how many layers that is.
+func (n *net) leading(layers []network.Layer, x value) (value, back, int) {
+	l := layers[0]
+	if u, norm, ok := n.unitAt(layers, x.dims[0]); ok && n.train {
+		u.averages = averages{epsilon: n.hyper.NormEpsilon, momentum: n.hyper.NormMomentum, unbiased: 1}
+		if count := float64(u.batch * u.h * u.w); n.hyper.UnbiasedState {
+			u.unbiased = count / (count - 1)
+		}
+		if !u.sum {
+			z, b := n.unit(norm, u, n.kept(x), nil)
+			return z, func(dy value) value { dx, _ := b(dy); return dx }, u.layers()
+		}
+		body, backBody := n.chain(l.Body, len(l.Body)-1, x)
+		short, backShort := n.forward(l.Shortcut, x)
+		short = n.kept(short)
+		z, b := n.unit(norm, u, n.kept(body), &short)
+		return z, func(dy value) value { dx, g := b(dy); return n.sum(backBody(dx), backShort(g)) }, u.layers()
+	}
+	var next *network.Layer
+	if len(layers) > 1 {
+		next = &layers[1]
+	}
+	y, b := n.layer(l, next, x)
+	return y, b, 1
+}
+
 // layer emits a layer; next is the one that follows it in its list, nil for the last.
 func (n *net) layer(l network.Layer, next *network.Layer, x value) (value, back) {
 	switch l.Kind {
 	case network.Conv:
 		if c, ok := n.narrows(l, x.dims[0]); ok {
-			var shift *value
-			if n.train && next != nil && next.Kind == network.BatchNorm && c.makesSums() {
-				mean := n.weights[next.Name+".mean"]
-				shift = &mean
+			if next == nil || next.Kind != network.BatchNorm || !n.train || !c.makesSums() {
+				next = nil
 			}
-			return n.narrow(l, c, n.factor(x), n.factor(n.weights[l.Name+".weight"]), shift)
+			return n.narrow(l, c, n.factor(x), n.factor(n.weights[l.Name+".weight"]), next)
 		}
 		return n.conv(l, x)
 	case network.BatchNorm:
@@ -125,8 +186,12 @@ func (n *net) layer(l network.Layer, next *network.Layer, x value) (value, back)
 	panic(fmt.Sprintf("xla: layer %s of unknown kind %q", l.Name, l.Kind))
 }
 
-// sum adds in float32 and keeps the result.
-func (n *net) sum(a, b value) value { return n.kept(n.add(n.convert(a, f32), n.convert(b, f32))) }
+// sum adds in float32 and keeps the result. What the addends were is noted: a unit adds them for itself.
+func (n *net) sum(a, b value) value {
+	sum := n.kept(n.add(n.convert(a, f32), n.convert(b, f32)))
+	n.addends[sum.id] = []value{n.kept(a), n.kept(b)}
+	return sum
+}
 
 // kept rounds what stays in memory between layers to bfloat16 if that is the precision, which halves the bytes. All arithmetic on it is float32's.
 func (n *net) kept(a value) value { return n.factor(a) }
@@ -174,8 +239,13 @@ func (n *net) conv(l network.Layer, x value) (value, back) {
 		}
 		dx := n.convolution(dy, n.reverse(w, 1, 2), window{stride: 1, dilateIn: s, dilateKernel: 1, pad: padX,
 			numbers: "[b, 0, 1, f]x[i, 0, 1, o]->[b, 0, 1, f]", out: []int{batch, l.In.H, l.In.W, channels}}, n.request())
-		dw := n.convolution(x, dy, window{stride: 1, dilateIn: 1, dilateKernel: s, pad: padW,
-			numbers: "[f, 0, 1, b]x[i, 0, 1, o]->[f, 0, 1, b]", out: []int{l.Out.C, k, k, channels}}, n.request())
+		var dw value
+		if c, ok := n.first(l, batch); ok {
+			dw = n.weightGradient(c, x, dy)
+		} else {
+			dw = n.convolution(x, dy, window{stride: 1, dilateIn: 1, dilateKernel: s, pad: padW,
+				numbers: "[f, 0, 1, b]x[i, 0, 1, o]->[f, 0, 1, b]", out: []int{l.Out.C, k, k, channels}}, n.request())
+		}
 		n.gradients[l.Name+".weight"] = n.convert(n.sliceAxis(dw, 3, 0, l.In.C, 1), f32)
 		return n.sliceAxis(dx, 3, 0, l.In.C, 1)
 	}
@@ -183,8 +253,8 @@ func (n *net) conv(l network.Layer, x value) (value, back) {
 
 // fullChannels is the least number of channels with which every pixel of a convolution's input begins at a multiple of 16 bytes, as the kernels for
 // NVIDIA's tensor cores want it. The images have fewer; channels of zeros make them up.
-func (n *net) fullChannels() int {
-	switch n.Precision {
+func (o Options) fullChannels() int {
+	switch o.Precision {
 	case BF16:
 		return 8
 	case TF32:
@@ -259,7 +329,7 @@ func (n *net) batchNorm(l network.Layer, x value) (value, back) {
 		running, runningVar := mean, variance
 		var sum, square value
 		if isMade {
-			sum, square = made[0], made[1]
+			sum, square = n.parts(n.convert(n.reduce("add", n.convert(n.pair(made[0], made[1]), c128), 0, 0), c64))
 		} else {
 			shifted := n.sub(x, wide(running))
 			sum, square = n.channelSums(shifted, shifted)

@@ -111,8 +111,10 @@ func dims(p network.Param) []int {
 // rule reads them.
 func (n *net) unpack(l layout, b, f, r value) {
 	n.weights, n.averages, n.gradients, n.sums = map[string]value{}, map[string]value{}, map[string]value{}, map[string][2]value{}
+	n.addends, n.offsets, n.parameters, n.running = map[string][]value{}, map[string]int{}, f, r
 	from := map[int]value{stateB: n.read(b), stateF: f, stateR: r}
 	for i, p := range l.params {
+		n.offsets[p.Name] = l.offset[i]
 		n.weights[p.Name] = n.reshape(n.sliceAxis(from[l.vector[i]], 0, l.offset[i], l.offset[i]+p.Len(), 1), dims(p)...)
 	}
 }

@@ -82,16 +82,16 @@ func TestLaunches(t *testing.T) {
 		megabytes int64
 		short     bool
 	}{
-		{"vgg9", 1, BF16, 125, 1040, true},
-		{"vgg9", 1, TF32, 125, 1780, false},
-		{"vgg9", 1, F32, 125, 1780, false},
-		{"resnet56", 1. / 9, TF32, 102, 610, true},
-		{"resnet56", 1, BF16, 670, 2700, false},
-		{"resnet56", 1, TF32, 700, 4600, false},
-		{"vgg-bc", 1, BF16, 130, 2500, false},
-		{"vgg-bc", 1, TF32, 130, 3900, false},
-		{"wrn56-2", 1, BF16, 655, 5100, false},
-		{"wrn56-2", 1, TF32, 685, 9200, false},
+		{"vgg9", 1, BF16, 90, 960, true},
+		{"vgg9", 1, TF32, 90, 1700, false},
+		{"vgg9", 1, F32, 90, 1700, false},
+		{"resnet56", 1. / 9, TF32, 85, 660, true},
+		{"resnet56", 1, BF16, 470, 2700, false},
+		{"resnet56", 1, TF32, 500, 4650, false},
+		{"vgg-bc", 1, BF16, 92, 2320, false},
+		{"vgg-bc", 1, TF32, 92, 3650, false},
+		{"wrn56-2", 1, BF16, 470, 5150, false},
+		{"wrn56-2", 1, TF32, 500, 9400, false},
 	} {
 		if testing.Short() && !c.short {
 			continue
@@ -102,9 +102,15 @@ func TestLaunches(t *testing.T) {
 			target.Overrides["xla_dump_to"], target.Overrides["xla_dump_hlo_as_text"] = dump, true
 			defer delete(target.Overrides, "xla_dump_to")
 			defer delete(target.Overrides, "xla_dump_hlo_as_text")
-			options := Options{Precision: c.precision, Narrow: true}
-			step := compileFor(t, target, blockProgram(m, hyper(128, quantize.SR), options, set, set.Augment))
-			if err := callsLibrary(step, convolutions(m.Layers), options.narrowConvolutions(m.Layers, 128)); err != nil {
+			options := Options{Precision: c.precision, Kernels: true}
+			text := blockProgram(m, hyper(128, quantize.SR), options, set, set.Augment)
+			step := compileFor(t, target, text)
+			narrows, _ := options.ownLayers(m.Layers, 128)
+			cuDNN := 3*(convolutions(m.Layers)-narrows) - 1
+			if _, ok := options.first(m.Layers[0], 128); ok {
+				cuDNN--
+			}
+			if err := callsLibrary(step, cuDNN, strings.Count(text, ownKernel)); err != nil {
 				t.Error(err)
 			}
 			for _, precision := range []Precision{BF16, F32} {
@@ -131,19 +137,19 @@ func TestLaunchesDefects(t *testing.T) {
 	dump := t.TempDir()
 	target.Overrides["xla_gpu_enable_command_buffer"], target.Overrides["xla_dump_to"], target.Overrides["xla_dump_hlo_as_text"] = "FUSION", dump, true
 	step := compileFor(t, target, stepProgram(m, hyper(128, quantize.SR), Options{}))
-	if err := callsLibrary(step, convolutions(m.Layers), 0); err != nil {
+	if err := callsLibrary(step, 3*convolutions(m.Layers)-1, 0); err != nil {
 		t.Error(err)
 	}
 	if alone, _ := graphs(t, dump); alone == 0 {
 		t.Error("convolutions outside of CUDA graphs are not seen")
 	}
-	if callsLibrary(step, convolutions(m.Layers), 1) == nil {
+	if callsLibrary(step, 3*convolutions(m.Layers)-2, 1) == nil {
 		t.Error("a kernel of our own that the step lacks is not missed")
 	}
 	delete(target.Overrides, "xla_dump_to")
 	delete(target.Overrides, "xla_dump_hlo_as_text")
 	evaluation := compileFor(t, target, evaluateSetProgram(m, hyper(128, quantize.SR), Options{}, set))
-	if callsLibrary(evaluation, convolutions(m.Layers), 0) == nil {
+	if callsLibrary(evaluation, 3*convolutions(m.Layers)-1, 0) == nil {
 		t.Error("an evaluation passes for a training step: the check sees nothing")
 	}
 	if !bytes.Contains(evaluation, whileLoop) {
@@ -227,15 +233,15 @@ var (
 	ownCalls       = []byte("\xe2\x01\x14" + ownKernel) // field 28, the target of a call
 )
 
-// callsLibrary checks a compiled step of a net with that many convolutions, own of them by kernels of our own; the gradient of the images is never needed.
-func callsLibrary(module []byte, convolutions, own int) error {
+// callsLibrary checks a compiled step that is to make so many convolutions by cuDNN and to call so many kernels of our own. A convolution has two gradients; that of the images is never needed.
+func callsLibrary(module []byte, cuDNN, own int) error {
 	var errs []error
 	for _, x := range []struct {
 		what string
 		code []byte
 		want int
 	}{
-		{"cuDNN convolutions", library, 3*(convolutions-own) - 1}, {"kernels of our own", ownCalls, 3 * own},
+		{"cuDNN convolutions", library, cuDNN}, {"kernels of our own", ownCalls, own},
 		{"convolutions by XLA's own loops", ownConvolution, 0}, {"while loops", whileLoop, 0},
 	} {
 		if got := bytes.Count(module, x.code); got != x.want {

@@ -63,6 +63,12 @@ func (k *tiles) count(n int) tile {
 	return k.emit("i32", t.dims, "tt.make_range {end = %d : i32, start = 0 : i32} : %s", n, t.kind())
 }
 
+// number is a vector or matrix of float32 that are all c.
+func (k *tiles) number(c float64, dims ...int) tile {
+	t := tile{"", "f32", dims}
+	return k.emit("f32", dims, "arith.constant dense<%.17e> : %s", c, t.kind())
+}
+
 func (k *tiles) splat(a tile, dims ...int) tile {
 	t := tile{"", a.elem, dims}
 	return k.emit(a.elem, dims, "tt.splat %s : %s -> %s", a.id, a.kind(), t.kind())
@@ -97,6 +103,25 @@ func (k *tiles) modulo(a tile, c int) tile { return k.binary("remui", a, k.const
 func (k *tiles) within(a tile, c int) tile { return k.compare("ult", a, c) } // 0 <= a < c: a negative number is a large unsigned one
 func (k *tiles) compare(is string, a tile, c int) tile {
 	return k.emit("i1", a.dims, "arith.cmpi %s, %s, %s : %s", is, a.id, k.constant(c, a.dims...).id, a.kind())
+}
+
+// Elementwise arithmetic on floating-point numbers. A maximum with a NaN is one.
+func (k *tiles) plusf(a, b tile) tile    { return k.binary("addf", a, b) }
+func (k *tiles) minus(a, b tile) tile    { return k.binary("subf", a, b) }
+func (k *tiles) product(a, b tile) tile  { return k.binary("mulf", a, b) }
+func (k *tiles) quotient(a, b tile) tile { return k.binary("divf", a, b) }
+func (k *tiles) maximum(a, b tile) tile  { return k.binary("maximumf", a, b) }
+func (k *tiles) root(a tile) tile {
+	return k.emit(a.elem, a.dims, "math.sqrt %s : %s", a.id, a.kind())
+}
+
+// compared is a comparison of floating-point numbers, which is false if one is a NaN; choose takes a where test holds and b elsewhere.
+func (k *tiles) compared(is string, a, b tile) tile {
+	return k.emit("i1", a.dims, "arith.cmpf %s, %s, %s : %s", is, a.id, b.id, a.kind())
+}
+
+func (k *tiles) choose(test, a, b tile) tile {
+	return k.emit(a.elem, a.dims, "arith.select %s, %s, %s : %s, %s", test.id, a.id, b.id, test.kind(), a.kind())
 }
 
 // load reads at base + at[i,j] where mask[i,j] holds, and is 0 elsewhere; without a mask it reads everywhere. store writes so.
@@ -139,17 +164,17 @@ func (k *tiles) rounded(a tile) tile {
 	const exponent = 0x7f800000
 	finite := k.compare("ult", k.and(bits, k.constant(exponent, a.dims...)), exponent)
 	nearest := k.and(k.plus(bits, 1<<12), k.constant(-1<<13, a.dims...))
-	bits = k.emit("i32", a.dims, "arith.select %s, %s, %s : %s, %s", finite.id, nearest.id, bits.id, finite.kind(), bits.kind())
+	bits = k.choose(finite, nearest, bits)
 	return k.emit("f32", a.dims, "tt.bitcast %s : %s -> %s", bits.id, bits.kind(), a.kind())
 }
 
-// convert rounds float32 to e, or widens to it.
+// convert rounds floating-point numbers to the type e, or widens to it.
 func (k *tiles) convert(a tile, e elem) tile {
 	if a.elem == string(e) {
 		return a
 	}
 	op, t := "arith.truncf", tile{"", string(e), a.dims}
-	if e == f32 {
+	if width := map[string]int{"bf16": 16, "f32": 32, "f64": 64}; width[t.elem] > width[a.elem] {
 		op = "arith.extf"
 	}
 	return k.emit(t.elem, t.dims, "%s %s : %s to %s", op, a.id, a.kind(), t.kind())
@@ -162,7 +187,7 @@ func (k *tiles) columnSums(a tile) tile {
 		a.id, a.elem, a.elem, a.elem, a.elem, a.kind(), t.kind())
 }
 
-// loop runs body for i = 0, ..., turns-1 on values that each turn hands to the next.
+// loop runs body for i = 0, ..., turns-1 on values that each turn hands to the next, if there are any.
 func (k *tiles) loop(turns int, carry []tile, body func(i tile, carry []tile) []tile) []tile {
 	from, to, step := k.constant(0), k.constant(turns), k.constant(1)
 	k.next++
@@ -172,6 +197,12 @@ func (k *tiles) loop(turns int, carry []tile, body func(i tile, carry []tile) []
 	for n, v := range carry {
 		inner[n].id, results[n].id = fmt.Sprintf("%%c%d_%d", k.next, n), fmt.Sprintf("%s#%d", result, n)
 		assigned, kinds = append(assigned, inner[n].id+" = "+v.id), append(kinds, v.kind())
+	}
+	if carry == nil {
+		fmt.Fprintf(&k.b, "scf.for %s = %s to %s step %s : i32 {\n", i.id, from.id, to.id, step.id)
+		body(i, nil)
+		k.b.WriteString("scf.yield\n}\n")
+		return nil
 	}
 	fmt.Fprintf(&k.b, "%s:%d = scf.for %s = %s to %s step %s iter_args(%s) -> (%s) : i32 {\n", result, len(carry), i.id, from.id, to.id, step.id,
 		strings.Join(assigned, ", "), strings.Join(kinds, ", "))

@@ -100,6 +100,9 @@ var names = regexp.MustCompile(`%\w+(?:#\d+)?`)
 // loop runs the lines of a loop's body; the last one of them, behind to, is its yield.
 func (m *machine) loop(line string, from, to int) {
 	ids := names.FindAllString(line, -1) // result, counter, from, to, step, then each inner name and what it begins with
+	if !strings.Contains(line, "iter_args") {
+		ids = append([]string{""}, ids...)
+	}
 	carried := ids[5:]
 	for n := 0; n < len(carried); n += 2 {
 		m.values[carried[n]] = m.values[carried[n+1]]
@@ -165,7 +168,11 @@ func (m *machine) operation(op, rest, line string, a []held) held {
 	case "arith.constant":
 		text := strings.TrimSuffix(strings.TrimPrefix(strings.Fields(rest)[0], "dense<"), ">")
 		if strings.Contains(text, ".") {
-			return floats(func(int) float64 { return 0 })
+			c, err := strconv.ParseFloat(text, 64)
+			if err != nil {
+				panic(line)
+			}
+			return floats(func(int) float64 { return c })
 		}
 		c, err := strconv.Atoi(text)
 		if err != nil {
@@ -184,10 +191,8 @@ func (m *machine) operation(op, rest, line string, a []held) held {
 		return r
 	case "tt.broadcast":
 		from := func(n int) int {
-			if a[0].dims[0] == 1 {
-				return n % dims[1]
-			}
-			return n / dims[1]
+			row, column := n/dims[1], n%dims[1]
+			return row%a[0].dims[0]*a[0].dims[1] + column%a[0].dims[1]
 		}
 		if a[0].f != nil {
 			return floats(func(n int) float64 { return a[0].f[from(n)] })
@@ -208,7 +213,18 @@ func (m *machine) operation(op, rest, line string, a []held) held {
 			panic(line)
 		}
 		return ints(func(n int) int32 { return truth(uint32(a[0].i[n]) < uint32(a[1].i[n])) })
+	case "arith.cmpf":
+		is := map[string]func(a, b float64) bool{"ogt,": func(a, b float64) bool { return a > b }, "oeq,": func(a, b float64) bool { return a == b }}[strings.Fields(rest)[0]]
+		return ints(func(n int) int32 { return truth(is(a[0].f[n], a[1].f[n])) })
 	case "arith.select":
+		if a[1].f != nil {
+			return floats(func(n int) float64 {
+				if a[0].i[n] != 0 {
+					return a[1].f[n]
+				}
+				return a[2].f[n]
+			})
+		}
 		return ints(func(n int) int32 {
 			if a[0].i[n] != 0 {
 				return a[1].i[n]
@@ -219,22 +235,38 @@ func (m *machine) operation(op, rest, line string, a []held) held {
 		r.base = a[0].base
 		return ints(func(n int) int32 { return a[0].i[n] + a[1].i[n] })
 	case "tt.load":
-		return floats(func(n int) float64 {
+		read := func(n int) float64 {
 			if len(a) == 1 || a[1].i[n] != 0 {
 				return a[0].base.data[a[0].i[n]]
 			}
 			return 0
-		})
+		}
+		if strings.HasSuffix(line, "!tt.ptr<i32>>") {
+			return ints(func(n int) int32 { return int32(read(n)) })
+		}
+		return floats(read)
 	case "tt.bitcast":
 		if a[0].f != nil {
 			return ints(func(n int) int32 { return int32(math.Float32bits(float32(a[0].f[n]))) })
 		}
 		return floats(func(n int) float64 { return float64(math.Float32frombits(uint32(a[0].i[n]))) })
 	case "arith.truncf":
+		if !strings.HasSuffix(line, "xbf16>") { // from float64, which all numbers here are
+			r.f = a[0].f
+			return r
+		}
 		return floats(func(n int) float64 { return toBF16(a[0].f[n]) })
 	case "arith.extf":
 		r.f = a[0].f
 		return r
+	case "arith.addf":
+		return floats(func(n int) float64 { return a[0].f[n] + a[1].f[n] })
+	case "arith.divf":
+		return floats(func(n int) float64 { return a[0].f[n] / a[1].f[n] })
+	case "arith.maximumf":
+		return floats(func(n int) float64 { return max(a[0].f[n], a[1].f[n]) })
+	case "math.sqrt":
+		return floats(func(n int) float64 { return math.Sqrt(a[0].f[n]) })
 	case "arith.subf":
 		return floats(func(n int) float64 { return a[0].f[n] - a[1].f[n] })
 	case "arith.mulf":

@@ -1,0 +1,416 @@
+package xla
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"tqn/nets/network"
+	"tqn/pjrt"
+	"tqn/quantize"
+)
+
+// unitData are what a unit is computed from: x, shortcut (N,H,W,C), dy as the result, and for each channel gamma, beta and the running averages.
+type unitData struct{ x, shortcut, dy, gamma, beta, mean, variance []float64 }
+
+func (u unit) data() unitData {
+	positive := func(v []float64) []float64 {
+		for i := range v {
+			v[i] = 1.25 + v[i]
+		}
+		return v
+	}
+	n := u.batch * u.h * u.w * u.c
+	return unitData{valuesOf(u.elem, 1, n), valuesOf(u.elem, 2, n), valuesOf(u.elem, 3, u.rows()*u.c), valuesOf(f32, 4, u.c), valuesOf(f32, 5, u.c),
+		valuesOf(f32, 6, u.c), positive(valuesOf(f32, 7, u.c))}
+}
+
+// state is the data for channels as it lies in vectors of the state, between numbers of other layers, and where.
+func (d unitData) state() (parameters, running, places []float64) {
+	c := float64(len(d.gamma))
+	return slices.Concat([]float64{7, 7, 7}, d.beta, d.gamma, []float64{7}), slices.Concat([]float64{7}, d.mean, []float64{7}, d.variance), []float64{3 + c, 3, 1, 2 + c}
+}
+
+// round rounds to the unit's type.
+func (u unit) round(x float64) float64 {
+	if u.elem == bf16 {
+		return toBF16(x)
+	}
+	return x
+}
+
+// computed is what a unit computes: forward z, and for each channel the mean, 1/sqrt(variance+epsilon) and new running averages; backward dx, the shortcut's
+// gradient g, dgamma and dbeta.
+type computed map[string][]float64
+
+// direct computes a unit by its definition in float64, with z, g and dx rounded as they are kept.
+func (u unit) direct(d unitData) computed {
+	vector := func() []float64 { return make([]float64, u.c) }
+	r := computed{"mean": vector(), "inverse": vector(), "new mean": vector(), "new variance": vector(), "dgamma": vector(), "dbeta": vector()}
+	count := float64(len(d.x) / u.c)
+	variance := vector()
+	for i, x := range d.x {
+		r["mean"][i%u.c] += x / count
+	}
+	for i, x := range d.x {
+		variance[i%u.c] += (x - r["mean"][i%u.c]) * (x - r["mean"][i%u.c]) / count
+	}
+	for c, v := range variance {
+		r["inverse"][c] = 1 / math.Sqrt(v+u.epsilon)
+		r["new mean"][c] = (1-u.momentum)*d.mean[c] + u.momentum*r["mean"][c]
+		r["new variance"][c] = (1-u.momentum)*d.variance[c] + u.momentum*u.unbiased*v
+	}
+	y := make([]float64, len(d.x)) // what the ReLU gets
+	for i, x := range d.x {
+		c := i % u.c
+		y[i] = (x-r["mean"][c])*d.gamma[c]*r["inverse"][c] + d.beta[c]
+		if u.sum {
+			y[i] += d.shortcut[i]
+		}
+		y[i] = u.round(y[i])
+	}
+	g := make([]float64, len(y))
+	r["z"] = make([]float64, len(d.dy))
+	for i := range d.dy {
+		place := i // of the largest of the window
+		if u.pool {
+			row := i / u.c
+			first := (row/(u.w/2)*2*u.w+row%(u.w/2)*2)*u.c + i%u.c
+			place = first
+			for _, at := range []int{first + u.c, first + u.w*u.c, first + (u.w+1)*u.c} {
+				if y[at] > y[place] {
+					place = at
+				}
+			}
+		}
+		if y[place] > 0 {
+			r["z"][i], g[place] = y[place], d.dy[i]
+		}
+	}
+	for i, v := range g {
+		r["dgamma"][i%u.c] += v * (d.x[i] - r["mean"][i%u.c]) * r["inverse"][i%u.c]
+		r["dbeta"][i%u.c] += v
+	}
+	r["dx"] = make([]float64, len(y))
+	for i, v := range g {
+		c := i % u.c
+		xhat := (d.x[i] - r["mean"][c]) * r["inverse"][c]
+		r["dx"][i] = u.round(d.gamma[c] * r["inverse"][c] * (v - r["dbeta"][c]/count - xhat*r["dgamma"][c]/count))
+	}
+	if u.sum {
+		r["g"] = g
+	}
+	return r
+}
+
+// run runs the unit's kernels one after the other, as the program does, with dy as the sum of so many addends, after edit has changed their text.
+func (u unit) run(d unitData, addends int, edit func(tileKernel) string) (computed, error) {
+	r := computed{}
+	run := func(k tileKernel, inputs [][]float64, results ...[]float64) error {
+		k.text = edit(k)
+		var memories []*memory
+		for _, data := range append(inputs, results...) {
+			memories = append(memories, newMemory(data))
+		}
+		if err := runKernel(k, memories...); err != nil {
+			return err
+		}
+		for i, m := range memories[len(inputs):] {
+			if slices.ContainsFunc(m.written, func(n int) bool { return n != 1 }) {
+				return fmt.Errorf("%s: a value of result %d is not written once", k.name, i)
+			}
+		}
+		return nil
+	}
+	vector := func(n int) []float64 { return make([]float64, n*u.c) }
+	parameters, running, places := d.state()
+	k := u.statistics()
+	sums, squares := vector(k.grid[0]), vector(k.grid[0])
+	if err := run(k, [][]float64{d.x, running, places}, sums, squares); err != nil {
+		return nil, err
+	}
+	r["z"], r["mean"], r["inverse"], r["new mean"], r["new variance"] = make([]float64, len(d.dy)), vector(1), vector(1), vector(1), vector(1)
+	inputs := [][]float64{d.x, sums, squares, running, parameters, places}
+	if u.sum {
+		inputs = append(inputs, d.shortcut)
+	}
+	if err := run(u.forward(k.grid[0]), inputs, r["z"], r["mean"], r["inverse"], r["new mean"], r["new variance"]); err != nil {
+		return nil, err
+	}
+	k = u.gradientSums(addends)
+	g, sums, products := d.dy, vector(k.grid[0]), vector(k.grid[0])
+	if u.sum {
+		dy := [][]float64{d.dy}
+		if addends == 2 {
+			dy = [][]float64{make([]float64, len(d.dy)), make([]float64, len(d.dy))}
+			for i, v := range d.dy {
+				dy[0][i] = v / 4
+				dy[1][i] = v - v/4
+			}
+		}
+		r["g"] = make([]float64, len(d.dy))
+		g = r["g"]
+		if err := run(k, append(dy, d.x, r["mean"], r["z"]), g, sums, products); err != nil {
+			return nil, err
+		}
+	} else if err := run(k, [][]float64{g, d.x, r["mean"], r["inverse"], parameters, places}, sums, products); err != nil {
+		return nil, err
+	}
+	r["dx"], r["dgamma"], r["dbeta"] = make([]float64, len(d.x)), vector(1), vector(1)
+	return r, run(u.backward(), [][]float64{g, d.x, r["mean"], r["inverse"], parameters, places, sums, products}, r["dx"], r["dgamma"], r["dbeta"])
+}
+
+// wrong lists in which results a unit's kernels differ from the definition, or the error that ended them.
+func (u unit) wrong(addends int, edit func(tileKernel) string) (names []string) {
+	d := u.data()
+	got, err := u.run(d, addends, edit)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	want := u.direct(d)
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		tolerance := 1e-11
+		if u.elem == bf16 && (name == "z" || name == "dx") {
+			tolerance = 0x1p-8 // where a value lies between two numbers of the type
+		}
+		if d := farthest(got[name], want[name]); !(d <= tolerance) {
+			names = append(names, fmt.Sprintf("%s by %.2g", name, d))
+		}
+	}
+	return names
+}
+
+var some = averages{epsilon: 1e-3, momentum: 0.25, unbiased: 1.125}
+
+// unitCases have one turn and several, one group of channels and two, and each of the three kinds of unit.
+var unitCases = []unit{
+	{batch: 2, h: 8, w: 8, c: 16, elem: bf16}, {batch: 3, h: 8, w: 8, c: 16, elem: f32}, {batch: 2, h: 4, w: 8, c: 128, elem: f32},
+	{batch: 2, h: 8, w: 8, c: 32, elem: bf16, sum: true}, {batch: 3, h: 8, w: 8, c: 16, elem: f32, sum: true},
+	{batch: 2, h: 8, w: 8, c: 16, elem: bf16, pool: true}, {batch: 3, h: 16, w: 8, c: 128, elem: f32, pool: true},
+}
+
+func same(k tileKernel) string { return k.text }
+
+// TestNormKernels: the kernels for batch norm compute it and what follows it, forward and backward, write each result once and touch nothing outside their
+// arguments.
+func TestNormKernels(t *testing.T) {
+	for _, u := range unitCases {
+		u.averages = some
+		for _, addends := range []int{1, 2} {
+			if wrong := u.wrong(addends, same); wrong != nil {
+				t.Errorf("%+v: %s", u, wrong)
+			}
+		}
+	}
+}
+
+// TestNormPartsOfAnyNumber: a convolution may have made the sums in any number of parts.
+func TestNormPartsOfAnyNumber(t *testing.T) {
+	u := unit{batch: 2, h: 8, w: 8, c: 16, elem: f32, averages: some}
+	d := u.data()
+	want := u.direct(d)
+	parameters, running, places := d.state()
+	for _, parts := range []int{1, 3, 96, 512, 768} {
+		sums, squares := make([]float64, parts*u.c), make([]float64, parts*u.c)
+		for i, x := range d.x {
+			shifted, at := x-d.mean[i%u.c], i/u.c*7%parts*u.c+i%u.c
+			sums[at] += shifted
+			squares[at] += shifted * shifted
+		}
+		z := make([]float64, len(d.x))
+		vector := func() *memory { return newMemory(make([]float64, u.c)) }
+		err := runKernel(u.forward(parts), newMemory(d.x), newMemory(sums), newMemory(squares), newMemory(running), newMemory(parameters), newMemory(places),
+			newMemory(z), vector(), vector(), vector(), vector())
+		if far := farthest(z, want["z"]); err != nil || !(far <= 1e-11) {
+			t.Errorf("%d parts: %v, off by %.2g", parts, err, far)
+		}
+	}
+}
+
+// TestNormKernelsDefects: the check of [TestNormKernels] sees a wrong instruction in each of the kernels.
+func TestNormKernelsDefects(t *testing.T) {
+	kinds := map[string]unit{"": unitCases[1], "_sum": unitCases[4], "_pool": unitCases[6]}
+	for _, c := range []struct{ kernel, from, to string }{
+		{"norm_sums", "arith.mulf", "arith.addf"}, {"norm_sums", "arith.subf", "arith.addf"},
+		{"norm_forward", "arith.maximumf", "arith.addf"}, {"norm_forward", "math.sqrt", "math.none"}, {"norm_forward", "arith.divf", "arith.mulf"},
+		{"norm_forward_sum", "arith.subf", "arith.addf"}, {"norm_forward_pool", "arith.divui", "arith.remui"},
+		{"norm_gradient_sums", "ogt,", "oeq,"}, {"norm_gradient_sums_pool", "arith.addf", "arith.subf"}, {"norm_gradient_sums", "arith.mulf", "arith.addf"}, {"norm_gradient_sums_sum", "ogt,", "oeq,"},
+		{"norm_gradient_sums_sum", "arith.addf", "arith.subf"}, {"norm_backward", "arith.subf", "arith.addf"}, {"norm_backward_sum", "arith.mulf", "arith.addf"},
+		{"norm_backward_pool", "oeq,", "ogt,"}, {"norm_backward_pool", "arith.maximumf", "arith.addf"},
+	} {
+		u, found := kinds[""], false
+		for suffix, kind := range kinds {
+			if suffix != "" && strings.HasSuffix(c.kernel, suffix) {
+				u = kind
+			}
+		}
+		u.averages = some
+		wrong := u.wrong(2, func(k tileKernel) string {
+			if k.name != c.kernel || !strings.Contains(k.text, c.from) {
+				return k.text
+			}
+			found = true
+			return strings.ReplaceAll(k.text, c.from, c.to)
+		})
+		if !found || wrong == nil {
+			t.Errorf("%s with %s for %s: found %v, seen %v", c.kernel, c.to, c.from, found, wrong)
+		}
+	}
+}
+
+// TestNormUnits: which layers the kernels take.
+func TestNormUnits(t *testing.T) {
+	norm := func(side, channels int) network.Layer {
+		return network.Layer{Kind: network.BatchNorm, Out: network.Shape{H: side, W: side, C: channels}}
+	}
+	relu, pool := network.Layer{Kind: network.ReLU}, network.Layer{Kind: network.MaxPool, Kernel: 2, Stride: 2}
+	overlapping := network.Layer{Kind: network.MaxPool, Kernel: 3, Stride: 2}
+	for _, c := range []struct {
+		norm   network.Layer
+		next   []network.Layer
+		batch  int
+		layers int // 0: not taken
+	}{
+		{norm(32, 16), []network.Layer{relu}, 128, 2}, {norm(8, 64), []network.Layer{relu, norm(8, 64)}, 128, 2}, {norm(32, 64), []network.Layer{relu, pool}, 128, 3},
+		{norm(8, 512), []network.Layer{relu, pool}, 128, 3}, {norm(32, 192), []network.Layer{relu}, 128, 2}, {norm(32, 16), nil, 128, 0}, {norm(32, 16), []network.Layer{pool}, 128, 0},
+		{norm(32, 64), []network.Layer{relu, overlapping}, 128, 0}, {norm(32, 8), []network.Layer{relu}, 128, 0}, {norm(32, 48), []network.Layer{relu}, 128, 0},
+		{norm(1, 256), []network.Layer{relu}, 128, 0}, {norm(7, 16), []network.Layer{relu}, 3, 0},
+	} {
+		u, ok := normUnit(c.norm, c.next, false, c.batch, bf16)
+		if ok != (c.layers > 0) || ok && u.layers() != c.layers {
+			t.Errorf("%v, %d images: %v, %+v; want %d layers", c.norm.Out, c.batch, ok, u, c.layers)
+		}
+	}
+}
+
+// TestNormOnAGPU: what a GPU makes of the kernels is batch norm and its gradients, too.
+func TestNormOnAGPU(t *testing.T) {
+	client := need(t)
+	if client.Platform != "cuda" || !compilesKernels(client, client.Devices[0]) {
+		t.Skipf("%s compiles no kernels of our own", client.Platform)
+	}
+	for _, u := range append(unitCases, unit{batch: 32, h: 32, w: 32, c: 16, elem: bf16}, unit{batch: 32, h: 32, w: 32, c: 64, elem: bf16, pool: true}, unit{batch: 128, h: 8, w: 8, c: 64, elem: bf16, sum: true},
+		unit{batch: 64, h: 32, w: 32, c: 64, elem: f32}, unit{batch: 64, h: 16, w: 16, c: 128, elem: f32, pool: true}, unit{batch: 128, h: 16, w: 16, c: 32, elem: f32, sum: true}) {
+		u.averages = some
+		d := u.data()
+		images, result := []int{u.batch, u.h, u.w, u.c}, []int{u.batch, u.h, u.w, u.c}
+		if u.pool {
+			result[1], result[2] = u.h/2, u.w/2
+		}
+		var arguments []argument
+		var buffers []*pjrt.Buffer
+		parameters, running, places := d.state()
+		dims := [][]int{images, images, result, {len(parameters)}, {len(running)}}
+		for i, data := range [][]float64{d.x, d.shortcut, d.dy, parameters, running} {
+			single := make([]float32, len(data))
+			for j, v := range data {
+				single[j] = float32(v)
+			}
+			b, err := pjrt.Replicate(client, client.Devices[:1], single, dims[i]...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Destroy()
+			arguments, buffers = append(arguments, argument{elem: f32, dims: dims[i]}), append(buffers, b)
+		}
+		results := []string{"z", "new mean", "new variance", "dx", "dgamma", "dbeta", "g"}
+		program, err := client.Compile(function("unit", arguments, func(p *program, a []value) []value {
+			precision := F32
+			if u.elem == bf16 {
+				precision = BF16
+			}
+			n := &net{program: p, Options: Options{Precision: precision}, train: true, averages: map[string]value{}, gradients: map[string]value{},
+				parameters: a[3], running: a[4],
+				offsets: map[string]int{"n.gamma": int(places[0]), "n.beta": int(places[1]), "n.mean": int(places[2]), "n.variance": int(places[3])}}
+			short := n.kept(a[1])
+			z, back := n.unit(network.Layer{Name: "n"}, u, n.kept(a[0]), &short)
+			dx, g := back(n.kept(a[2]))
+			return []value{p.convert(z, f32), n.averages["n.mean"], n.averages["n.variance"], p.convert(dx, f32), n.gradients["n.gamma"], n.gradients["n.beta"], p.convert(g, f32)}
+		}), client.Devices[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer program.Destroy()
+		out, err := program.Run(buffers...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := u.direct(d)
+		for i, name := range results {
+			single, err := pjrt.ToHost[float32](out[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[i].Destroy()
+			if want[name] == nil {
+				continue
+			}
+			size, tolerance, far := 0.0, 2e-5, 0
+			for _, v := range want[name] {
+				size = max(size, math.Abs(v))
+			}
+			if u.elem == bf16 {
+				tolerance = 0x1p-7
+			}
+			for j, v := range single {
+				if !(math.Abs(float64(v)-want[name][j]) <= tolerance*size) {
+					far++
+				}
+			}
+			// In float32 and in float64 another pixel of a window can be the largest, or a value near 0 lie on its other side.
+			if far*1000 > len(single) || far > 0 && len(single) == u.c {
+				t.Errorf("%+v: %d of %d values of %s are off by more than %.2g of the largest", u, far, len(single), name, tolerance)
+			}
+		}
+	}
+}
+
+// TestNormStepOnAGPU: on a GPU a step with kernels of our own for batch norm changes the state as one without them does.
+func TestNormStepOnAGPU(t *testing.T) {
+	client := need(t)
+	if client.Platform != "cuda" || !compilesKernels(client, client.Devices[0]) {
+		t.Skipf("%s compiles no kernels of our own", client.Platform)
+	}
+	for _, name := range []string{"vgg9", "resnet56"} {
+		m := model(t, network.Spec{Net: name, Input: network.Shape{H: 32, W: 32, C: 3}, Classes: 10, Depth: 0.25})
+		h := hyper(64, quantize.Float)
+		x, labels := randomBatch(m, h.Batch, 3)
+		var engines [2]*Engine
+		for i := range engines {
+			e, err := New(client, client.Devices[:1], m, h, F32)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Close()
+			if !e.options.Kernels {
+				t.Fatalf("%s has no kernels of our own", name)
+			}
+			e.options.Kernels = i == 1
+			randomState(e, quantize.Float, 7)
+			for _, p := range m.Params() {
+				if p.Trained() {
+					e.Set(p.Name+network.FirstMoment, make([]float32, p.Len()))
+				}
+			}
+			if _, err := e.Step(x, labels, 0.01, 1); err != nil {
+				t.Fatal(err)
+			}
+			engines[i] = e
+		}
+		farthest := 0.0
+		for _, p := range m.Params() {
+			tensor := p.Name
+			if p.Trained() {
+				tensor += network.FirstMoment // of zeros before: a tenth of the gradient
+			}
+			d := distance(get(engines[1], tensor), get(engines[0], tensor))
+			if farthest = max(farthest, d); !(d < 1e-2) { // where one pixel of a window is the largest for both but one, the gradients differ by some 1e-3
+				t.Errorf("%s: %s differs by %.2g of its norm", name, tensor, d)
+			}
+		}
+		t.Logf("%s: gradients and averages differ by %.2g of their norm at most", name, farthest)
+	}
+}
