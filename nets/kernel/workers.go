@@ -197,14 +197,6 @@ func (ws *Workers) reserve(n, m int) {
 	}
 }
 
-const page = 4096
-
-func alignedBytes(n int) []byte {
-	b := make([]byte, n+page)
-	off := -int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) & (page - 1)
-	return b[off : off+n : off+n]
-}
-
 // take cuts n values of type T from the front of b, whose length stays a multiple of 64.
 func take[T any](b *[]byte, n int) []T {
 	var t T

@@ -85,7 +85,13 @@ func NewCPU(m Model, h Hyper, workers *kernel.Workers) (*CPU, error) {
 
 // build allocates the plan's buffers and makes an operation of each of its stages.
 func (c *CPU) build(plan *Plan) {
-	gradient := func() []float32 { return make([]float32, plan.Batch*plan.GradientValues) }
+	arena := kernel.NewArena(plan.arenaValues())
+	values := func(n int) []float32 {
+		x := arena[:n:n]
+		arena = arena[apart(n):]
+		return x
+	}
+	gradient := func() []float32 { return values(plan.Batch * plan.GradientValues) }
 	c.grad, c.spare = gradient(), gradient()
 	if slices.Contains(plan.Gradients, "third") {
 		c.third = gradient()
@@ -93,7 +99,7 @@ func (c *CPU) build(plan *Plan) {
 	buffers := make([][]float32, len(plan.Buffers))
 	for i, b := range plan.Buffers {
 		if !b.Unused {
-			buffers[i] = c.buffer(b.Shape)
+			buffers[i] = values(plan.Batch * b.Shape.Len())
 		}
 	}
 	at := func(b int) []float32 {
@@ -322,9 +328,6 @@ func (c *CPU) trained(name string) *cpuTensor {
 	}
 	panic("network: CPU: no tensor " + name)
 }
-
-// buffer is an activation of every image of a batch.
-func (c *CPU) buffer(s Shape) []float32 { return make([]float32, c.hyper.Batch*s.Len()) }
 
 // of cuts an activation, or the batch's input if it is nil, to the current batch.
 func (c *CPU) of(x []float32, s Shape) []float32 {

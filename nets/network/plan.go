@@ -308,16 +308,35 @@ func BufferName(b int) string {
 
 // Bytes is the memory of the plan's activations and gradients.
 func (p *Plan) Bytes() int64 {
-	values := len(p.Gradients) * p.GradientValues
+	total := int64(0)
+	for _, n := range p.arrays() {
+		total += 4 * int64(n)
+	}
+	return total
+}
+
+// arrays are the numbers of values of the plan's gradients and buffers.
+func (p *Plan) arrays() (values []int) {
+	for _, g := range p.Gradients {
+		if g != "held" { // the name of whichever of the others holds the shortcut's gradient: no memory of its own
+			values = append(values, p.Batch*p.GradientValues)
+		}
+	}
 	for _, b := range p.Buffers {
 		if !b.Unused {
-			values += b.Shape.Len()
+			values = append(values, p.Batch*b.Shape.Len())
 		}
 	}
-	for _, g := range p.Gradients {
-		if g == "held" { // the name of whichever of the others holds the shortcut's gradient: no memory of its own
-			values -= p.GradientValues
-		}
+	return values
+}
+
+// apart is where the next array begins behind one of n values: on a page, and so that the same image of arrays of the same size does not fall into the same sets of the caches.
+func apart(n int) int { return (n+1023)/1024*1024 + 5*1024 }
+
+// arenaValues is the size of what holds them all.
+func (p *Plan) arenaValues() (n int) {
+	for _, values := range p.arrays() {
+		n += apart(values)
 	}
-	return 4 * int64(p.Batch) * int64(values)
+	return n
 }
