@@ -12,8 +12,9 @@ type SpectralGap struct {
 	Method string
 }
 
-// exactGapStates is the number of states up to which the gap of a chain that is not
-// reversible comes from its characteristic polynomial.
+// exactGapStates is the number of states, and of different eigenvalues, up to which the gap of a chain that is not
+// reversible comes from its characteristic polynomial. Chains of more states are tried where their eigenvectors are too
+// ill-conditioned.
 const exactGapStates = 48
 
 // exactGap returns the gap of an irreducible, aperiodic chain from its exact
@@ -26,7 +27,7 @@ const exactGapStates = 48
 func (c *Chain) exactGap() (gap SpectralGap, ok bool) {
 	g := newIntegerGenerator(c)
 	w := g.squarefree()
-	if w == nil {
+	if w == nil || len(w)-1 > exactGapStates {
 		return gap, false
 	}
 	// mu = 2^scale z with |z| <= 1: eigenvalues of -Q are at most twice the largest exit.

@@ -63,7 +63,13 @@ func (c *Chain) gap(ctx context.Context, v visits) (SpectralGap, error) {
 			return g, nil
 		}
 	}
-	return c.eigenvectorGap(ctx, v)
+	g, err := c.eigenvectorGap(ctx, v)
+	if c.n > exactGapStates && errors.Is(err, ErrIllConditioned) && ctx.Err() == nil {
+		if exact, ok := c.exactGap(); ok { // repeated eigenvalues may leave few
+			return exact, nil
+		}
+	}
+	return g, err
 }
 
 // eigenvectorGap encloses the gap by eigenvalues in floating point.
