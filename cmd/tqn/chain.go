@@ -281,6 +281,6 @@ func writeAbsorption(b *strings.Builder, a markov.Analysis) {
 	}
 	b.WriteString(t.Text())
 	if len(a.Absorption) > mostStates || classes > mostLaws {
-		fmt.Fprintf(b, "%d transient states, %d closed classes: --json prints all\n", len(a.Absorption), classes)
+		fmt.Fprintf(b, "%s, %s: --json prints all\n", counted(len(a.Absorption), "transient state"), counted(classes, "closed class"))
 	}
 }
