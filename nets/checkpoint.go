@@ -242,11 +242,10 @@ func readCheckpoint(path string, limit int64) (*checkpoint, error) {
 	return c, nil
 }
 
-// loadCheckpoint returns the newest whole checkpoint, or nil if the folder has none. Damaged ones are reported to warn and
+// loadCheckpoint returns the newest whole checkpoint, or nil if the folder has none. Damaged ones are counted, reported to warn and
 // left where they are. One that cannot be read is an error, and so is a whole one that does not fit: going on would
 // overwrite it. So is one of more than limit bytes, which is not read.
-func loadCheckpoint(dir string, limit int64, fits func(*checkpoint) error, warn func(string)) (*checkpoint, error) {
-	damaged := 0
+func loadCheckpoint(dir string, limit int64, fits func(*checkpoint) error, warn func(string)) (c *checkpoint, damaged int, err error) {
 	for _, name := range []string{checkpointName, checkpointOlder} {
 		path := filepath.Join(dir, name)
 		c, err := readCheckpoint(path, limit)
@@ -259,18 +258,12 @@ func loadCheckpoint(dir string, limit int64, fits func(*checkpoint) error, warn 
 			warn(fmt.Sprintf("%s cannot be used: %v", path, err))
 			continue
 		case err != nil:
-			return nil, err
+			return nil, damaged, err
 		}
 		if err := fits(c); err != nil {
-			return nil, fmt.Errorf("nets: %s: %w", path, err)
+			return nil, damaged, fmt.Errorf("nets: %s: %w", path, err)
 		}
-		if damaged > 0 {
-			warn(fmt.Sprintf("going on from %s: epoch %d, batch %d", path, c.Epoch+1, c.Index))
-		}
-		return c, nil
+		return c, damaged, nil
 	}
-	if damaged > 0 {
-		warn("no checkpoint can be used: starting from the beginning")
-	}
-	return nil, nil
+	return nil, damaged, nil
 }

@@ -35,7 +35,7 @@ func BenchmarkCheckpoint(b *testing.B) {
 		b.Run("op=resume/net="+net, func(b *testing.B) {
 			b.SetBytes(size)
 			for b.Loop() {
-				c, err := loadCheckpoint(where.Dir, math.MaxInt64, func(*checkpoint) error { return nil }, where.Warn)
+				c, _, err := loadCheckpoint(where.Dir, math.MaxInt64, func(*checkpoint) error { return nil }, where.Warn)
 				if err != nil {
 					b.Fatal(err)
 				}

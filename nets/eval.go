@@ -113,12 +113,15 @@ func loadStateFromCheckpoint(engine network.Engine, dir string, config Config, s
 	if warn == nil {
 		warn = func(string) {}
 	}
-	c, err := loadCheckpoint(dir, largestCheckpoint(engine.Model()), func(c *checkpoint) error { return c.fits(config, set.Checksum, engine.Model()) }, warn)
+	c, damaged, err := loadCheckpoint(dir, largestCheckpoint(engine.Model()), func(c *checkpoint) error { return c.fits(config, set.Checksum, engine.Model()) }, warn)
 	if err != nil {
 		return "", err
 	}
 	if c == nil {
 		return "", fmt.Errorf("nets: %s has no usable checkpoint", dir)
+	}
+	if damaged > 0 {
+		warn(fmt.Sprintf("the weights are those of %s instead: epoch %d, batch %d", c.path, c.Epoch+1, c.Index))
 	}
 	for _, t := range engine.Tensors() {
 		for i, v := range c.tensors[t.Name] {

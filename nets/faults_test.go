@@ -176,7 +176,7 @@ func TestFailedSaveKeepsTheGoodGeneration(t *testing.T) {
 			if err := saveCheckpoint(&faults{fail: k, crash: crash, err: errors.New("input/output error"), partial: true}, dir, of(3)); err == nil {
 				t.Errorf("call %d (%s) failed and nobody said so", k, count.seen[k-1])
 			}
-			c, err := loadCheckpoint(dir, math.MaxInt64, any, func(string) {})
+			c, _, err := loadCheckpoint(dir, math.MaxInt64, any, func(string) {})
 			if err != nil || c == nil || c.Epoch != 1 && c.Epoch != 3 {
 				t.Fatalf("call %d (%s), crash %v: %+v, %v", k, count.seen[k-1], crash, c, err)
 			}

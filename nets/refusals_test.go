@@ -379,3 +379,21 @@ func TestAManifestWithoutItsHashIsRefused(t *testing.T) {
 	_, err = ReadRun(dir)
 	refused(t, "a manifest without a hash", err, "it has lost its hash")
 }
+
+// Eval says which weights it takes where the newest checkpoint is damaged, and does not speak of training.
+func TestEvalSaysWhichWeightsItTakes(t *testing.T) {
+	dir := interruptedRun(t, tiny(t))
+	path := filepath.Join(dir, checkpointName)
+	older := read(t, path)
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, checkpointOlder), older, 0o644), os.WriteFile(path, older[:100], 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	e, err := Eval(dir, EvalOptions{Warn: func(s string) { said = append(said, s) }})
+	if err != nil || e.Weights != filepath.Join(dir, checkpointOlder) {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if len(said) != 2 || !strings.Contains(said[0], "cannot be used") || !strings.Contains(said[1], "the weights are those of "+filepath.Join(dir, checkpointOlder)) {
+		t.Errorf("said %q", said)
+	}
+}

@@ -275,7 +275,7 @@ func prepare(config Config, where Where) (*training, error) {
 	if err := t.build(model); err != nil {
 		return nil, err
 	}
-	c, err := loadCheckpoint(where.Dir, largestCheckpoint(model), func(c *checkpoint) error { return c.fits(config, set.Checksum, model) }, where.Warn)
+	c, damaged, err := loadCheckpoint(where.Dir, largestCheckpoint(model), func(c *checkpoint) error { return c.fits(config, set.Checksum, model) }, where.Warn)
 	if err == nil && c != nil && (!t.probes.restore(c) || c.Epoch > config.Epochs || c.Index > t.batches || len(c.History) != c.Epoch) {
 		err = fmt.Errorf("nets: %s: checkpoint of epoch %d, batch %d with %d epochs of history does not fit a run of %d epochs of %d batches",
 			where.Dir, c.Epoch+1, c.Index, len(c.History), config.Epochs, t.batches)
@@ -285,9 +285,15 @@ func prepare(config Config, where Where) (*training, error) {
 		return nil, err
 	}
 	if c == nil {
+		if damaged > 0 {
+			where.Warn("no checkpoint can be used: starting from the beginning")
+		}
 		config.start(method).Set(t.engine)
 		t.kernels = t.engine.Kernel()
 		return t, nil
+	}
+	if damaged > 0 {
+		where.Warn(fmt.Sprintf("going on from %s: epoch %d, batch %d", c.path, c.Epoch+1, c.Index))
 	}
 	for _, ts := range t.engine.Tensors() {
 		t.engine.Set(ts.Name, c.tensors[ts.Name])
