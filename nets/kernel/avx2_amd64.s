@@ -1596,3 +1596,52 @@ tile:
 	LDMXCSR old-4(SP)
 	VZEROUPPER
 	RET
+
+// func pixelsCopy(a *pixelsArgs)
+TEXT ·pixelsCopy(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ 0(AX), R8
+	MOVQ 8(AX), R9
+	MOVQ 16(AX), R10
+	MOVQ 24(AX), R11
+	MOVQ 32(AX), CX
+	MOVQ 40(AX), DX
+pixel:
+	XORQ BX, BX
+values:
+	VMOVUPS (R9)(BX*1), Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	ADDQ $32, BX
+	CMPQ BX, DX
+	JNE values
+	ADDQ R10, R8
+	ADDQ R11, R9
+	DECQ CX
+	JNZ pixel
+	VZEROUPPER
+	RET
+
+// func pixelsAdd(a *pixelsArgs)
+TEXT ·pixelsAdd(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ 0(AX), R8
+	MOVQ 8(AX), R9
+	MOVQ 16(AX), R10
+	MOVQ 24(AX), R11
+	MOVQ 32(AX), CX
+	MOVQ 40(AX), DX
+pixel:
+	XORQ BX, BX
+values:
+	VMOVUPS (R9)(BX*1), Y0
+	VADDPS (R8)(BX*1), Y0, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	ADDQ $32, BX
+	CMPQ BX, DX
+	JNE values
+	ADDQ R10, R8
+	ADDQ R11, R9
+	DECQ CX
+	JNZ pixel
+	VZEROUPPER
+	RET

@@ -98,6 +98,34 @@ func newPassTile(impl implementation, s *passShape) directTile {
 	return t
 }
 
+type pixelsArgs struct {
+	to, from         *float32
+	tostep, fromstep int // bytes
+	pixels, bytes    int
+}
+
+//go:noescape
+func pixelsCopy(a *pixelsArgs)
+
+//go:noescape
+func pixelsAdd(a *pixelsArgs)
+
+// vectorPixels does CopyPixels or AddPixels with vectors, if it can.
+func vectorPixels(to, from []float32, toStep, fromStep, n int, add bool) bool {
+	pixels := (len(to) + toStep - 1) / toStep
+	if n%8 > 0 || n == 0 || pixels == 0 || !available(avx2) {
+		return false
+	}
+	_, _ = to[(pixels-1)*toStep:][:n], from[(pixels-1)*fromStep:][:n]
+	a := pixelsArgs{&to[0], &from[0], toStep * 4, fromStep * 4, pixels, n * 4}
+	if add {
+		pixelsAdd(&a)
+	} else {
+		pixelsCopy(&a)
+	}
+	return true
+}
+
 type peakZArgs struct{ iterations int }
 type peakYArgs struct{ iterations int }
 

@@ -69,43 +69,24 @@ func (s *passShape) copyRows(dst, out []float32, outPitch, kp int) {
 	}
 }
 
-// CopyPixels copies the first n values of pixels that begin every toStep values of to and every fromStep values of from, for as many pixels as begin in to. Few values are copied without
-// a call.
+// CopyPixels copies the first n values of pixels that begin every toStep values of to and every fromStep values of from, for as many pixels as begin in to.
 func CopyPixels(to, from []float32, toStep, fromStep, n int) {
-	pixels := (len(to) + toStep - 1) / toStep
-	if n%8 == 0 && n <= 64 {
-		for q := range pixels {
-			a, b := to[q*toStep:][:n], from[q*fromStep:][:n]
-			for len(a) >= 8 && len(b) >= 8 {
-				*(*[8]float32)(a) = *(*[8]float32)(b)
-				a, b = a[8:], b[8:]
-			}
-		}
+	if vectorPixels(to, from, toStep, fromStep, n, false) {
 		return
 	}
-	for q := range pixels {
+	for q := range (len(to) + toStep - 1) / toStep {
 		copy(to[q*toStep:][:n], from[q*fromStep:])
 	}
 }
 
 // AddPixels is [CopyPixels] that adds.
 func AddPixels(to, from []float32, toStep, fromStep, n int) {
+	if vectorPixels(to, from, toStep, fromStep, n, true) {
+		return
+	}
 	for q := range (len(to) + toStep - 1) / toStep {
-		a, b := to[q*toStep:][:n], from[q*fromStep:][:n]
-		for len(a) >= 8 && len(b) >= 8 {
-			a8, b8 := (*[8]float32)(a), (*[8]float32)(b)
-			a8[0] += b8[0]
-			a8[1] += b8[1]
-			a8[2] += b8[2]
-			a8[3] += b8[3]
-			a8[4] += b8[4]
-			a8[5] += b8[5]
-			a8[6] += b8[6]
-			a8[7] += b8[7]
-			a, b = a[8:], b[8:]
-		}
-		for i, v := range b {
-			a[i] += v
+		for i, v := range from[q*fromStep:][:n] {
+			to[q*toStep+i] += v
 		}
 	}
 }

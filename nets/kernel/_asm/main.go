@@ -75,7 +75,7 @@ func (p *printer) restore() { p.op("LDMXCSR old-4(SP)") }
 // argsType names the struct of a function's arguments: the longest prefix wins.
 func argsType(name string) string {
 	best := name
-	for _, prefix := range []string{"amxConv", "amxGrad", "amxTaps", "pair", "split", "direct", "winograd", "winogradImage"} {
+	for _, prefix := range []string{"amxConv", "amxGrad", "amxTaps", "pair", "split", "direct", "pixels", "winograd", "winogradImage"} {
 		if strings.HasPrefix(name, prefix) && (best == name || len(prefix) > len(best)) {
 			best = prefix
 		}
