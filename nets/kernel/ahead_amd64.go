@@ -37,14 +37,28 @@ func (a *ahead) give(d *directArgs, lines int) {
 	if a.n == 0 {
 		return
 	}
-	x := a.ranges[0]
-	n := min(16*lines, len(x))
+	x := a.take(16 * lines)
 	d.ahead = uintptr(unsafe.Pointer(&x[0]))
-	d.end = d.ahead + uintptr(4*n)
+	d.end = d.ahead + uintptr(4*len(x))
+}
+
+// take removes up to n values of the first range, which there is.
+func (a *ahead) take(n int) []float32 {
+	x := a.ranges[0]
+	n = min(n, len(x))
 	if a.ranges[0] = x[n:]; n == len(x) {
 		a.n--
 		copy(a.ranges[:], a.ranges[1:])
 	}
+	return x[:n]
+}
+
+// lines is the number of cache lines in all ranges, if each begins with one.
+func (a *ahead) lines() (n int) {
+	for _, x := range a.ranges[:a.n] {
+		n += (len(x) + 15) / 16
+	}
+	return n
 }
 
 // fetchGradient asks for what gradImage will read of some images.
@@ -55,6 +69,16 @@ func (b *BatchNorm) fetchGradient(next *ahead, from, to int) {
 	}
 	next.addImages(b.y, each, from, to)
 	next.addImages(b.z, each, from, to)
+}
+
+// fetchInput asks for what is written and read of some images when the gradient of their input x is made.
+func (j *backwardJob) fetchInput(next *ahead, x []float32, each, from, to int) {
+	next.addImages(j.dx, each, from, to)
+	next.addImages(j.shortcut, each, from, to)
+	if j.before != nil {
+		next.addImages(j.before.y, each, from, to)
+	}
+	next.addImages(x, each, from, to)
 }
 
 // partsOf is a number of parts for a pool of threads, so that a part has up to 8 of n pieces, which one worker does one after the other, and each worker has several parts.

@@ -88,3 +88,48 @@ func TestFetchingChangesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestTilesFetchOnTheWay: a pass by tiles computes the same bits while it fetches, however the ranges divide its tiles or the channels' blocks, and where there are more blocks than ranges it leaves none out.
+func TestTilesFetchOnTheWay(t *testing.T) {
+	if !slices.Contains(Implementations(), "amx") {
+		t.Skip("no tile multiplier")
+	}
+	for _, s := range []ConvShape{
+		{N: 1, H: 16, W: 17, C: 32, K: 32, Side: 3, Stride: 1}, // more blocks of tiles than of channels
+		{N: 1, H: 4, W: 8, C: 32, K: 128, Side: 3, Stride: 1},  // fewer
+		{N: 1, H: 8, W: 8, C: 16, K: 16, Side: 3, Stride: 1},   // a block of channels
+		{N: 1, H: 16, W: 16, C: 32, K: 64, Side: 1, Stride: 1}, // without neighbours
+	} {
+		ws, err := NewWorkers(1, "amx")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, precision := range []Precision{F32, BF16} {
+			ws.SetPrecision(precision)
+			p := newAMXConv(ws, s).forw
+			w, x, far := make([]float32, s.Weights()), make([]float32, s.Inputs()), make([]float32, 1<<14)
+			noise(1, w)
+			noise(2, x)
+			p.pack(w, false, false)
+			run := func(ranges ...[]float32) []float32 {
+				y, next := make([]float32, s.Outputs()), ahead{room: 1 << 20}
+				for _, r := range ranges {
+					next.add(r)
+				}
+				p.clearPadding()
+				p.convolve(y, x, &next, ws.scratch[0])
+				if blocks := max(len(p.tiles)/2/p.mt, p.kp/16/p.nt); next.n != 0 && blocks > 2*len(ranges) {
+					t.Errorf("%+v, %d ranges: %d were not fetched", s, len(ranges), next.n)
+				}
+				return y
+			}
+			none := run()
+			for _, ranges := range [][][]float32{{far}, {far[:100], far[100:]}, {far[:1], far[1:2], far[:9000], far[:16], far}} {
+				if !slices.Equal(run(ranges...), none) {
+					t.Errorf("%+v: other bits while %d ranges are fetched", s, len(ranges))
+				}
+			}
+		}
+		ws.Close()
+	}
+}

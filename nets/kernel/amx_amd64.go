@@ -17,6 +17,9 @@ type amxConvArgs struct {
 	tiles           *int // pairs: byte offset in a plane, byte offset in y
 	mblocks, kblock int
 	config          *tileConfig
+	ahead           *float32 // what is needed next
+	lines           int      // of the cache, of those values
+	each            int      // lines to fetch with a chunk
 }
 
 type amxGradArgs struct {

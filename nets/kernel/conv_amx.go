@@ -116,7 +116,8 @@ type amxPass struct {
 	w, source  []float32
 	stack      *amxPass // of images of few pixels, or nil
 	stacked    int      // stack: how many images
-	images     int      // stack: how many there are in all
+	images     int      // how many there are in all
+	parts      int      // of their images
 
 	dst, src           []float32
 	norm               *BatchNorm // src is still to be normalised
@@ -222,7 +223,7 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 	}
 	p.scratch = scratch
 	ws.reserve(scratch+s.ph*s.pw*s.c*4+64, (s.side*s.side*s.c*s.k+s.side*p.reduction*p.pixels*s.k)*4+128)
-	p.image, p.packPart, p.turnPart = p.runImage, p.packGroup, p.turn
+	p.image, p.packPart, p.turnPart = p.runPart, p.packGroup, p.turn
 	if s.stride == 1 && !s.folded && s.outH*s.outW <= 8 {
 		p.stack = p.newStack()
 	}
@@ -360,7 +361,7 @@ func (p *amxPass) packGroup(group, _ int) {
 var zeros [16]float32
 
 func (p *amxPass) run(dst, src []float32, n int, sums *Sums) {
-	p.dst, p.src, p.sums = dst, src, sums
+	p.dst, p.src, p.sums, p.images = dst, src, sums, n
 	if t := p.stack; t != nil && n > 1 {
 		t.packed, t.binary, t.norm = p.packed, p.binary, p.norm
 		t.dst, t.src, t.sums, t.images = dst, src, sums, n
@@ -369,7 +370,8 @@ func (p *amxPass) run(dst, src []float32, n int, sums *Sums) {
 		t.norm, t.dst, t.src, t.sums = nil, nil, nil, nil
 	} else {
 		p.clearPadding()
-		p.ws.Do(n, p.image)
+		p.parts = partsOf(n, p.ws.threads)
+		p.ws.Do(p.parts, p.image)
 	}
 	p.dst, p.src, p.sums = nil, nil, nil
 }
@@ -389,10 +391,32 @@ func (p *amxPass) bytes() int {
 	return roundUp(p.scratch, 64)
 }
 
-func (p *amxPass) runImage(img, worker int) {
+// runPart computes some images, one behind the other.
+func (p *amxPass) runPart(part, worker int) {
+	from, to := span(p.images, 1, part, p.parts)
+	for img := from; img < to; img++ {
+		p.runImage(img, img+1 < to, worker)
+	}
+}
+
+// newAhead has the room that the image and the weights leave in a second-level cache.
+func (p *amxPass) newAhead() ahead {
+	return ahead{room: secondLevel/4*3 - p.scratch - 2*len(p.packed)}
+}
+
+func (p *amxPass) runImage(img int, goesOn bool, worker int) {
 	scratch := p.ws.scratch[worker]
 	dst := p.result(img)
-	p.convolve(dst, p.operand(img, scratch), scratch)
+	next := p.newAhead()
+	next.add(dst)
+	if in := p.ph * p.pw * p.c; goesOn {
+		next.addImages(p.src, in, img+1, img+2)
+		if p.norm != nil {
+			next.addImages(p.norm.residual, in, img+1, img+2)
+			next.addImages(p.norm.z, in, img+1, img+2)
+		}
+	}
+	p.convolve(dst, p.operand(img, scratch), &next, scratch)
 	if p.sums != nil {
 		addImage(p.ws.impl, p.sums, img, dst)
 	}
@@ -421,7 +445,7 @@ func (p *amxPass) runStack(part, worker int) {
 	for i := range images {
 		p.splitImage(planes[i*p.apart()*p.c:], p.operand(first+i, scratch))
 	}
-	p.multiply(out, planes)
+	p.multiply(out, planes, new(ahead))
 	for i := range images {
 		dst := p.result(first + i)
 		p.copyRows(dst, out[i*p.apart()*p.width:], p.outPitch, p.width)
@@ -431,15 +455,15 @@ func (p *amxPass) runStack(part, worker int) {
 	}
 }
 
-// convolve computes one image. The planes at the beginning of scratch must hold zeros where the padding is.
-func (p *amxPass) convolve(dst, src []float32, scratch []byte) {
+// convolve computes one image. The planes at the beginning of scratch must hold zeros where the padding is. While it multiplies it fetches what is needed next.
+func (p *amxPass) convolve(dst, src []float32, next *ahead, scratch []byte) {
 	planes := take[uint16](&scratch, p.planes*p.planeBytes/2)
 	p.splitImage(planes, src)
 	out := dst
 	if !p.direct {
 		out = take[float32](&scratch, p.outPixels*p.width)
 	}
-	p.multiply(out, planes)
+	p.multiply(out, planes, next)
 	switch {
 	case p.direct:
 	case p.pixels == 2:
@@ -449,27 +473,50 @@ func (p *amxPass) convolve(dst, src []float32, scratch []byte) {
 	}
 }
 
-// multiply computes the tiles of out.
-func (p *amxPass) multiply(out []float32, planes []uint16) {
+// multiply computes the tiles of out. What it fetches is divided over them: a call for each range, of some of the tiles or, if there are more of those, of the channels' blocks; with
+// more ranges than of either the last ones are left out.
+func (p *amxPass) multiply(out []float32, planes []uint16, next *ahead) {
 	args := amxConvArgs{
 		a: &planes[0], plane: p.planeBytes, astride: p.pixels * p.stride * p.c * 2,
 		b: &p.packed[0], offsets: &p.offsets[0], chunks: p.chunks,
-		y: &out[0], ystride: p.apartY * 4, columns: &p.columns[0],
-		tiles: &p.tiles[0], mblocks: len(p.tiles) / 2 / p.mt, kblock: p.kp / 16 / p.nt, config: p.config,
+		y: &out[0], ystride: p.apartY * 4, config: p.config,
 	}
+	blocks, kblocks := len(p.tiles)/2/p.mt, p.kp/16/p.nt
+	args.each = (next.lines() + blocks*kblocks*p.chunks - 1) / (blocks * kblocks * p.chunks)
+	units := max(blocks, kblocks)
+	for at, n := 0, 0; at < units; at += n {
+		n, args.lines = units-at, 0
+		if next.n > 0 {
+			x := next.take(len(next.ranges[0]))
+			args.ahead, args.lines = &x[0], (len(x)+15)/16
+			if perUnit := args.each * p.chunks * min(blocks, kblocks); next.n > 0 {
+				n = min(n, (args.lines+perUnit-1)/perUnit)
+			}
+		}
+		if blocks >= kblocks {
+			args.mblocks, args.kblock, args.tiles, args.columns = n, kblocks, &p.tiles[2*p.mt*at], &p.columns[0]
+		} else {
+			args.mblocks, args.kblock, args.tiles, args.columns = blocks, n, &p.tiles[0], &p.columns[at*p.nt]
+			args.b = &p.packed[at*p.chunks*p.pieces*p.nt*512]
+		}
+		p.multiplyTiles(&args)
+	}
+}
+
+func (p *amxPass) multiplyTiles(args *amxConvArgs) {
 	switch {
 	case p.one && p.nt == 2:
-		amxConv2x2One(&args)
+		amxConv2x2One(args)
 	case p.one:
-		amxConv4x1One(&args)
+		amxConv4x1One(args)
 	case p.binary && p.nt == 2:
-		amxConv2x2(&args)
+		amxConv2x2(args)
 	case p.binary:
-		amxConv4x1(&args)
+		amxConv4x1(args)
 	case p.nt == 2:
-		amxConv2x2Full(&args)
+		amxConv2x2Full(args)
 	default:
-		amxConv4x1Full(&args)
+		amxConv4x1Full(args)
 	}
 }
 
@@ -708,7 +755,7 @@ func (g *amxGradPass) images(img, n, worker int) (x, dy []float32) {
 		g.yNorm.gradImage(one, img+i)
 		if g.dx != nil {
 			dx := g.dx[(img+i)*g.Inputs():][:g.Inputs()]
-			g.back.convolve(dx, one, back)
+			g.back.convolve(dx, one, new(ahead), back)
 			g.finish(g.ws.impl, img+i, dx)
 		}
 	}

@@ -169,14 +169,14 @@ func (p *directPass) runImage(img, worker int) {
 		src = p.norm.normalised(take[float32](&after, len(src)), img)
 	}
 	dst := p.dst[img*p.outH*p.outW*p.k:][:p.outH*p.outW*p.k]
-	p.convolve(dst, src, scratch)
+	p.convolve(dst, src, nil, scratch)
 	if p.sums != nil {
 		addImage(p.ws.impl, p.sums, img, dst)
 	}
 }
 
 // convolve computes one image. The beginning of scratch must hold zeros where the padding is.
-func (p *directPass) convolve(dst, src []float32, scratch []byte) {
+func (p *directPass) convolve(dst, src []float32, _ *ahead, scratch []byte) {
 	padded := take[float32](&scratch, p.padded)
 	p.padImage(padded, src)
 	out := dst
@@ -292,7 +292,7 @@ func newDirectGrad(ws *Workers, s ConvShape, way gradWay) *directGrad {
 type imagePass interface {
 	bytes() int // of scratch
 	clearPadding()
-	convolve(dst, src []float32, scratch []byte)
+	convolve(dst, src []float32, next *ahead, scratch []byte) // next is only fetched, if at all
 }
 
 // reserve makes room for one's own work and, at the beginning of a worker's scratch, for that many bytes of a pass.
@@ -419,7 +419,7 @@ func (g *directGrad) part(part, worker int) {
 		}
 		if g.dx != nil {
 			dx := g.dx[img*inputs:][:inputs]
-			g.back.convolve(dx, dy[:outputs], forBack)
+			g.back.convolve(dx, dy[:outputs], new(ahead), forBack)
 			g.finish(g.ws.impl, img, dx)
 		}
 		x := g.x[img*inputs:][:inputs]

@@ -84,32 +84,44 @@ func (c *tiledConv) gradInput(dx, dy []float32, n int) {
 type mixedConv struct {
 	*winogradConv
 	forwTiles, backTiles *amxPass // made when binary weights come
-	tiled                bool     // the weights in use are theirs
+	forwTiled, backTiled bool     // the weights in use are theirs
 }
 
 func (c *mixedConv) setWeights(w []float32, binary bool) {
-	c.tiled = binary && tilesSuit(c.ConvShape)
+	c.forwTiled, c.backTiled = false, false
+	if binary {
+		c.forwTiled, c.backTiled = tilesSuit(c.ConvShape)
+	}
 	c.weights.tiles = nil
-	if !c.tiled {
-		c.winogradConv.setWeights(w, binary)
+	if !c.forwTiled || !c.backTiled {
+		c.winogradConv.setWeights(w, binary) // both passes', though only one may be used
+	}
+	if !c.forwTiled && !c.backTiled {
 		return
 	}
 	if c.forwTiles == nil {
 		c.forwTiles, c.backTiles = newAMXPasses(c.ws, c.ConvShape)
 		c.weights.reserve(c.backTiles)
 	}
-	c.forwTiles.pack(w, true, false)
-	c.backTiles.pack(w, true, true)
-	c.weights.tiles = c.backTiles
+	if c.forwTiled {
+		c.forwTiles.pack(w, true, false)
+	}
+	if c.backTiled {
+		c.backTiles.pack(w, true, true)
+		c.weights.tiles = c.backTiles
+	}
 }
 
 // tilesSuit: see [newMixedConv].
-func tilesSuit(s ConvShape) bool { return min(s.H, s.W) >= 16 && s.C%32 == 0 && s.K%32 == 0 }
+func tilesSuit(s ConvShape) (forw, back bool) {
+	suits := min(s.H, s.W) >= 16 && s.C%32 == 0 && s.K%32 == 0
+	return suits, suits
+}
 
 func (c *mixedConv) forward(y, x []float32, n int, sums *Sums) { c.forwardNorm(y, x, nil, n, sums) }
 
 func (c *mixedConv) forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *Sums) {
-	if !c.tiled {
+	if !c.forwTiled {
 		c.winogradConv.forwardNorm(y, x, norm, n, sums)
 		return
 	}
@@ -119,7 +131,7 @@ func (c *mixedConv) forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *Su
 }
 
 func (c *mixedConv) gradInput(dx, dy []float32, n int) {
-	if !c.tiled {
+	if !c.backTiled {
 		c.winogradConv.gradInput(dx, dy, n)
 		return
 	}

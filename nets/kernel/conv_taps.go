@@ -144,7 +144,9 @@ func (g *amxTapsGrad) gradient(buffer []float32, img, n int, forBack []byte) []f
 		g.yNorm.gradImage(dy, img+i)
 		if g.dx != nil {
 			dx := g.dx[(img+i)*g.Inputs():][:g.Inputs()]
-			g.back.convolve(dx, dy, forBack)
+			next := g.back.newAhead()
+			g.fetchInput(&next, g.xs, g.Inputs(), img+i, img+i+1)
+			g.back.convolve(dx, dy, &next, forBack)
 			g.finish(g.ws.impl, img+i, dx)
 		}
 	}

@@ -494,17 +494,14 @@ func (g *winogradGrad) transforms(u []float32, su int, v []float32, sv, from, to
 	case g.tiles != nil:
 		for img := range to - from {
 			dx := g.dx[(from+img)*in:][:in]
-			g.tiles.convolve(dx, dy[img*out:][:out], forTiles)
+			next := g.tiles.newAhead()
+			g.fetchInput(&next, g.x, in, from+img, from+img+1)
+			g.tiles.convolve(dx, dy[img*out:][:out], &next, forTiles)
 			done(img, dx)
 		}
 	default:
 		dx, next := g.dx[from*in:to*in], g.back.newAhead()
-		next.add(dx)
-		next.addImages(g.shortcut, in, from, to)
-		if g.before != nil {
-			next.addImages(g.before.y, in, from, to)
-		}
-		next.addImages(g.x, in, from, to)
+		g.fetchInput(&next, g.x, in, from, to)
 		g.back.convolve(dx, to-from, &next, scratch, func(img int) []float32 { return dy[img*out:][:out] }, done)
 	}
 	for img := from; img < to; img++ {

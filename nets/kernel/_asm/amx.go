@@ -34,6 +34,7 @@ func amxFile(p *printer) {
 //	    for each chunk of 32 of the reduction
 //	      acc[m][n] += sum of products of pieces: (x1+x2+x3)*w, with full weights
 //	                   x1w3 + x1w2 + x2w2 + x2w1 + x3w1 + x1w1, with one product x*w
+//	      bring so many lines of what is needed later to the second-level cache
 //	    store
 func amxConv(p *printer, mt, nt, products int) {
 	name := fmt.Sprintf("amxConv%dx%d", mt, nt)
@@ -45,13 +46,14 @@ func amxConv(p *printer, mt, nt, products int) {
 	case 1:
 		name += "One"
 	}
-	p.fn(name, 0, "a", "plane", "astride", "b", "offsets", "chunks", "y", "ystride", "columns", "tiles", "mblocks", "kblocks", "config")
+	p.fn(name, 0, "a", "plane", "astride", "b", "offsets", "chunks", "y", "ystride", "columns", "tiles", "mblocks", "kblocks", "config", "ahead", "lines", "each")
 	p.arg("config", "DI")
 	p.tileConfig("DI")
 	p.op("MOVQ $64, DI")
 	p.arg("astride", "DX")
 	p.arg("plane", "R10")
 	p.arg("tiles", "R15")
+	p.arg("ahead", "R13")
 	p.op("MOVQ %s, R14", p.at("mblocks"))
 	p.label("mblock")
 	p.arg("b", "BX")
@@ -133,19 +135,28 @@ func amxConv(p *printer, mt, nt, products int) {
 		row(1)
 		row(0)
 	}
+	p.arg("each", "R9")
+	p.label("fetch")
+	p.op("DECQ %s", p.at("lines"))
+	p.op("JLT fetched")
+	p.op("PREFETCHT1 (R13)")
+	p.op("ADDQ $64, R13")
+	p.op("DECQ R9")
+	p.op("JGT fetch")
+	p.label("fetched")
 	p.op("ADDQ $%d, BX", 1024*nt*pieces)
 	p.op("ADDQ $8, SI")
 	p.op("DECQ CX")
 	p.op("JNZ chunk")
 	p.arg("ystride", "R9")
-	p.op("MOVQ R11, R13")
-	p.op("SHRQ $3, R13")
-	p.op("ADDQ %s, R13 // where the block's columns go", p.at("columns"))
+	p.op("MOVQ R11, SI")
+	p.op("SHRQ $3, SI")
+	p.op("ADDQ %s, SI // where the block's columns go", p.at("columns"))
 	for m := range mt {
 		p.arg("y", "R12")
 		p.op("ADDQ %d(R15), R12", 16*m+8)
 		for n := range nt {
-			p.op("MOVQ %d(R13), R8", 8*n)
+			p.op("MOVQ %d(SI), R8", 8*n)
 			p.op("ADDQ R12, R8")
 			p.tileStore(m*nt+n, "R8", "R9", 0)
 		}
