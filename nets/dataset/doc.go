@@ -22,8 +22,8 @@
 // Only the compressed pixel data of an image tree is decoded later, on demand;
 // [Verify] decodes that too, and so does Options.SkipCorrupt, which leaves out
 // what cannot be decoded. Pictures are taken as they are stored: EXIF's orientation is ignored,
-// as torchvision's ImageFolder does. Files and folders that macOS and Windows leave beside
-// pictures (._*, __MACOSX, .DS_Store, Thumbs.db) are skipped.
+// as torchvision's ImageFolder does. Files and folders that macOS, Windows and file servers leave beside
+// pictures (._*, __MACOSX, @eaDir, .DS_Store, Thumbs.db) are skipped.
 //
 // Memory: a binary file takes four times its promised size, whatever it expands to, and an IDX
 // file three times the data that are there, of at most 2^18 images; a pickle three times its

@@ -634,12 +634,13 @@ func TestImageNetTree(t *testing.T) {
 	}
 }
 
-// What macOS and Windows leave beside pictures is no picture, and no class.
+// What macOS, Windows and file servers leave beside pictures is no picture, and no class.
 func TestImageNetTreeSkipsWhatIsNoPicture(t *testing.T) {
 	dir := imagenetTree(t)
 	want := openSet(t, "imagenet", Options{Dir: dir, Size: 32}).Checksum
 	for _, name := range []string{"train/n01/._a.JPEG", "val/n02/._d.JPEG", "train/__MACOSX/n01/._a.JPEG", "val/__MACOSX/._n01", "train/.ipynb_checkpoints/x.png", "train/n01/Thumbs.db",
-		"train/n01/.DS_Store", "train/._n01", "train/n02/desktop.ini"} {
+		"train/n01/.DS_Store", "train/._n01", "train/n02/desktop.ini", "train/@eaDir/n01/a.jpg", "val/$RECYCLE.BIN/desktop.ini", "train/System Volume Information/x",
+		"val/lost+found/1.jpg", "train/#recycle/a.jpg"} {
 		write(t, filepath.Join(dir, filepath.FromSlash(name)), []byte("\x00\x05\x16\x07 resource fork"))
 	}
 	set := openSet(t, "imagenet", Options{Dir: dir, Size: 32})

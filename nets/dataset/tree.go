@@ -243,8 +243,11 @@ func checkClasses(root string, n int) error {
 	return nil
 }
 
-// folders returns the names of the class folders in dir. It leaves out hidden folders and those in which macOS
-// keeps resource forks.
+// systemFolders are those that operating systems and file servers put beside the user's own, in lower case: macOS's resource forks,
+// thumbnails (Synology, QNAP), bins for what was deleted, and what a check of a disk has found.
+var systemFolders = []string{"__macosx", "@eadir", "@recycle", "#recycle", "$recycle.bin", "system volume information", "lost+found"}
+
+// folders returns the names of the class folders in dir. It leaves out hidden folders and those of systemFolders.
 func folders(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -252,7 +255,7 @@ func folders(dir string) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), ".") && e.Name() != "__MACOSX" && isDir(filepath.Join(dir, e.Name())) {
+		if !strings.HasPrefix(e.Name(), ".") && !slices.Contains(systemFolders, strings.ToLower(e.Name())) && isDir(filepath.Join(dir, e.Name())) {
 			names = append(names, e.Name())
 		}
 	}
