@@ -135,8 +135,14 @@ func (o Own) Run(ctx context.Context) (OwnResult, error) {
 	}
 	sr := markov.OnGrid(g, law)
 	if f := sr.CheckTheorem5(1); len(f) > 0 {
-		return r, fmt.Errorf("toy: noise %v: %w at w = %g, where the slope is %g: %s; larger or unbounded noise (normal, laplace) keeps both directions possible",
-			o.Noise, markov.ErrAssumption, f[0].Point[0], law(f[0].Point[0]).Excess(0)-law(f[0].Point[0]).Shortfall(0), f[0].Reason)
+		w := f[0].Point[0]
+		advice := "larger or unbounded noise (normal, laplace) keeps both directions possible"
+		if o.Noise.Kind == "normal" || o.Noise.Kind == "laplace" {
+			advice = "in float64, that is, whose smallest number is above the probability of the other sign; larger noise, or a box with smaller slopes, keeps both directions possible"
+		}
+		return r, fmt.Errorf("toy: noise %v: %w at w = %g, where the slope is %g: %s; %s",
+			o.Noise, markov.ErrAssumption,
+			w, law(w).Excess(0)-law(w).Shortfall(0), f[0].Reason, advice)
 	}
 	alpha0, err := sr.Alpha0()
 	if err != nil {

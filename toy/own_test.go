@@ -189,11 +189,13 @@ func TestOwnProblemsAreChecked(t *testing.T) {
 	}
 	good := Own{Objective: x, Noise: NoiseLaw{"normal", 1}, Delta: 0.5, Box: [2]float64{-1, 1}, Alphas: []float64{0.1}}
 	for want, change := range map[string]func(*Own){
-		"box [1, 1]":         func(o *Own) { o.Box[0] = 1 },
-		"a grid of 2049":     func(o *Own) { o.Delta = 0x1p-10 },
-		"no learning rate":   func(o *Own) { o.Alphas = nil },
-		"alpha = 0: want":    func(o *Own) { o.Alphas = []float64{0} },
-		"alpha = +Inf: want": func(o *Own) { o.Alphas = []float64{math.Inf(1)} },
+		"box [1, 1]":                        func(o *Own) { o.Box[0] = 1 },
+		"a grid of 2049":                    func(o *Own) { o.Delta = 0x1p-10 },
+		"no learning rate":                  func(o *Own) { o.Alphas = nil },
+		"the probability of the other sign": func(o *Own) { o.Noise.Deviation = 0.01 },
+		"larger or unbounded noise":         func(o *Own) { o.Noise = NoiseLaw{"uniform", 0.01} },
+		"alpha = 0: want":                   func(o *Own) { o.Alphas = []float64{0} },
+		"alpha = +Inf: want":                func(o *Own) { o.Alphas = []float64{math.Inf(1)} },
 	} {
 		o := good
 		change(&o)
