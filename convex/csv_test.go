@@ -88,6 +88,8 @@ func TestBadCSVNamesFileLineAndColumn(t *testing.T) {
 		`f.csv:3: a record of more than 1048576 bytes; is a quotation mark not closed?`:                                          "x,y\n1,2\n\"" + strings.Repeat("1\n", 600_000),
 		`f.csv:1: 20001 columns, at most 10000 can be had`:                                                                       "y" + numbered(20000) + "\n1\n",
 		`f.csv: the file is in UTF-16`:                                                                                           "\xff\xfex\x00",
+		`f.csv: the file is in UTF-16: save`:                                                                                     "\xfe\xff\x00x",
+		`f.csv:1: the name of column 2, "caf\xe9", is not UTF-8`:                                                                 "y,caf\xe9\n1,2\n",
 		`f.csv: the file is compressed`:                                                                                          "\x1f\x8b\x08",
 		`has 5000 characters: want a number`:                                                                                     "x,y\n" + strings.Repeat("1", 5000) + ",1\n",
 		`f.csv:1: 1001 features, at most 1000`:                                                                                   "y" + numbered(1001) + "\n" + strings.Repeat("1,", 1001) + "1\n",
