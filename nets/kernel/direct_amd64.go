@@ -27,6 +27,12 @@ func directZ28x1(a *directArgs)
 func directZ8x2(a *directArgs)
 
 //go:noescape
+func directZ24x1(a *directArgs)
+
+//go:noescape
+func directZ21x1(a *directArgs)
+
+//go:noescape
 func directZ16x1(a *directArgs)
 
 //go:noescape
@@ -44,6 +50,10 @@ func (a *directArgs) run(t directTile) {
 		directZ28x1(a)
 	case directTile{8, 32}:
 		directZ8x2(a)
+	case directTile{24, 16}:
+		directZ24x1(a)
+	case directTile{21, 16}:
+		directZ21x1(a)
 	case directTile{16, 16}:
 		directZ16x1(a)
 	case directTile{9, 16}:
@@ -71,7 +81,7 @@ func newDirectTile(impl implementation, k int) directTile {
 // newGradTile is the tile for rows values of a filter and k channels of the output: a lower one where it saves an eighth of the products.
 func newGradTile(impl implementation, k, rows int) directTile {
 	t := newDirectTile(impl, k)
-	for _, low := range map[directTile][]directTile{{14, 32}: {{8, 32}}, {28, 16}: {{16, 16}, {9, 16}}}[t] {
+	for _, low := range map[directTile][]directTile{{14, 32}: {{8, 32}}, {28, 16}: {{24, 16}, {21, 16}, {16, 16}, {9, 16}}}[t] {
 		if 8*roundUp(rows, low.m) <= 7*roundUp(rows, t.m) {
 			t = low
 		}

@@ -5,6 +5,8 @@ func avx512File(p *printer) {
 	direct(p, "Z", 14, 2)
 	direct(p, "Z", 28, 1)
 	direct(p, "Z", 8, 2)
+	direct(p, "Z", 24, 1)
+	direct(p, "Z", 21, 1)
 	direct(p, "Z", 16, 1)
 	direct(p, "Z", 9, 1)
 	winogradFile(p, "Z")
