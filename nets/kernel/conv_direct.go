@@ -40,7 +40,7 @@ func (c *directConv) forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *S
 	c.forw.norm = nil
 }
 
-// fusesBackward: where there are few pixels, the gradient of the weights goes through all images tile by tile.
+// fusesBackward: where there are few pixels, the reduction of the weights' gradient runs over the images.
 func (c *directConv) fusesBackward() bool { return !c.weights.few }
 
 func (c *directConv) backward(dw, x []float32, j backwardJob, n int) {
@@ -202,7 +202,7 @@ func (p *directPass) convolve(dst, src []float32, _ *ahead, scratch []byte) {
 }
 
 // directGrad computes gradients of weights: the rows of a tile are values of a filter, its columns channels of dy; the reduction runs over the pixels of a few
-// rows of the output, whose dy stay in the first-level cache. A weight's sum has the same order in all three ways of filling the tiles.
+// rows of the output, whose dy stay in the first-level cache. A weight's sum has the same order in all three ways of filling the tiles; where there are few pixels it has another.
 type directGrad struct {
 	passShape
 	ws         *Workers
@@ -216,7 +216,7 @@ type directGrad struct {
 	wide       int // floats of a dy that is copied
 	woven      int // floats of an interleaved row
 	imageParts int
-	few        bool // pixels: all images' products with a tile of weights follow one another, see fewPixels
+	few        bool // pixels: the reduction runs over the images, see fewPixels
 
 	backwardJob // what is computed on the way; with yNorm there is no dy
 	back        imagePass
@@ -283,7 +283,10 @@ func newDirectGrad(ws *Workers, s ConvShape, way gradWay) *directGrad {
 	g.partFunc, g.reduceFn, g.padFunc, g.columnFunc = g.part, g.reduce, g.pad, g.column
 	g.few = way == byRow && fewPixels(s) && g.k == g.kp
 	if g.reserve(0); g.few {
-		ws.reserve(2*g.tile.m*g.tile.k*4, s.N*g.padded*4)
+		if g.tile == (directTile{14, 32}) {
+			g.tile = directTile{8, 32} // divides more numbers of channels
+		}
+		ws.reserve((values+g.tile.m)*g.tile.k*4, s.N*g.padded*4)
 	}
 	return g
 }
@@ -313,7 +316,7 @@ func (g *directGrad) runFused(dw, x []float32, j backwardJob, back imagePass, n 
 }
 
 // fewPixels says whether an image has so few pixels, and the filter so many weights, that adding an image's products to all the weights' sums takes longer than
-// the products. Then a tile of weights stays in the first-level cache while all images' products are added to it, in the same order.
+// the products. Then the reduction runs over the images, for one pixel of the output after the other.
 func fewPixels(s ConvShape) bool {
 	h, w := s.Out()
 	return h*w <= 8 && s.Weights() >= 8<<10
@@ -357,44 +360,39 @@ func (g *directGrad) paddedImage(img int) []float32 {
 	return take[float32](&shared, g.padded)
 }
 
-// column is the second half: a column of tiles of a row of the filter, of all images. Rows of the output for which that row lies in the padding are left out.
+// column is the second half: a block of dy's channels and a row of the filter, of all images. The reduction runs over the images for one pixel of the output after the other. Taps that lie in
+// the padding are left out.
 func (g *directGrad) column(part, worker int) {
 	r, column := part%g.side, part/g.side*g.tile.k
-	first, end := 0, g.outH
-	for first < end && first*g.stride+r < g.side/2 {
-		first++
+	to, step := g.dw[r*g.side*g.c*g.k+column:], g.k
+	beyond := g.c%g.tile.m > 0
+	if beyond { // tiles reach beyond the row
+		scratch := g.ws.scratch[worker]
+		to, step = take[float32](&scratch, (g.side*g.c+g.tile.m)*g.tile.k), g.tile.k
 	}
-	for end > first && (end-1)*g.stride+r >= g.h+g.side/2 {
-		end--
+	for row := range g.side * g.c {
+		clear(to[row*step:][:g.tile.k])
 	}
-	scratch := g.ws.scratch[worker]
-	sum, more := take[float32](&scratch, g.tile.m*g.tile.k), take[float32](&scratch, g.tile.m*g.tile.k)
-	a := directArgs{astride: 4, astep: g.stride * g.c * 4, aseg: g.stride * g.pitch() * g.c * 4, segs: end - first, n: g.outW,
-		bstep: g.k * 4, cstride: g.tile.k * 4, blocks: 1}
-	for t := 0; t < g.side*g.c; t += g.tile.m {
-		clear(sum)
-		for i := range g.imageParts {
-			from, to := span(g.images, 1, i, g.imageParts)
-			if from == to || first == end {
+	a := directArgs{astride: 4, astep: g.padded * 4, segs: 1, n: g.images, bstep: g.outH * g.outW * g.k * 4, cstride: step * 4, accumulate: 1}
+	padded := g.paddedImage(0)
+	for p := range g.outH {
+		if row := p*g.stride + r - g.side/2; row < 0 || row >= g.h {
+			continue
+		}
+		for q := range g.outW {
+			first := max(0, g.side/2-q*g.stride) // taps of the row
+			end := min(g.side, g.w+g.side/2-q*g.stride)
+			if first >= end {
 				continue
 			}
-			a.c, a.accumulate = &sum[0], 0
-			if i > 0 {
-				a.c = &more[0]
-			}
-			for img := from; img < to; img++ {
-				a.a = &g.paddedImage(img)[(first*g.stride+r)*g.pitch()*g.c+t]
-				a.b = &g.dy[(img*g.outH+first)*g.outW*g.k+column]
-				a.run(g.tile)
-				a.accumulate = 1
-			}
-			if i > 0 {
-				add(g.ws.impl, sum, more)
-			}
+			a.a, a.b, a.c = &padded[((p*g.stride+r)*g.pitch()+q*g.stride+first)*g.c], &g.dy[(p*g.outW+q)*g.k+column], &to[first*g.c*step]
+			a.blocks = ((end-first)*g.c + g.tile.m - 1) / g.tile.m
+			a.run(g.tile)
 		}
-		to := g.dw[(r*g.side*g.c+t)*g.k+column:]
-		for row := range min(g.tile.m, g.side*g.c-t) {
-			copy(to[row*g.k:][:g.tile.k], sum[row*g.tile.k:])
+	}
+	if beyond {
+		for row := range g.side * g.c {
+			copy(g.dw[(r*g.side*g.c+row)*g.k+column:][:g.tile.k], to[row*step:])
 		}
 	}
 }

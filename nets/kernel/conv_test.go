@@ -249,6 +249,10 @@ var convShapes = []ConvShape{
 	{N: 2, H: 4, W: 32, C: 8, K: 16, Side: 3, Stride: 2}, // folded gradients of the input that are stored in their place
 	{N: 2, H: 6, W: 32, C: 16, K: 32, Side: 3, Stride: 2},
 	{N: 2, H: 8, W: 16, C: 24, K: 24, Side: 3, Stride: 2},
+	{N: 5, H: 4, W: 3, C: 40, K: 64, Side: 3, Stride: 2}, // few pixels: the weights' gradient runs over the images
+	{N: 21, H: 2, W: 2, C: 32, K: 32, Side: 3, Stride: 1},
+	{N: 9, H: 1, W: 2, C: 35, K: 32, Side: 5, Stride: 1},
+	{N: 3, H: 5, W: 5, C: 100, K: 16, Side: 3, Stride: 3},
 }
 
 // raceDetector is set where it runs.

@@ -82,25 +82,14 @@ func TestWaysOfTheGradientGiveTheSameBits(t *testing.T) {
 		ws := newWorkers(t, 2, name)
 		for _, s := range []ConvShape{
 			{N: 3, H: 32, W: 32, C: 1, K: 8, Side: 3, Stride: 1}, {N: 3, H: 13, W: 9, C: 1, K: 16, Side: 3, Stride: 1}, {N: 2, H: 32, W: 32, C: 3, K: 16, Side: 3, Stride: 1},
-			{N: 2, H: 9, W: 14, C: 2, K: 40, Side: 3, Stride: 1}, {N: 9, H: 32, W: 32, C: 8, K: 8, Side: 3, Stride: 1}, {N: 2, H: 6, W: 7, C: 5, K: 3, Side: 5, Stride: 1}, {N: 21, H: 2, W: 2, C: 128, K: 128, Side: 3, Stride: 1}, {N: 5, H: 4, W: 3, C: 40, K: 64, Side: 3, Stride: 2},
-			{N: 9, H: 1, W: 2, C: 35, K: 32, Side: 5, Stride: 1}, {N: 2, H: 15, W: 16, C: 3, K: 17, Side: 7, Stride: 2}, {N: 2, H: 5, W: 4, C: 4, K: 3, Side: 5, Stride: 3},
+			{N: 2, H: 9, W: 14, C: 2, K: 40, Side: 3, Stride: 1}, {N: 9, H: 32, W: 32, C: 8, K: 8, Side: 3, Stride: 1}, {N: 2, H: 6, W: 7, C: 5, K: 3, Side: 5, Stride: 1},
+			{N: 2, H: 15, W: 16, C: 3, K: 17, Side: 7, Stride: 2}, {N: 2, H: 5, W: 4, C: 4, K: 3, Side: 5, Stride: 3},
 		} {
 			x, dy := make([]float32, s.N*s.Inputs()), make([]float32, s.N*s.Outputs())
 			noise(1, x)
 			noise(2, dy)
 			got, want := make([]float32, s.Weights()), make([]float32, s.Weights())
-			g := newDirectGrad(ws, s, byRow)
-			g.run(got, x, dy, s.N)
-			if g.few {
-				ws.reserve((g.padded+g.wide)*4, g.imageParts*g.floats()*4)
-				g.few = false
-			} else if s.H < 5 {
-				t.Errorf("%s: %+v: not seen to have few pixels", name, s)
-			}
-			g.run(want, x, dy, s.N)
-			if !slices.Equal(got, want) {
-				t.Errorf("%s: %+v: few pixels give other bits", name, s)
-			}
+			newDirectGrad(ws, s, byRow).run(want, x, dy, s.N)
 			for _, way := range []gradWay{byFilter, byPair} {
 				if way == byPair && (s.Stride > 1 || s.K > 8) {
 					continue
