@@ -27,8 +27,9 @@ func newBenchCommand(e *env) *cobra.Command {
 		Long: `bench measures a training step (forward, backward, Adam with the method's rule) on random images of CIFAR's size (resnet18:
 ImageNet's). gflops counts the direct algorithm's arithmetic: 2 x multiply-adds, forward plus both gradients, whatever
 algorithm ran. --layers prints where the time goes. --peers alternates with PyTorch in the same run; TQN_PYTHON
-names an interpreter that has it. With --precision bf16 PyTorch runs under autocast, compiled or not, whichever is faster. With --engine pjrt PyTorch runs on the same kind of device,
-channels last, through torch.compile in its default and its reduce-overhead mode, whichever is faster; nets/bench/gpu.sh measures all that is of interest on a GPU.`,
+names an interpreter that has it. With --precision bf16 PyTorch runs under autocast, compiled or not, whichever is faster.
+With --engine pjrt PyTorch runs on the same kind of device, channels last, through torch.compile in its default and its
+reduce-overhead mode, whichever is faster; nets/bench/gpu.sh measures all that is of interest on a GPU.`,
 		Example: `  tqn bench --net vgg9 --batch 128 --json
   tqn bench --net resnet56 --layers
   TQN_PYTHON=~/venv/bin/python tqn bench --peers`,

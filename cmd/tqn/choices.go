@@ -30,10 +30,10 @@ func newChoicesCommand(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "choices --out DIR",
 		Short: "the study of what the paper does not state: which initialisation, clip, step lengths fit its own sentences",
-		Long: `choices makes the runs of a designed study (quarter-width VGG-9 on CIFAR-10; most take a minute or two on a free processor core, some
-ten), one after the other, those that decide most first, and judges each choice against every sentence of Section 6. It continues
-what is in DIR and writes DIR/choices.json, DIR/choices.md and pictures. docs/choices.md is the page of the committed summaries:
---collect --docs docs makes it anew from them and from what runs there are in DIR.`,
+		Long: `choices makes the runs of a designed study (quarter-width VGG-9 on CIFAR-10; most take a minute or two on a free processor
+core, some ten), one after the other, those that decide most first, and judges each choice against every sentence of
+Section 6. It continues what is in DIR and writes DIR/choices.json, DIR/choices.md and pictures. docs/choices.md is the
+page of the committed summaries: --collect --docs docs makes it anew from them and from what runs there are in DIR.`,
 		Example: `  tqn choices --dir ~/cifar10 --out study
   tqn choices --out study --paper table1-paper --collect
   tqn choices --collect --docs docs

@@ -14,7 +14,7 @@ func newDataCommand(e *env) *cobra.Command {
 	c := group(&cobra.Command{
 		Use:   "data",
 		Short: "list, fetch and verify the image sets",
-		Long: `The image sets that the networks train on. "embedded" and "textures" need no files;
+		Long: `data lists, fetches and verifies the image sets that the networks train on. "embedded" and "textures" need no files;
 CIFAR-10, CIFAR-100 and Fashion-MNIST are fetched from their official addresses;
 ImageNet is had on request from image-net.org and is read as train/CLASS/*.JPEG and
 val/CLASS/*.JPEG. --dir names a folder with what is already on this machine.`,
@@ -91,7 +91,7 @@ func newDataFetchCommand(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "fetch NAME",
 		Short: "download a set from its official address and verify it",
-		Long: `Downloads a set from its official address. An interrupted download is continued where
+		Long: `fetch downloads a set from its official address. An interrupted download is continued where
 it stopped; a file gets its final name only when its checksum is the published one.`,
 		Example:   "  tqn data fetch cifar10 --dir ~/datasets",
 		Args:      cobra.ExactArgs(1),

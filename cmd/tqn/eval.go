@@ -27,8 +27,9 @@ func newEvalCommand(e *env) *cobra.Command {
 		Use:   "eval RUN",
 		Short: "test error of a run's checkpoint or weights",
 		Long: `eval computes the test error of a run folder's weights: the newest whole checkpoint (also of an unfinished run), or
-with --weights full or packed the files weights.safetensors and weights.packed.safetensors of a finished one. The CPU computes it, at float32 unless --precision says otherwise: a run that was trained at
-bf16, or on another engine, may have another error here by a few images.`,
+with --weights full or packed the files weights.safetensors and weights.packed.safetensors of a finished one. The CPU
+computes it, at float32 unless --precision says otherwise: a run that was trained at bf16, or on another engine, may have
+another error here by a few images.`,
 		Example: `  tqn eval runs/vgg9-bc
   tqn eval runs/vgg9-bc --weights packed --json`,
 		Args: cobra.ExactArgs(1),

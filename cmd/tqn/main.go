@@ -40,7 +40,13 @@ func newRootCommand(e *env) *cobra.Command {
 		Use:   "tqn",
 		Short: "verify and reproduce \"Training Quantized Nets: A Deeper Understanding\"",
 		Long: `tqn verifies the theory of "Training Quantized Nets: A Deeper Understanding"
-(Li et al., NIPS 2017) claim by claim and reproduces its Table 1 and figures.`,
+(Li et al., NIPS 2017) claim by claim and reproduces its Table 1 and figures.
+
+Begin with the first example, which takes seconds, and the page that it writes, toy.md: why
+training with stochastically rounded weights does not become greedy and BinaryConnect does.`,
+		Example: `  tqn toy --out results/toy
+  tqn verify --out results/verify
+  tqn table1 --preset smoke --out results/smoke`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {

@@ -59,7 +59,7 @@ func newTable1Command(e *env) *cobra.Command {
 		Long: `table1 trains every cell of Table 1 (a column, a method, a seed) and writes DIR/report.md with its figures. It resumes
 what is in DIR. Presets:
   smoke   a minute: shows that everything runs
-  quick   a quarter of an hour on two cores, on built-in images (the default)
+  quick   ten to fifteen minutes on two cores, on built-in images (the default)
   laptop  a night on two cores: real CIFAR-10, three seeds
   paper   the paper's exact protocol; prints each column's estimated time first
 First it says how long the cells will take on this machine, from a training step of every net.
@@ -164,8 +164,11 @@ func newTable1PlanCommand(e *env) *cobra.Command {
 	f := &table1Flags{step: &engineChoice{engine: "cpu"}}
 	var estimate bool
 	c := &cobra.Command{
-		Use:     "plan --out DIR",
-		Short:   "write the immutable plan of a preset",
+		Use:   "plan --out DIR",
+		Short: "write the immutable plan of a preset",
+		Long: `plan writes DIR/plan.json: every cell of the table with its whole configuration, under a hash. tqn table1 run carries
+the cells out, here or on a cluster, and collect reports them. A plan is never changed: other settings need another
+folder. --estimate says how long the cells will take on this machine.`,
 		Example: "  tqn table1 plan --preset paper --columns vgg9 --seeds 3 --dir ~/datasets --out table1",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

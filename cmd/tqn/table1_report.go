@@ -17,8 +17,10 @@ import (
 func newTable1CollectCommand(e *env) *cobra.Command {
 	f := &table1Flags{}
 	c := &cobra.Command{
-		Use:     "collect --out DIR",
-		Short:   "report what the cells' files say, however many are finished",
+		Use:   "collect --out DIR",
+		Short: "report what the cells' files say, however many are finished",
+		Long: `collect writes DIR/report.md with its tables and figures from the files of the finished cells, as tqn table1 does at its
+end; other cells may be running meanwhile.`,
 		Example: "  tqn table1 collect --out table1",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -135,6 +137,7 @@ func newTable1StatusCommand(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "status --out DIR",
 		Short:   "show how far every cell is, and which are running now",
+		Long:    "status reads the cells' files and changes nothing: which are finished, running, interrupted, waiting or failed, and why.",
 		Example: "  tqn table1 status --out table1",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

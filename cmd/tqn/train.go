@@ -91,7 +91,10 @@ func newTrainCommand(e *env) *cobra.Command {
 		Long: `train carries out one training run in the folder --out: config.json, metrics.jsonl (a line an epoch), checkpoint,
 weights.safetensors, weights.packed.safetensors (1 bit for each binarised weight), result.json, manifest.json. If the folder
 holds an unfinished run with the same settings, it is continued, and its result.json is the same, byte for byte, as if it had
-not been interrupted.`,
+not been interrupted.
+
+The methods are those of Table 1: adam trains real weights; bc is BinaryConnect, which rounds them in every step and keeps the
+real ones; sr and r keep only rounded weights, rounded at random or to the nearest value; big-sr is sr with a large batch.`,
 		Example: `  tqn train --net vgg9 --method bc --data cifar10 --dir ~/cifar10 --out runs/vgg9-bc
   tqn train --net vgg9 --method sr --data embedded --width 0.25 --epochs 20 --out runs/small
   tqn train --config runs/small/config.json --out runs/again
