@@ -102,13 +102,7 @@ func (p Problem) connectProducts(q inequality) []product {
 		}
 		return []product{{whole(1), p.e(q.s), x}}
 	}
-	t, s := q.s, p.point(q.t) // kind N
-	a := p.alpha(t - 1).neg()
-	return []product{
-		{whole(1), p.w(t - 1), s}, {whole(-1), p.w(t - 1), p.w(t)},
-		{a, p.g(t - 1), s}, {a.neg(), p.g(t - 1), p.w(t)},
-		{whole(-1), p.w(t), s}, {whole(1), p.w(t), p.w(t)},
-	}
+	return p.projection(q.s-1, p.w(q.s), p.point(q.t)) // kind N
 }
 
 // connectBasis is basis with the free vectors w_1..w_T, r_1..r_T, g_1..g_{T+1}, g_*.

@@ -166,14 +166,8 @@ func (p Problem) products(q inequality) []product {
 		return []product{{whole(-1), p.g(0), p.w(q.t)}}
 	case 'D':
 		return p.square(whole(1), p.w(q.s), p.w(q.t))
-	case 'N': // <w_{t-1} - alpha g_{t-1} - w_t, w_s - w_t>
-		t, s := q.s, q.t
-		a := p.alpha(t - 1).neg()
-		return []product{
-			{whole(1), p.w(t - 1), p.w(s)}, {whole(-1), p.w(t - 1), p.w(t)},
-			{a, p.g(t - 1), p.w(s)}, {a.neg(), p.g(t - 1), p.w(t)},
-			{whole(-1), p.w(t), p.w(s)}, {whole(1), p.w(t), p.w(t)},
-		}
+	case 'N':
+		return p.projection(q.s-1, p.w(q.s), p.w(q.t))
 	}
 	terms := []product{{whole(1), p.g(q.s), p.read(q.t)}, {whole(-1), p.g(q.s), p.read(q.s)}}
 	if !p.smooth() {
@@ -192,6 +186,16 @@ func (p Problem) products(q inequality) []product {
 			product{cross.neg(), p.g(q.s), p.read(q.t)}, product{cross, p.g(q.s), p.read(q.s)})
 	}
 	return terms
+}
+
+// projection is <w_t - alpha_t g_t - y, s - y>, at most 0 for the projection y of step t and every point s of W.
+func (p Problem) projection(t, y, s int) []product {
+	a := p.alpha(t).neg()
+	return []product{
+		{whole(1), p.w(t), s}, {whole(-1), p.w(t), y},
+		{a, p.g(t), s}, {a.neg(), p.g(t), y},
+		{whole(-1), y, s}, {whole(1), y, y},
+	}
 }
 
 // square is c |x-y|^2.

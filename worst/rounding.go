@@ -83,13 +83,7 @@ func (p Problem) roundedProducts(q inequality) []product {
 		}
 		return []product{{whole(1), p.r(q.s), x}}
 	}
-	t, s := q.s, p.point(q.t) // kind N
-	a := p.alpha(t).neg()
-	return []product{
-		{whole(1), p.w(t), s}, {whole(-1), p.w(t), p.y(t)},
-		{a, p.g(t), s}, {a.neg(), p.g(t), p.y(t)},
-		{whole(-1), p.y(t), s}, {whole(1), p.y(t), p.y(t)},
-	}
+	return p.projection(q.s, p.y(q.s), p.point(q.t)) // kind N
 }
 
 // roundedBasis is basis with the free vectors w_1, y_1..y_{T-1}, r_1..r_{T-1}, g_1..g_T.
