@@ -34,7 +34,7 @@ func (a *ahead) addImages(x []float32, each, from, to int) {
 // give lets a call of the micro-kernel fetch up to so many lines.
 func (a *ahead) give(d *directArgs, lines int) {
 	d.ahead, d.end = 0, 0
-	if a.n == 0 {
+	if a == nil || a.n == 0 {
 		return
 	}
 	x := a.take(16 * lines)
@@ -74,7 +74,9 @@ func (b *BatchNorm) fetchGradient(next *ahead, from, to int) {
 // fetchInput asks for what is written and read of some images when the gradient of their input x is made.
 func (j *backwardJob) fetchInput(next *ahead, x []float32, each, from, to int) {
 	next.addImages(j.dx, each, from, to)
-	next.addImages(j.shortcut, each, from, to)
+	if !j.inPlace {
+		next.addImages(j.shortcut, each, from, to)
+	}
 	if j.before != nil {
 		next.addImages(j.before.y, each, from, to)
 	}

@@ -135,16 +135,29 @@ type backwardJob struct {
 	shortcut []float32  // added to dx, unless nil
 	before   *BatchNorm // the sums of its backward pass are made of dx, unless nil
 	joins    bool       // both by before.joinImage
+	inPlace  bool       // dx is the shortcut's gradient, to which the products' is added
 }
 
-// finish completes an image's dx while it is in cache.
-func (j *backwardJob) finish(impl implementation, img int, dx []float32) {
-	if j.joins {
-		j.before.joinImage(img, dx, j.shortcut[img*len(dx):][:len(dx)])
-		return
+// products is where the gradient of some images, of so many values each, is made of its products: in its place or, if that holds the shortcut's gradient, in buffer.
+func (j *backwardJob) products(buffer []float32, each, from, to int) []float32 {
+	if j.inPlace {
+		return buffer[:(to-from)*each]
 	}
+	return j.dx[from*each : to*each]
+}
+
+// finish completes an image's dx while what the products gave is in cache.
+func (j *backwardJob) finish(impl implementation, img int, dx []float32) {
 	if j.shortcut != nil {
-		add(impl, dx, j.shortcut[img*len(dx):][:len(dx)])
+		more := j.shortcut[img*len(dx):][:len(dx)]
+		if j.inPlace {
+			dx, more = more, dx
+		}
+		if j.joins {
+			j.before.joinImage(img, dx, more)
+			return
+		}
+		add(impl, dx, more)
 	}
 	if j.before != nil {
 		j.before.sumImage(img, dx)
@@ -192,7 +205,7 @@ type Input struct {
 
 // Backward computes dw and, unless it is nil, dx from the dy that
 // norm.BackwardSums has left to be computed, the same bits as norm.Backward,
-// GradWeights, GradInput and [Workers.Add] of the shortcut's gradient, and writes norm's dresidual. dx must not overlap any of norm's slices, nor the shortcut's gradient.
+// GradWeights, GradInput and [Workers.Add] of the shortcut's gradient, and writes norm's dresidual. dx must not overlap any of norm's slices; it may be the shortcut's gradient.
 func (c *Conv) Backward(dx, dw, x []float32, in Input, norm *BatchNorm) {
 	n := c.images("Backward: x", x, c.Inputs())
 	if dx != nil {
@@ -207,6 +220,7 @@ func (c *Conv) Backward(dx, dw, x []float32, in Input, norm *BatchNorm) {
 		job.shortcut, job.before = in.Shortcut, in.Before
 		if in.Shortcut != nil {
 			checkLen("Backward: Shortcut", len(in.Shortcut), len(dx))
+			job.inPlace = &in.Shortcut[0] == &dx[0]
 		}
 		if in.Before != nil {
 			if in.Before.pool != nil || in.Before.rows*in.Before.c != c.Inputs() || in.Before.n != n {

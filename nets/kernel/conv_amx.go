@@ -445,7 +445,7 @@ func (p *amxPass) runStack(part, worker int) {
 	for i := range images {
 		p.splitImage(planes[i*p.apart()*p.c:], p.operand(first+i, scratch))
 	}
-	p.multiply(out, planes, new(ahead))
+	p.multiply(out, planes, nil)
 	for i := range images {
 		dst := p.result(first + i)
 		p.copyRows(dst, out[i*p.apart()*p.width:], p.outPitch, p.width)
@@ -476,6 +476,9 @@ func (p *amxPass) convolve(dst, src []float32, next *ahead, scratch []byte) {
 // multiply computes the tiles of out. What it fetches is divided over them: a call for each range, of some of the tiles or, if there are more of those, of the channels' blocks; with
 // more ranges than of either the last ones are left out.
 func (p *amxPass) multiply(out []float32, planes []uint16, next *ahead) {
+	if next == nil {
+		next = new(ahead)
+	}
 	args := amxConvArgs{
 		a: &planes[0], plane: p.planeBytes, astride: p.pixels * p.stride * p.c * 2,
 		b: &p.packed[0], offsets: &p.offsets[0], chunks: p.chunks,
@@ -666,7 +669,7 @@ func newAMXGradPass(ws *Workers, s ConvShape, back *amxPass) *amxGradPass {
 	g.dwFloats = roundUp((s.Side*s.Side*perRange*16+16)*g.kp, 16)
 	g.imageParts = min((s.N+g.group-1)/g.group, max(2, min(8, 16/len(g.ranges))))
 	g.scratch = roundUp(3*perRange*16*g.rowBytes+64+g.group*g.blocksY*g.kp/16*3072+64, 64)
-	ws.reserve(g.scratch+roundUp(back.scratch, 64)+g.group*max(s.Inputs(), s.Outputs())*4+64, g.imageParts*len(g.ranges)*g.dwFloats*4)
+	ws.reserve(g.scratch+roundUp(back.scratch, 64)+g.group*max(s.Inputs(), s.Outputs())*4+s.Inputs()*4+128, g.imageParts*len(g.ranges)*g.dwFloats*4)
 	g.partFunc, g.reduceFn = g.part, g.reduce
 	return g
 }
@@ -742,7 +745,7 @@ func (g *amxGradPass) images(img, n, worker int) (x, dy []float32) {
 	x = g.x[img*g.Inputs():][:n*g.Inputs()]
 	after := g.ws.scratch[worker][g.scratch:]
 	back, after := after[:roundUp(g.back.scratch, 64)], after[roundUp(g.back.scratch, 64):]
-	buffer := take[float32](&after, n*max(g.Inputs(), g.Outputs()))
+	buffer, products := take[float32](&after, n*max(g.Inputs(), g.Outputs())), take[float32](&after, g.Inputs())
 	if g.xNorm != nil {
 		x = buffer[:n*g.Inputs()]
 	}
@@ -754,8 +757,8 @@ func (g *amxGradPass) images(img, n, worker int) (x, dy []float32) {
 		one := dy[i*g.Outputs():][:g.Outputs()]
 		g.yNorm.gradImage(one, img+i)
 		if g.dx != nil {
-			dx := g.dx[(img+i)*g.Inputs():][:g.Inputs()]
-			g.back.convolve(dx, one, new(ahead), back)
+			dx := g.products(products, g.Inputs(), img+i, img+i+1)
+			g.back.convolve(dx, one, nil, back)
 			g.finish(g.ws.impl, img+i, dx)
 		}
 	}

@@ -301,7 +301,7 @@ type imagePass interface {
 // reserve makes room for one's own work and, at the beginning of a worker's scratch, for that many bytes of a pass.
 func (g *directGrad) reserve(pass int) {
 	g.behind = max(g.behind, roundUp(pass, 64))
-	own := g.padded + g.wide + g.rows*g.woven + roundUp(g.outH*g.outW*g.k+g.tile.k, 16) + roundUp(g.ph*g.pw*g.c, 16)
+	own := g.padded + g.wide + g.rows*g.woven + roundUp(g.outH*g.outW*g.k+g.tile.k, 16) + 2*roundUp(g.ph*g.pw*g.c, 16)
 	g.ws.reserve(g.behind+own*4, g.imageParts*g.floats()*4)
 }
 
@@ -407,7 +407,7 @@ func (g *directGrad) part(part, worker int) {
 	forBack := take[byte](&scratch, g.behind)
 	padded, wide, woven := take[float32](&scratch, g.padded), take[float32](&scratch, g.wide), take[float32](&scratch, g.rows*g.woven)
 	inputs, outputs := g.ph*g.pw*g.c, g.outH*g.outW*g.k
-	made, z := take[float32](&scratch, outputs+g.tile.k), take[float32](&scratch, inputs)
+	made, z, products := take[float32](&scratch, outputs+g.tile.k), take[float32](&scratch, inputs), take[float32](&scratch, inputs)
 	for img := from; img < to; img++ {
 		dy := made // there is room behind it for a tile that is wider than a pixel
 		if g.yNorm == nil {
@@ -416,8 +416,8 @@ func (g *directGrad) part(part, worker int) {
 			g.yNorm.gradImage(dy[:outputs], img)
 		}
 		if g.dx != nil {
-			dx := g.dx[img*inputs:][:inputs]
-			g.back.convolve(dx, dy[:outputs], new(ahead), forBack)
+			dx := g.products(products, inputs, img, img+1)
+			g.back.convolve(dx, dy[:outputs], nil, forBack)
 			g.finish(g.ws.impl, img, dx)
 		}
 		x := g.x[img*inputs:][:inputs]

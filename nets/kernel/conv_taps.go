@@ -53,7 +53,7 @@ func newAMXTapsGrad(ws *Workers, s ConvShape, back *amxPass) *amxTapsGrad {
 	}
 	g.floats = (taps + 1) * g.kp * g.cp
 	g.scratch = g.kp*g.rowBytes + 2*g.cp/16*g.xBytes + 2*len(g.x)*8 + 256
-	ws.reserve(g.scratch+back.bytes()+g.group*max(s.Inputs(), s.Outputs())*4+128, g.parts*(g.floats*4+64))
+	ws.reserve(g.scratch+back.bytes()+g.group*max(s.Inputs(), s.Outputs())*4+s.Inputs()*4+192, g.parts*(g.floats*4+64))
 	g.partFunc, g.reduceFunc = g.part, g.reduce
 	return g
 }
@@ -102,8 +102,8 @@ func (g *amxTapsGrad) images(dw []float32, img, n, worker int) {
 			dy32[i] = -1
 		}
 	}
-	buffer := take[float32](&scratch, n*max(g.Inputs(), g.Outputs()))
-	dy := g.gradient(buffer, img, n, forBack)
+	buffer, products := take[float32](&scratch, n*max(g.Inputs(), g.Outputs())), take[float32](&scratch, g.Inputs())
+	dy := g.gradient(buffer, products, img, n, forBack)
 	chunks, tail := g.chunks(n), func(channels int) int { return tailMask(channels) }
 	pairsRoundTransposed(&pairArgs{src: &dy[0], zero: &g.zero[0], positions: &dy32[0], blocks: chunks, groups: (g.K + 15) / 16, tail: tail(g.K),
 		dst: &rows[0], dstblock: 64, dstgroup: 16 * g.rowBytes, dstrow: g.rowBytes})
@@ -134,8 +134,8 @@ func (g *amxTapsGrad) images(dw []float32, img, n, worker int) {
 	}
 }
 
-// gradient returns dy of images, computed into buffer if it is not there yet, and computes dx on the way.
-func (g *amxTapsGrad) gradient(buffer []float32, img, n int, forBack []byte) []float32 {
+// gradient returns dy of images, computed into buffer if it is not there yet, and computes dx on the way, if need be through products.
+func (g *amxTapsGrad) gradient(buffer, products []float32, img, n int, forBack []byte) []float32 {
 	if g.yNorm == nil {
 		return g.dys[img*g.Outputs():][:n*g.Outputs()]
 	}
@@ -143,7 +143,7 @@ func (g *amxTapsGrad) gradient(buffer []float32, img, n int, forBack []byte) []f
 		dy := buffer[i*g.Outputs():][:g.Outputs()]
 		g.yNorm.gradImage(dy, img+i)
 		if g.dx != nil {
-			dx := g.dx[(img+i)*g.Inputs():][:g.Inputs()]
+			dx := g.products(products, g.Inputs(), img+i, img+i+1)
 			next := g.back.newAhead()
 			g.fetchInput(&next, g.xs, g.Inputs(), img+i, img+i+1)
 			g.back.convolve(dx, dy, &next, forBack)

@@ -369,7 +369,7 @@ func (g *winogradGrad) reserve(tiles *amxPass) {
 	n := g.group * g.winogradShape.tiles()
 	own := winogradTile*(winogradStride(n, g.c)+winogradStride(n, g.k)) + 64
 	g.behind = tiles.bytes()
-	for _, floats := range []int{g.h * g.w * g.c, g.temporary(), g.whole, g.group * g.h * g.w * g.k} {
+	for _, floats := range []int{g.h * g.w * g.c, g.temporary(), g.whole, g.group * g.h * g.w * g.k, g.group * g.h * g.w * g.c} {
 		g.behind += roundUp(floats*4, 64)
 	}
 	g.ws.reserve(g.behind+(max(own, g.back.scratch(g.group))+64)*4, g.parts*g.floats*4+64*g.parts)
@@ -429,7 +429,7 @@ const positionPanel = 128
 func (g *winogradGrad) position(xi, _ int) {
 	tiles, sums := (g.to-g.from)*g.winogradShape.tiles(), g.partial(0)
 	for at := 0; at < tiles; at += positionPanel {
-		g.multiply(sums, g.u[at*g.c:], g.su, g.v[at*g.k:], g.sv, xi, 1, min(positionPanel, tiles-at), min(g.from+at, 1), new(ahead))
+		g.multiply(sums, g.u[at*g.c:], g.su, g.v[at*g.k:], g.sv, xi, 1, min(positionPanel, tiles-at), min(g.from+at, 1), nil)
 	}
 }
 
@@ -478,7 +478,7 @@ func (g *winogradGrad) transforms(u []float32, su int, v []float32, sv, from, to
 	in, out := g.h*g.w*g.c, g.h*g.w*g.k
 	z, temp := take[float32](&scratch, in), take[float32](&scratch, g.temporary())
 	whole := take[float32](&scratch, g.whole)
-	dy := take[float32](&scratch, g.group*out)
+	dy, products := take[float32](&scratch, g.group*out), take[float32](&scratch, g.group*in)
 	if g.yNorm == nil {
 		dy = g.dy[from*out : to*out]
 	} else {
@@ -493,14 +493,14 @@ func (g *winogradGrad) transforms(u []float32, su int, v []float32, sv, from, to
 	case g.dx == nil:
 	case g.tiles != nil:
 		for img := range to - from {
-			dx := g.dx[(from+img)*in:][:in]
+			dx := g.products(products, in, from+img, from+img+1)
 			next := g.tiles.newAhead()
 			g.fetchInput(&next, g.x, in, from+img, from+img+1)
 			g.tiles.convolve(dx, dy[img*out:][:out], &next, forTiles)
 			done(img, dx)
 		}
 	default:
-		dx, next := g.dx[from*in:to*in], g.back.newAhead()
+		dx, next := g.products(products, in, from, to), g.back.newAhead()
 		g.fetchInput(&next, g.x, in, from, to)
 		g.back.convolve(dx, to-from, &next, scratch, func(img int) []float32 { return dy[img*out:][:out] }, done)
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // TestFusedIsUnfused: ForwardNorm and Backward give the bits of the separate calls: with and without a residual behind the convolution; with the input itself kept or
-// not, and then with a residual before the convolution and a shortcut around it.
+// not, and then with a residual before the convolution and a shortcut around it, whose gradient is apart from the input's or becomes it where it lies.
 func TestFusedIsUnfused(t *testing.T) {
 	for _, name := range append(Implementations(), "bf16") {
 		for _, s := range []ConvShape{
@@ -56,7 +56,7 @@ func TestFusedIsUnfused(t *testing.T) {
 					}
 					c.SetWeights(w, binary)
 					type results struct{ a, y, z, dx, dw, dres, dgamma, dbeta, dgammaC, dbetaC, dxC []float32 }
-					run := func(fused bool) results {
+					run := func(fused, inPlace bool) results {
 						g := results{y: make([]float32, len(dz)), z: make([]float32, len(dz)), dx: make([]float32, len(x)), dw: make([]float32, len(w)),
 							dgamma: make([]float32, s.K), dbeta: make([]float32, s.K),
 							dgammaC: make([]float32, s.C), dbetaC: make([]float32, s.C), dxC: make([]float32, len(x))}
@@ -89,6 +89,10 @@ func TestFusedIsUnfused(t *testing.T) {
 							in, input := Input{Norm: before, Before: before}, x
 							if kept {
 								in, input = Input{Before: before, Shortcut: shortcut}, a
+								if inPlace {
+									copy(g.dx, shortcut)
+									in.Shortcut = g.dx
+								}
 							}
 							c.Backward(g.dx, g.dw, input, in, after)
 						} else {
@@ -108,16 +112,23 @@ func TestFusedIsUnfused(t *testing.T) {
 						before.Backward(g.dxC, dresC, g.dgammaC, g.dbetaC, g.dx, a, x, gammaC, true)
 						return g
 					}
-					want, got := run(false), run(true)
-					for _, p := range []struct {
-						what      string
-						got, want []float32
-					}{{"x normalised", got.a, want.a}, {"y", got.y, want.y}, {"z", got.z, want.z}, {"dx", got.dx, want.dx}, {"dw", got.dw, want.dw}, {"dresidual", got.dres, want.dres},
-						{"dgamma", got.dgamma, want.dgamma}, {"dbeta", got.dbeta, want.dbeta},
-						{"dgamma before", got.dgammaC, want.dgammaC}, {"dbeta before", got.dbetaC, want.dbetaC}, {"dx before", got.dxC, want.dxC}} {
-						if !slices.Equal(p.got, p.want) {
-							t.Errorf("%s differs", p.what)
+					want := run(false, false)
+					compare := func(got results) {
+						t.Helper()
+						for _, p := range []struct {
+							what      string
+							got, want []float32
+						}{{"x normalised", got.a, want.a}, {"y", got.y, want.y}, {"z", got.z, want.z}, {"dx", got.dx, want.dx}, {"dw", got.dw, want.dw}, {"dresidual", got.dres, want.dres},
+							{"dgamma", got.dgamma, want.dgamma}, {"dbeta", got.dbeta, want.dbeta},
+							{"dgamma before", got.dgammaC, want.dgammaC}, {"dbeta before", got.dbetaC, want.dbetaC}, {"dx before", got.dxC, want.dxC}} {
+							if !slices.Equal(p.got, p.want) {
+								t.Errorf("%s differs", p.what)
+							}
 						}
+					}
+					compare(run(true, false))
+					if kept {
+						compare(run(true, true))
 					}
 				})
 			}

@@ -383,23 +383,26 @@ func (o *convOp) backward() {
 	o.gradInput()
 }
 
-// backwardFused reads the gradient of the batch norm's output, in grad or, if the batch norm added a residual, in held.
+// backwardFused reads the gradient of the batch norm's output, in grad or, if the batch norm added a residual, in held. The shortcut's gradient becomes the input's where it lies.
 func (o *convOp) backwardFused() {
+	c, in := o.c, kernel.Input{Norm: o.xNorm, Before: o.before}
 	var dx []float32
-	if o.x != nil {
+	switch {
+	case o.x == nil: // the images need no gradient
+	case o.joins && o.norm.residual == nil:
+		dx = c.of(c.held, o.l.In)
+		in.Shortcut = dx
+		defer func() { c.grad, c.held, c.spare = c.held, nil, c.grad }()
+	case o.joins:
+		dx, in.Shortcut = c.of(c.grad, o.l.In), c.of(c.held, o.l.In)
+		defer func() { c.held, c.spare = nil, c.held }()
+	default:
 		if o.norm.residual == nil {
-			o.c.grad, o.c.third = o.c.third, o.c.grad
+			c.grad, c.third = c.third, c.grad
 		}
-		dx = o.c.of(o.c.grad, o.l.In)
+		dx = c.of(c.grad, o.l.In)
 	}
-	in := kernel.Input{Norm: o.xNorm, Before: o.before}
-	if o.joins {
-		in.Shortcut = o.c.of(o.c.held, o.l.In)
-	}
-	o.conv.Backward(dx, o.dw, o.c.of(o.x, o.l.In), in, o.norm.norm)
-	if o.joins {
-		o.c.held, o.c.spare = nil, o.c.held
-	}
+	o.conv.Backward(dx, o.dw, c.of(o.x, o.l.In), in, o.norm.norm)
 }
 
 // gradWeights and gradInput are the two halves of backward where the batch norm behind is not fused.
