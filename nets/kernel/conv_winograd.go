@@ -336,7 +336,7 @@ func newWinogradGrad(ws *Workers, s ConvShape, back *winogradPass) *winogradGrad
 	g.rp = roundUp(g.c, g.tile.m)
 	g.floats = winogradTile * g.rp * g.k
 	// A part's sums pass through memory once for each 64 tiles or more; those of all parts take at most 64 MB, if two do.
-	g.parts = min(s.N, max(2, min(8, s.N*g.winogradShape.tiles()/64, 64<<20/(g.floats*4))))
+	g.parts = min(s.N, max(2, min(8, s.N*g.winogradShape.tiles()/128, 64<<20/(g.floats*4))))
 	g.group = min(back.group, (s.N+g.parts-1)/g.parts)
 	if !g.exact() {
 		g.whole = 16 * g.winogradShape.tiles() * g.k
@@ -446,15 +446,17 @@ func (g *winogradGrad) multiply(sums, u []float32, su int, v []float32, sv, xi, 
 func (g *winogradGrad) part(part, worker int) {
 	first, last := span(g.n, 1, part, g.parts)
 	sums := g.partial(part)
-	clear(sums)
+	if first == last {
+		clear(sums)
+	}
 	for from := first; from < last; from += g.group {
 		to := min(from+g.group, last)
-		g.images(sums, from, to, min(to+g.group, last), worker)
+		g.images(sums, from, to, min(to+g.group, last), min(from-first, 1), worker)
 	}
 }
 
-// images adds what a group of images gives. The next group ends at behind.
-func (g *winogradGrad) images(sums []float32, from, to, behind, worker int) {
+// images adds what a group of images gives, or with accumulate 0 sets the sums. The next group ends at behind.
+func (g *winogradGrad) images(sums []float32, from, to, behind, accumulate, worker int) {
 	scratch := g.ws.scratch[worker]
 	tiles := (to - from) * g.winogradShape.tiles()
 	su, sv := winogradStride(tiles, g.c), winogradStride(tiles, g.k)
@@ -467,7 +469,7 @@ func (g *winogradGrad) images(sums []float32, from, to, behind, worker int) {
 	}
 	times := positionsAtOnce(g.k)
 	for xi := 0; xi < winogradTile; xi += times {
-		g.multiply(sums, u, su, v, sv, xi, times, tiles, 1, &next)
+		g.multiply(sums, u, su, v, sv, xi, times, tiles, accumulate, &next)
 	}
 }
 
