@@ -30,6 +30,7 @@ func TestFoldersInPlacesOfFilesAreToldBeforeTheWork(t *testing.T) {
 		{"verify --errata DIR/e.md", "e.md"},
 		{"verify --worst-cases DIR/w.md", "w.md"},
 		{"report ../../docs --lesson DIR/l.md", "l.md"},
+		{"verify --errata DIR/e", "e"},
 		{tiny, "metrics.jsonl"}, {tiny, "checkpoint"}, {tiny, "checkpoint.previous.tmp"}, {tiny, "weights.safetensors"}, {tiny, "weights.packed.safetensors"},
 		{tiny, "manifest.json"}, {tiny, "result.json.tmp"},
 	} {
