@@ -34,7 +34,8 @@
 // float32 or better. TestBF16 bounds what that changes in a step. In both the images get channels of zeros, so that each pixel takes 16 bytes: tensor cores' kernels
 // want rows that begin at multiples of it.
 //
-// A channel's sums over a batch are float32 over up to 256 neighbours and float64 beyond.
+// A channel's sums over a batch are float32 over up to 256 neighbours and float64 beyond. Kernels of our own (below) add in float32 throughout: every program keeps 1,024 to 8,192 sums side by side, and adds
+// these, and then the programs' sums, as a tree.
 //
 // # Several devices
 //

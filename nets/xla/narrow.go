@@ -20,7 +20,7 @@ func narrowConv(l network.Layer, batch int, e elem) (narrow, bool) {
 		widest = 32 // float32's rows are twice as wide
 	}
 	fits := func(channels int) bool { return channels >= 16 && channels <= widest && channels&(channels-1) == 0 }
-	return c, l.Kernel == 3 && l.Stride == 1 && l.Pad == 1 && fits(c.in) && fits(c.out) && c.pixels()%64 == 0
+	return c, l.Kernel == 3 && l.Stride == 1 && l.Pad == 1 && fits(c.in) && fits(c.out) && c.pixels()%64 == 0 && c.pixels()*max(c.in, c.out) <= maxValues
 }
 
 func (c narrow) pixels() int { return c.batch * c.h * c.w }
@@ -30,28 +30,30 @@ func (c narrow) position(k *tiles, pixel tile) (y, x tile) {
 	return k.modulo(k.over(pixel, c.w), c.h), k.modulo(pixel, c.w)
 }
 
-// forward is y[p,o] = sum over taps and i of x[p+tap,i] w[o,tap,i]. With sums it also returns, for each of its programs, the sums over its pixels of y[p,o] less the running mean and
-// those of their squares, of at most 256 pixels each, from which batch norm has its statistics without reading y again. y is then what is stored.
+// forward is y[p,o] = sum over taps and i of x[p+tap,i] w[o,tap,i]. With sums each of its programs also returns two sums over its pixels, of which it has at most 256: of y[p,o] less the running mean, and
+// of the square of that, where y is rounded as it is stored. Batch norm has its statistics from them without reading y again.
 func (c narrow) forward(sums bool) tileKernel {
-	return c.images("narrow_forward", c.in, c.out, sums, func(k *tiles, tap int, from, to tile) tile {
+	return c.convolution("narrow_forward", c.in, c.out, sums, func(k *tiles, tap int, from, to tile) tile {
 		return k.add(k.times(to, 9*c.in), k.plus(from, tap*c.in))
 	})
 }
 
 // backward is the gradient of the input, dx[p,i] = sum over taps and o of dy[p-tap,o] w[o,tap,i].
 func (c narrow) backward() tileKernel {
-	return c.images("narrow_backward", c.out, c.in, false, func(k *tiles, tap int, from, to tile) tile {
+	return c.convolution("narrow_backward", c.out, c.in, false, func(k *tiles, tap int, from, to tile) tile {
 		return k.add(k.times(from, 9*c.in), k.plus(to, (8-tap)*c.in))
 	})
 }
 
-// images computes, for a block of pixels a program, the sum over the nine taps of the shifted source's channels times a matrix that weight locates in the weights: for a
+// convolution is a kernel of which each program computes a block of pixels of the result: the sum over the nine taps of the shifted source times a matrix of weights. weight locates that matrix: it says, for a
 // tap, where the factor between channel from of the source and channel to of the result lies.
 //
-// Its arguments are the source, the weights, running averages and places (if there are sums), the result and both kinds of sums.
-func (c narrow) images(name string, source, result int, sums bool, weight func(k *tiles, tap int, from, to tile) tile) tileKernel {
+//	arguments  source, weights; with sums: running averages, offsets
+//	results    result; with sums: the sums of [narrow.forward]
+func (c narrow) convolution(name string, source, result int, sums bool, weight func(k *tiles, tap int, from, to tile) tile) tileKernel {
 	block, warps := c.block(source)
-	one, arguments := tileKernel{name: name, grid: [3]int{c.pixels() / block, 1, 1}, warps: warps, stages: 2}, []elem{c.elem, c.elem, c.elem}
+	one := tileKernel{name: name, grid: [3]int{c.pixels() / block, 1, 1}, warps: warps, stages: 2}
+	arguments := []elem{c.elem, c.elem, c.elem}
 	if sums {
 		one.name, arguments = name+"_sums", []elem{c.elem, c.elem, f32, i32, c.elem, f32, f32}
 	}
@@ -81,7 +83,7 @@ func (c narrow) images(name string, source, result int, sums bool, weight func(k
 			return
 		}
 		k.store(a[4], at, kept, nil)
-		shift := k.load(a[2], k.add(to, k.load(a[3], k.constant(placeMean, result), nil)), nil)
+		shift := k.load(a[2], k.add(to, k.load(a[3], k.constant(offsetMean, result), nil)), nil)
 		shifted := k.minus(k.convert(kept, f32), k.across(shift, block))
 		place := k.add(k.splat(k.times(k.program("x"), result), result), to)
 		k.store(a[5], place, k.columnSums(shifted), nil)
@@ -89,10 +91,10 @@ func (c narrow) images(name string, source, result int, sums bool, weight func(k
 	})
 }
 
-// ahead is for how many taps a program loads before it multiplies: between two products its threads wait for each other, and for what they load only then. The factors wait in
-// registers, of which a thread has 255.
+// ahead is for how many taps a program loads before it multiplies. Between two products its threads wait for each other and for what they load: the fewer such waits, the better. What is loaded stays in
+// registers meanwhile, of which a thread has 255.
 func (c narrow) ahead(block, warps, source, result int) int {
-	words := (block*source + source*result) / (32 * warps) // of a thread, for a tap
+	words := (block*source + source*result) / (32 * warps) // that a thread loads for a tap
 	if c.elem == bf16 {
 		words /= 2
 	}
@@ -117,13 +119,10 @@ func (c narrow) block(source int) (pixels, warps int) {
 	case all >= 1<<15 && source == 64:
 		pixels = 128
 	}
-	for c.pixels()%pixels != 0 {
-		pixels /= 2
-	}
-	return pixels, warps
+	return powerOfTwo(c.pixels(), pixels), warps
 }
 
-// makesSums says whether the sums cost less in the convolution's kernel than in one of their own: with much to read again, but few channels.
+// makesSums says whether the sums cost less in the convolution's kernel than in one of their own: they do where there are few channels, and much that would have to be read again.
 func (c narrow) makesSums() bool { return c.in == 16 && c.pixels() >= 1<<16 }
 
 // weights is the gradient of the weights in parts, one for each of so many programs, each from its own pixels p: part[o,tap,i] = sum over p of dy[p,o] x[p+tap,i].
@@ -151,14 +150,13 @@ func (c narrow) parts() (parts, turns, stages int) {
 	case c.in == 16 && c.elem == bf16:
 		most = 256
 	}
-	turns, stages = c.pixels()/gradientBlock, 3
-	for parts = 1; parts < most && turns%2 == 0; parts *= 2 {
-		turns /= 2
-	}
+	stages = 3
 	if c.elem == f32 {
 		stages = 2
 	}
-	return parts, turns, stages
+	blocks := c.pixels() / gradientBlock
+	parts = powerOfTwo(blocks, most)
+	return parts, blocks / parts, stages
 }
 
 // turn is what a turn of the loop over a program's pixels has: the pixels, their row and column, and dy there.
@@ -227,7 +225,7 @@ func (n *net) narrow(l network.Layer, c narrow, x, w value, norm *network.Layer)
 	} else {
 		k := c.forward(true)
 		part := argument{elem: f32, dims: []int{k.grid[0], c.out}}
-		out := n.run(k, []argument{images(c.out), part, part}, x, w, n.running, n.places(*norm))
+		out := n.run(k, []argument{images(c.out), part, part}, x, w, n.running, n.offsetsOf(*norm))
 		y = out[0]
 		n.sums[y.id] = [2]value{out[1], out[2]}
 	}

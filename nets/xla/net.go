@@ -53,7 +53,8 @@ func (o Options) first(l network.Layer, batch int) (narrow, bool) {
 	return c, ok && filled && o.Precision == BF16 && o.Kernels && o.Devices <= 1
 }
 
-// unitAt is the unit of batch norm that begins a list of layers, or ends the residual block that does, if kernels of our own compute it.
+// unitAt is the unit with which a list of layers begins, if it begins with one that kernels of our own compute, and the unit's batch norm: the first layer, or the last one in the body of the residual block
+// that is the first layer.
 func (o Options) unitAt(layers []network.Layer, batch int) (u unit, norm network.Layer, ok bool) {
 	norm = layers[0]
 	sum := norm.Kind == network.Residual
@@ -98,10 +99,10 @@ type net struct {
 	weights             map[string]value    // parameters as the forward pass reads them, and running averages
 	averages            map[string]value    // new running averages, set by the forward pass in training
 	gradients           map[string]value    // of the mean cross entropy, set by the backward pass
-	sums                map[string][2]value // parts of a convolution's sums, by its result's id, if its kernel made them: f32 (parts, C), see [narrow.forward]
-	parameters, running value               // the vectors stateF and stateR, in which kernels of our own find a layer's numbers at offsets
-	offsets             map[string]int
-	addends             map[string][]value // of which a value is the sum, by its id, see [net.sum]
+	parameters, running value               // the vectors stateF and stateR, where kernels of our own read a layer's tensors
+	offsets             map[string]int      // where a tensor begins in its vector
+	sums                map[string][2]value // the sums that a convolution's kernel made of its result, by the result's id: f32 (parts, C), see [narrow.forward]
+	addends             map[string][]value  // whose sum a value is, by the value's id, see [net.sum]
 }
 
 // back emits the gradient of a layer's input from the gradient of its output.
@@ -114,7 +115,7 @@ func (n *net) forward(layers []network.Layer, x value) (value, back) {
 	return n.chain(layers, len(layers), x)
 }
 
-// chain emits the first count layers of a list.
+// chain emits the first count layers of a list, and looks at those behind them to see what follows.
 func (n *net) chain(layers []network.Layer, count int, x value) (value, back) {
 	var backs []back
 	for i := 0; i < count; {
@@ -129,13 +130,13 @@ func (n *net) chain(layers []network.Layer, count int, x value) (value, back) {
 	}
 }
 
-// leading emits the first layer of a list, or the unit that begins there, see [unit], and says how many layers that is.
+// leading emits the first layer of a list, or the unit with which it begins, and says how many layers that is.
 func (n *net) leading(layers []network.Layer, x value) (value, back, int) {
 	l := layers[0]
 	if u, norm, ok := n.unitAt(layers, x.dims[0]); ok && n.train {
 		u.averages = averages{epsilon: n.hyper.NormEpsilon, momentum: n.hyper.NormMomentum, unbiased: 1}
-		if count := float64(u.batch * u.h * u.w); n.hyper.UnbiasedState {
-			u.unbiased = count / (count - 1)
+		if pixels := float64(u.batch * u.h * u.w); n.hyper.UnbiasedState {
+			u.unbiased = pixels / (pixels - 1)
 		}
 		if !u.sum {
 			z, b := n.unit(norm, u, n.kept(x), nil)
@@ -160,10 +161,11 @@ func (n *net) layer(l network.Layer, next *network.Layer, x value) (value, back)
 	switch l.Kind {
 	case network.Conv:
 		if c, ok := n.narrows(l, x.dims[0]); ok {
-			if next == nil || next.Kind != network.BatchNorm || !n.train || !c.makesSums() {
-				next = nil
+			var norm *network.Layer // for which the kernel makes sums
+			if next != nil && next.Kind == network.BatchNorm && n.train && c.makesSums() {
+				norm = next
 			}
-			return n.narrow(l, c, n.factor(x), n.factor(n.weights[l.Name+".weight"]), next)
+			return n.narrow(l, c, n.factor(x), n.factor(n.weights[l.Name+".weight"]), norm)
 		}
 		return n.conv(l, x)
 	case network.BatchNorm:
@@ -186,7 +188,7 @@ func (n *net) layer(l network.Layer, next *network.Layer, x value) (value, back)
 	panic(fmt.Sprintf("xla: layer %s of unknown kind %q", l.Name, l.Kind))
 }
 
-// sum adds in float32 and keeps the result. What the addends were is noted: a unit adds them for itself.
+// sum adds in float32 and keeps the result. It notes the addends for a unit whose gradient this is: its kernel adds them itself.
 func (n *net) sum(a, b value) value {
 	sum := n.kept(n.add(n.convert(a, f32), n.convert(b, f32)))
 	n.addends[sum.id] = []value{n.kept(a), n.kept(b)}

@@ -9,11 +9,10 @@ import (
 	"testing"
 
 	"tqn/nets/network"
-	"tqn/pjrt"
 	"tqn/quantize"
 )
 
-// unitData are what a unit is computed from: x, shortcut (N,H,W,C), dy as the result, and for each channel gamma, beta and the running averages.
+// unitData are what a unit is computed from: x and the shortcut (N,H,W,C), dy, which is like the result, and for each channel gamma, beta and the running averages.
 type unitData struct{ x, shortcut, dy, gamma, beta, mean, variance []float64 }
 
 func (u unit) data() unitData {
@@ -28,10 +27,12 @@ func (u unit) data() unitData {
 		valuesOf(f32, 6, u.c), positive(valuesOf(f32, 7, u.c))}
 }
 
-// state is the data for channels as it lies in vectors of the state, between numbers of other layers, and where.
-func (d unitData) state() (parameters, running, places []float64) {
+// state is what there is for each channel as it lies in the vectors of the state, between numbers of other layers, which are 7, and where it begins there.
+func (d unitData) state() (parameters, running, offsets []float64) {
 	c := float64(len(d.gamma))
-	return slices.Concat([]float64{7, 7, 7}, d.beta, d.gamma, []float64{7}), slices.Concat([]float64{7}, d.mean, []float64{7}, d.variance), []float64{3 + c, 3, 1, 2 + c}
+	parameters = slices.Concat([]float64{7, 7, 7}, d.beta, d.gamma, []float64{7})
+	running = slices.Concat([]float64{7}, d.mean, []float64{7}, d.variance)
+	return parameters, running, []float64{offsetGamma: 3 + c, offsetBeta: 3, offsetMean: 1, offsetVariance: 2 + c}
 }
 
 // round rounds to the unit's type.
@@ -42,7 +43,7 @@ func (u unit) round(x float64) float64 {
 	return x
 }
 
-// computed is what a unit computes: forward z, and for each channel the mean, 1/sqrt(variance+epsilon) and new running averages; backward dx, the shortcut's
+// computed is what a unit computes. Forward these are z and, for each channel, the mean, 1/sqrt(variance+epsilon) and the new running averages; backward dx, the shortcut's
 // gradient g, dgamma and dbeta.
 type computed map[string][]float64
 
@@ -106,61 +107,53 @@ func (u unit) direct(d unitData) computed {
 	return r
 }
 
-// run runs the unit's kernels one after the other, as the program does, with dy as the sum of so many addends, after edit has changed their text.
+// run runs the unit's kernels one after the other, as the program does, after edit has changed their text. With a shortcut dy is the sum of so many addends.
 func (u unit) run(d unitData, addends int, edit func(tileKernel) string) (computed, error) {
 	r := computed{}
 	run := func(k tileKernel, inputs [][]float64, results ...[]float64) error {
 		k.text = edit(k)
-		var memories []*memory
-		for _, data := range append(inputs, results...) {
-			memories = append(memories, newMemory(data))
-		}
-		if err := runKernel(k, memories...); err != nil {
-			return err
-		}
-		for i, m := range memories[len(inputs):] {
-			if slices.ContainsFunc(m.written, func(n int) bool { return n != 1 }) {
-				return fmt.Errorf("%s: a value of result %d is not written once", k.name, i)
-			}
-		}
-		return nil
+		return compute(k, inputs, results...)
 	}
 	vector := func(n int) []float64 { return make([]float64, n*u.c) }
-	parameters, running, places := d.state()
+	parameters, running, offsets := d.state()
 	k := u.statistics()
 	sums, squares := vector(k.grid[0]), vector(k.grid[0])
-	if err := run(k, [][]float64{d.x, running, places}, sums, squares); err != nil {
+	if err := run(k, [][]float64{d.x, running, offsets}, sums, squares); err != nil {
 		return nil, err
 	}
 	r["z"], r["mean"], r["inverse"], r["new mean"], r["new variance"] = make([]float64, len(d.dy)), vector(1), vector(1), vector(1), vector(1)
-	inputs := [][]float64{d.x, sums, squares, running, parameters, places}
+	inputs := [][]float64{d.x, sums, squares, running, parameters, offsets}
 	if u.sum {
 		inputs = append(inputs, d.shortcut)
 	}
 	if err := run(u.forward(k.grid[0]), inputs, r["z"], r["mean"], r["inverse"], r["new mean"], r["new variance"]); err != nil {
 		return nil, err
 	}
-	k = u.gradientSums(addends)
-	g, sums, products := d.dy, vector(k.grid[0]), vector(k.grid[0])
+	g, parts := d.dy, u.split().parts
+	sums, products := vector(parts), vector(parts)
 	if u.sum {
-		dy := [][]float64{d.dy}
-		if addends == 2 {
-			dy = [][]float64{make([]float64, len(d.dy)), make([]float64, len(d.dy))}
-			for i, v := range d.dy {
-				dy[0][i] = v / 4
-				dy[1][i] = v - v/4
-			}
-		}
-		r["g"] = make([]float64, len(d.dy))
-		g = r["g"]
-		if err := run(k, append(dy, d.x, r["mean"], r["z"]), g, sums, products); err != nil {
+		g = make([]float64, len(d.dy))
+		r["g"] = g
+		if err := run(u.gradientSumsOfSum(addends), append(inAddends(d.dy, addends), d.x, r["mean"], r["z"]), g, sums, products); err != nil {
 			return nil, err
 		}
-	} else if err := run(k, [][]float64{g, d.x, r["mean"], r["inverse"], parameters, places}, sums, products); err != nil {
+	} else if err := run(u.gradientSums(), [][]float64{g, d.x, r["mean"], r["inverse"], parameters, offsets}, sums, products); err != nil {
 		return nil, err
 	}
 	r["dx"], r["dgamma"], r["dbeta"] = make([]float64, len(d.x)), vector(1), vector(1)
-	return r, run(u.backward(), [][]float64{g, d.x, r["mean"], r["inverse"], parameters, places, sums, products}, r["dx"], r["dgamma"], r["dbeta"])
+	return r, run(u.backward(), [][]float64{g, d.x, r["mean"], r["inverse"], parameters, offsets, sums, products}, r["dx"], r["dgamma"], r["dbeta"])
+}
+
+// inAddends is dy as the sum of one addend or of two.
+func inAddends(dy []float64, addends int) [][]float64 {
+	if addends == 1 {
+		return [][]float64{dy}
+	}
+	first, second := make([]float64, len(dy)), make([]float64, len(dy))
+	for i, v := range dy {
+		first[i], second[i] = v/4, v-v/4
+	}
+	return [][]float64{first, second}
 }
 
 // wrong lists in which results a unit's kernels differ from the definition, or the error that ended them.
@@ -192,15 +185,13 @@ var unitCases = []unit{
 	{batch: 2, h: 8, w: 8, c: 16, elem: bf16, pool: true}, {batch: 3, h: 16, w: 8, c: 128, elem: f32, pool: true},
 }
 
-func same(k tileKernel) string { return k.text }
-
 // TestNormKernels: the kernels for batch norm compute it and what follows it, forward and backward, write each result once and touch nothing outside their
 // arguments.
 func TestNormKernels(t *testing.T) {
 	for _, u := range unitCases {
 		u.averages = some
 		for _, addends := range []int{1, 2} {
-			if wrong := u.wrong(addends, same); wrong != nil {
+			if wrong := u.wrong(addends, unchanged); wrong != nil {
 				t.Errorf("%+v: %s", u, wrong)
 			}
 		}
@@ -212,7 +203,7 @@ func TestNormPartsOfAnyNumber(t *testing.T) {
 	u := unit{batch: 2, h: 8, w: 8, c: 16, elem: f32, averages: some}
 	d := u.data()
 	want := u.direct(d)
-	parameters, running, places := d.state()
+	parameters, running, offsets := d.state()
 	for _, parts := range []int{1, 3, 96, 512, 768} {
 		sums, squares := make([]float64, parts*u.c), make([]float64, parts*u.c)
 		for i, x := range d.x {
@@ -220,12 +211,43 @@ func TestNormPartsOfAnyNumber(t *testing.T) {
 			sums[at] += shifted
 			squares[at] += shifted * shifted
 		}
-		z := make([]float64, len(d.x))
-		vector := func() *memory { return newMemory(make([]float64, u.c)) }
-		err := runKernel(u.forward(parts), newMemory(d.x), newMemory(sums), newMemory(squares), newMemory(running), newMemory(parameters), newMemory(places),
-			newMemory(z), vector(), vector(), vector(), vector())
+		z, vector := make([]float64, len(d.x)), func() []float64 { return make([]float64, u.c) }
+		err := compute(u.forward(parts), [][]float64{d.x, sums, squares, running, parameters, offsets}, z, vector(), vector(), vector(), vector())
 		if far := farthest(z, want["z"]); err != nil || !(far <= 1e-11) {
 			t.Errorf("%d parts: %v, off by %.2g", parts, err, far)
+		}
+	}
+}
+
+// notFinite runs a unit with one NaN in x and says for how many values of its channel z is one, and for how many of other channels.
+func (u unit) notFinite(t *testing.T, edit func(tileKernel) string) (own, others int) {
+	t.Helper()
+	d := u.data()
+	d.x[3] = math.NaN()
+	got, err := u.run(d, 1, edit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, z := range got["z"] {
+		switch {
+		case math.IsNaN(z) && i%u.c == 3:
+			own++
+		case math.IsNaN(z):
+			others++
+		}
+	}
+	return own, others
+}
+
+// TestNormNotFinite: a NaN in an activation is one in all of the channel's results, so that it reaches the loss, and the step ends with an error. A kernel whose maxima drop it is seen.
+func TestNormNotFinite(t *testing.T) {
+	for _, u := range unitCases {
+		u.averages = some
+		if own, others := u.notFinite(t, unchanged); own != u.rows() || others > 0 {
+			t.Errorf("%+v: %d of %d results of the channel are NaN, and %d of other channels", u, own, u.rows(), others)
+		}
+		if own, _ := u.notFinite(t, func(k tileKernel) string { return strings.ReplaceAll(k.text, "arith.maximumf", "arith.maxnumf") }); own != 0 {
+			t.Errorf("%+v: maxima that drop a NaN leave %d", u, own)
 		}
 	}
 }
@@ -261,7 +283,7 @@ func TestNormKernelsDefects(t *testing.T) {
 	}
 }
 
-// TestNormUnits: which layers the kernels take.
+// TestNormUnits: which layers the kernels take, alone or with a pooling, and which they leave to XLA.
 func TestNormUnits(t *testing.T) {
 	norm := func(side, channels int) network.Layer {
 		return network.Layer{Kind: network.BatchNorm, Out: network.Shape{H: side, W: side, C: channels}}
@@ -278,6 +300,8 @@ func TestNormUnits(t *testing.T) {
 		{norm(8, 512), []network.Layer{relu, pool}, 128, 3}, {norm(32, 192), []network.Layer{relu}, 128, 2}, {norm(32, 16), nil, 128, 0}, {norm(32, 16), []network.Layer{pool}, 128, 0},
 		{norm(32, 64), []network.Layer{relu, overlapping}, 128, 0}, {norm(32, 8), []network.Layer{relu}, 128, 0}, {norm(32, 48), []network.Layer{relu}, 128, 0},
 		{norm(1, 256), []network.Layer{relu}, 128, 0}, {norm(7, 16), []network.Layer{relu}, 3, 0},
+		{norm(32, 16), []network.Layer{relu}, 96, 2}, {norm(32, 16), []network.Layer{relu}, 100, 0}, // too few parts
+		{norm(32, 64), []network.Layer{relu}, 1 << 15, 2}, {norm(32, 64), []network.Layer{relu}, 1<<15 + 128, 0}, // 2^31 values, and more
 	} {
 		u, ok := normUnit(c.norm, c.next, false, c.batch, bf16)
 		if ok != (c.layers > 0) || ok && u.layers() != c.layers {
@@ -288,10 +312,7 @@ func TestNormUnits(t *testing.T) {
 
 // TestNormOnAGPU: what a GPU makes of the kernels is batch norm and its gradients, too.
 func TestNormOnAGPU(t *testing.T) {
-	client := need(t)
-	if client.Platform != "cuda" || !compilesKernels(client, client.Devices[0]) {
-		t.Skipf("%s compiles no kernels of our own", client.Platform)
-	}
+	client := needKernels(t)
 	for _, u := range append(unitCases, unit{batch: 32, h: 32, w: 32, c: 16, elem: bf16}, unit{batch: 32, h: 32, w: 32, c: 64, elem: bf16, pool: true}, unit{batch: 128, h: 8, w: 8, c: 64, elem: bf16, sum: true},
 		unit{batch: 64, h: 32, w: 32, c: 64, elem: f32}, unit{batch: 64, h: 16, w: 16, c: 128, elem: f32, pool: true}, unit{batch: 128, h: 16, w: 16, c: 32, elem: f32, sum: true}) {
 		u.averages = some
@@ -300,51 +321,26 @@ func TestNormOnAGPU(t *testing.T) {
 		if u.pool {
 			result[1], result[2] = u.h/2, u.w/2
 		}
-		var arguments []argument
-		var buffers []*pjrt.Buffer
-		parameters, running, places := d.state()
-		dims := [][]int{images, images, result, {len(parameters)}, {len(running)}}
-		for i, data := range [][]float64{d.x, d.shortcut, d.dy, parameters, running} {
-			single := make([]float32, len(data))
-			for j, v := range data {
-				single[j] = float32(v)
-			}
-			b, err := pjrt.Replicate(client, client.Devices[:1], single, dims[i]...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer b.Destroy()
-			arguments, buffers = append(arguments, argument{elem: f32, dims: dims[i]}), append(buffers, b)
-		}
+		parameters, running, offsets := d.state()
+		data, dims := [][]float64{d.x, d.shortcut, d.dy, parameters, running}, [][]int{images, images, result, {len(parameters)}, {len(running)}}
 		results := []string{"z", "new mean", "new variance", "dx", "dgamma", "dbeta", "g"}
-		program, err := client.Compile(function("unit", arguments, func(p *program, a []value) []value {
+		out := runProgram(t, client, data, dims, func(p *program, a []value) []value {
 			precision := F32
 			if u.elem == bf16 {
 				precision = BF16
 			}
 			n := &net{program: p, Options: Options{Precision: precision}, train: true, averages: map[string]value{}, gradients: map[string]value{},
-				parameters: a[3], running: a[4],
-				offsets: map[string]int{"n.gamma": int(places[0]), "n.beta": int(places[1]), "n.mean": int(places[2]), "n.variance": int(places[3])}}
+				parameters: a[3], running: a[4], offsets: map[string]int{}}
+			for i, tensor := range normTensors {
+				n.offsets["n"+tensor] = int(offsets[i])
+			}
 			short := n.kept(a[1])
 			z, back := n.unit(network.Layer{Name: "n"}, u, n.kept(a[0]), &short)
 			dx, g := back(n.kept(a[2]))
 			return []value{p.convert(z, f32), n.averages["n.mean"], n.averages["n.variance"], p.convert(dx, f32), n.gradients["n.gamma"], n.gradients["n.beta"], p.convert(g, f32)}
-		}), client.Devices[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer program.Destroy()
-		out, err := program.Run(buffers...)
-		if err != nil {
-			t.Fatal(err)
-		}
+		})
 		want := u.direct(d)
 		for i, name := range results {
-			single, err := pjrt.ToHost[float32](out[i])
-			if err != nil {
-				t.Fatal(err)
-			}
-			out[i].Destroy()
 			if want[name] == nil {
 				continue
 			}
@@ -355,14 +351,14 @@ func TestNormOnAGPU(t *testing.T) {
 			if u.elem == bf16 {
 				tolerance = 0x1p-7
 			}
-			for j, v := range single {
-				if !(math.Abs(float64(v)-want[name][j]) <= tolerance*size) {
+			for j, v := range out[i] {
+				if !(math.Abs(v-want[name][j]) <= tolerance*size) {
 					far++
 				}
 			}
 			// In float32 and in float64 another pixel of a window can be the largest, or a value near 0 lie on its other side.
-			if far*1000 > len(single) || far > 0 && len(single) == u.c {
-				t.Errorf("%+v: %d of %d values of %s are off by more than %.2g of the largest", u, far, len(single), name, tolerance)
+			if far*1000 > len(out[i]) || far > 0 && len(out[i]) == u.c {
+				t.Errorf("%+v: %d of %d values of %s are off by more than %.2g of the largest", u, far, len(out[i]), name, tolerance)
 			}
 		}
 	}
@@ -370,10 +366,7 @@ func TestNormOnAGPU(t *testing.T) {
 
 // TestNormStepOnAGPU: on a GPU a step with kernels of our own for batch norm changes the state as one without them does.
 func TestNormStepOnAGPU(t *testing.T) {
-	client := need(t)
-	if client.Platform != "cuda" || !compilesKernels(client, client.Devices[0]) {
-		t.Skipf("%s compiles no kernels of our own", client.Platform)
-	}
+	client := needKernels(t)
 	for _, name := range []string{"vgg9", "resnet56"} {
 		m := model(t, network.Spec{Net: name, Input: network.Shape{H: 32, W: 32, C: 3}, Classes: 10, Depth: 0.25})
 		h := hyper(64, quantize.Float)

@@ -100,12 +100,13 @@ func (k *tiles) plus(a tile, c int) tile   { return k.add(a, k.constant(c, a.dim
 func (k *tiles) times(a tile, c int) tile  { return k.binary("muli", a, k.constant(c, a.dims...)) }
 func (k *tiles) over(a tile, c int) tile   { return k.binary("divui", a, k.constant(c, a.dims...)) }
 func (k *tiles) modulo(a tile, c int) tile { return k.binary("remui", a, k.constant(c, a.dims...)) }
-func (k *tiles) within(a tile, c int) tile { return k.compare("ult", a, c) } // 0 <= a < c: a negative number is a large unsigned one
-func (k *tiles) compare(is string, a tile, c int) tile {
-	return k.emit("i1", a.dims, "arith.cmpi %s, %s, %s : %s", is, a.id, k.constant(c, a.dims...).id, a.kind())
+
+// within says where 0 <= a < c: as an unsigned number a negative one is large.
+func (k *tiles) within(a tile, c int) tile {
+	return k.emit("i1", a.dims, "arith.cmpi ult, %s, %s : %s", a.id, k.constant(c, a.dims...).id, a.kind())
 }
 
-// Elementwise arithmetic on floating-point numbers. A maximum with a NaN is one.
+// Elementwise arithmetic on floating-point numbers. A maximum with a NaN is a NaN, so that one in an activation reaches the loss.
 func (k *tiles) plusf(a, b tile) tile    { return k.binary("addf", a, b) }
 func (k *tiles) minus(a, b tile) tile    { return k.binary("subf", a, b) }
 func (k *tiles) product(a, b tile) tile  { return k.binary("mulf", a, b) }
@@ -162,7 +163,7 @@ func (k *tiles) rounded(a tile) tile {
 	word := tile{"", "i32", a.dims}
 	bits := k.emit("i32", a.dims, "tt.bitcast %s : %s -> %s", a.id, a.kind(), word.kind())
 	const exponent = 0x7f800000
-	finite := k.compare("ult", k.and(bits, k.constant(exponent, a.dims...)), exponent)
+	finite := k.within(k.and(bits, k.constant(exponent, a.dims...)), exponent)
 	nearest := k.and(k.plus(bits, 1<<12), k.constant(-1<<13, a.dims...))
 	bits = k.choose(finite, nearest, bits)
 	return k.emit("f32", a.dims, "tt.bitcast %s : %s -> %s", bits.id, bits.kind(), a.kind())
@@ -213,6 +214,18 @@ func (k *tiles) loop(turns int, carry []tile, body func(i tile, carry []tile) []
 	return results
 }
 
+// maxValues is how many values an argument of a kernel may have, since an i32 locates them.
+const maxValues = 1 << 31
+
+// powerOfTwo is the largest power of two that divides n and is at most most.
+func powerOfTwo(n, most int) int {
+	p := 1
+	for 2*p <= most && n%(2*p) == 0 {
+		p *= 2
+	}
+	return p
+}
+
 // tileKernel is a finished kernel and how it is started: how many programs, each of how many warps of 32 threads, and how many turns ahead a loop loads.
 type tileKernel struct {
 	name, text    string
@@ -220,7 +233,7 @@ type tileKernel struct {
 	warps, stages int
 }
 
-// newKernel writes a kernel whose arguments are pointers to data of these types: operands first, then the result.
+// newKernel writes a kernel whose arguments are pointers to data of these types: operands first, then results.
 func newKernel(k tileKernel, arguments []elem, body func(k *tiles, a []tile)) tileKernel {
 	var w tiles
 	var pointers []tile
@@ -236,7 +249,7 @@ func newKernel(k tileKernel, arguments []elem, body func(k *tiles, a []tile)) ti
 	return k
 }
 
-// run starts a kernel on values that lie in memory in the order of their dimensions, the last one fastest, and so do its results, of which types and dimensions are given.
+// run starts a kernel and returns its results, of which types and dimensions are given. Operands and results lie in memory in the order of their dimensions, the last one fastest.
 func (p *program) run(k tileKernel, results []argument, operands ...value) []value {
 	ids := make([]string, len(operands))
 	for i, v := range operands {

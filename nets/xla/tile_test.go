@@ -4,17 +4,20 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"testing"
 
+	"tqn/pjrt"
 	"tqn/quantize"
 )
 
 // machine runs the text of a kernel as the definitions of its operations say, one program after the other, so that a test without a GPU sees what the kernel computes,
-// whether it reads or writes outside of its arguments, and whether it writes each result once. Sums are float64's.
+// whether it reads or writes outside of its arguments, and whether it writes each result once. It computes in float64, and rounds only where the kernel converts to bfloat16.
 type machine struct {
 	arguments []*memory
-	programs  [3]int // which program this is
+	program   [3]int // the numbers of the program that runs
 	lines     []string
 	values    map[string]held
 }
@@ -37,7 +40,7 @@ type held struct {
 
 var tensorType = regexp.MustCompile(`tensor<((?:\d+x)+)([^<>]+|!tt\.ptr<\w+>)>`)
 
-// shape is the dimensions of the last type in a line.
+// shapeOf is the dimensions of the last type in a line.
 func shapeOf(line string) (dims []int) {
 	all := tensorType.FindAllStringSubmatch(line, -1)
 	if all == nil {
@@ -50,12 +53,30 @@ func shapeOf(line string) (dims []int) {
 	return dims
 }
 
-func count(dims []int) int {
-	n := 1
-	for _, d := range dims {
-		n *= d
+// unchanged runs a kernel as it is; a test with a planted defect changes its text.
+func unchanged(k tileKernel) string { return k.text }
+
+// compute runs a kernel on inputs. It returns an error if the kernel does not write each value of each result once.
+func compute(k tileKernel, inputs [][]float64, results ...[]float64) error {
+	var memories []*memory
+	for _, data := range inputs {
+		memories = append(memories, newMemory(data))
 	}
-	return n
+	for _, data := range results {
+		for i := range data {
+			data[i] = math.NaN()
+		}
+		memories = append(memories, newMemory(data))
+	}
+	if err := runKernel(k, memories...); err != nil {
+		return err
+	}
+	for i, m := range memories[len(inputs):] {
+		if slices.ContainsFunc(m.written, func(n int) bool { return n != 1 }) {
+			return fmt.Errorf("%s: a value of result %d is not written once", k.name, i)
+		}
+	}
+	return nil
 }
 
 // runKernel runs all programs of a kernel.
@@ -68,7 +89,7 @@ func runKernel(k tileKernel, arguments ...*memory) (err error) {
 	lines := strings.Split(strings.TrimSpace(k.text), "\n")
 	for x := range k.grid[0] {
 		for y := range k.grid[1] {
-			m := &machine{arguments: arguments, programs: [3]int{x, y, 0}, lines: lines, values: map[string]held{}}
+			m := &machine{arguments: arguments, program: [3]int{x, y, 0}, lines: lines, values: map[string]held{}}
 			for i, a := range arguments {
 				m.values[fmt.Sprintf("%%a%d", i)] = held{base: a, i: []int32{0}}
 			}
@@ -140,100 +161,131 @@ func (m *machine) line(line string) {
 	m.values[ids[0]] = m.operation(op, rest, line, a[1:])
 }
 
+// The elementwise operations on two integers, and on two numbers.
+var (
+	integerOperations = map[string]func(a, b int32) int32{
+		"arith.addi":  func(a, b int32) int32 { return a + b },
+		"arith.muli":  func(a, b int32) int32 { return a * b },
+		"arith.andi":  func(a, b int32) int32 { return a & b },
+		"arith.divui": func(a, b int32) int32 { return int32(uint32(a) / uint32(b)) },
+		"arith.remui": func(a, b int32) int32 { return int32(uint32(a) % uint32(b)) },
+		"arith.cmpi":  func(a, b int32) int32 { return truth(uint32(a) < uint32(b)) }, // ult, the only comparison that kernels use
+	}
+	numberOperations = map[string]func(a, b float64) float64{
+		"arith.addf":     func(a, b float64) float64 { return a + b },
+		"arith.subf":     func(a, b float64) float64 { return a - b },
+		"arith.mulf":     func(a, b float64) float64 { return a * b },
+		"arith.divf":     func(a, b float64) float64 { return a / b },
+		"arith.maximumf": func(a, b float64) float64 { return max(a, b) },
+		"arith.maxnumf": func(a, b float64) float64 { // of a NaN and a number, the number
+			if math.IsNaN(a) || b > a {
+				return b
+			}
+			return a
+		},
+	}
+)
+
+func truth(b bool) int32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// integers is n integers, numbers n numbers, of the shape that r has.
+func (r held) integers(f func(n int) int32) held {
+	r.i = make([]int32, value{dims: r.dims}.len())
+	for n := range r.i {
+		r.i[n] = f(n)
+	}
+	return r
+}
+
+func (r held) numbers(f func(n int) float64) held {
+	r.f = make([]float64, value{dims: r.dims}.len())
+	for n := range r.f {
+		r.f[n] = f(n)
+	}
+	return r
+}
+
+// pick takes from[n](a) for each n: numbers if a tile of them is given, integers otherwise.
+func (r held) pick(numbers bool, from func(n int) (held, int)) held {
+	if numbers {
+		return r.numbers(func(n int) float64 { a, at := from(n); return a.f[at] })
+	}
+	return r.integers(func(n int) int32 { a, at := from(n); return a.i[at] })
+}
+
+// operation is the result of one line.
 func (m *machine) operation(op, rest, line string, a []held) held {
-	dims := shapeOf(line)
-	r := held{dims: dims}
-	size := count(dims)
-	ints := func(f func(n int) int32) held {
-		r.i = make([]int32, size)
-		for n := range r.i {
-			r.i[n] = f(n)
+	r := held{dims: shapeOf(line)}
+	if f := integerOperations[op]; f != nil {
+		if op == "arith.cmpi" && !strings.HasPrefix(rest, "ult,") {
+			panic("no such comparison: " + line)
 		}
-		return r
+		return r.integers(func(n int) int32 { return f(a[0].i[n], a[1].i[n]) })
 	}
-	floats := func(f func(n int) float64) held {
-		r.f = make([]float64, size)
-		for n := range r.f {
-			r.f[n] = f(n)
-		}
-		return r
-	}
-	truth := func(b bool) int32 {
-		if b {
-			return 1
-		}
-		return 0
+	if f := numberOperations[op]; f != nil {
+		return r.numbers(func(n int) float64 { return f(a[0].f[n], a[1].f[n]) })
 	}
 	switch op {
 	case "arith.constant":
-		text := strings.TrimSuffix(strings.TrimPrefix(strings.Fields(rest)[0], "dense<"), ">")
-		if strings.Contains(text, ".") {
-			c, err := strconv.ParseFloat(text, 64)
-			if err != nil {
-				panic(line)
-			}
-			return floats(func(int) float64 { return c })
-		}
-		c, err := strconv.Atoi(text)
-		if err != nil {
-			panic(line)
-		}
-		return ints(func(int) int32 { return int32(c) })
+		return r.constant(rest, line)
 	case "tt.get_program_id":
-		return held{i: []int32{int32(m.programs[strings.Index("xyz", rest[:1])])}}
+		return held{i: []int32{int32(m.program[strings.Index("xyz", rest[:1])])}}
 	case "tt.make_range":
-		return ints(func(n int) int32 { return int32(n) })
+		return r.integers(func(n int) int32 { return int32(n) })
+	case "arith.cmpf":
+		is := map[string]func(a, b float64) bool{"ogt,": func(a, b float64) bool { return a > b }, "oeq,": func(a, b float64) bool { return a == b }}[strings.Fields(rest)[0]]
+		return r.integers(func(n int) int32 { return truth(is(a[0].f[n], a[1].f[n])) })
+	case "arith.select":
+		return r.pick(a[1].f != nil, func(n int) (held, int) { return a[2-a[0].i[n]], n })
+	case "arith.truncf":
+		if !strings.HasSuffix(line, "xbf16>") { // from float64, which all numbers here are
+			r.f = a[0].f
+			return r
+		}
+		return r.numbers(func(n int) float64 { return toBF16(a[0].f[n]) })
+	case "arith.extf":
+		r.f = a[0].f
+		return r
+	case "math.sqrt":
+		return r.numbers(func(n int) float64 { return math.Sqrt(a[0].f[n]) })
+	}
+	return r.tileOperation(op, line, a)
+}
+
+// constant is the result of arith.constant: a number if there is a point in it, else an integer.
+func (r held) constant(rest, line string) held {
+	text := strings.TrimSuffix(strings.TrimPrefix(strings.Fields(rest)[0], "dense<"), ">")
+	number, err := strconv.ParseFloat(text, 64)
+	if strings.Contains(text, ".") && err == nil {
+		return r.numbers(func(int) float64 { return number })
+	}
+	integer, err := strconv.Atoi(text)
+	if err != nil {
+		panic("no such constant: " + line)
+	}
+	return r.integers(func(int) int32 { return int32(integer) })
+}
+
+// tileOperation is the result of an operation of Triton's own.
+func (r held) tileOperation(op, line string, a []held) held {
+	switch op {
 	case "tt.splat":
 		r.base = a[0].base
-		return ints(func(int) int32 { return a[0].i[0] })
+		return r.integers(func(int) int32 { return a[0].i[0] })
 	case "tt.expand_dims":
 		r.i, r.f = a[0].i, a[0].f
 		return r
 	case "tt.broadcast":
-		from := func(n int) int {
-			row, column := n/dims[1], n%dims[1]
-			return row%a[0].dims[0]*a[0].dims[1] + column%a[0].dims[1]
-		}
-		if a[0].f != nil {
-			return floats(func(n int) float64 { return a[0].f[from(n)] })
-		}
-		return ints(func(n int) int32 { return a[0].i[from(n)] })
-	case "arith.addi":
-		return ints(func(n int) int32 { return a[0].i[n] + a[1].i[n] })
-	case "arith.muli":
-		return ints(func(n int) int32 { return a[0].i[n] * a[1].i[n] })
-	case "arith.andi":
-		return ints(func(n int) int32 { return a[0].i[n] & a[1].i[n] })
-	case "arith.divui":
-		return ints(func(n int) int32 { return int32(uint32(a[0].i[n]) / uint32(a[1].i[n])) })
-	case "arith.remui":
-		return ints(func(n int) int32 { return int32(uint32(a[0].i[n]) % uint32(a[1].i[n])) })
-	case "arith.cmpi":
-		if !strings.HasPrefix(rest, "ult,") {
-			panic(line)
-		}
-		return ints(func(n int) int32 { return truth(uint32(a[0].i[n]) < uint32(a[1].i[n])) })
-	case "arith.cmpf":
-		is := map[string]func(a, b float64) bool{"ogt,": func(a, b float64) bool { return a > b }, "oeq,": func(a, b float64) bool { return a == b }}[strings.Fields(rest)[0]]
-		return ints(func(n int) int32 { return truth(is(a[0].f[n], a[1].f[n])) })
-	case "arith.select":
-		if a[1].f != nil {
-			return floats(func(n int) float64 {
-				if a[0].i[n] != 0 {
-					return a[1].f[n]
-				}
-				return a[2].f[n]
-			})
-		}
-		return ints(func(n int) int32 {
-			if a[0].i[n] != 0 {
-				return a[1].i[n]
-			}
-			return a[2].i[n]
-		})
+		rows, columns := a[0].dims[0], a[0].dims[1]
+		return r.pick(a[0].f != nil, func(n int) (held, int) { return a[0], n/r.dims[1]%rows*columns + n%r.dims[1]%columns })
 	case "tt.addptr":
 		r.base = a[0].base
-		return ints(func(n int) int32 { return a[0].i[n] + a[1].i[n] })
+		return r.integers(func(n int) int32 { return a[0].i[n] + a[1].i[n] })
 	case "tt.load":
 		read := func(n int) float64 {
 			if len(a) == 1 || a[1].i[n] != 0 {
@@ -242,50 +294,29 @@ func (m *machine) operation(op, rest, line string, a []held) held {
 			return 0
 		}
 		if strings.HasSuffix(line, "!tt.ptr<i32>>") {
-			return ints(func(n int) int32 { return int32(read(n)) })
+			return r.integers(func(n int) int32 { return int32(read(n)) })
 		}
-		return floats(read)
+		return r.numbers(read)
 	case "tt.bitcast":
 		if a[0].f != nil {
-			return ints(func(n int) int32 { return int32(math.Float32bits(float32(a[0].f[n]))) })
+			return r.integers(func(n int) int32 { return int32(math.Float32bits(float32(a[0].f[n]))) })
 		}
-		return floats(func(n int) float64 { return float64(math.Float32frombits(uint32(a[0].i[n]))) })
-	case "arith.truncf":
-		if !strings.HasSuffix(line, "xbf16>") { // from float64, which all numbers here are
-			r.f = a[0].f
-			return r
-		}
-		return floats(func(n int) float64 { return toBF16(a[0].f[n]) })
-	case "arith.extf":
-		r.f = a[0].f
-		return r
-	case "arith.addf":
-		return floats(func(n int) float64 { return a[0].f[n] + a[1].f[n] })
-	case "arith.divf":
-		return floats(func(n int) float64 { return a[0].f[n] / a[1].f[n] })
-	case "arith.maximumf":
-		return floats(func(n int) float64 { return max(a[0].f[n], a[1].f[n]) })
-	case "math.sqrt":
-		return floats(func(n int) float64 { return math.Sqrt(a[0].f[n]) })
-	case "arith.subf":
-		return floats(func(n int) float64 { return a[0].f[n] - a[1].f[n] })
-	case "arith.mulf":
-		return floats(func(n int) float64 { return a[0].f[n] * a[1].f[n] })
-	case `"tt.reduce"`:
-		return floats(func(n int) float64 {
-			sum := 0.0
-			for at := n; at < len(a[0].f); at += size {
+		return r.numbers(func(n int) float64 { return float64(math.Float32frombits(uint32(a[0].i[n]))) })
+	case `"tt.reduce"`: // the sums of columns
+		columns := r.dims[0]
+		return r.numbers(func(n int) (sum float64) {
+			for at := n; at < len(a[0].f); at += columns {
 				sum += a[0].f[at]
 			}
 			return sum
 		})
 	case "tt.dot":
-		inner := a[0].dims[1]
-		return floats(func(n int) float64 {
-			row, column := n/dims[1], n%dims[1]
+		inner, columns := a[0].dims[1], r.dims[1]
+		return r.numbers(func(n int) float64 {
+			row, column := n/columns, n%columns
 			sum := a[2].f[n]
 			for k := range inner {
-				sum += a[0].f[row*inner+k] * a[1].f[k*dims[1]+column]
+				sum += a[0].f[row*inner+k] * a[1].f[k*columns+column]
 			}
 			return sum
 		})
@@ -305,7 +336,7 @@ func toTF32(x float64) float64 {
 	return float64(math.Float32frombits((math.Float32bits(float32(x)) + 1<<12) &^ (1<<13 - 1)))
 }
 
-// values are n numbers of a type, uniform from -1 to 1.
+// valuesOf is n numbers of a type, uniform from -1 to 1.
 func valuesOf(e elem, stream uint32, n int) []float64 {
 	words, out := quantize.NewNoise(7).At(stream, 0), make([]float64, n)
 	for i := range out {
@@ -315,4 +346,86 @@ func valuesOf(e elem, stream uint32, n int) []float64 {
 		}
 	}
 	return out
+}
+
+// farthest is the largest difference in units of the largest value wanted.
+func farthest(got, want []float64) float64 {
+	d, size := 0.0, 0.0
+	for i := range want {
+		if !(math.Abs(got[i]-want[i]) <= d) {
+			d = math.Abs(got[i] - want[i])
+		}
+		size = max(size, math.Abs(want[i]))
+	}
+	return d / size
+}
+
+// needKernels is a GPU whose plug-in compiles kernels of our own.
+func needKernels(t *testing.T) *pjrt.Client {
+	t.Helper()
+	client := need(t)
+	if client.Platform != "cuda" || !compilesKernels(client, client.Devices[0]) {
+		t.Skipf("%s compiles no kernels of our own", client.Platform)
+	}
+	return client
+}
+
+// runProgram compiles a program of float32 arguments for a device and runs it there once.
+func runProgram(t *testing.T, client *pjrt.Client, data [][]float64, dims [][]int, body func(p *program, a []value) []value) (results [][]float64) {
+	t.Helper()
+	var arguments []argument
+	var buffers []*pjrt.Buffer
+	defer func() { destroy(buffers...) }()
+	for i, numbers := range data {
+		single := make([]float32, len(numbers))
+		for j, v := range numbers {
+			single[j] = float32(v)
+		}
+		b, err := pjrt.Replicate(client, client.Devices[:1], single, dims[i]...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		arguments, buffers = append(arguments, argument{elem: f32, dims: dims[i]}), append(buffers, b)
+	}
+	program, err := client.Compile(function("test", arguments, body), client.Devices[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.Destroy()
+	out, err := program.Run(buffers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer destroy(out...)
+	for _, b := range out {
+		single, err := pjrt.ToHost[float32](b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		numbers := make([]float64, len(single))
+		for j, v := range single {
+			numbers[j] = float64(v)
+		}
+		results = append(results, numbers)
+	}
+	return results
+}
+
+// TestRunProgram: the tests of kernels on a GPU hand over data and get results as this does on any device.
+func TestRunProgram(t *testing.T) {
+	got := runProgram(t, need(t), [][]float64{{1, 2, 3, 4}, {5, 6}}, [][]int{{2, 2}, {2}}, func(p *program, a []value) []value {
+		return []value{p.add(a[0], p.broadcast(a[1], a[0].dims, 1)), a[1]}
+	})
+	if want := [][]float64{{6, 8, 8, 10}, {5, 6}}; len(got) != 2 || !slices.Equal(got[0], want[0]) || !slices.Equal(got[1], want[1]) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// TestPowerOfTwo: the largest power of two that divides a number, up to a limit.
+func TestPowerOfTwo(t *testing.T) {
+	for _, c := range [][3]int{{1, 128, 1}, {96, 128, 32}, {96, 16, 16}, {1024, 128, 128}, {1024, 48, 32}, {1025, 128, 1}, {8, 0, 1}} {
+		if got := powerOfTwo(c[0], c[1]); got != c[2] {
+			t.Errorf("powerOfTwo(%d, %d) = %d, want %d", c[0], c[1], got, c[2])
+		}
+	}
 }
