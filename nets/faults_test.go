@@ -631,6 +631,24 @@ func TestKernelsAreJoined(t *testing.T) {
 	}
 }
 
+// The refusal says what would go on with the kernel that the run was begun with: a value of TQN_KERNEL, and the flags that differ.
+func TestRefusedKernelsAreToldHow(t *testing.T) {
+	const cuda = "pjrt cuda, NVIDIA H100, tf32 (plugin.so, 1)"
+	for _, x := range []struct{ begun, now, want string }{
+		{"mixed", "avx512", "set TQN_KERNEL=mixed if this machine has it, or"},
+		{"mixed", "amx-bf16", "set TQN_KERNEL=mixed if this machine has it, and leave out --precision bf16, or"},
+		{"amx-bf16", "mixed", "set TQN_KERNEL=amx if this machine has it, and give --precision bf16, or"},
+		{"amx-bf16", "avx512-bf16", "set TQN_KERNEL=amx if this machine has it, or"},
+		{"mixed", cuda, "set TQN_KERNEL=mixed if this machine has it, without --engine pjrt, or"},
+		{"amx-bf16", cuda, "without --engine pjrt, and give --precision bf16, or"},
+		{cuda, "mixed", "go on with --engine pjrt and the precision"},
+	} {
+		if _, err := joinKernels(x.begun, x.now, false); !errors.Is(err, ErrOtherKernel) || !strings.Contains(err.Error(), x.want) {
+			t.Errorf("%s, then %s: %v, want %q", x.begun, x.now, err, x.want)
+		}
+	}
+}
+
 // A run that fails before its first checkpoint does not speak of one; after it, it says which.
 func TestNoCheckpointNoComfort(t *testing.T) {
 	c := tiny(t)

@@ -34,16 +34,31 @@ func joinKernels(so, kernel string, allowed bool) (string, error) {
 	for _, u := range used {
 		if !allowed && !roundsLike(u, kernel) {
 			return so, fmt.Errorf("%w (%s) than this process has (%s): their sums round differently; %s, or allow it with tqn train --kernel-change, and the result will name both",
-				ErrOtherKernel, so, kernel, sameKernel(used[len(used)-1]))
+				ErrOtherKernel, so, kernel, sameKernel(used[len(used)-1], kernel))
 		}
 	}
 	return so + kernelSeparator + kernel, nil
 }
 
-// sameKernel says how a process gets the kernel that a run was begun with.
-func sameKernel(kernel string) string {
+// sameKernel says how a process that has the kernel now gets the one that a run was begun with.
+func sameKernel(kernel, now string) string {
 	if strings.HasPrefix(kernel, "pjrt") {
-		return "go on with --engine pjrt and the plug-in named there"
+		return "go on with --engine pjrt and the precision and the plug-in named there"
 	}
-	return fmt.Sprintf("set %s=%s if this machine has it", dispatch.Variable, kernel)
+	implementation, bf16 := strings.CutSuffix(kernel, bf16Suffix)
+	advice := fmt.Sprintf("set %s=%s if this machine has it", dispatch.Variable, implementation)
+	onDevice := strings.HasPrefix(now, "pjrt")
+	if onDevice {
+		advice += ", without --engine pjrt"
+	}
+	switch {
+	case bf16 && !strings.HasSuffix(now, bf16Suffix):
+		return advice + ", and give --precision bf16"
+	case !bf16 && !onDevice && strings.HasSuffix(now, bf16Suffix):
+		return advice + ", and leave out --precision bf16"
+	}
+	return advice
 }
+
+// bf16Suffix ends the name of a kernel of the CPU at precision bf16.
+const bf16Suffix = "-bf16"
