@@ -211,10 +211,11 @@ type directGrad struct {
 	kp         int // columns
 	rp         int // rows of a pass
 	passes     int
-	rows       int // of the output at a time
-	padded     int // floats of an image
-	wide       int // floats of a dy that is copied
-	woven      int // floats of an interleaved row
+	rows       int  // of the output at a time
+	padded     int  // floats of an image
+	wide       int  // floats of a dy that is copied
+	woven      int  // floats of an interleaved row
+	window     bool // byFilter: one channel's window of 3x3 pixels is read where it lies, and its values come in the order (r, s)
 	imageParts int
 	few        bool // pixels: the reduction runs over the images, see fewPixels
 
@@ -234,7 +235,7 @@ type gradWay int
 const (
 	// The values (s, c) of a row r of the filter, which are neighbours in the padded image; a pass for each r.
 	byRow gradWay = iota
-	// All values (s, r, c) of the filter, in one pass. For them the rows of the padded image that an output row reads are interleaved. With few
+	// All values (s, r, c) of the filter, in one pass. For them the rows of the padded image that an output row reads are interleaved, unless there is one channel: see window. With few
 	// channels, as in a net's first layer, tiles by rows would be nearly empty.
 	byFilter
 	// As byRow with s from 1 on, and in the columns the k channels of a pixel of dy, then those of the next pixel: what x contributes to a weight
@@ -274,6 +275,9 @@ func newDirectGrad(ws *Workers, s ConvShape, way gradWay) *directGrad {
 	g.wide = roundUp(ph*pw*g.kp, 16)
 	switch way {
 	case byFilter:
+		if g.window = s.C == 1 && s.Side == 3 && windowTile(g.tile); g.window {
+			break
+		}
 		g.woven = roundUp((s.W+2*(s.Side/2))*s.Side*s.C+g.tile.m, 16)
 	case byPair:
 		g.wide = roundUp(ph*(pw+1)*s.K+g.tile.k, 16)
@@ -447,7 +451,10 @@ func (g *directGrad) part(part, worker int) {
 func (g *directGrad) image(dw, padded, woven, dy []float32, pixels, step int, add bool) {
 	a := directArgs{astride: 4, astep: g.stride * g.c * 4, aseg: g.stride * g.pitch() * g.c * 4, n: pixels,
 		bstep: step * 4, cstride: g.kp * 4, blocks: g.rp / g.tile.m}
-	if g.way == byFilter {
+	switch {
+	case g.window:
+		a.astride = g.pitch() * 4
+	case g.way == byFilter:
 		a.astep, a.aseg = g.stride*g.side*g.c*4, g.woven*4
 	}
 	for p := 0; p < g.outH; p += g.rows {
@@ -455,7 +462,7 @@ func (g *directGrad) image(dw, padded, woven, dy []float32, pixels, step int, ad
 		if add || p > 0 {
 			a.accumulate = 1
 		}
-		if g.way == byFilter {
+		if g.way == byFilter && !g.window {
 			for row := range a.segs {
 				g.weave(woven[row*g.woven:], padded[(p+row)*g.stride*g.pitch()*g.c:])
 			}
@@ -464,10 +471,14 @@ func (g *directGrad) image(dw, padded, woven, dy []float32, pixels, step int, ad
 			a.b = &dy[p*pixels*step+block*g.tile.k]
 			for r := range g.passes {
 				a.a = &padded[(p*g.stride+r)*g.pitch()*g.c]
-				if g.way == byFilter {
+				a.c = &dw[r*g.rp*g.kp+block*g.tile.k]
+				switch {
+				case g.window:
+					a.runWindow()
+					continue
+				case g.way == byFilter:
 					a.a = &woven[0]
 				}
-				a.c = &dw[r*g.rp*g.kp+block*g.tile.k]
 				a.run(g.tile)
 			}
 		}
@@ -499,10 +510,12 @@ func (g *directGrad) weave(to, padded []float32) {
 func (g *directGrad) reduce(tap, _ int) {
 	r, s := tap/g.side, tap%g.side
 	at := r*g.rp + s*g.c
-	switch g.way {
-	case byFilter:
+	switch {
+	case g.window:
+		at = tap
+	case g.way == byFilter:
 		at = (s*g.side + r) * g.c
-	case byPair:
+	case g.way == byPair:
 		if s == 0 {
 			return // comes with the next tap
 		}

@@ -18,6 +18,7 @@ func TestPlantedDefects(t *testing.T) {
 	folded := ConvShape{N: 2, H: 16, W: 18, C: 16, K: 32, Side: 3, Stride: 2}  // whose gradient of the input is folded
 	shared := ConvShape{N: 2, H: 8, W: 16, C: 8, K: 8, Side: 3, Stride: 1}     // where two pixels share a row of a tile
 	placed := ConvShape{N: 2, H: 8, W: 32, C: 16, K: 32, Side: 3, Stride: 2}   // whose folded gradient is stored in its place
+	windows := ConvShape{N: 2, H: 8, W: 9, C: 1, K: 16, Side: 3, Stride: 1}    // whose one channel is read by windows
 	fewer := ConvShape{N: 9, H: 4, W: 4, C: 32, K: 64, Side: 3, Stride: 2}     // of few pixels
 	parted := ConvShape{N: 8, H: 16, W: 16, C: 16, K: 16, Side: 3, Stride: 1}  // where the weights' gradient is made in parts
 	four := func(s ConvShape, name string, binary bool, op string, spoil func(*Conv)) bool {
@@ -86,6 +87,13 @@ func TestPlantedDefects(t *testing.T) {
 				copy(p.packed[row*32+16:][:16], p.packed[row*32:][:16])
 			}
 		}},
+		{"window: its rows lie elsewhere", "mixed", false, "dw", func(c *Conv) {
+			g := c.algo.(*directConv).weights
+			if !g.window {
+				t.Fatal("no window")
+			}
+			g.h, g.w, g.ph, g.pw = g.h-1, g.w-1, g.ph-1, g.pw-1
+		}},
 		{"few: a pixel of the output counts for another", "mixed", false, "dw", func(c *Conv) { c.algo.(*tiledConv).directConv.weights.pw = 1 }},
 		{"placed: the second row's pixels go to the first", "mixed", false, "dx", func(c *Conv) {
 			columns := c.algo.(*tiledConv).backTiles.columns
@@ -117,6 +125,8 @@ func TestPlantedDefects(t *testing.T) {
 						shape = strided
 					case strings.HasPrefix(d.what, "folded"):
 						shape = folded
+					case strings.HasPrefix(d.what, "window"):
+						shape = windows
 					case strings.HasPrefix(d.what, "few"):
 						shape = fewer
 					case strings.HasPrefix(d.what, "placed"):

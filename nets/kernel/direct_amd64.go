@@ -36,6 +36,9 @@ func directZ21x1(a *directArgs)
 func directZ16x1(a *directArgs)
 
 //go:noescape
+func directZ3x3x1(a *directArgs)
+
+//go:noescape
 func directZ9x1(a *directArgs)
 
 //go:noescape
@@ -64,6 +67,11 @@ func (a *directArgs) run(t directTile) {
 		panic("kernel: no such micro-kernel")
 	}
 }
+
+// runWindow is run with a window of 3x3 values as rows, whose own rows are astride bytes apart; it can do so where windowTile says so.
+func (a *directArgs) runWindow() { directZ3x3x1(a) }
+
+func windowTile(t directTile) bool { return t == directTile{9, 16} }
 
 // directTile is a micro-kernel's number of rows and of columns.
 type directTile struct{ m, k int }
@@ -120,10 +128,13 @@ func pixelsCopy(a *pixelsArgs)
 //go:noescape
 func pixelsAdd(a *pixelsArgs)
 
+// hasVectors is asked for every row of an image.
+var hasVectors = available(avx2)
+
 // vectorPixels does CopyPixels or AddPixels with vectors, if it can.
 func vectorPixels(to, from []float32, toStep, fromStep, n int, add bool) bool {
 	pixels := (len(to) + toStep - 1) / toStep
-	if n%8 > 0 || n == 0 || pixels == 0 || !available(avx2) {
+	if n%8 > 0 || n == 0 || pixels == 0 || !hasVectors {
 		return false
 	}
 	_, _ = to[(pixels-1)*toStep:][:n], from[(pixels-1)*fromStep:][:n]

@@ -9,5 +9,6 @@ func avx512File(p *printer) {
 	direct(p, "Z", 21, 1)
 	direct(p, "Z", 16, 1)
 	direct(p, "Z", 9, 1)
+	directRows(p, "directZ3x3x1", "Z", 9, 1, 3)
 	winogradFile(p, "Z")
 }

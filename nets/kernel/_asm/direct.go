@@ -11,8 +11,13 @@ import "fmt"
 // accumulate says whether c is read first. That for blocks of mt rows, one after the other, and all of it times times, or once, each anext, bnext and cnext bytes
 // after the last. Denormals count as zero inside. With each step of the reduction a line of 64 bytes of what lies from ahead to end is fetched into the second-level cache, while some is left.
 func direct(p *printer, reg string, mt, vt int) {
+	directRows(p, fmt.Sprintf("direct%s%dx%d", reg, mt, vt), reg, mt, vt, 0)
+}
+
+// directRows is that with run rows that are neighbours in memory, the next run astride bytes further, and so on; with 0 every row is astride bytes after the last.
+func directRows(p *printer, name, reg string, mt, vt, run int) {
 	width := map[string]int{"Z": 64, "Y": 32}[reg]
-	p.fn(fmt.Sprintf("direct%s%dx%d", reg, mt, vt), 64, "a", "astride", "astep", "aseg", "segs", "n", "b", "bstep", "c", "cstride", "accumulate", "blocks", "times", "anext", "bnext", "cnext", "ahead", "end")
+	p.fn(name, 64, "a", "astride", "astep", "aseg", "segs", "n", "b", "bstep", "c", "cstride", "accumulate", "blocks", "times", "anext", "bnext", "cnext", "ahead", "end")
 	p.flush()
 	for i, field := range []string{"a", "c", "b", "times"} { // where the next time begins, and how many are left
 		p.arg(field, "R8")
@@ -27,7 +32,12 @@ func direct(p *printer, reg string, mt, vt int) {
 	p.arg("blocks", "R8")
 	p.op("MOVQ R8, blocks-32(SP)")
 	p.label("block")
-	bases := []string{"R8", "R9", "R10", "R11", "R12", "R13"}[:(mt+4)/5]
+	bases := []string{"R8", "R9", "R10", "R11", "R12", "R13"}
+	if run > 0 {
+		bases = bases[:mt/run]
+	} else {
+		bases = bases[:(mt+4)/5]
+	}
 	acc := func(m, v int) string { return fmt.Sprintf("%s%d", reg, m*vt+v) }
 	bReg := func(v int) string { return fmt.Sprintf("%s%d", reg, mt*vt+v) }
 	p.arg("astride", "DX")
@@ -36,6 +46,9 @@ func direct(p *printer, reg string, mt, vt int) {
 		return bases[m/5] + []string{"", "(DX*1)", "(DX*2)", "(R15*1)", "(DX*4)"}[m%5]
 	}
 	operand := func(m int) string {
+		if run > 0 {
+			return fmt.Sprintf("%d(%s)", 4*(m%run), bases[m/run])
+		}
 		a := address(m)
 		return "(" + a[:len(bases[m/5])] + ")" + a[len(bases[m/5]):]
 	}
@@ -71,6 +84,10 @@ func direct(p *printer, reg string, mt, vt int) {
 	p.arg("bstep", "R14")
 	p.label("segment")
 	for i := 1; i < len(bases); i++ {
+		if run > 0 {
+			p.op("LEAQ (%s)(DX*1), %s", bases[i-1], bases[i])
+			continue
+		}
 		p.op("LEAQ (%s)(DX*4), %s", bases[i-1], bases[i])
 		p.op("ADDQ DX, %s", bases[i])
 	}
