@@ -2,6 +2,8 @@
 
 package kernel
 
+import "unsafe"
+
 // amxConv computes float32 convolutions with the bf16 tile multiplier. A float32
 // is exactly the sum of three bf16: x = x1 + x2 + x3, with |x2| <= 2^-8 |x| and
 // |x3| <= 2^-17 |x| or so. If all weights are +-1 the three products x1 w, x2 w, x3 w are exact;
@@ -118,6 +120,7 @@ type amxPass struct {
 	stacked    int      // stack: how many images
 	images     int      // how many there are in all
 	parts      int      // of their images
+	group      int      // images at a time, at most
 
 	dst, src           []float32
 	norm               *BatchNorm // src is still to be normalised
@@ -202,7 +205,8 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 	if p.nt == 1 {
 		p.config.columns(p.width, 0, 1, 2, 3, 7) // accumulators and weights: no other channels are stored
 	}
-	scratch := p.planes*p.planeBytes + 64
+	p.setGroup()
+	scratch := p.group*p.planes*p.planeBytes + 64
 	if !p.direct {
 		scratch += p.outPixels*p.width*4 + 64
 	}
@@ -370,7 +374,7 @@ func (p *amxPass) run(dst, src []float32, n int, sums *Sums) {
 		t.norm, t.dst, t.src, t.sums = nil, nil, nil, nil
 	} else {
 		p.clearPadding()
-		p.parts = partsOf(n, p.ws.threads)
+		p.parts = partsOf((n+p.group-1)/p.group, p.ws.threads)
 		p.ws.Do(p.parts, p.image)
 	}
 	p.dst, p.src, p.sums = nil, nil, nil
@@ -379,7 +383,7 @@ func (p *amxPass) run(dst, src []float32, n int, sums *Sums) {
 // clearPadding makes the beginning of every worker's scratch ready for convolve.
 func (p *amxPass) clearPadding() {
 	for w := range p.ws.scratch {
-		clear(p.ws.scratch[w][:p.planes*p.planeBytes])
+		clear(p.ws.scratch[w][:p.group*p.planes*p.planeBytes])
 	}
 }
 
@@ -391,34 +395,42 @@ func (p *amxPass) bytes() int {
 	return roundUp(p.scratch, 64)
 }
 
-// runPart computes some images, one behind the other.
+// runPart computes some images, one group behind the other.
 func (p *amxPass) runPart(part, worker int) {
-	from, to := span(p.images, 1, part, p.parts)
-	for img := from; img < to; img++ {
-		p.runImage(img, img+1 < to, worker)
+	from, to := span(p.images, p.group, part, p.parts)
+	for img := from; img < to; img += p.group {
+		n := min(p.group, to-img)
+		p.runGroup(img, n, min(p.group, to-img-n), worker)
 	}
 }
 
-// newAhead has the room that the image and the weights leave in a second-level cache.
+// newAhead has the room that the images and the weights leave in a second-level cache.
 func (p *amxPass) newAhead() ahead {
 	return ahead{room: secondLevel/4*3 - p.scratch - 2*len(p.packed)}
 }
 
-func (p *amxPass) runImage(img int, goesOn bool, worker int) {
+// runGroup computes n images, behind which the worker goes on with so many others.
+func (p *amxPass) runGroup(img, n, others, worker int) {
 	scratch := p.ws.scratch[worker]
-	dst := p.result(img)
-	next := p.newAhead()
+	next, in, out := p.newAhead(), p.ph*p.pw*p.c, p.outH*p.outW*p.k
+	dst := p.dst[img*out:][:n*out]
 	next.add(dst)
-	if in := p.ph * p.pw * p.c; goesOn {
-		next.addImages(p.src, in, img+1, img+2)
+	if others > 0 {
+		first, last := img+n, img+n+others
+		next.addImages(p.src, in, first, last)
 		if p.norm != nil {
-			next.addImages(p.norm.residual, in, img+1, img+2)
-			next.addImages(p.norm.z, in, img+1, img+2)
+			next.addImages(p.norm.residual, in, first, last)
+			next.addImages(p.norm.z, in, first, last)
 		}
 	}
-	p.convolve(dst, p.operand(img, scratch), &next, scratch)
+	for i := range n {
+		p.load(i, p.operand(img+i, scratch), scratch)
+	}
+	p.compute(dst, n, &next, scratch)
 	if p.sums != nil {
-		addImage(p.ws.impl, p.sums, img, dst)
+		for i := range n {
+			addImage(p.ws.impl, p.sums, img+i, dst[i*out:][:out])
+		}
 	}
 }
 
@@ -457,8 +469,23 @@ func (p *amxPass) runStack(part, worker int) {
 
 // convolve computes one image. The planes at the beginning of scratch must hold zeros where the padding is. While it multiplies it fetches what is needed next.
 func (p *amxPass) convolve(dst, src []float32, next *ahead, scratch []byte) {
-	planes := take[uint16](&scratch, p.planes*p.planeBytes/2)
-	p.splitImage(planes, src)
+	p.load(0, src, scratch)
+	p.compute(dst, 1, next, scratch)
+}
+
+// load makes planes of the i'th image of a group.
+func (p *amxPass) load(i int, src []float32, scratch []byte) {
+	planes := take[uint16](&scratch, p.group*p.planes*p.planeBytes/2)
+	p.splitImage(planes[i*p.planes*p.planeBytes/2:], src)
+}
+
+// compute computes n loaded images.
+func (p *amxPass) compute(dst []float32, n int, next *ahead, scratch []byte) {
+	planes := take[uint16](&scratch, p.group*p.planes*p.planeBytes/2)
+	if p.group > 1 {
+		p.multiplyGroup(dst, n, planes)
+		return
+	}
 	out := dst
 	if !p.direct {
 		out = take[float32](&scratch, p.outPixels*p.width)
@@ -470,6 +497,42 @@ func (p *amxPass) convolve(dst, src []float32, next *ahead, scratch []byte) {
 		p.copyPairs(dst, out, p.outPitch, p.width)
 	default:
 		p.copyRows(dst, out, p.outPitch, p.width)
+	}
+}
+
+// setGroup lets images of few pixels share weights of which there are more than a second-level cache holds, and lists the tiles of all of them.
+func (p *amxPass) setGroup() {
+	p.group = 1
+	if !p.direct || p.copies == 1 || p.nt != 2 || p.kp*p.chunks*64 <= secondLevel {
+		return
+	}
+	p.group = max(1, min(mostGrouped, secondLevel/2/(p.planes*p.planeBytes)))
+	tiles := p.tiles
+	for i := 1; i < p.group; i++ {
+		for t := 0; t < len(tiles); t += 2 {
+			p.tiles = append(p.tiles, tiles[t]+i*p.planes*p.planeBytes, tiles[t+1]+i*p.outH*p.outW*p.k*4)
+		}
+	}
+}
+
+// mostGrouped is the most images in a group.
+const mostGrouped = 4
+
+// multiplyGroup computes n images side by side: each 32 channels' weights, which come from the third-level cache, serve all of them. Meanwhile the next ones are fetched. A sum is
+// the same bits as in an image by itself.
+func (p *amxPass) multiplyGroup(dst []float32, n int, planes []uint16) {
+	args := amxConvArgs{
+		a: &planes[0], plane: p.planeBytes, astride: p.stride * p.c * 2, offsets: &p.offsets[0], chunks: p.chunks, y: &dst[0], ystride: p.apartY * 4, config: p.config,
+		tiles: &p.tiles[0], mblocks: len(p.tiles) / p.group * n / 2 / p.mt, kblock: 1,
+	}
+	size := p.chunks * p.pieces * p.nt * 512
+	for at := 0; at < len(p.packed); at += size {
+		args.b, args.columns, args.lines = &p.packed[at], &p.columns[at/size*p.nt], 0
+		if next := at + size; next < len(p.packed) {
+			args.ahead, args.lines = (*float32)(unsafe.Pointer(&p.packed[next])), size/32
+			args.each = (args.lines + args.mblocks*p.chunks - 1) / (args.mblocks * p.chunks)
+		}
+		p.multiplyTiles(&args)
 	}
 }
 

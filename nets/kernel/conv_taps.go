@@ -53,7 +53,7 @@ func newAMXTapsGrad(ws *Workers, s ConvShape, back *amxPass) *amxTapsGrad {
 	}
 	g.floats = (taps + 1) * g.kp * g.cp
 	g.scratch = g.kp*g.rowBytes + 2*g.cp/16*g.xBytes + 2*len(g.x)*8 + 256
-	ws.reserve(g.scratch+back.bytes()+g.group*max(s.Inputs(), s.Outputs())*4+s.Inputs()*4+192, g.parts*(g.floats*4+64))
+	ws.reserve(g.scratch+back.bytes()+g.group*max(s.Inputs(), s.Outputs())*4+back.group*s.Inputs()*4+192, g.parts*(g.floats*4+64))
 	g.partFunc, g.reduceFunc = g.part, g.reduce
 	return g
 }
@@ -102,7 +102,7 @@ func (g *amxTapsGrad) images(dw []float32, img, n, worker int) {
 			dy32[i] = -1
 		}
 	}
-	buffer, products := take[float32](&scratch, n*max(g.Inputs(), g.Outputs())), take[float32](&scratch, g.Inputs())
+	buffer, products := take[float32](&scratch, n*max(g.Inputs(), g.Outputs())), take[float32](&scratch, g.back.group*g.Inputs())
 	dy := g.gradient(buffer, products, img, n, forBack)
 	chunks, tail := g.chunks(n), func(channels int) int { return tailMask(channels) }
 	pairsRoundTransposed(&pairArgs{src: &dy[0], zero: &g.zero[0], positions: &dy32[0], blocks: chunks, groups: (g.K + 15) / 16, tail: tail(g.K),
@@ -139,15 +139,24 @@ func (g *amxTapsGrad) gradient(buffer, products []float32, img, n int, forBack [
 	if g.yNorm == nil {
 		return g.dys[img*g.Outputs():][:n*g.Outputs()]
 	}
-	for i := range n {
-		dy := buffer[i*g.Outputs():][:g.Outputs()]
-		g.yNorm.gradImage(dy, img+i)
-		if g.dx != nil {
-			dx := g.products(products, g.Inputs(), img+i, img+i+1)
-			next := g.back.newAhead()
-			g.fetchInput(&next, g.xs, g.Inputs(), img+i, img+i+1)
-			g.back.convolve(dx, dy, &next, forBack)
-			g.finish(g.ws.impl, img+i, dx)
+	for i := 0; i < n; i += g.back.group {
+		images := min(g.back.group, n-i)
+		for j := i; j < i+images; j++ {
+			dy := buffer[j*g.Outputs():][:g.Outputs()]
+			g.yNorm.gradImage(dy, img+j)
+			if g.dx != nil {
+				g.back.load(j-i, dy, forBack)
+			}
+		}
+		if g.dx == nil {
+			continue
+		}
+		next := g.back.newAhead()
+		g.fetchInput(&next, g.xs, g.Inputs(), img+i, img+i+images)
+		dx := g.products(products, g.Inputs(), img+i, img+i+images)
+		g.back.compute(dx, images, &next, forBack)
+		for j := range images {
+			g.finish(g.ws.impl, img+i+j, dx[j*g.Inputs():][:g.Inputs()])
 		}
 	}
 	return buffer[:n*g.Outputs()]
