@@ -68,7 +68,7 @@ func (b *BatchNorm) fetchGradient(next *ahead, from, to int) {
 		next.addImages(b.dz, each, from, to)
 	}
 	next.addImages(b.y, each, from, to)
-	next.addImages(b.z, each, from, to)
+	next.addImages(b.cut, each, from, to)
 }
 
 // fetchInput asks for what is written and read of some images when the gradient of their input x is made.

@@ -15,7 +15,7 @@
 //	conv.Forward(y, x, norm.Sums())                 // sums for batch norm while y is in cache
 //	norm.Forward(z, y, norm.Sums(), gamma, beta, residual, true)
 //	...
-//	norm.Backward(dy, dresidual, dgamma, dbeta, dz, z, y, gamma, true)
+//	norm.Backward(dy, dresidual, dgamma, dbeta, dz)
 //	conv.GradWeights(dw, x, dy)
 //	conv.GradInput(dx, dy)
 //	ws.AdamRule(w, dw, m, v, adam, quantize.SR, quantize.Binary(), draw)

@@ -67,7 +67,7 @@ func BenchmarkElementwise(b *testing.B) {
 			run("normSums", 4, func() { ws.Do(l.images, n.b.sumPart) })
 			run("normReLU", 8, func() { n.b.residual = nil; ws.Do(l.images, n.b.applyPart) })
 			run("normResidualReLU", 12, func() { n.b.residual = n.residual; ws.Do(l.images, n.b.applyPart) })
-			n.b.dz, n.b.y, n.b.z = n.dz, n.y, n.z
+			n.b.dz, n.b.y, n.b.z, n.b.cut = n.dz, n.y, n.z, n.z
 			n.b.mask = byZ
 			run("backSums/mask=z", 12, func() { n.b.dres = nil; ws.Do(l.images, n.b.backSumPart) })
 			n.b.mask = again

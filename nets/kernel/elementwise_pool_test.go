@@ -22,7 +22,7 @@ func TestPoolInBatchNorm(t *testing.T) {
 				apart.b.Forward(apart.z, apart.y, nil, apart.gamma, apart.beta, nil, relu)
 				m.Forward(wantZ, apart.z)
 				m.Backward(apart.dz, dz, apart.z)
-				apart.b.Backward(apart.dy, nil, apart.dg, apart.db, apart.dz, apart.z, apart.y, apart.gamma, relu)
+				apart.b.Backward(apart.dy, nil, apart.dg, apart.db, apart.dz)
 
 				if !fused.b.FusesPool(m) {
 					t.Fatalf("%sdoes not fuse", what)
@@ -33,12 +33,12 @@ func TestPoolInBatchNorm(t *testing.T) {
 				whole := make([]float32, len(fused.y))
 				fused.b.Materialise(whole, fused.y)
 				equalBits(t, what+"z", whole, apart.z)
-				fused.b.BackwardSums(nil, fused.dg, fused.db, dz, z, fused.y, fused.gamma, relu)
+				fused.b.BackwardSums(nil, fused.dg, fused.db, dz)
 				for img := range images {
 					fused.b.gradImage(fused.b.image(fused.dy, img), img)
 				}
 				equalBits(t, what+"dy of images", fused.dy, apart.dy)
-				fused.b.Backward(fused.y, nil, fused.dg, fused.db, dz, z, fused.y, fused.gamma, relu)
+				fused.b.Backward(fused.y, nil, fused.dg, fused.db, dz)
 				equalBits(t, what+"dy", fused.y, apart.dy)
 				equalBits(t, what+"dgamma", fused.dg, apart.dg)
 				equalBits(t, what+"dbeta", fused.db, apart.db)

@@ -12,7 +12,7 @@ func TestSumsMadeOnTheWay(t *testing.T) {
 		const images, rows, c = 3, 65, 24
 		n := newNormCase(t, pool(t, 2, impl), images, rows, c, 1, 0, nil)
 		n.b.Forward(n.z, n.y, nil, n.gamma, n.beta, nil, true)
-		n.b.Backward(n.dy, nil, n.dg, n.db, n.dz, n.z, n.y, n.gamma, true)
+		n.b.Backward(n.dy, nil, n.dg, n.db, n.dz)
 		dg, db, dy := slices.Clone(n.dg), slices.Clone(n.db), slices.Clone(n.dy)
 
 		sums := func() {
@@ -23,12 +23,12 @@ func TestSumsMadeOnTheWay(t *testing.T) {
 		}
 		sums()
 		n.b.back[7]++ // shows that they are used
-		n.b.Backward(n.dy, nil, n.dg, n.db, n.dz, n.z, n.y, n.gamma, true)
+		n.b.Backward(n.dy, nil, n.dg, n.db, n.dz)
 		if n.db[7] != float32(float64(db[7])+1) && n.db[7] == db[7] {
 			t.Errorf("%v: the sums made on the way are not used", impl)
 		}
 		check := func(when string) {
-			n.b.Backward(n.dy, nil, n.dg, n.db, n.dz, n.z, n.y, n.gamma, true)
+			n.b.Backward(n.dy, nil, n.dg, n.db, n.dz)
 			if !slices.Equal(n.dg, dg) || !slices.Equal(n.db, db) || !slices.Equal(n.dy, dy) {
 				t.Errorf("%v: other gradients %s", impl, when)
 			}
@@ -49,7 +49,7 @@ func TestSumsMadeOnTheWay(t *testing.T) {
 					t.Errorf("%v: the sums of one dz are used for another", impl)
 				}
 			}()
-			n.b.Backward(n.dy, nil, n.dg, n.db, other, n.z, n.y, n.gamma, true)
+			n.b.Backward(n.dy, nil, n.dg, n.db, other)
 		}()
 	}
 }
@@ -84,7 +84,7 @@ func TestJoinIsGeneric(t *testing.T) {
 						n.z[0], n.z[1] = max(n.z[0], 1), 0 // something to let through, and something to stop
 					}
 					want.b.ws.Add(want.dz, shortcut)
-					want.b.Backward(want.dy, want.dz, want.dg, want.db, want.dz, want.z, want.y, want.gamma, true)
+					want.b.Backward(want.dy, want.dz, want.dg, want.db, want.dz)
 
 					spoil(got, shortcut)
 					if !got.b.startSums(got.dz, true) {
@@ -94,7 +94,7 @@ func TestJoinIsGeneric(t *testing.T) {
 					for img := range images {
 						got.b.joinImage(img, got.dz[img*each:][:each], shortcut[img*each:][:each])
 					}
-					got.b.Backward(got.dy, got.dz, got.dg, got.db, got.dz, got.z, got.y, got.gamma, true)
+					got.b.Backward(got.dy, got.dz, got.dg, got.db, got.dz)
 					what := fmt.Sprintf("%v c=%d rows=%d: ", impl, c, rows)
 					if name != "" {
 						if slices.Equal(got.dz, want.dz) && slices.Equal(got.dg, want.dg) && slices.Equal(got.db, want.db) {

@@ -444,9 +444,9 @@ func TestBatchNormIsGeneric(t *testing.T) {
 							if residual {
 								dres = n.dz
 							}
-							n.b.Backward(n.y, dres, n.dg, n.db, n.dz, n.z, n.y, n.gamma, relu)
+							n.b.Backward(n.y, dres, n.dg, n.db, n.dz)
 						} else {
-							n.b.Backward(n.dy, dres, n.dg, n.db, n.dz, n.z, n.y, n.gamma, relu)
+							n.b.Backward(n.dy, dres, n.dg, n.db, n.dz)
 						}
 					}
 					if after := controlWord(); after != before {
@@ -519,7 +519,7 @@ func TestElementwiseAllocatesNothing(t *testing.T) {
 		if got := testing.AllocsPerRun(10, func() {
 			step++
 			n.b.Forward(n.z, n.y, nil, n.gamma, n.beta, n.residual, true)
-			n.b.Backward(n.dy, n.dres, n.dg, n.db, n.dz, n.z, n.y, n.gamma, true)
+			n.b.Backward(n.dy, n.dres, n.dg, n.db, n.dz)
 			m.Forward(y, n.z)
 			m.Backward(n.dy, y, n.z)
 			ws.GlobalAvgPool(y[:64], n.z, 16, 16)
@@ -541,7 +541,7 @@ func TestElementwiseThreads(t *testing.T) {
 			ws := pool(t, threads, impl)
 			n := newNormCase(t, ws, 9, 65, 24, 1, 0, nil)
 			n.b.Forward(n.z, n.y, nil, n.gamma, n.beta, n.residual, true)
-			n.b.Backward(n.dy, n.dres, n.dg, n.db, n.dz, n.z, n.y, n.gamma, true)
+			n.b.Backward(n.dy, n.dres, n.dg, n.db, n.dz)
 			w := make([]float32, 5*chunk)
 			g, m, v := make([]float32, len(w)), make([]float32, len(w)), make([]float32, len(w))
 			fill(g, 3, 0, nil)
@@ -623,7 +623,7 @@ func FuzzBatchNorm(f *testing.F) {
 					res, dres = nil, nil
 				}
 				n.b.Forward(n.z, n.y, nil, n.gamma, n.beta, res, variant&2 == 0)
-				n.b.Backward(n.dy, dres, n.dg, n.db, n.dz, n.z, n.y, n.gamma, variant&2 == 0)
+				n.b.Backward(n.dy, dres, n.dg, n.db, n.dz)
 				all[j] = n
 			}
 			equalBits(t, "z", all[0].z, all[1].z)

@@ -85,7 +85,7 @@ func TestFusedIsUnfused(t *testing.T) {
 						g.a = a
 						after.Forward(g.z, g.y, after.Sums(), gammaK, betaK, r, true)
 						if fused && c.FusesBackward() {
-							after.BackwardSums(dres, g.dgamma, g.dbeta, grad, g.z, g.y, gammaK, true)
+							after.BackwardSums(dres, g.dgamma, g.dbeta, grad)
 							in, input := Input{Norm: before, Before: before}, x
 							if kept {
 								in, input = Input{Before: before, Shortcut: shortcut}, a
@@ -97,7 +97,7 @@ func TestFusedIsUnfused(t *testing.T) {
 							c.Backward(g.dx, g.dw, input, in, after)
 						} else {
 							dy := make([]float32, len(dz))
-							after.Backward(dy, dres, g.dgamma, g.dbeta, grad, g.z, g.y, gammaK, true)
+							after.Backward(dy, dres, g.dgamma, g.dbeta, grad)
 							c.GradWeights(g.dw, a, dy)
 							c.GradInput(g.dx, dy)
 							if kept {
@@ -109,7 +109,7 @@ func TestFusedIsUnfused(t *testing.T) {
 						if kept {
 							dresC = g.dx // where the ReLU lets the gradient through, in both: what Backward has already made of it
 						}
-						before.Backward(g.dxC, dresC, g.dgammaC, g.dbetaC, g.dx, a, x, gammaC, true)
+						before.Backward(g.dxC, dresC, g.dgammaC, g.dbetaC, g.dx)
 						return g
 					}
 					want := run(false, false)

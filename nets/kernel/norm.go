@@ -86,8 +86,10 @@ type BatchNorm struct {
 	coef                   []float32 // 3 x c: of dy in dz, see Backward
 	back                   []float64 // images x 2 x c: sums of dz and dz*xhat
 
-	z, y, residual, dz, dy, dres []float32
-	n                            int // images in the current call
+	z, y, residual, gamma []float32 // of the last Forward or Eval
+	dz, dy, dres          []float32 // of the last Backward
+	cut                   []float32 // z where it says what passes the ReLU backward, else nil
+	n                     int       // images in the current call
 	relu                         bool
 	added                        bool // Forward had a residual
 	mask                         mask
@@ -233,7 +235,7 @@ func (b *BatchNorm) start(what string, z, y, gamma, beta, residual []float32, re
 			what, len(z), len(gamma), len(beta), len(residual), want, b.c, b.c, len(y)))
 	}
 	copy(b.beta, beta)
-	b.z, b.y, b.residual, b.relu, b.added, b.announced = z, y, residual, relu, residual != nil, nil
+	b.z, b.y, b.residual, b.gamma, b.relu, b.added, b.announced = z, y, residual, gamma, relu, residual != nil, nil
 	return n
 }
 
@@ -283,17 +285,16 @@ func normGeneric(z, y, residual, mean, scale, beta []float32, relu bool) {
 	}
 }
 
-// Backward computes the gradients of the last Forward call, of the same y, z (read
-// only with relu and a residual) and gamma, from dz:
+// Backward computes the gradients of the last Forward call from dz. It reads that call's y, gamma and, with a ReLU and a residual, z, which must be as they were:
 //
-//	a = dz where z > 0 (or everywhere without relu), else 0
+//	a = dz where z > 0 (or everywhere without a ReLU), else 0
 //	dbeta = sum a,  dgamma = sum a*xhat,  xhat = (y-mean)/sqrt(variance+eps)
 //	dy = gamma/sqrt(variance+eps) * (a - dbeta/n - xhat*dgamma/n),  dresidual = a
 //
 // dresidual may be nil. dy and dresidual may be dz (not both), and dy may be y.
-func (b *BatchNorm) Backward(dy, dresidual, dgamma, dbeta, dz, z, y, gamma []float32, relu bool) {
-	checkLen("BatchNorm.Backward: dy", len(dy), len(y))
-	b.BackwardSums(dresidual, dgamma, dbeta, dz, z, y, gamma, relu)
+func (b *BatchNorm) Backward(dy, dresidual, dgamma, dbeta, dz []float32) {
+	checkLen("BatchNorm.Backward: dy", len(dy), len(b.y))
+	b.BackwardSums(dresidual, dgamma, dbeta, dz)
 	b.dy = dy
 	b.ws.Do(b.n, b.backApplyPart)
 }
@@ -312,33 +313,33 @@ func (b *BatchNorm) Materialise(z, y []float32) {
 
 // BackwardSums is the first half of Backward: everything but dy and dresidual,
 // which [Conv.Backward] computes from dz, z and y as it needs them.
-func (b *BatchNorm) BackwardSums(dresidual, dgamma, dbeta, dz, z, y, gamma []float32, relu bool) {
-	n := b.count("Backward", y)
+func (b *BatchNorm) BackwardSums(dresidual, dgamma, dbeta, dz []float32) {
+	n := b.count("Backward", b.y)
 	checkLen("BatchNorm.Backward: dz", len(dz), n*b.outputs())
 	checkLen("BatchNorm.Backward: dgamma", len(dgamma), b.c)
 	checkLen("BatchNorm.Backward: dbeta", len(dbeta), b.c)
-	checkLen("BatchNorm.Backward: gamma", len(gamma), b.c)
 	if dresidual != nil {
 		checkLen("BatchNorm.Backward: dresidual", len(dresidual), n*b.outputs())
 		if b.pool != nil {
 			panic("kernel: BatchNorm.Backward: a residual with a pooling behind")
 		}
 	}
+	b.cut = nil
 	switch {
-	case !relu:
-		b.mask, z = always, nil
+	case !b.relu:
+		b.mask = always
 	case b.announced != nil && b.joined:
-		b.mask, z = always, nil
+		b.mask = always
 		if dresidual != nil && &dresidual[0] == &dz[0] {
 			dresidual = nil // it is there
 		}
 	case !b.added && dresidual == nil:
-		b.mask, z = again, nil
+		b.mask = again
 	default:
-		b.mask = byZ
-		checkLen("BatchNorm.Backward: z", len(z), len(y))
+		b.mask, b.cut = byZ, b.z
+		checkLen("BatchNorm.Backward: Forward's z", len(b.z), len(b.y))
 	}
-	b.z, b.y, b.dz, b.dy, b.dres = z, y, dz, nil, dresidual
+	b.dz, b.dy, b.dres = dz, nil, dresidual
 	switch {
 	case b.announced == nil:
 		b.ws.Do(n, b.backSumPart)
@@ -354,7 +355,7 @@ func (b *BatchNorm) BackwardSums(dresidual, dgamma, dbeta, dz, z, y, gamma []flo
 		}
 		dbeta[k], dgamma[k] = float32(sum), float32(dot)
 		count := float64(n * b.rows)
-		b.coef[k], b.coef[b.c+k], b.coef[2*b.c+k] = float32(float64(gamma[k])*float64(b.inv[k])), float32(sum/count), float32(dot/count)
+		b.coef[k], b.coef[b.c+k], b.coef[2*b.c+k] = float32(float64(b.gamma[k])*float64(b.inv[k])), float32(sum/count), float32(dot/count)
 	}
 }
 
@@ -406,7 +407,7 @@ func (b *BatchNorm) gradImage(dy []float32, img int) {
 		b.backImage(dy, nil, dy, nil, b.image(b.y, img))
 		return
 	}
-	b.backImage(dy, b.image(b.dres, img), b.image(b.dz, img), b.image(b.z, img), b.image(b.y, img))
+	b.backImage(dy, b.image(b.dres, img), b.image(b.dz, img), b.image(b.cut, img), b.image(b.y, img))
 }
 
 func (b *BatchNorm) backSum(part, worker int) {

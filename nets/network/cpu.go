@@ -510,15 +510,15 @@ func (o *normOp) forward(train bool) {
 }
 
 func (o *normOp) backward() {
-	y, z, dz := o.c.of(o.y, o.l.Out), o.kept(), o.c.of(o.c.grad, o.out)
+	dz := o.c.of(o.c.grad, o.out)
 	var dresidual []float32
 	if o.residual != nil {
 		dresidual = dz
 	}
 	if o.fused {
-		o.norm.BackwardSums(dresidual, o.dgamma, o.dbeta, dz, z, y, o.gamma, o.relu)
+		o.norm.BackwardSums(dresidual, o.dgamma, o.dbeta, dz)
 	} else {
-		o.norm.Backward(y, dresidual, o.dgamma, o.dbeta, dz, z, y, o.gamma, o.relu)
+		o.norm.Backward(o.c.of(o.y, o.l.Out), dresidual, o.dgamma, o.dbeta, dz)
 	}
 	if o.residual != nil { // grad now holds the gradient of the sum
 		o.c.held, o.c.grad, o.c.spare = o.c.grad, o.c.spare, nil
