@@ -86,20 +86,20 @@ type BatchNorm struct {
 	coef                   []float32 // 3 x c: of dy in dz, see Backward
 	back                   []float64 // images x 2 x c: sums of dz and dz*xhat
 
-	z, y, residual, gamma []float32 // of the last Forward or Eval
-	dz, dy, dres          []float32 // of the last Backward
-	cut                   []float32 // z where it says what passes the ReLU backward, else nil
-	n                     int       // images in the current call
-	relu                         bool
-	added                        bool // Forward had a residual
-	mask                         mask
-	announced                    *float32 // the dz of the next BackwardSums, whose sums are made; see startSums
-	announcedMask                mask
-	joined                       bool     // the announced dz has passed the ReLU backward; see joinImage
-	pool                         *MaxPool // see SetPool
-	reader                       bool     // see LeaveToReader
-	sumPart, applyPart           func(part, worker int)
-	backSumPart, backApplyPart   func(part, worker int)
+	z, y, residual, gamma      []float32 // of the last Forward or Eval
+	dz, dy, dres               []float32 // of the last Backward
+	cut                        []float32 // z where it says what passes the ReLU backward, else nil
+	n                          int       // images in the current call
+	relu                       bool
+	added                      bool // Forward had a residual
+	mask                       mask
+	announced                  *float32 // the dz of the next BackwardSums, whose sums are made; see startSums
+	announcedMask              mask
+	joined                     bool     // the announced dz has passed the ReLU backward; see joinImage
+	pool                       *MaxPool // see SetPool
+	reader                     bool     // see LeaveToReader
+	sumPart, applyPart         func(part, worker int)
+	backSumPart, backApplyPart func(part, worker int)
 }
 
 // NewBatchNorm allocates for batches of up to that many images of rows pixels with c channels.
