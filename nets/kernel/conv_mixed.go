@@ -7,7 +7,7 @@ package kernel
 // candidates layer by layer; BenchmarkDefault of nets/bench fails where "mixed" is not the fastest implementation for a whole net.
 //
 //   - 3x3 kernels of stride 1 that Winograd's algorithm fits: Winograd's algorithm; but for binary weights, which take three products of bf16 and not six, the
-//     forward pass and the gradient of the input of images of 16 pixels and more a side and multiples of 32 channels: tiles.
+//     forward pass and the gradient of the input by tiles where [tilesSuit].
 //   - Other shapes: [tiledConv], unless there are too few channels for a tile, as in a net's first layer.
 func newMixedConv(ws *Workers, s ConvShape) convAlgorithm {
 	switch {
@@ -84,44 +84,43 @@ func (c *tiledConv) gradInput(dx, dy []float32, n int) {
 type mixedConv struct {
 	*winogradConv
 	forwTiles, backTiles *amxPass // made when binary weights come
-	forwTiled, backTiled bool     // the weights in use are theirs
+	tiled                bool     // the weights in use are theirs
 }
 
 func (c *mixedConv) setWeights(w []float32, binary bool) {
-	c.forwTiled, c.backTiled = false, false
-	if binary {
-		c.forwTiled, c.backTiled = tilesSuit(c.ConvShape)
-	}
+	c.tiled = binary && tilesSuit(c.ConvShape)
 	c.weights.tiles = nil
-	if !c.forwTiled || !c.backTiled {
-		c.winogradConv.setWeights(w, binary) // both passes', though only one may be used
-	}
-	if !c.forwTiled && !c.backTiled {
+	if !c.tiled {
+		c.winogradConv.setWeights(w, binary)
 		return
 	}
 	if c.forwTiles == nil {
 		c.forwTiles, c.backTiles = newAMXPasses(c.ws, c.ConvShape)
 		c.weights.reserve(c.backTiles)
 	}
-	if c.forwTiled {
-		c.forwTiles.pack(w, true, false)
-	}
-	if c.backTiled {
-		c.backTiles.pack(w, true, true)
-		c.weights.tiles = c.backTiles
-	}
+	c.forwTiles.pack(w, true, false)
+	c.backTiles.pack(w, true, true)
+	c.weights.tiles = c.backTiles
 }
 
-// tilesSuit: see [newMixedConv].
-func tilesSuit(s ConvShape) (forw, back bool) {
-	suits := min(s.H, s.W) >= 16 && s.C%32 == 0 && s.K%32 == 0
-	return suits, suits
+// tilesSuit says where three tile products take clearly less time than Winograd's algorithm, in a training step: multiples of 32 channels, at least 64, or on images of less than 16
+// pixels a side at least 128 and at most 256, of which the second-level cache holds the weights. With fewer channels tiles gain little, if the tile multiplier is free: other
+// work on the host slows it to a third at times.
+func tilesSuit(s ConvShape) bool {
+	least, most := min(s.C, s.K), max(s.C, s.K)
+	if s.C%32 > 0 || s.K%32 > 0 {
+		return false
+	}
+	if min(s.H, s.W) >= 16 {
+		return least >= 64
+	}
+	return least >= 128 && most <= 256
 }
 
 func (c *mixedConv) forward(y, x []float32, n int, sums *Sums) { c.forwardNorm(y, x, nil, n, sums) }
 
 func (c *mixedConv) forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *Sums) {
-	if !c.forwTiled {
+	if !c.tiled {
 		c.winogradConv.forwardNorm(y, x, norm, n, sums)
 		return
 	}
@@ -131,7 +130,7 @@ func (c *mixedConv) forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *Su
 }
 
 func (c *mixedConv) gradInput(dx, dy []float32, n int) {
-	if !c.backTiled {
+	if !c.tiled {
 		c.winogradConv.gradInput(dx, dy, n)
 		return
 	}

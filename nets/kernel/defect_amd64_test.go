@@ -13,7 +13,7 @@ import (
 // TestPlantedDefects breaks the fast convolutions and demands that the comparison with float64 sees it.
 func TestPlantedDefects(t *testing.T) {
 	s := ConvShape{N: 3, H: 8, W: 9, C: 16, K: 32, Side: 3, Stride: 1}
-	tiled := ConvShape{N: 2, H: 16, W: 17, C: 32, K: 32, Side: 3, Stride: 1}   // where mixed takes tiles
+	tiled := ConvShape{N: 2, H: 16, W: 17, C: 64, K: 64, Side: 3, Stride: 1}   // where mixed takes tiles
 	strided := ConvShape{N: 2, H: 16, W: 17, C: 16, K: 32, Side: 3, Stride: 2} // where mixed takes tiles for two passes of the direct algorithm
 	folded := ConvShape{N: 2, H: 16, W: 18, C: 16, K: 32, Side: 3, Stride: 2}  // whose gradient of the input is folded
 	shared := ConvShape{N: 2, H: 8, W: 16, C: 8, K: 8, Side: 3, Stride: 1}     // where two pixels share a row of a tile
