@@ -407,3 +407,20 @@ func TestNormStepOnAGPU(t *testing.T) {
 		t.Logf("%s: gradients and averages differ by %.2g of their norm at most", name, farthest)
 	}
 }
+
+// TestNormHyper: the kernels of a step have epsilon, the momentum and the correction of the variance from the step's hyperparameters, and the correction only if they ask for it.
+func TestNormHyper(t *testing.T) {
+	m := model(t, network.Spec{Net: "vgg9", Input: network.Shape{H: 32, W: 32, C: 3}, Classes: 10, Width: 0.25, Depth: 0.5})
+	h := hyper(64, quantize.SR)
+	h.NormEpsilon, h.NormMomentum = 3e-4, 0.375
+	for _, unbiased := range []bool{false, true} {
+		h.UnbiasedState = unbiased
+		text := stepProgram(m, h, Options{Kernels: true})
+		const pixels = 64 * 32 * 32.0 // of the first batch norm
+		for number, want := range map[float64]bool{3e-4: true, 0.375: true, 0.625: true, 1 / pixels: true, pixels / (pixels - 1) * 0.375: unbiased, 0.1: false, 1e-5: false} {
+			if got := strings.Contains(text, fmt.Sprintf("arith.constant dense<%.17e>", number)); got != want {
+				t.Errorf("unbiased %v: that a kernel has the constant %v is %v, want %v", unbiased, number, got, want)
+			}
+		}
+	}
+}
