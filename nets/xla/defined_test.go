@@ -195,8 +195,7 @@ func (n *net) normKernel(call ownCall, a []value) []value {
 	panic("no such kernel: " + call.kernel)
 }
 
-// definedStep takes a step of a program whose kernels are replaced by their definition, or of one without such kernels, and returns the gradients, by their tensor's name, with the new running averages. calls are how
-// many kernels there were.
+// definedStep is [stepFromRandom] with a program whose kernels, if it has any, are replaced by their definition. calls is how many there were.
 func definedStep(t *testing.T, m network.Model, h network.Hyper, o Options, edit func(*ownCall)) (tensors map[string][]float32, calls int) {
 	t.Helper()
 	e := engine(t, m, h)
@@ -205,17 +204,24 @@ func definedStep(t *testing.T, m network.Model, h network.Hyper, o Options, edit
 	if e.step, err = e.client.CompileOnce(text, e.devices...); err != nil {
 		t.Fatal(err)
 	}
+	return stepFromRandom(t, e), calls
+}
+
+// stepFromRandom takes a step from a random state and returns, by each parameter's name, its gradient (a tenth of it) or the new running average.
+func stepFromRandom(t *testing.T, e *Engine) map[string][]float32 {
+	t.Helper()
+	m := e.Model()
 	randomState(e, quantize.Float, 7)
 	for _, p := range m.Params() {
 		if p.Trained() {
 			e.Set(p.Name+network.FirstMoment, make([]float32, p.Len()))
 		}
 	}
-	x, labels := randomBatch(m, h.Batch, 3)
+	x, labels := randomBatch(m, e.hyper.Batch, 3)
 	if _, err := e.Step(x, labels, 0.01, 1); err != nil {
 		t.Fatal(err)
 	}
-	tensors = map[string][]float32{}
+	tensors := map[string][]float32{}
 	for _, p := range m.Params() {
 		tensor := p.Name
 		if p.Trained() {
@@ -223,7 +229,7 @@ func definedStep(t *testing.T, m network.Model, h network.Hyper, o Options, edit
 		}
 		tensors[p.Name] = get(e, tensor)
 	}
-	return tensors, calls
+	return tensors
 }
 
 // definedSteps have each kind of unit, both shortcuts, sums that a convolution's kernel makes, and layers that the kernels leave to XLA.
