@@ -113,7 +113,7 @@ func (o Own) Run(ctx context.Context) (OwnResult, error) {
 		return r, fmt.Errorf("toy: %w", err)
 	}
 	if g.Len() > most {
-		return r, fmt.Errorf("toy: a grid of %d points; want at most %d: change the step %g or the box", g.Len(), most, o.Delta)
+		return r, fmt.Errorf("toy: a grid of %d points; want 2 to %d: change the step %g or the box", g.Len(), most, o.Delta)
 	}
 	if len(o.Alphas) == 0 {
 		return r, fmt.Errorf("toy: no learning rate")
