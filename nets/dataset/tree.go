@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/image/draw"
 	"golang.org/x/sync/errgroup"
@@ -113,11 +114,28 @@ const maxFile = 256 << 20
 
 // atOnce bounds the pixels of one picture and those that are being decoded at any time, by all goroutines
 // together, and so the memory that pictures take: a decoder's planes and coefficients, and
-// the copy in RGBA, are less than 20 bytes a pixel (5 of a grey PNG), and what has been decoded
-// before may not have been collected yet. So it is at most 4 GB, and 1 GB of grey PNGs.
+// the copy in RGBA, are less than 20 bytes a pixel (5 of a grey PNG), and of what has been decoded
+// before no more than as many pixels are not collected yet, see [makeRoom]. So it is at most 4 GB, and 1 GB of grey PNGs.
 const atOnce = 100_000_000
 
 var decoding = semaphore.NewWeighted(atOnce)
+
+// since is how many pixels have been decoded since the last collection that makeRoom made.
+var since struct {
+	sync.Mutex
+	pixels int64
+}
+
+// makeRoom collects what has been decoded before, each time that it comes to atOnce pixels: the runtime by itself begins in time, but on a busy machine decoders can run ahead of it. Nothing
+// begins to be decoded meanwhile.
+func makeRoom(pixels int64) {
+	since.Lock()
+	defer since.Unlock()
+	if since.pixels += pixels; since.pixels > atOnce {
+		runtime.GC()
+		since.pixels = pixels
+	}
+}
 
 // maxPixels returns how many pixels a file of that size can honestly hold. A
 // JPEG spends at least one bit on each 8x8 block (512 pixels a byte), and
@@ -157,6 +175,7 @@ func decodePicture(name string, data []byte) (*picture, error) {
 		return nil, err
 	}
 	defer decoding.Release(pixels)
+	makeRoom(pixels)
 	r := &counter{r: bytes.NewReader(data)}
 	img, _, err := image.Decode(r)
 	if err != nil {
