@@ -16,11 +16,21 @@ type narrow struct {
 func narrowConv(l network.Layer, batch int, e elem) (narrow, bool) {
 	c := narrow{batch, l.In.H, l.In.W, l.In.C, l.Out.C, e}
 	widest := 64
-	if e == f32 || l.In.H*l.In.W > 256 && l.In.C > 16 {
+	if e == f32 || l.In.H*l.In.W > 256 {
 		widest = 32 // float32's rows are twice as wide
 	}
-	fits := func(channels int) bool { return channels >= 16 && channels <= widest && channels&(channels-1) == 0 }
-	return c, l.Kernel == 3 && l.Stride == 1 && l.Pad == 1 && fits(c.in) && fits(c.out) && c.pixels()%64 == 0 && c.pixels()*max(c.in, c.out) <= maxValues
+	return c, c.computes(l) && isSide(c.in) && max(c.in, c.out) <= widest
+}
+
+// firstConv is the same for the gradient of the weights alone where a layer's images have few channels, as in a net's first layer, and are filled up to so many.
+func firstConv(l network.Layer, batch, channels int) (narrow, bool) {
+	c := narrow{batch, l.In.H, l.In.W, channels, l.Out.C, bf16}
+	return c, c.computes(l) && l.In.C <= channels && c.out <= 64
+}
+
+// computes says whether the kernels are made for a layer's filter and size, however many channels its images have.
+func (c narrow) computes(l network.Layer) bool {
+	return l.Kernel == 3 && l.Stride == 1 && l.Pad == 1 && isSide(c.out) && c.pixels()%gradientBlock == 0 && c.pixels()*max(c.in, c.out) <= maxValues
 }
 
 func (c narrow) pixels() int { return c.batch * c.h * c.w }

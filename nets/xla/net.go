@@ -46,11 +46,8 @@ func (o Options) narrows(l network.Layer, batch int) (narrow, bool) {
 // first says whether the gradient of a convolution's weights is computed by a kernel of our own, though the convolution is not: at BF16 that of the first layer, whose images have 3
 // channels, filled up to 8.
 func (o Options) first(l network.Layer, batch int) (narrow, bool) {
-	c := narrow{batch, l.In.H, l.In.W, o.fullChannels(), l.Out.C, bf16}
-	filled := l.In.C <= c.in
-	l.In.C = 16 // the least number of channels for which there are all kernels
-	_, ok := narrowConv(l, batch, bf16)
-	return c, ok && filled && o.Precision == BF16 && o.Kernels && o.Devices <= 1
+	c, ok := firstConv(l, batch, o.fullChannels())
+	return c, ok && o.Precision == BF16 && o.Kernels && o.Devices <= 1
 }
 
 // unitAt is the unit with which a list of layers begins, if it begins with one that kernels of our own compute, and the unit's batch norm: the first layer, or the last one in the body of the residual block

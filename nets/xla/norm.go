@@ -43,7 +43,7 @@ func normUnit(norm network.Layer, next []network.Layer, sum bool, batch int, e e
 		}
 		u.pool = true
 	}
-	fits := u.c >= 16 && u.c&(u.c-1) == 0 || u.c > 0 && u.c%maxChannels == 0
+	fits := isSide(u.c) || u.c > 0 && u.c%maxChannels == 0
 	if !fits || u.h*u.w == 1 || u.batch*u.h*u.w*u.c > maxValues { // of single pixels, as a linear layer has them, there are too few
 		return u, false
 	}

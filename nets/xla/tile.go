@@ -169,13 +169,13 @@ func (k *tiles) rounded(a tile) tile {
 	return k.emit("f32", a.dims, "tt.bitcast %s : %s -> %s", bits.id, bits.kind(), a.kind())
 }
 
-// convert rounds floating-point numbers to the type e, or widens to it.
+// convert rounds float32 to e, or widens to it.
 func (k *tiles) convert(a tile, e elem) tile {
 	if a.elem == string(e) {
 		return a
 	}
 	op, t := "arith.truncf", tile{"", string(e), a.dims}
-	if width := map[string]int{"bf16": 16, "f32": 32, "f64": 64}; width[t.elem] > width[a.elem] {
+	if e == f32 {
 		op = "arith.extf"
 	}
 	return k.emit(t.elem, t.dims, "%s %s : %s to %s", op, a.id, a.kind(), t.kind())
@@ -216,6 +216,9 @@ func (k *tiles) loop(turns int, carry []tile, body func(i tile, carry []tile) []
 
 // maxValues is how many values an argument of a kernel may have, since an i32 locates them.
 const maxValues = 1 << 31
+
+// isSide says whether so many channels can be a side of a matrix whose products the tensor cores compute.
+func isSide(channels int) bool { return channels >= 16 && channels&(channels-1) == 0 }
 
 // powerOfTwo is the largest power of two that divides n and is at most most.
 func powerOfTwo(n, most int) int {

@@ -243,10 +243,6 @@ func (m *machine) operation(op, rest, line string, a []held) held {
 	case "arith.select":
 		return r.pick(a[1].f != nil, func(n int) (held, int) { return a[2-a[0].i[n]], n })
 	case "arith.truncf":
-		if !strings.HasSuffix(line, "xbf16>") { // from float64, which all numbers here are
-			r.f = a[0].f
-			return r
-		}
 		return r.numbers(func(n int) float64 { return toBF16(a[0].f[n]) })
 	case "arith.extf":
 		r.f = a[0].f
