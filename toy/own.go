@@ -141,8 +141,7 @@ func (o Own) Run(ctx context.Context) (OwnResult, error) {
 			advice = "in float64, that is, whose smallest number is above the probability of the other sign; larger noise, or a box with smaller slopes, keeps both directions possible"
 		}
 		return r, fmt.Errorf("toy: noise %v: %w at w = %g, where the slope is %g: %s; %s",
-			o.Noise, markov.ErrAssumption,
-			w, law(w).Excess(0)-law(w).Shortfall(0), f[0].Reason, advice)
+			o.Noise, markov.ErrAssumption, w, law(w).Excess(0)-law(w).Shortfall(0), f[0].Reason, advice)
 	}
 	alpha0, err := sr.Alpha0()
 	if err != nil {

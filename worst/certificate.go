@@ -107,14 +107,20 @@ func (c *Certificate) readWeights(lists map[string][][]any) error {
 				return fmt.Errorf("weight %d of kind %s is %q: want a whole number or a fraction", i, kind, text[want-1])
 			}
 			m.weight = weight.Quo(weight, new(big.Rat).SetInt(unit))
-			steps := map[*int]string{&m.t: text[want-2]}
-			if want == 3 {
-				steps[&m.s] = text[0]
+			step := func(text string) (int, error) {
+				t, err := strconv.Atoi(text)
+				if err != nil {
+					return 0, fmt.Errorf("weight %d of kind %s is for step %q: want a whole number", i, kind, text)
+				}
+				return t, nil
 			}
-			for to, text := range steps {
-				var err error
-				if *to, err = strconv.Atoi(text); err != nil {
-					return fmt.Errorf("weight %d of kind %s is for step %q: want a whole number", i, kind, text)
+			var err error
+			if m.t, err = step(text[want-2]); err != nil {
+				return err
+			}
+			if want == 3 {
+				if m.s, err = step(text[0]); err != nil {
+					return err
 				}
 			}
 			c.multipliers = append(c.multipliers, m)
