@@ -130,63 +130,104 @@ type amxPass struct {
 }
 
 func newAMXPass(ws *Workers, s passShape) *amxPass {
-	p := &amxPass{passShape: s, ws: ws, one: ws.precision == BF16, planes: 3}
+	p := &amxPass{passShape: s, ws: ws, one: ws.precision == BF16, planes: 3, pixels: 1, copies: 1}
 	if p.one {
 		p.planes = 1
 	}
-	p.pixels, p.reduction = 1, s.side*s.c
+	p.setReduction()
+	p.setChannels()
+	size, tiles := p.tilesOfImage()
+	p.setPlanes()
+	p.placeTiles(tiles)
+	p.config = newTileConfig(size, 8-p.nt)
+	if p.nt == 1 {
+		p.config.columns(p.width, 0, 1, 2, 3, 7) // accumulators and weights: no other channels are stored
+	}
+	p.setGroup()
+	p.scratch = p.group*p.planes*p.planeBytes + 64
+	if !p.direct {
+		p.scratch += p.outPixels*p.width*4 + 64
+	}
+	p.setValues()
+	ws.reserve(p.scratch+s.ph*s.pw*s.c*4+64, (s.side*s.side*s.c*s.k+s.side*p.reduction*p.pixels*s.k)*4+128)
+	p.image, p.packPart, p.turnPart = p.runPart, p.packGroup, p.turn
+	if s.stride == 1 && !s.folded && s.outH*s.outW <= 8 {
+		p.stack = p.newStack()
+	}
+	return p
+}
+
+// setReduction divides the values of a filter row, those of two rows of a tile's pixels where pixels share one, into chunks of 32.
+func (p *amxPass) setReduction() {
+	p.reduction = p.side * p.c
 	if p.sharesRows() {
-		p.pixels, p.reduction = 2, (s.side+1)*s.c
+		p.pixels, p.reduction = 2, (p.side+1)*p.c
 	}
 	p.perRow = (p.reduction + 31) / 32
-	p.chunks = s.side * p.perRow
-	p.grouped = s.c%16 == 0 && !p.one
-	p.kp, p.width, p.nt, p.mt = 16, p.pixels*s.k, 1, 4
-	if s.k > 16 {
-		p.kp, p.nt, p.mt = roundUp(s.k, 32), 2, 2
+	p.chunks = p.side * p.perRow
+	p.grouped = p.c%16 == 0 && !p.one
+}
+
+// setChannels chooses how many tiles of pixels and of channels are multiplied at a time: 4 by 1 for at most 16 channels, else 2 by 2.
+func (p *amxPass) setChannels() {
+	p.kp, p.width, p.nt, p.mt = 16, p.pixels*p.k, 1, 4
+	if p.k > 16 {
+		p.kp, p.nt, p.mt = roundUp(p.k, 32), 2, 2
 		p.width = p.kp
 	}
-	size := 16
-	var tiles [][2]int
-	if p.copies = 1; s.narrow() {
-		p.copies = s.side
-		for t := range s.outH * s.outW / size {
-			tiles = append(tiles, [2]int{size * t, size * t})
+}
+
+// tilesOfImage chooses how many rows a tile has, each for a pixel of the output or two, and lists the tiles of an image: the pixel of a plane where
+// each begins to read, and the pixel of the output where it is stored. It decides how many copies a plane holds.
+func (p *amxPass) tilesOfImage() (size int, tiles [][2]int) {
+	if p.narrow() {
+		p.copies, p.outPitch, p.outPixels = p.side, p.outW, p.outH*p.outW
+		for t := range p.outPixels / 16 {
+			tiles = append(tiles, [2]int{16 * t, 16 * t})
 		}
-		p.outPitch, p.outPixels = s.outW, s.outH*s.outW
-	} else {
-		if s.outW/p.pixels <= 8 {
-			size = 8
-		}
-		of := s.tilesOf
-		if p.pixels == 2 {
-			of = s.pairsOf
-		}
-		tiles, p.outPitch, p.outPixels = of(size)
+		return 16, tiles
 	}
-	pixels := (s.h + 2*(s.side/2)) * s.w
-	if p.copies == 1 {
-		pixels = s.paddedPixels(16 * p.pixels) // the last tile reads up to 16 pixels and a chunk beyond its first
+	size = 16
+	if p.outW/p.pixels <= 8 {
+		size = 8
 	}
-	p.copyBytes = roundUp((pixels*s.c+64)*2, 128) + 64 // odd multiples of 64 bytes spread over the cache's sets
+	of := p.tilesOf
+	if p.pixels == 2 {
+		of = p.pairsOf
+	}
+	tiles, p.outPitch, p.outPixels = of(size)
+	return size, tiles
+}
+
+// setPlanes sets the sizes of the planes and where in them, from a tile's first pixel, each chunk of the reduction lies.
+func (p *amxPass) setPlanes() {
+	pixels := p.paddedPixels(16 * p.pixels) // the last tile reads up to 16 pixels and a chunk beyond its first
+	if p.copies > 1 {
+		pixels = (p.h + 2*(p.side/2)) * p.passShape.w
+	}
+	p.copyBytes = roundUp((pixels*p.c+64)*2, 128) + 64 // odd multiples of 64 bytes spread over the cache's sets
 	p.planeBytes = p.copies * p.copyBytes
-	for r := range s.side {
+	for r := range p.side {
 		for j := range p.perRow {
-			at := (r*p.pitch()*s.c + j*32) * 2
+			at := (r*p.pitch()*p.c + j*32) * 2
 			if p.copies > 1 {
-				at = j*32/s.c*p.copyBytes + (r*s.w*s.c+j*32%s.c)*2
+				at = j*32/p.c*p.copyBytes + (r*p.passShape.w*p.c+j*32%p.c)*2
 			}
 			p.offsets = append(p.offsets, at)
 		}
 	}
-	p.direct = p.width == p.pixels*s.k && p.outPitch*p.pixels == s.outW && p.outPixels*p.pixels == s.outH*s.outW && (!s.folded || p.copies == 1 && s.k%32 == 0)
+}
+
+// placeTiles decides whether tiles are stored to the result itself, and lists in bytes where each tile reads and is stored.
+func (p *amxPass) placeTiles(tiles [][2]int) {
+	p.direct = p.width == p.pixels*p.k && p.outPitch*p.pixels == p.outW && p.outPixels*p.pixels == p.outH*p.outW && (!p.folded || p.copies == 1 && p.k%32 == 0)
 	p.apartY = p.width
 	for at := 0; at < p.kp; at += 16 {
 		p.columns = append(p.columns, at*4)
 	}
 	row := p.outPitch * p.apartY // floats from a row of the output to the next
-	if p.direct && s.folded {    // of the channels of a pixel the first half belongs to one row, the second to the next
-		p.apartY, row = s.k/2, s.outW*s.k
+	if p.direct && p.folded {    // of the channels of a pixel the first half belongs to one row, the second to the next
+		p.apartY, row = p.k/2, p.outW*p.k
 		for j := range p.columns {
 			p.columns[j] = (16*j/p.apartY*row/2 + 16*j%p.apartY) * 4
 		}
@@ -196,42 +237,30 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 		if p.direct {
 			at = t[1]/p.outPitch*row + t[1]%p.outPitch*p.apartY
 		}
-		p.tiles = append(p.tiles, t[0]*s.c*2, at*4)
+		p.tiles = append(p.tiles, t[0]*p.c*2, at*4)
 	}
 	for len(p.tiles)%(2*p.mt) != 0 { // repeat the last tile: the same values again
 		p.tiles = append(p.tiles, p.tiles[len(p.tiles)-2:]...)
 	}
-	p.config = newTileConfig(size, 8-p.nt)
-	if p.nt == 1 {
-		p.config.columns(p.width, 0, 1, 2, 3, 7) // accumulators and weights: no other channels are stored
-	}
-	p.setGroup()
-	scratch := p.group*p.planes*p.planeBytes + 64
-	if !p.direct {
-		scratch += p.outPixels*p.width*4 + 64
-	}
-	for r := range s.side {
+}
+
+// setValues lists where in the weights the values of the reduction lie that a tile of packed weights takes, two for each of its 16 rows.
+func (p *amxPass) setValues() {
+	for r := range p.side {
 		for j := range p.perRow {
 			for i := range 32 {
-				t := 32*j + i // row i/2 of a tile has 2 values
-				if p.grouped {
+				t := 32*j + i
+				if p.grouped { // as split16 leaves them
 					t = 32*j + i/16*16 + i%16/2 + i%2*8
 				}
 				at := -1
 				if t < p.reduction {
-					at = (r*p.reduction + t) * p.pixels * s.k * 4
+					at = (r*p.reduction + t) * p.pixels * p.k * 4
 				}
 				p.values = append(p.values, at)
 			}
 		}
 	}
-	p.scratch = scratch
-	ws.reserve(scratch+s.ph*s.pw*s.c*4+64, (s.side*s.side*s.c*s.k+s.side*p.reduction*p.pixels*s.k)*4+128)
-	p.image, p.packPart, p.turnPart = p.runPart, p.packGroup, p.turn
-	if s.stride == 1 && !s.folded && s.outH*s.outW <= 8 {
-		p.stack = p.newStack()
-	}
-	return p
 }
 
 // sharesRows says whether two neighbouring pixels share a row of a tile, as in [directPass]: they then take one product where they took two, of values from one pixel further with the
