@@ -101,10 +101,6 @@ func TestUnreadableCheckpointIsKept(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if names[0] == checkpointOlder { // not needed: the newest is whole, and replaces it
-			train(t, c, Where{Dir: dir})
-			continue
-		}
 		before := listing(t, dir)
 		_, err := Train(context.Background(), c, Where{Dir: dir, Warn: func(s string) { t.Errorf("%v: warned %q", names, s) }})
 		if !errors.Is(err, runfolder.ErrStorage) || !Retryable(err) || strings.Contains(err.Error(), "damaged") {
@@ -112,6 +108,9 @@ func TestUnreadableCheckpointIsKept(t *testing.T) {
 		}
 		if after := listing(t, dir); !sameFiles(before, after) {
 			t.Errorf("%v: the folder has changed: %v", names, after)
+		}
+		if names[0] == checkpointOlder { // only the newest is read, or asked whether it is whole
+			continue
 		}
 		if _, err := Eval(dir, EvalOptions{}); !errors.Is(err, runfolder.ErrStorage) {
 			t.Errorf("%v: eval: %v", names, err)
@@ -131,15 +130,78 @@ func TestUnreadableCheckpointIsKept(t *testing.T) {
 			t.Errorf("a folder in place of %s: %v", name, err)
 		}
 	}
-	for _, name := range []string{"config.json", "result.json"} {
+	for _, name := range []string{"config.json", "metrics.jsonl", weightsName, packedName, "manifest.json", "result.json"} {
 		dir := interruptedRun(t, c)
 		path := filepath.Join(dir, name)
 		os.Remove(path)
 		if err := os.Symlink(name, path); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Train(context.Background(), c, Where{Dir: dir}); !errors.Is(err, runfolder.ErrStorage) {
+		before := listing(t, dir)
+		if _, err := Train(context.Background(), c, Where{Dir: dir}); !errors.Is(err, runfolder.ErrStorage) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", name, err)
+		}
+		if after := listing(t, dir); !sameFiles(before, after) {
+			t.Errorf("%s: the folder has changed: %v", name, after)
+		}
+	}
+	dir, elsewhere := interruptedRun(t, c), filepath.Join(t.TempDir(), "thesis")
+	if err := errors.Join(os.WriteFile(elsewhere, []byte("chapter 1"), 0o644), os.Symlink(elsewhere, filepath.Join(dir, "metrics.jsonl.tmp"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Train(context.Background(), c, Where{Dir: dir}); err == nil || !strings.Contains(err.Error(), "metrics.jsonl.tmp is a symbolic link: want a plain file") {
+		t.Errorf("a link in place of a temporary file: %v", err)
+	}
+	if string(read(t, elsewhere)) != "chapter 1" {
+		t.Error("the run wrote through a link")
+	}
+}
+
+// What a run finds in its folder and would not write itself is kept under another name, with a word on why; the result is the same as ever.
+func TestWhatIsFoundIsKept(t *testing.T) {
+	c := tiny(t)
+	result, weights := uninterrupted(t, c)
+	longer := t.TempDir()
+	train(t, c, Where{Dir: longer})
+	metrics := string(read(t, longer, "metrics.jsonl"))
+	first, _, _ := strings.Cut(metrics, "\n")
+	for name, x := range map[string]struct {
+		file, text, word string // no word: it is the run's own, and replaced
+	}{
+		"no JSON":               {"metrics.jsonl", first + "\nlearned a lot today\n", "line 2: invalid character 'l'"},
+		"cut short":             {"metrics.jsonl", first[:len(first)/2], "line 1: unexpected end"},
+		"later epochs":          {"metrics.jsonl", metrics, "it tells of 3 epochs, and the run goes on after 1"},
+		"another run's":         {"metrics.jsonl", first + "\n", "line 1: it is not what the checkpoint says of epoch 1"}, // its times are others
+		"nothing yet":           {"metrics.jsonl", "", ""},
+		"its own weights":       {weightsName, string(weights), ""},
+		"other weights":         {weightsName, "mine", "it holds other weights than this run's"},
+		"weights of this size":  {weightsName, strings.Repeat("x", len(weights)), "it holds other weights than this run's"},
+		"more weights":          {weightsName, string(weights) + "x", "want at most"},
+		"other packed weights":  {packedName, "mine", "it holds other weights than this run's"},
+		"a manifest":            {"manifest.json", string(read(t, longer, "manifest.json")), ""},
+		"a manifest of a cargo": {"manifest.json", "12 bales of cotton", "invalid character"},
+	} {
+		dir := interruptedRun(t, c)
+		path := filepath.Join(dir, x.file)
+		if err := errors.Join(os.WriteFile(path, []byte(x.text), 0o644), os.WriteFile(path+".kept", []byte("earlier"), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		var warned []string
+		train(t, c, Where{Dir: dir, Warn: func(s string) { warned = append(warned, s) }})
+		same(t, name, dir, result, weights)
+		kept, err := os.ReadFile(path + ".kept2")
+		said := strings.Join(warned, "\n")
+		if x.word == "" {
+			if err == nil || said != "" {
+				t.Errorf("%s: kept %q, said %q", name, kept, said)
+			}
+			continue
+		}
+		if string(kept) != x.text || !strings.Contains(said, path+" is kept as "+x.file+".kept2: ") || !strings.Contains(said, x.word) {
+			t.Errorf("%s: kept %q (%v), said %q", name, kept, err, said)
+		}
+		if string(read(t, path+".kept")) != "earlier" {
+			t.Errorf("%s: what was kept before is gone", name)
 		}
 	}
 }

@@ -189,8 +189,10 @@ func TestDamagedCheckpointFallsBackAndSaysSo(t *testing.T) {
 			if both {
 				files = append(files, checkpointOlder)
 			}
+			broken := map[string][]byte{}
 			for _, f := range files {
-				if err := os.WriteFile(filepath.Join(dir, f), damage(read(t, dir, f)), 0o644); err != nil {
+				broken[f] = damage(read(t, dir, f))
+				if err := os.WriteFile(filepath.Join(dir, f), broken[f], 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -209,6 +211,11 @@ func TestDamagedCheckpointFallsBackAndSaysSo(t *testing.T) {
 			}
 			if !strings.Contains(said, "cannot be used") || !strings.Contains(said, want) || first != step {
 				t.Errorf("%s (both: %v): first step %d, want %d; said %q", name, both, first, step, said)
+			}
+			for file, b := range broken { // where none is whole, they are kept: somebody may mend them
+				if kept, err := os.ReadFile(filepath.Join(dir, file+".kept")); both != (err == nil) || both && !bytes.Equal(kept, b) {
+					t.Errorf("%s (both: %v): of %s are kept %d bytes (%v)", name, both, file, len(kept), err)
+				}
 			}
 		}
 	}

@@ -178,15 +178,37 @@ func begin(config Config, where Where) (t *training, result Result, err error) {
 	return t, Result{}, nil
 }
 
-// placesOfFiles refuses a run folder in which a folder bears the name of a file that the run writes: at the end, the hours of training
-// before it would be lost.
+// placesOfFiles refuses a run folder where something that the run could not replace without loss bears the name of one of its files: a folder, a pipe,
+// or a file that cannot be read, which may be whole. At the end, the hours of training before it would be lost.
 func placesOfFiles(dir string) error {
-	for _, name := range []string{"metrics.jsonl", checkpointName, checkpointOlder, weightsName, packedName, "manifest.json", "result.json"} {
-		for _, path := range []string{filepath.Join(dir, name), filepath.Join(dir, name+".tmp")} {
-			if info, err := os.Lstat(path); err == nil && info.IsDir() {
-				return fmt.Errorf("nets: %s is a folder: want a plain file, which the run writes, or nothing", path)
-			}
+	for _, name := range []string{"config.json", "metrics.jsonl", checkpointName, checkpointOlder, weightsName, packedName, "manifest.json", "result.json"} {
+		path := filepath.Join(dir, name)
+		if err := replaceable(path, os.Stat); err != nil { // a link is followed, and replaced later
+			return err
 		}
+		if err := replaceable(path+".tmp", os.Lstat); err != nil { // what a link leads to would be written
+			return err
+		}
+	}
+	return nil
+}
+
+func replaceable(path string, stat func(string) (fs.FileInfo, error)) error {
+	info, err := stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("nets: %s is %s: want a plain file, which the run writes, or nothing", path, runfolder.Kind(info.Mode()))
+	}
+	if err == nil {
+		var f *os.File
+		if f, err = os.Open(path); err == nil {
+			err = f.Close()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("nets: %s cannot be read, and the run would replace it: make it readable, or move it elsewhere: %w", path, runfolder.StorageError(err))
 	}
 	return nil
 }
@@ -240,6 +262,7 @@ type training struct {
 	history      []Epoch
 	kernels      string // all that the run has used, see [joinKernels]
 	kept         string // what the newest checkpoint holds, for messages; empty: there is none
+	damaged      bool   // there were checkpoints, none of them whole
 
 	seconds float64   // of the current epoch, before this process
 	started time.Time // of the current epoch, or of this process if later
@@ -287,6 +310,7 @@ func prepare(config Config, where Where) (*training, error) {
 	if c == nil {
 		if damaged > 0 {
 			where.Warn("no checkpoint can be used: starting from the beginning")
+			t.damaged = true
 		}
 		config.start(method).Set(t.engine)
 		t.kernels = t.engine.Kernel()
@@ -362,6 +386,9 @@ func (t *training) augmentation() dataset.Augmentation {
 // run is the training loop.
 func (t *training) run(ctx context.Context) (Result, error) {
 	t.started, t.saved = time.Now(), time.Now()
+	if err := t.keepOthers(); err != nil {
+		return Result{}, err
+	}
 	if err := t.writeMetrics(); err != nil { // a crash may have left them behind the checkpoint
 		return Result{}, err
 	}
@@ -541,7 +568,7 @@ func (t *training) finish() (Result, error) {
 		return r, err
 	}
 	r.WeightHash, r.WeightBytes = sha256Hex(b), len(b)
-	if err := runfolder.WriteBytes(t.where.files, filepath.Join(t.where.Dir, weightsName), b); err != nil {
+	if err := t.writeWeights(weightsName, b); err != nil {
 		return r, err
 	}
 	if packed != nil {
@@ -549,7 +576,7 @@ func (t *training) finish() (Result, error) {
 			return r, err
 		}
 		r.PackedBytes = len(b)
-		if err := runfolder.WriteBytes(t.where.files, filepath.Join(t.where.Dir, packedName), b); err != nil {
+		if err := t.writeWeights(packedName, b); err != nil {
 			return r, err
 		}
 	}

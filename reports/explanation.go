@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -31,15 +32,20 @@ type stepRow struct {
 // stepsFile keeps what the checkpoints say of the last steps, so that the report can be made anew from a folder without them.
 const stepsFile = "steps.json"
 
-// readSteps reads the checkpoints of the finished SR runs, or where one is gone [stepsFile]: E|step|/Delta is in no metric.
-func (t *Table1) readSteps(dir string) {
+// readSteps reads the checkpoints of the finished SR runs, or where one is gone [stepsFile]: E|step|/Delta is in no metric. It is an error if that
+// file is there and cannot be read: the report would replace what is perhaps the only record.
+func (t *Table1) readSteps(dir string) error {
 	t.steps = map[string]stepRow{}
 	kept := map[string]nets.LastStep{}
-	if b, err := runfolder.ReadFile(filepath.Join(dir, stepsFile), runfolder.MaxText); err == nil {
-		if err := json.Unmarshal(b, &kept); err != nil {
-			kept = nil // damaged: as if it were not there
-		}
+	path := filepath.Join(dir, stepsFile)
+	b, err := runfolder.ReadFile(path, runfolder.MaxText)
+	if err == nil {
+		err = json.Unmarshal(b, &kept)
 	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("reports: %s: %w: mend it; or, if the cells still have their checkpoints, move it away, and it is made again", path, err)
+	}
+	t.kept = kept
 	for i, s := range t.States {
 		if s.Result == nil || (s.Method != "sr" && s.Method != "big-sr") {
 			continue
@@ -50,6 +56,7 @@ func (t *Table1) readSteps(dir string) {
 		}
 		t.steps[s.ID] = stepRow{step, err}
 	}
+	return nil
 }
 
 // flips is [referee.FlipRate] of each epoch, the seeds' shares averaged.
@@ -77,9 +84,12 @@ func (e *table1Entry) flipRates() (early, late float64) {
 	return early, late
 }
 
-// saveSteps writes [stepsFile], if anything is known.
+// saveSteps writes [stepsFile], if anything is known: what the checkpoints say, and what the file said before of other cells.
 func (t *Table1) saveSteps(dir string) error {
-	known := map[string]nets.LastStep{}
+	known := maps.Clone(t.kept)
+	if known == nil {
+		known = map[string]nets.LastStep{}
+	}
 	for id, row := range t.steps {
 		if row.err == nil {
 			known[id] = row.step

@@ -225,7 +225,13 @@ func TestStepsOutliveCheckpoints(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := table.steps["vgg9.sr.1"].step
-	table.readSteps(dir)
+	read := func() {
+		t.Helper()
+		if err := table.readSteps(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read()
 	if got := table.steps["vgg9.sr.1"]; got.err != nil || got.step != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
@@ -236,9 +242,22 @@ func TestStepsOutliveCheckpoints(t *testing.T) {
 			table.States[i].Result = &other
 		}
 	}
-	table.readSteps(dir)
+	read()
 	if got := table.steps["vgg9.sr.1"]; got.err == nil {
 		t.Errorf("a run of another length has the step of the first: %+v", got.step)
+	}
+	if err := table.saveSteps(dir); err != nil {
+		t.Fatal(err)
+	}
+	if read(); table.kept["vgg9.sr.1"] != want {
+		t.Errorf("the file has lost what it said of a cell that is not to be had now: %+v", table.kept)
+	}
+	path := filepath.Join(dir, stepsFile)
+	if err := os.WriteFile(path, []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := table.Write(dir); err == nil || !strings.Contains(err.Error(), path+": unexpected end of JSON input: mend it") {
+		t.Errorf("a damaged file: %v", err)
 	}
 }
 

@@ -32,7 +32,8 @@ type Table1 struct {
 	Formats   []string // of the pictures, beside PNG
 
 	columns []table1Column
-	steps   map[string]stepRow // by cell, see [Table1.readSteps]
+	steps   map[string]stepRow       // by cell, see [Table1.readSteps]
+	kept    map[string]nets.LastStep // what steps.json said of them before
 }
 
 // table1Column is a column with what its cells gave.
@@ -490,7 +491,9 @@ func (t *Table1) show(p func(string, ...any), number int, of func(*table1Column)
 
 // Write writes report.md and its figures into dir, the folder of the plan and its cells.
 func (t *Table1) Write(dir string) error {
-	t.readSteps(dir)
+	if err := t.readSteps(dir); err != nil {
+		return err
+	}
 	for i := range t.columns {
 		figures := t.columns[i].figures()
 		var names []string

@@ -84,7 +84,9 @@ func TestCommittedReports(t *testing.T) {
 		table := NewTable1(plan, states, Manifest{})
 		table.Sentences, table.Against = referee.Section6(plan, states)
 		table.Laws = laws
-		table.readSteps(dir)
+		if err := table.readSteps(dir); err != nil {
+			t.Fatal(err)
+		}
 		b, err := os.ReadFile(filepath.Join(from, "report.md"))
 		if err != nil {
 			t.Fatal(err)

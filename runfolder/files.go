@@ -139,6 +139,29 @@ func WriteBytes(files FileSystem, path string, b []byte) error {
 	})
 }
 
+// SetAside gives a file another name, at which nothing lies and no run writes: its own with ".kept" behind it, or ".kept2" and so on. Its error is
+// fs.ErrNotExist where there is no file.
+func SetAside(files FileSystem, path string) (to string, err error) {
+	if _, err := os.Lstat(path); err != nil {
+		return "", unreadable(err)
+	}
+	for n := 1; ; n++ {
+		to = path + ".kept"
+		if n > 1 {
+			to += fmt.Sprint(n)
+		}
+		if _, err := os.Lstat(to); errors.Is(err, fs.ErrNotExist) {
+			break
+		} else if err != nil {
+			return "", StorageError(err)
+		}
+	}
+	if err := files.Rename(path, to); err != nil {
+		return "", StorageError(err)
+	}
+	return to, nil
+}
+
 // Bounds on the files that are read whole: a configuration, and a run's results and metrics, of which 10,000 epochs of 60 layers are 90 MB.
 const (
 	MaxConfig = 1 << 20
@@ -162,7 +185,7 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 		return nil, unreadable(err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is %s: want a plain file", path, kindOf(info.Mode()))
+		return nil, fmt.Errorf("%s is %s: want a plain file", path, Kind(info.Mode()))
 	}
 	if info.Size() > limit {
 		return nil, fmt.Errorf("%s has %d bytes: want at most %d", path, info.Size(), limit)
@@ -174,8 +197,8 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	return b, nil
 }
 
-// kindOf says in words what lies where a file is wanted.
-func kindOf(m fs.FileMode) string {
+// Kind says in words what lies where a plain file is wanted.
+func Kind(m fs.FileMode) string {
 	switch {
 	case m.IsDir():
 		return "a folder"
@@ -183,6 +206,8 @@ func kindOf(m fs.FileMode) string {
 		return "a named pipe"
 	case m&fs.ModeSocket != 0:
 		return "a socket"
+	case m&fs.ModeSymlink != 0:
+		return "a symbolic link"
 	}
 	return "a device"
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -197,6 +198,9 @@ func (o verifyOptions) folder() (string, error) {
 	out := o.out
 	if partial := o.data != "" || len(o.claims) > 0; partial {
 		text, err := runfolder.ReadFile(filepath.Join(out, reports.VerificationFile), runfolder.MaxText)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("--out %s may hold the report of a whole run, which this one does not replace: %w", out, err)
+		}
 		if err == nil && reports.WholeRun(text) {
 			parts := slices.Clone(o.claims)
 			if o.data != "" {

@@ -239,6 +239,13 @@ func TestAPartialRunDoesNotReplaceAWholeReport(t *testing.T) {
 	if _, err := os.Stat(aside); err != nil {
 		t.Error(err)
 	}
+	page := filepath.Join(dir, "verify.md")
+	if err := errors.Join(os.Remove(page), os.Symlink("verify.md", page)); err != nil { // a link to itself stands for every reason not to be read
+		t.Fatal(err)
+	}
+	if code, _, stderr := tqnVerify(t, "--claim", "lemma1", "--out", dir); code != exitRetry || !strings.Contains(stderr, "may hold the report of a whole run") {
+		t.Errorf("a report that cannot be read: exit code %d: %s", code, stderr)
+	}
 }
 
 func TestAnUnexpectedVerdictIsExitCode1(t *testing.T) {
