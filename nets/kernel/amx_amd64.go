@@ -37,15 +37,15 @@ type amxGradArgs struct {
 }
 
 type amxTapsArgs struct {
-	a        *uint16 // rows of positions
-	astride  int
-	b        *uint16 // pairs of positions
-	chunks   int
-	dw       *float32
-	dwstride int
-	entries  *int // pairs: byte offset in b, byte offset in dw
-	blocks   int
-	config   *tileConfig
+	a       *uint16 // rows of positions
+	astride int
+	b       *uint16 // pairs of positions
+	chunks  int
+	dw      *float32 // tiles, one for each entry
+	fresh   int      // not 0: dw holds nothing yet
+	entries *int     // byte offsets in b
+	blocks  int
+	config  *tileConfig
 }
 
 type splitArgs struct {
@@ -146,10 +146,10 @@ func amxConv2x2One(a *amxConvArgs)
 func amxConv4x1One(a *amxConvArgs)
 
 //go:noescape
-func amxTaps2x2(a *amxTapsArgs)
+func amxTaps6(a *amxTapsArgs)
 
 //go:noescape
-func amxTaps1x3(a *amxTapsArgs)
+func amxTaps3(a *amxTapsArgs)
 
 //go:noescape
 func pairsBoth(a *pairArgs)

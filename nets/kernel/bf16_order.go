@@ -11,16 +11,25 @@ type gradOrder struct {
 	x, dy              []int // index of the pixel at each position of a group, or -1
 }
 
-// gradPositions is the length of a line that is worth the loading and storing of its sums.
-const gradPositions = 576
+// gradPositions is the length of a line that is worth the loading and storing of its sums, and leaves room for them in a second-level cache.
+const gradPositions = 41 * tileTerms
+
+// gradPartBytes is what the sums of all parts together take, where there are more than two.
+const gradPartBytes = 16 << 20
 
 func newGradOrder(s ConvShape) gradOrder {
 	pad := s.Side / 2
 	o := gradOrder{ConvShape: s, pitch: s.W + pad}
 	o.step = (s.H + pad) * o.pitch
-	o.group = max(1, min(s.N, gradPositions/o.step))
-	o.parts = max(2, min(8, 8<<20/(s.Weights()*4)))
-	o.parts = min(o.parts, (s.N+o.group-1)/o.group)
+	most := max(1, gradPositions/o.step) // images in a group
+	o.parts = 2
+	for o.parts < 8 && 2*o.parts*s.Weights()*4 <= gradPartBytes && 2*o.parts*most <= s.N {
+		o.parts *= 2 // a power of two, so that no worker waits for another's last part
+	}
+	o.parts = min(o.parts, s.N)
+	each := (s.N + o.parts - 1) / o.parts
+	groups := (each + most - 1) / most // of a part, of about as many images each
+	o.group = (each + groups - 1) / groups
 	n := roundUp(o.group*o.step, 32) + 32
 	o.x, o.dy = make([]int, n), make([]int, n)
 	for i := range n {

@@ -10,12 +10,11 @@ type amxTapsGrad struct {
 	ws              *Workers
 	back            *amxPass
 	cp, kp          int // channels of x and of dy, padded
-	mt, nt          int
 	rowBytes        int // of a channel of dy
 	xBytes          int // of 16 channels of x, one of the two copies
 	x32, dy32       []int
 	zero            []float32
-	entries         []int
+	blocks          []tapsBlock
 	config          *tileConfig
 	scratch, floats int
 
@@ -25,16 +24,18 @@ type amxTapsGrad struct {
 	partFunc, reduceFunc func(part, worker int)
 }
 
-// tapsChunks is the number of chunks after which sums are stored: the positions of 32 channels of dy stay in the first-level cache.
-const tapsChunks = 20
+// tapsBlock is all taps of some groups of 16 channels of x, which are multiplied with all channels of dy before the next block.
+type tapsBlock struct {
+	group         int   // the first one
+	real          int   // entries of which the sums are read
+	entries       []int // byte offset in x of each tap and group
+	sixes, threes int   // how often so many entries are multiplied together
+	at            int   // of its sums in a part's: a tile for each 16 channels of dy and entry
+}
 
 func newAMXTapsGrad(ws *Workers, s ConvShape, back *amxPass) *amxTapsGrad {
 	g := &amxTapsGrad{gradOrder: newGradOrder(s), ws: ws, back: back, config: newTileConfig(16, 8)}
-	g.cp, g.kp, g.mt, g.nt = roundUp(s.C, 16), roundUp(s.K, 32), 2, 2
-	if s.K <= 16 {
-		g.kp, g.mt, g.nt = 16, 1, 3
-	}
-	taps := s.Side * s.Side
+	g.cp, g.kp = roundUp(s.C, 16), roundUp(s.K, 16)
 	// An odd row length in cache lines spreads the rows over the cache's sets.
 	g.rowBytes = (g.chunks(g.group) | 1) * 64
 	g.xBytes = g.xRows(g.group) * 64
@@ -42,20 +43,35 @@ func newAMXTapsGrad(ws *Workers, s ConvShape, back *amxPass) *amxTapsGrad {
 		g.x32, g.dy32 = append(g.x32, max(-1, g.x[i]*s.C*4)), append(g.dy32, max(-1, g.dy[i]*s.K*4))
 	}
 	g.zero = make([]float32, max(g.cp, g.kp))
-	for c := range g.cp / 16 {
-		for tap := range taps {
-			shift := g.shift(tap)
-			g.entries = append(g.entries, (shift%2*g.cp/16+c)*g.xBytes+(shift+1)/2*64, (tap*g.kp*g.cp+c*16)*4)
-		}
-	}
-	for len(g.entries)%(2*g.nt) != 0 { // sums that nobody reads
-		g.entries = append(g.entries, 0, taps*g.kp*g.cp*4)
-	}
-	g.floats = (taps + 1) * g.kp * g.cp
+	g.addBlocks()
 	g.scratch = g.kp*g.rowBytes + 2*g.cp/16*g.xBytes + 2*len(g.x)*8 + 256
 	ws.reserve(g.scratch+back.bytes()+g.group*max(s.Inputs(), s.Outputs())*4+back.group*s.Inputs()*4+192, g.parts*(g.floats*4+64))
 	g.partFunc, g.reduceFunc = g.part, g.reduce
 	return g
+}
+
+// addBlocks makes blocks of so many channels that sixes suffice, and of the rest.
+func (g *amxTapsGrad) addBlocks() {
+	taps, wide := g.Side*g.Side, 1
+	for wide*taps%6 != 0 {
+		wide++
+	}
+	for group := 0; group < g.cp/16; group += wide {
+		b := tapsBlock{group: group, at: g.floats}
+		for c := group; c < min(group+wide, g.cp/16); c++ {
+			for tap := range taps {
+				shift := g.shift(tap)
+				b.entries = append(b.entries, (shift%2*g.cp/16+c)*g.xBytes+(shift+1)/2*64)
+			}
+		}
+		b.real = len(b.entries)
+		for len(b.entries)%3 != 0 { // sums that nobody reads
+			b.entries = append(b.entries, 0)
+		}
+		b.sixes, b.threes = len(b.entries)/6, len(b.entries)%6/3
+		g.floats += g.kp / 16 * len(b.entries) * 256
+		g.blocks = append(g.blocks, b)
+	}
 }
 
 // xRows is the number of pairs of positions that tiles of so many images may read.
@@ -69,7 +85,7 @@ func (g *amxTapsGrad) run(dw, x, dy []float32, n int) {
 		g.back.clearPadding()
 	}
 	g.ws.Do(g.parts, g.partFunc)
-	g.ws.Do(g.Side*g.Side, g.reduceFunc)
+	g.ws.Do(len(g.blocks)*g.kp/16, g.reduceFunc)
 	g.dw, g.xs, g.dys = nil, nil, nil
 }
 
@@ -81,14 +97,16 @@ func (g *amxTapsGrad) partial(part int) []float32 {
 func (g *amxTapsGrad) part(part, worker int) {
 	from, to := span(g.n, g.group, part, g.parts)
 	dw := g.partial(part)
-	clear(dw)
+	if from == to {
+		clear(dw)
+	}
 	for img := from; img < to; img += g.group {
-		g.images(dw, img, min(g.group, to-img), worker)
+		g.images(dw, img, min(g.group, to-img), img == from, worker)
 	}
 }
 
-// images adds what n images from img on give.
-func (g *amxTapsGrad) images(dw []float32, img, n, worker int) {
+// images adds what n images from img on give to dw, or writes it there if they are the first ones.
+func (g *amxTapsGrad) images(dw []float32, img, n int, first bool, worker int) {
 	scratch := g.ws.scratch[worker]
 	forBack := take[byte](&scratch, g.back.bytes()) // in front, where its padding has been cleared
 	rows, pairs := take[uint16](&scratch, g.kp*g.rowBytes/2), take[uint16](&scratch, g.cp/16*g.xBytes)
@@ -120,17 +138,32 @@ func (g *amxTapsGrad) images(dw []float32, img, n, worker int) {
 	for copied := range 2 * g.cp / 16 {
 		clear(pairs[copied*g.xBytes/2:][:g.xRows(n)*32][count*32:])
 	}
-	a := amxTapsArgs{astride: g.rowBytes, dwstride: g.cp * 4, entries: &g.entries[0], blocks: len(g.entries) / 2 / g.nt, config: g.config}
-	for k := 0; k < g.kp; k += 16 * g.mt {
-		a.dw = &dw[k*g.cp]
-		for chunk := 0; chunk < chunks; chunk += tapsChunks {
-			a.a, a.b, a.chunks = &rows[(k*g.rowBytes+chunk*64)/2], &pairs[chunk*512], min(tapsChunks, chunks-chunk)
-			if g.mt == 2 {
-				amxTaps2x2(&a)
-			} else {
-				amxTaps1x3(&a)
-			}
+	a := amxTapsArgs{astride: g.rowBytes, b: &pairs[0], chunks: chunks, config: g.config}
+	if first {
+		a.fresh = 1
+	}
+	for i := range g.blocks {
+		for k := range g.kp / 16 {
+			a.a = &rows[k*16*g.rowBytes/2]
+			g.multiply(&a, &g.blocks[i], g.tiles(dw, i, k))
 		}
+	}
+}
+
+// tiles are the sums of a block and of 16 channels of dy.
+func (g *amxTapsGrad) tiles(dw []float32, block, k int) []float32 {
+	b := &g.blocks[block]
+	n := len(b.entries) * 256
+	return dw[b.at+k*n:][:n]
+}
+
+func (g *amxTapsGrad) multiply(a *amxTapsArgs, b *tapsBlock, sums []float32) {
+	if a.entries, a.blocks, a.dw = &b.entries[0], b.sixes, &sums[0]; b.sixes > 0 {
+		amxTaps6(a)
+	}
+	if at := 6 * b.sixes; b.threes > 0 {
+		a.entries, a.blocks, a.dw = &b.entries[at], b.threes, &sums[at*256]
+		amxTaps3(a)
 	}
 }
 
@@ -162,13 +195,16 @@ func (g *amxTapsGrad) gradient(buffer, products []float32, img, n int, forBack [
 	return buffer[:n*g.Outputs()]
 }
 
-// reduce adds the parts' sums of a tap and turns them.
-func (g *amxTapsGrad) reduce(tap, _ int) {
-	n := g.kp * g.cp
-	sums := g.partial(0)[tap*n:][:n]
+// reduce adds the parts' sums of a block and 16 channels of dy, and turns them.
+func (g *amxTapsGrad) reduce(part, _ int) {
+	block, k := part/(g.kp/16), part%(g.kp/16)
+	sums := g.tiles(g.partial(0), block, k)
 	for p := 1; p < g.parts; p++ {
-		add(g.ws.impl, sums, g.partial(p)[tap*n:][:n])
+		add(g.ws.impl, sums, g.tiles(g.partial(p), block, k))
 	}
-	dw := g.dw[tap*g.C*g.K:][:g.C*g.K]
-	transposed(dw, sums, g.K, g.cp, g.K, g.C, true)
+	b, taps := &g.blocks[block], g.Side*g.Side
+	for e := range b.real {
+		c, tap := b.group+e/taps, e%taps
+		transposed(g.dw[(tap*g.C+c*16)*g.K+k*16:], sums[e*256:], g.K, 16, min(16, g.K-k*16), min(16, g.C-c*16), true)
+	}
 }

@@ -166,8 +166,8 @@ func TestPlantedDefectsAtBF16(t *testing.T) {
 		{"a weight's last bit is off", 0, func(c *amxConv) { c.forw.packed[5] ^= 1 }},
 		{"a weight's last bit is off", 1, func(c *amxConv) { c.back.packed[5] ^= 1 }},
 		{"a tap reads the next pixel", 0, func(c *amxConv) { c.forw.offsets[1] += 2 * s.C }},
-		{"a tap of the gradient is shifted by two positions", 2, func(c *amxConv) { c.taps.entries[2] += 64 }},
-		{"a tap reads the other copy", 2, func(c *amxConv) { c.taps.entries[0] += c.taps.cp / 16 * c.taps.xBytes }},
+		{"a tap of the gradient is shifted by two positions", 2, func(c *amxConv) { c.taps.blocks[0].entries[1] += 64 }},
+		{"a tap reads the other copy", 2, func(c *amxConv) { c.taps.blocks[0].entries[0] += c.taps.cp / 16 * c.taps.xBytes }},
 		{"a position of dy is left out", 2, func(c *amxConv) { c.taps.dy32[3] = -1 }},
 		{"a pixel of x is left out", 2, func(c *amxConv) { c.taps.x32[c.taps.pitch+1] = -1 }},
 	} {

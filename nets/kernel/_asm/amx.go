@@ -12,8 +12,8 @@ func amxFile(p *printer) {
 	}
 	amxGrad(p, 2, 2)
 	amxGrad(p, 4, 1)
-	amxTaps(p, 2, 2)
-	amxTaps(p, 1, 3)
+	amxTaps(p, 6)
+	amxTaps(p, 3)
 	split(p)
 	split16(p)
 	splitRound(p)
@@ -291,68 +291,62 @@ func amxGrad(p *printer, mt, nt int) {
 	p.op("RET")
 }
 
-// amxTaps adds the products of dy, rows of positions, and x, pairs of positions, to gradients of weights, one product of bf16 each: mt tiles of 16
-// channels of dy (rows of the gradient) by nt entries, each of a tap and 16 channels of x.
+// amxTaps adds the products of dy, rows of positions, and x, pairs of positions, to gradients of weights, one product of bf16 each: a tile of 16
+// channels of dy (rows of the gradient) by blocks of nt entries, each of a tap and 16 channels of x. The tiles of dw lie one behind the other, as the entries do.
+// A store of a tile costs as much as six products and more, so the sums of a block stay in their tiles for all chunks; the six taps of a block read nearly the same lines of x,
+// from the first-level cache, and the sums of the next block are fetched meanwhile.
 //
-//	for each block of nt entries (offset in x, offset in dw)
-//	  acc = dw;  for each chunk of 32 positions: acc += dy*x;  dw = acc
-func amxTaps(p *printer, mt, nt int) {
-	p.fn(fmt.Sprintf("amxTaps%dx%d", mt, nt), 0, "a", "astride", "b", "chunks", "dw", "dwstride", "entries", "blocks", "config")
+//	for each block of nt entries (offset in x)
+//	  acc = dw, or 0 if fresh;  for each chunk of 32 positions: acc += dy*x;  dw = acc
+func amxTaps(p *printer, nt int) {
+	p.fn(fmt.Sprintf("amxTaps%d", nt), 0, "a", "astride", "b", "chunks", "dw", "fresh", "entries", "blocks", "config")
 	p.arg("config", "DI")
 	p.tileConfig("DI")
 	p.op("MOVQ $64, DI")
 	p.arg("astride", "DX")
-	p.arg("dwstride", "R9")
+	p.arg("dw", "R12")
 	p.arg("entries", "R15")
 	p.arg("blocks", "R14")
 	p.label("block")
-	eachAcc := func(f func(tile int, base, stride string, disp int)) {
-		for n := range nt {
-			p.arg("dw", "R12")
-			p.op("ADDQ %d(R15), R12", 16*n+8)
-			for m := range mt {
-				f(m*nt+n, "R12", "R9", 0)
-				if m < mt-1 {
-					p.op("MOVQ R9, SI")
-					p.op("SHLQ $4, SI")
-					p.op("ADDQ SI, R12")
-				}
-			}
-		}
+	p.op("CMPQ %s, $0", p.at("fresh"))
+	p.op("JNE fresh")
+	for n := range nt {
+		p.tileLoad(n, "R12", "DI", 1024*n)
 	}
-	eachAcc(p.tileLoad)
-	rows, columns := []string{"R8", "R13"}[:mt], []string{"R10", "R11", "BX"}[:nt]
+	p.op("JMP loaded")
+	p.label("fresh")
+	for n := range nt {
+		p.tileZero(n)
+	}
+	p.label("loaded")
+	columns := []string{"R10", "R11", "BX", "SI", "R13", "R9"}[:nt]
 	p.arg("a", "R8")
-	if mt == 2 {
-		p.op("MOVQ DX, R13")
-		p.op("SHLQ $4, R13")
-		p.op("ADDQ R8, R13")
-	}
 	for n, r := range columns {
 		p.arg("b", r)
-		p.op("ADDQ %d(R15), %s", 16*n, r)
+		p.op("ADDQ %d(R15), %s", 8*n, r)
 	}
 	p.arg("chunks", "CX")
+	p.op("SHLQ $6, CX // a line of the next sums for each chunk")
 	p.label("chunk")
+	p.tileLoad(6, "R8", "DX", 0)
 	for n, r := range columns {
-		p.tileLoad(4+n, r, "DI", 0)
+		p.tileLoad(7, r, "DI", 0)
+		p.product(n, 6, 7)
 	}
-	for m, r := range rows {
-		p.tileLoad(7-m, r, "DX", 0)
-		for n := range nt {
-			p.product(m*nt+n, 7-m, 4+n)
-		}
+	for n := range nt / 2 {
+		p.op("PREFETCHT1 %d(R12)(CX*1)", 1024*nt+2048*n-64)
 	}
-	for _, r := range rows {
-		p.op("ADDQ $64, %s", r)
-	}
+	p.op("ADDQ $64, R8")
 	for _, r := range columns {
 		p.op("ADDQ $1024, %s", r)
 	}
-	p.op("DECQ CX")
+	p.op("SUBQ $64, CX")
 	p.op("JNZ chunk")
-	eachAcc(p.tileStore)
-	p.op("ADDQ $%d, R15", 16*nt)
+	for n := range nt {
+		p.tileStore(n, "R12", "DI", 1024*n)
+	}
+	p.op("ADDQ $%d, R12", 1024*nt)
+	p.op("ADDQ $%d, R15", 8*nt)
 	p.op("DECQ R14")
 	p.op("JNZ block")
 	p.tileRelease()
