@@ -43,6 +43,7 @@ func valuesLike(types string) (vs []value) {
 type definition struct {
 	network.Hyper
 	Options
+	layout layout
 }
 
 // program replaces the kernels that a program calls by functions that are their definition, so that a plug-in without such kernels can run it, after edit has changed the calls. It counts them.
@@ -57,9 +58,12 @@ func (d definition) program(text string, edit func(*ownCall)) (defined string, c
 			arguments[i] = argument{elem: v.elem, dims: v.dims}
 		}
 		module := function("own", arguments, func(p *program, a []value) []value {
-			n := &net{program: p, hyper: d.Hyper, Options: d.Options, weights: map[string]value{}, gradients: map[string]value{}}
-			if strings.HasPrefix(call.kernel, "narrow_") {
+			n := &net{program: p, hyper: d.Hyper, Options: d.Options, weights: map[string]value{}, gradients: map[string]value{}, computed: map[string]value{}}
+			switch {
+			case strings.HasPrefix(call.kernel, "narrow_"):
 				return n.narrowKernel(call, a)
+			case strings.HasPrefix(call.kernel, "pieces_"):
+				return n.piecesKernel(call, d.layout, a)
 			}
 			return n.normKernel(call, a)
 		})
@@ -122,6 +126,27 @@ func (n *net) narrowKernel(call ownCall, a []value) []value {
 	shift := n.normOf(a[2], a[3], offsetMean, w.dims[0])
 	shifted := n.sub(n.convert(y, f32), n.broadcast(shift, y.dims, 3))
 	return append([]value{y}, n.pixelSums(shifted, shifted, call.results[1].dims[0])...)
+}
+
+// piecesKernel is the definition of the kernels in pieces.go.
+func (n *net) piecesKernel(call ownCall, l layout, a []value) (results []value) {
+	if call.kernel == "pieces_take" {
+		n.unpack(l, a[0], a[1], n.fill(f32, 0, l.size[stateR]))
+		for _, i := range n.taken(l) {
+			results = append(results, n.factor(n.weights[l.params[i].Name]))
+		}
+		return results
+	}
+	var flags []value
+	for _, g := range a {
+		axes := make([]int, len(g.dims))
+		for i := range axes {
+			axes[i] = i
+		}
+		wrong := n.reduce("add", n.scale(n.convert(g, f32), 0), 0, axes...)
+		flags = append(flags, n.broadcast(wrong, []int{(g.len() + pieceSize - 1) / pieceSize, 1}))
+	}
+	return []value{n.concat(0, flags...)}
 }
 
 // normKernel is the definition of the kernels in norm.go.
@@ -199,7 +224,7 @@ func (n *net) normKernel(call ownCall, a []value) []value {
 func definedStep(t *testing.T, m network.Model, h network.Hyper, o Options, edit func(*ownCall)) (tensors map[string][]float32, calls int) {
 	t.Helper()
 	e := engine(t, m, h)
-	text, calls := definition{h, Options{Precision: o.Precision, Devices: 1}}.program(stepProgram(m, h, o), edit)
+	text, calls := definition{h, Options{Precision: o.Precision, Devices: 1}, newLayout(m)}.program(stepProgram(m, h, o), edit)
 	var err error
 	if e.step, err = e.client.CompileOnce(text, e.devices...); err != nil {
 		t.Fatal(err)

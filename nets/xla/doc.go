@@ -52,12 +52,13 @@
 // launches and of bytes, and images per second. The host starts the steps of a block
 // one behind the other; a block is an epoch once the speed is known, or ten seconds where an epoch takes longer.
 //
-// Two kinds of layers are computed by kernels of our own. At TF32 and BF16 these are 3x3 convolutions with 16 or 32 channels (at BF16 on small images also 64; narrow.go): their kernels read the images
-// once. At every precision, in a training step, they are batch norms together with the ReLU, the sum and the pooling behind them (norm.go): they take two kernels a pass where XLA makes four or three. The kernels are written in the
+// Two kinds of layers are computed by kernels of our own. At TF32 and BF16 these are 3x3 convolutions with 16 or 32 channels (at BF16 on small images also 64; narrow.go), and the gradient of the first layer's weights: their kernels read the images
+// once. At every precision, in a training step, they are batch norms together with the ReLU, the sum and the pooling behind them (norm.go): they take two kernels a pass where XLA makes four or three. Two more
+// kernels go through many tensors at once (pieces.go): one takes the weights of all layers out of the state, the other looks whether all gradients are finite. The kernels are written in the
 // intermediate representation of Triton, whose compiler XLA's CUDA plug-ins contain: the program carries their text, and neither Python nor a compiler of NVIDIA's is needed. Where a plug-in does not
 // compile such a kernel, the library and XLA compute these layers, too; [Engine.Kernel] says which it is.
 //
-// Tests without a GPU run the kernels' text by the definitions of its operations (TestNarrowKernels, TestNormKernels), and on XLA's CPU plug-in a step in which each kernel is replaced by its definition
+// Tests without a GPU run the kernels' text by the definitions of its operations (TestNarrowKernels, TestNormKernels, TestTakeKernel, TestFiniteKernel), and on XLA's CPU plug-in a step in which each kernel is replaced by its definition
 // (TestStepWithOwnKernels). On a GPU TestNarrowOnAGPU and TestNormOnAGPU compare what is compiled with the definition of the layer, and TestNormStepOnAGPU compares a step with and without kernels for batch norm.
 //
 // # Limits

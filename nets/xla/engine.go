@@ -101,17 +101,24 @@ func destroy(buffers ...*pjrt.Buffer) {
 // Model implements [network.Engine].
 func (e *Engine) Model() network.Model { return e.model }
 
-// compilesKernels says whether the client's plug-in compiles kernels of our own for its device. XLA's for NVIDIA's GPUs do; the smallest kernel is the probe.
+// compilesKernels says whether the client's plug-in compiles kernels of our own for its device. XLA's for NVIDIA's GPUs do.
 func compilesKernels(c *pjrt.Client, d pjrt.Device) bool {
 	if c.Platform != "cuda" {
 		return false
 	}
+	_, err := c.CompileOnce(kernelProbe(), d)
+	return err == nil
+}
+
+// kernelProbe is a program of the smallest kernels of two kinds: one multiplies matrices, the other chooses among its arguments.
+func kernelProbe() string {
 	k := narrow{batch: 1, h: 8, w: 8, in: 16, out: 16, elem: bf16}
 	images, weights := argument{elem: bf16, dims: []int{1, 8, 8, 16}}, argument{elem: bf16, dims: []int{16, 3, 3, 16}}
-	_, err := c.CompileOnce(function("probe", []argument{images, weights}, func(p *program, a []value) []value {
-		return p.run(k.forward(false), []argument{images}, a...)
-	}), d)
-	return err == nil
+	return function("probe", []argument{images, weights}, func(p *program, a []value) []value {
+		y := p.run(k.forward(false), []argument{images}, a...)[0]
+		c := cut([]int{y.len(), a[1].len()})
+		return p.run(finiteKernel(c, 2), []argument{{elem: f32, dims: []int{c.programs, 1}}}, y, a[1])
+	})
 }
 
 // ownKernels is what [Engine.Kernel] says where the plug-in compiles kernels of our own for the layers for which there are any.

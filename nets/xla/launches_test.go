@@ -94,10 +94,16 @@ func (s hloShape) size() int64 {
 	if !ok {
 		panic(fmt.Sprintf("xla: element type %d of a compiled program", s.elem))
 	}
+	return width * s.len()
+}
+
+// len is the number of values.
+func (s hloShape) len() int64 {
+	n := int64(1)
 	for _, d := range s.dims {
-		width *= d
+		n *= d
 	}
-	return width
+	return n
 }
 
 // message calls f with every field of a serialised protobuf message: its number, and its value or its content.
@@ -223,6 +229,11 @@ func parseInstruction(b []byte) (i hloInstruction) {
 	return i
 }
 
+// calls says whether an instruction calls a kernel of our own whose name begins so.
+func (i hloInstruction) calls(prefix string) bool {
+	return i.target == ownKernel && strings.Contains(i.config, `"`+prefix)
+}
+
 // kind says what an instruction of the entry computation starts, "" if nothing.
 func (m hloModule) kind(i hloInstruction) launchKind {
 	switch i.opcode {
@@ -231,8 +242,13 @@ func (m hloModule) kind(i hloInstruction) launchKind {
 	case "copy":
 		return copying
 	case "custom-call":
-		if i.target == ownKernel && strings.Contains(i.config, `"norm_`) {
+		switch {
+		case i.calls("norm_"):
 			return normalising
+		case i.calls("pieces_take"):
+			return copying
+		case i.calls("pieces_finite"):
+			return reducing
 		}
 		if i.target == ownKernel || strings.HasPrefix(i.target, "__cudnn$conv") {
 			return convolving
@@ -265,12 +281,18 @@ func (m hloModule) kind(i hloInstruction) launchKind {
 }
 
 // traffic is how many bytes an instruction reads and writes: its operands and its results, each once, as if caches held what is
-// read twice. Of an operand of which only slices are used, it is the slices; of a vector, which kernels of our own read a few numbers of, it is nothing.
+// read twice. Of an operand of which only slices are used, it is the slices; of a vector, which kernels of our own read a few numbers of, it is nothing; and of the state, out of which a kernel of our own
+// takes weights, it is those weights.
 func (m hloModule) traffic(i hloInstruction, shapes map[int64]hloShape) int64 {
 	bytes := i.shape.size()
+	if i.calls("pieces_take") {
+		for _, weights := range i.shape.tuple {
+			bytes += weights.len() * 4
+		}
+	}
 	for n, operand := range i.operands {
 		whole := shapes[operand].size()
-		if i.target == ownKernel && len(shapes[operand].dims) == 1 {
+		if i.target == ownKernel && len(shapes[operand].dims) == 1 && !i.calls("pieces_finite") {
 			whole = 0
 		}
 		if i.opcode == "fusion" {

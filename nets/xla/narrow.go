@@ -23,8 +23,8 @@ func narrowConv(l network.Layer, batch int, e elem) (narrow, bool) {
 }
 
 // firstConv is the same for the gradient of the weights alone where a layer's images have few channels, as in a net's first layer, and are filled up to so many.
-func firstConv(l network.Layer, batch, channels int) (narrow, bool) {
-	c := narrow{batch, l.In.H, l.In.W, channels, l.Out.C, bf16}
+func firstConv(l network.Layer, batch, channels int, e elem) (narrow, bool) {
+	c := narrow{batch, l.In.H, l.In.W, channels, l.Out.C, e}
 	return c, c.computes(l) && l.In.C <= channels && c.out <= 64
 }
 
@@ -140,7 +140,7 @@ func (c narrow) weights() (gradient tileKernel, parts int) {
 	parts, turns, stages := c.parts()
 	one := tileKernel{name: "narrow_weights", grid: [3]int{parts, 1, 1}, warps: 4, stages: stages}
 	arguments := []elem{c.elem, c.elem, f32}
-	if c.elem == bf16 && c.in <= 32 {
+	if c.elem == bf16 && c.in <= 32 || c.in < 16 {
 		return newKernel(one, arguments, func(k *tiles, a []tile) { c.rowsTogether(k, a, turns) }), parts
 	}
 	one.grid[1] = 3
@@ -158,6 +158,8 @@ func (c narrow) parts() (parts, turns, stages int) {
 	case c.in == 64:
 		most = 32
 	case c.in == 16 && c.elem == bf16:
+		most = 256
+	case c.in < 16 && c.elem == f32: // not measured: a turn has many instructions for what it loads, and two programs on a multiprocessor should fill each other's waits
 		most = 256
 	}
 	stages = 3
@@ -183,7 +185,7 @@ func (c narrow) inPart(k *tiles, row tile) tile {
 	return k.add(start, k.add(k.across(k.times(k.count(c.out), 9*c.in), row.dims[0]), k.down(row, c.out)))
 }
 
-// rowsTogether is [narrow.weights] for few channels of bfloat16: a product takes the three taps of a row at once, and a fourth that is empty, since sides are powers of two.
+// rowsTogether is [narrow.weights] for few channels of bfloat16, and for the images of a first layer: a product takes the three taps of a row at once, and a fourth that is empty, since sides are powers of two.
 func (c narrow) rowsTogether(k *tiles, a []tile, turns int) {
 	rows := 4 * c.in
 	row := k.count(rows)

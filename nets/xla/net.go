@@ -33,22 +33,32 @@ func ParsePrecision(name string) (Precision, error) {
 type Options struct {
 	Precision Precision
 	Devices   int  // that share a batch's images; 0 is 1
-	Kernels   bool // convolutions of few channels and batch norms by kernels of our own, which a GPU's plug-in compiles
+	Kernels   bool // kernels of our own, which a GPU's plug-in compiles: for convolutions of few channels, batch norms, and what goes through all weights or gradients
 }
 
 // narrows says whether a layer is computed by kernels of our own, see [narrow].
 func (o Options) narrows(l network.Layer, batch int) (narrow, bool) {
-	e := map[Precision]elem{TF32: f32, BF16: bf16}[o.Precision]
+	e, multiplies := o.factors()
 	c, ok := narrowConv(l, batch, e)
-	return c, ok && o.Kernels && e != "" && o.Devices <= 1
+	return c, ok && multiplies
 }
 
-// first says whether the gradient of a convolution's weights is computed by a kernel of our own, though the convolution is not: at BF16 that of the first layer, whose images have 3
-// channels, filled up to 8.
+// first says whether the gradient of a convolution's weights is computed by a kernel of our own, though the convolution is not: that of the first layer, whose images have 3
+// channels, filled up to [Options.fullChannels].
 func (o Options) first(l network.Layer, batch int) (narrow, bool) {
-	c, ok := firstConv(l, batch, o.fullChannels())
-	return c, ok && o.Precision == BF16 && o.Kernels && o.Devices <= 1
+	e, multiplies := o.factors()
+	c, ok := firstConv(l, batch, o.fullChannels(), e)
+	return c, ok && multiplies
 }
+
+// factors is the type of the factors that kernels of our own multiply, if there are such kernels: tensor cores take no float32.
+func (o Options) factors() (e elem, multiplies bool) {
+	e = map[Precision]elem{TF32: f32, BF16: bf16}[o.Precision]
+	return e, e != "" && o.own()
+}
+
+// own says whether there are kernels of our own. They compute on one device.
+func (o Options) own() bool { return o.Kernels && o.Devices <= 1 }
 
 // unitAt is the unit with which a list of layers begins, if it begins with one that kernels of our own compute, and the unit's batch norm: the first layer, or the last one in the body of the residual block
 // that is the first layer.
@@ -58,7 +68,7 @@ func (o Options) unitAt(layers []network.Layer, batch int) (u unit, norm network
 	if sum {
 		norm = norm.Body[len(norm.Body)-1]
 	}
-	if norm.Kind != network.BatchNorm || !o.Kernels || o.Devices > 1 {
+	if norm.Kind != network.BatchNorm || !o.own() {
 		return u, norm, false
 	}
 	e := f32
@@ -96,6 +106,7 @@ type net struct {
 	weights             map[string]value    // parameters as the forward pass reads them, and running averages
 	averages            map[string]value    // new running averages, set by the forward pass in training
 	gradients           map[string]value    // of the mean cross entropy, set by the backward pass
+	computed            map[string]value    // gradients of convolutions' weights as they are before they are widened to float32 and channels cut off
 	parameters, running value               // the vectors stateF and stateR, where kernels of our own read a layer's tensors
 	offsets             map[string]int      // where a tensor begins in its vector
 	sums                map[string][2]value // the sums that a convolution's kernel made of its result, by the result's id: f32 (parts, C), see [narrow.forward]
@@ -245,7 +256,7 @@ func (n *net) conv(l network.Layer, x value) (value, back) {
 			dw = n.convolution(x, dy, window{stride: 1, dilateIn: 1, dilateKernel: s, pad: padW,
 				numbers: "[f, 0, 1, b]x[i, 0, 1, o]->[f, 0, 1, b]", out: []int{l.Out.C, k, k, channels}}, n.request())
 		}
-		n.gradients[l.Name+".weight"] = n.convert(n.sliceAxis(dw, 3, 0, l.In.C, 1), f32)
+		n.computed[l.Name+".weight"], n.gradients[l.Name+".weight"] = dw, n.convert(n.sliceAxis(dw, 3, 0, l.In.C, 1), f32)
 		return n.sliceAxis(dx, 3, 0, l.In.C, 1)
 	}
 }

@@ -111,11 +111,14 @@ func dims(p network.Param) []int {
 // rule reads them.
 func (n *net) unpack(l layout, b, f, r value) {
 	n.weights, n.averages, n.gradients, n.sums = map[string]value{}, map[string]value{}, map[string]value{}, map[string][2]value{}
-	n.addends, n.offsets, n.parameters, n.running = map[string][]value{}, map[string]int{}, f, r
+	n.addends, n.offsets, n.parameters, n.running, n.computed = map[string][]value{}, map[string]int{}, f, r, map[string]value{}
 	from := map[int]value{stateB: n.read(b), stateF: f, stateR: r}
 	for i, p := range l.params {
 		n.offsets[p.Name] = l.offset[i]
 		n.weights[p.Name] = n.reshape(n.sliceAxis(from[l.vector[i]], 0, l.offset[i], l.offset[i]+p.Len(), 1), dims(p)...)
+	}
+	if n.train && n.own() {
+		n.take(l, b, f)
 	}
 }
 
@@ -162,9 +165,14 @@ func (n *net) trainStep(m network.Model, l layout, state []value, x, labels, ear
 	gB, gF := n.pack(l, stateB, n.gradients), n.pack(l, stateF, n.gradients)
 
 	status = n.choose(n.isFinite(loss), n.constant(i32, statusFine), n.constant(i32, statusLoss))
-	all := n.concat(0, gB, gF)
 	const none = 1<<31 - 1
-	first := n.reduce("minimum", n.choose(n.isFinite(all), n.like(n.iota(i32, 0, all.dims...), none), n.iota(i32, 0, all.dims...)), none, 0)
+	var first value
+	if n.own() {
+		first = n.firstNotFinite(l, none)
+	} else {
+		all := n.concat(0, gB, gF)
+		first = n.reduce("minimum", n.choose(n.isFinite(all), n.like(n.iota(i32, 0, all.dims...), none), n.iota(i32, 0, all.dims...)), none, 0)
+	}
 	badGradient := n.compareConst("NE", first, none)
 	status = n.choose(n.and(badGradient, n.compareConst("EQ", status, statusFine)), n.addConst(first, statusGrad), status)
 	status = n.choose(n.compareConst("EQ", earlier, statusFine), status, earlier)

@@ -74,6 +74,7 @@ func images(t *testing.T) *dataset.Set {
 // the compiler cannot choose among cuDNN's algorithms.
 func TestLaunches(t *testing.T) {
 	target, set := gpu(t), images(t)
+	compileFor(t, target, kernelProbe())
 	for _, c := range []struct {
 		net       string
 		depth     float64
@@ -82,16 +83,16 @@ func TestLaunches(t *testing.T) {
 		megabytes int64
 		short     bool
 	}{
-		{"vgg9", 1, BF16, 90, 960, true},
-		{"vgg9", 1, TF32, 90, 1700, false},
-		{"vgg9", 1, F32, 90, 1700, false},
-		{"resnet56", 1. / 9, TF32, 85, 660, true},
-		{"resnet56", 1, BF16, 470, 2700, false},
-		{"resnet56", 1, TF32, 500, 4650, false},
-		{"vgg-bc", 1, BF16, 92, 2320, false},
-		{"vgg-bc", 1, TF32, 92, 3650, false},
-		{"wrn56-2", 1, BF16, 470, 5150, false},
-		{"wrn56-2", 1, TF32, 500, 9400, false},
+		{"vgg9", 1, BF16, 84, 930, true},
+		{"vgg9", 1, TF32, 84, 1700, false},
+		{"vgg9", 1, F32, 84, 1700, false},
+		{"resnet56", 1. / 9, TF32, 79, 660, true},
+		{"resnet56", 1, BF16, 462, 2690, false},
+		{"resnet56", 1, TF32, 444, 4650, false},
+		{"vgg-bc", 1, BF16, 87, 2170, false},
+		{"vgg-bc", 1, TF32, 87, 3650, false},
+		{"wrn56-2", 1, BF16, 463, 5050, false},
+		{"wrn56-2", 1, TF32, 445, 9400, false},
 	} {
 		if testing.Short() && !c.short {
 			continue

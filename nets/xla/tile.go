@@ -106,6 +106,11 @@ func (k *tiles) within(a tile, c int) tile {
 	return k.emit("i1", a.dims, "arith.cmpi ult, %s, %s : %s", a.id, k.constant(c, a.dims...).id, a.kind())
 }
 
+// below says where 0 <= a < b, for b that are not negative.
+func (k *tiles) below(a, b tile) tile {
+	return k.emit("i1", a.dims, "arith.cmpi ult, %s, %s : %s", a.id, b.id, a.kind())
+}
+
 // Elementwise arithmetic on floating-point numbers. A maximum with a NaN is a NaN, so that one in an activation reaches the loss.
 func (k *tiles) plusf(a, b tile) tile    { return k.binary("addf", a, b) }
 func (k *tiles) minus(a, b tile) tile    { return k.binary("subf", a, b) }

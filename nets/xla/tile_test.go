@@ -165,6 +165,7 @@ func (m *machine) line(line string) {
 var (
 	integerOperations = map[string]func(a, b int32) int32{
 		"arith.addi":  func(a, b int32) int32 { return a + b },
+		"arith.subi":  func(a, b int32) int32 { return a - b },
 		"arith.muli":  func(a, b int32) int32 { return a * b },
 		"arith.andi":  func(a, b int32) int32 { return a & b },
 		"arith.divui": func(a, b int32) int32 { return int32(uint32(a) / uint32(b)) },
@@ -238,9 +239,13 @@ func (m *machine) operation(op, rest, line string, a []held) held {
 	case "tt.make_range":
 		return r.integers(func(n int) int32 { return int32(n) })
 	case "arith.cmpf":
-		is := map[string]func(a, b float64) bool{"ogt,": func(a, b float64) bool { return a > b }, "oeq,": func(a, b float64) bool { return a == b }}[strings.Fields(rest)[0]]
+		is := map[string]func(a, b float64) bool{"ogt,": func(a, b float64) bool { return a > b }, "oge,": func(a, b float64) bool { return a >= b },
+			"oeq,": func(a, b float64) bool { return a == b }}[strings.Fields(rest)[0]]
 		return r.integers(func(n int) int32 { return truth(is(a[0].f[n], a[1].f[n])) })
 	case "arith.select":
+		if a[1].base != nil {
+			return a[2-a[0].i[0]]
+		}
 		return r.pick(a[1].f != nil, func(n int) (held, int) { return a[2-a[0].i[n]], n })
 	case "arith.truncf":
 		return r.numbers(func(n int) float64 { return toBF16(a[0].f[n]) })
@@ -369,42 +374,57 @@ func needKernels(t *testing.T) *pjrt.Client {
 // runProgram compiles a program of float32 arguments for a device and runs it there once.
 func runProgram(t *testing.T, client *pjrt.Client, data [][]float64, dims [][]int, body func(p *program, a []value) []value) (results [][]float64) {
 	t.Helper()
-	var arguments []argument
-	var buffers []*pjrt.Buffer
-	defer func() { destroy(buffers...) }()
-	for i, numbers := range data {
-		single := make([]float32, len(numbers))
-		for j, v := range numbers {
-			single[j] = float32(v)
-		}
-		b, err := pjrt.Replicate(client, client.Devices[:1], single, dims[i]...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		arguments, buffers = append(arguments, argument{elem: f32, dims: dims[i]}), append(buffers, b)
+	return compiled(t, client, function("test", float32Arguments(dims), body))(data, dims)
+}
+
+func float32Arguments(dims [][]int) (arguments []argument) {
+	for _, d := range dims {
+		arguments = append(arguments, argument{elem: f32, dims: d})
 	}
-	program, err := client.Compile(function("test", arguments, body), client.Devices[0])
+	return arguments
+}
+
+// compiled is a program of float32 arguments and results for a device: a function that runs it there.
+func compiled(t *testing.T, client *pjrt.Client, text string) func(data [][]float64, dims [][]int) (results [][]float64) {
+	t.Helper()
+	program, err := client.Compile(text, client.Devices[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer program.Destroy()
-	out, err := program.Run(buffers...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer destroy(out...)
-	for _, b := range out {
-		single, err := pjrt.ToHost[float32](b)
+	t.Cleanup(func() { program.Destroy() })
+	return func(data [][]float64, dims [][]int) (results [][]float64) {
+		t.Helper()
+		var buffers []*pjrt.Buffer
+		defer func() { destroy(buffers...) }()
+		for i, numbers := range data {
+			single := make([]float32, len(numbers))
+			for j, v := range numbers {
+				single[j] = float32(v)
+			}
+			b, err := pjrt.Replicate(client, client.Devices[:1], single, dims[i]...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			buffers = append(buffers, b)
+		}
+		out, err := program.Run(buffers...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		numbers := make([]float64, len(single))
-		for j, v := range single {
-			numbers[j] = float64(v)
+		defer destroy(out...)
+		for _, b := range out {
+			single, err := pjrt.ToHost[float32](b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			numbers := make([]float64, len(single))
+			for j, v := range single {
+				numbers[j] = float64(v)
+			}
+			results = append(results, numbers)
 		}
-		results = append(results, numbers)
+		return results
 	}
-	return results
 }
 
 // TestRunProgram: the tests of kernels on a GPU hand over data and get results as this does on any device.
