@@ -116,7 +116,7 @@ func (c *Chain) guess(ctx context.Context) ([]float64, error) {
 		}
 		top.coarsen(x, nil)
 	}
-	if slices.Min(x) < smallestLaw {
+	if !(slices.Min(x) >= smallestLaw) { // also where products underflowed to 0/0
 		return nil, fmt.Errorf("%w: it has entries below %g, which only elimination can handle, and there is too much fill-in for that", ErrUncertified, smallestLaw)
 	}
 	return x, nil

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -222,5 +225,29 @@ func TestChainRefusesFlagsWithoutEffectAndDevices(t *testing.T) {
 	errs.Reset()
 	if code := run(context.Background(), []string{"chain", t.TempDir()}, &out, &errs); code != exitUsage || !strings.Contains(errs.String(), "folder") {
 		t.Errorf("a folder: exit %d: %s", code, errs.String())
+	}
+}
+
+// A chain whose law spans more than iteration can hold, on a graph that fills up under elimination: there is no law with a certificate, so none is printed. What is
+// known besides is told.
+func TestChainWithoutACertifiedLaw(t *testing.T) {
+	const n = 2000
+	r := rand.New(rand.NewPCG(1, 2))
+	weight := make([]float64, n) // decimal logarithms of what the states weigh: moves are reversible, by Metropolis's rule
+	for i := range weight {
+		weight[i] = 250 * r.Float64()
+	}
+	var file strings.Builder
+	for x := range n {
+		for _, y := range []int{(x + 1) % n, (x + 2 + r.IntN(n-4)) % n} {
+			fmt.Fprintf(&file, "%d,%d,%g\n%d,%d,%g\n", x, y, math.Pow(10, min(0, weight[y]-weight[x])), y, x, math.Pow(10, min(0, weight[x]-weight[y])))
+		}
+	}
+	for _, flags := range []string{"--format rates --alpha 0.01", "--format rates --alpha 0.01 --json"} {
+		code, out, errs := chainCommand(t, file.String(), flags)
+		if code != exitUsage || out != "" || !strings.Contains(errs, "no stationary law with a certificate: it has entries below 1e-270") ||
+			!strings.Contains(errs, "known are: 2000 states, 1 class, closed ones 1, irreducible true, aperiodic true") {
+			t.Errorf("%s: exit code %d, printed %.200q, said %q", flags, code, out, errs)
+		}
 	}
 }
