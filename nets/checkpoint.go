@@ -42,6 +42,7 @@ type checkpointHeader struct {
 	Loss         network.Loss     `json:"loss"`  // of the current epoch so far
 	Seconds      float64          `json:"seconds"`
 	History      []Epoch          `json:"history"`
+	Commits      []string         `json:"commits,omitempty"` // see [Manifest]
 	Tensors      []network.Tensor `json:"tensors"`
 	Signs        []signsHeader    `json:"signs"`
 }

@@ -37,7 +37,7 @@ func ReadRun(dir string) (Run, error) {
 		return r, fmt.Errorf("nets: %s: result.json and metrics.jsonl tell different epochs", dir)
 	case err == nil:
 		r.Result = &result
-		if r.Manifest, err = readManifest(dir, result.Sealed); err != nil {
+		if r.Manifest, err = ReadManifest(dir, result.Sealed); err != nil {
 			return r, err
 		}
 	case !errors.Is(err, fs.ErrNotExist):
@@ -63,9 +63,9 @@ func readConfig(dir string) (Config, error) {
 	return c, nil
 }
 
-// readManifest reads a finished run's manifest.json, nil where there is none. Only the runs of earlier versions, whose results have no
-// hash of themselves, have manifests without one.
-func readManifest(dir string, sealed bool) (*Manifest, error) {
+// ReadManifest reads a finished run's manifest.json, nil where there is none. Only the runs of earlier versions, whose results have no
+// hash of themselves (sealed is [Result].Sealed), have manifests without one.
+func ReadManifest(dir string, sealed bool) (*Manifest, error) {
 	path := filepath.Join(dir, "manifest.json")
 	b, err := runfolder.ReadFile(path, runfolder.MaxConfig)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -145,6 +145,25 @@ func TestInterruptionAnywhereChangesNothing(t *testing.T) {
 	}
 }
 
+// manifest.json names every program that took part, in their order and each once.
+func TestManifestNamesThePrograms(t *testing.T) {
+	c, dir := tiny(t), t.TempDir()
+	for _, commit := range []string{"first", "", "second", "first", "second"} { // "": a program that does not know its commit
+		ctx, cancel := context.WithCancel(context.Background())
+		if _, err := Train(ctx, c, Where{Dir: dir, Commit: commit, Progress: func(Progress) { cancel() }}); !errors.Is(err, ErrInterrupted) {
+			t.Fatal(err)
+		}
+	}
+	train(t, c, Where{Dir: dir})
+	r, err := ReadRun(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(r.Manifest.Commits, " "); got != "first second" {
+		t.Errorf("commits %q", got)
+	}
+}
+
 func TestSecondProcessIsRefused(t *testing.T) {
 	c, dir := tiny(t), t.TempDir()
 	var second error

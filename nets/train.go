@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"tqn/nets/dataset"
@@ -42,6 +43,8 @@ type Where struct {
 	// interruption. 0 is a minute.
 	CheckpointEvery time.Duration
 
+	Commit string // of this program, for manifest.json; empty: not told
+
 	// KernelChange lets a run go on with a kernel that rounds otherwise than the one it was begun with ([ErrOtherKernel]).
 	KernelChange bool
 
@@ -71,6 +74,8 @@ type Manifest struct {
 	System  string   `json:"system"`
 	Seconds float64  `json:"seconds"` // of training and evaluation, over all interruptions
 	Sources []string `json:"sources"` // the data files read
+	// Commits are those of the programs that trained, the first one first; empty for runs of earlier versions.
+	Commits []string `json:"commits,omitempty"`
 }
 
 // ErrInterrupted is what Train wraps when its context ended: a checkpoint was written, the same call continues the run.
@@ -260,9 +265,10 @@ type training struct {
 	step         uint64
 	loss         network.Loss // of the current epoch so far
 	history      []Epoch
-	kernels      string // all that the run has used, see [joinKernels]
-	kept         string // what the newest checkpoint holds, for messages; empty: there is none
-	damaged      bool   // there were checkpoints, none of them whole
+	kernels      string   // all that the run has used, see [joinKernels]
+	kept         string   // what the newest checkpoint holds, for messages; empty: there is none
+	damaged      bool     // there were checkpoints, none of them whole
+	commits      []string // see [Manifest]
 
 	seconds float64   // of the current epoch, before this process
 	started time.Time // of the current epoch, or of this process if later
@@ -306,6 +312,12 @@ func prepare(config Config, where Where) (*training, error) {
 	if err != nil {
 		t.close()
 		return nil, err
+	}
+	if c != nil {
+		t.commits = c.Commits
+	}
+	if where.Commit != "" && !slices.Contains(t.commits, where.Commit) {
+		t.commits = append(t.commits, where.Commit)
 	}
 	if c == nil {
 		if damaged > 0 {
@@ -529,7 +541,7 @@ func (t *training) endEpoch(alpha float64, test network.Loss) {
 func (t *training) save() error {
 	c := &checkpoint{tensors: map[string][]float32{}, signs: map[string][]byte{}, checkpointHeader: checkpointHeader{
 		ConfigHash: t.config.Hash(), DataChecksum: t.set.Checksum, Kernel: t.kernels, Epoch: t.epoch, Index: t.index, Step: t.step, Loss: t.loss,
-		Seconds: t.seconds + time.Since(t.started).Seconds(), History: t.history, Tensors: t.engine.Tensors()}}
+		Seconds: t.seconds + time.Since(t.started).Seconds(), History: t.history, Commits: t.commits, Tensors: t.engine.Tensors()}}
 	for _, ts := range c.Tensors {
 		v := make([]float32, ts.Len())
 		t.engine.Get(ts.Name, v)
@@ -581,7 +593,7 @@ func (t *training) finish() (Result, error) {
 		}
 	}
 	manifest := Manifest{Kernel: t.kernels, Threads: t.where.Threads, Go: runtime.Version(),
-		System: runtime.GOOS + "/" + runtime.GOARCH, Sources: t.set.Sources}
+		System: runtime.GOOS + "/" + runtime.GOARCH, Sources: t.set.Sources, Commits: t.commits}
 	if manifest.Threads == 0 {
 		manifest.Threads = runtime.GOMAXPROCS(0)
 	}

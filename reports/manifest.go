@@ -19,6 +19,7 @@ type Manifest struct {
 	Kernel   string // nets/kernel implementation that ran
 	Engine   string // cpu, or the PJRT platform and its version
 	WallTime time.Duration
+	OfReport bool // the commit is what wrote the report; others may have made its numbers
 }
 
 // Markdown renders the manifest as a list.
@@ -41,7 +42,11 @@ func (m Manifest) Markdown() string {
 	line("engine", m.Engine)
 	line("CPU", fmt.Sprintf("%s, %d cores, %s/%s", cpuModel(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH))
 	line("Go", runtime.Version())
-	line("commit", Commit())
+	if m.OfReport {
+		line("commit of the program that wrote this page", Commit())
+	} else {
+		line("commit", Commit())
+	}
 	if m.WallTime > 0 {
 		line("wall time", m.WallTime.Round(time.Second/10).String())
 	}

@@ -360,21 +360,50 @@ func unstatedOf(c nets.Config) string {
 	return strings.Join(said, "; ")
 }
 
-// machine is a kernel with the cells that ran on it.
+// machine is what some of the finished runs share, a kernel or the commit of a program, and their cells.
 type machine struct {
-	kernel string
-	cells  []string
+	name  string
+	cells []string
 }
 
 // machines are the kernels of the finished runs, in the order of the cells. The kernel of a GPU's runs names the card.
-func (t *Table1) machines() (all []machine) {
+func (t *Table1) machines() []machine {
+	return t.finishedBy(func(s cluster.CellState) string { return s.Result.Kernel })
+}
+
+// trainedBy are the commits of the programs that the finished runs were trained by.
+func (t *Table1) trainedBy() []machine {
+	return t.finishedBy(func(s cluster.CellState) string {
+		if c := t.commits[s.ID]; c != "" {
+			return c
+		}
+		return "not told by their folders' manifest.json"
+	})
+}
+
+// readCommits reads what the folders of the finished runs say of the programs that trained them. Runs of earlier versions do not say it.
+func (t *Table1) readCommits(dir string) {
+	t.commits = map[string]string{}
+	for i, s := range t.States {
+		if s.Result == nil {
+			continue
+		}
+		if m, err := nets.ReadManifest(t.Plan.Cells[i].Dir(dir), s.Result.Sealed); err == nil && m != nil {
+			t.commits[s.ID] = strings.Join(m.Commits, ", then ")
+		}
+	}
+}
+
+// finishedBy groups the finished runs by a name, in the order of the cells.
+func (t *Table1) finishedBy(name func(cluster.CellState) string) (all []machine) {
 	for _, s := range t.States {
 		if s.Result == nil {
 			continue
 		}
-		i := slices.IndexFunc(all, func(m machine) bool { return m.kernel == s.Result.Kernel })
+		of := name(s)
+		i := slices.IndexFunc(all, func(m machine) bool { return m.name == of })
 		if i < 0 {
-			i, all = len(all), append(all, machine{kernel: s.Result.Kernel})
+			i, all = len(all), append(all, machine{name: of})
 		}
 		all[i].cells = append(all[i].cells, s.ID)
 	}
@@ -390,7 +419,7 @@ func (t *Table1) sayMachines() string {
 	}
 	var said []string
 	for _, m := range all {
-		kernel, _, _ := strings.Cut(m.kernel, " (") // the manifest has the versions
+		kernel, _, _ := strings.Cut(m.name, " (") // the manifest has the versions
 		said = append(said, fmt.Sprintf("%s on %s", andOf(m.cells), kernel))
 	}
 	return "The runs were not all made by the same kernel: " + strings.Join(said, "; ") + ". Kernels add in different orders, so that a run that is repeated by another kernel ends at another network, as it does with another seed."

@@ -33,6 +33,7 @@ type Table1 struct {
 
 	columns []table1Column
 	steps   map[string]stepRow       // by cell, see [Table1.readSteps]
+	commits map[string]string        // of the programs that trained, by cell, where its folder tells
 	kept    map[string]nets.LastStep // what steps.json said of them before
 }
 
@@ -300,13 +301,17 @@ func (t *Table1) Markdown() string {
 			p("%s", line)
 		}
 	}
-	machines := t.machines()
-	for _, m := range machines {
-		of := "the runs"
-		if len(machines) > 1 {
-			of = andOf(m.cells)
+	for _, list := range []struct {
+		what string
+		of   []machine
+	}{{"kernel", t.machines()}, {"commit", t.trainedBy()}} {
+		for _, m := range list.of {
+			of := "the runs"
+			if len(list.of) > 1 {
+				of = andOf(m.cells)
+			}
+			p("- %s of %s: %s", list.what, of, m.name)
 		}
-		p("- kernel of %s: %s", of, m.kernel)
 	}
 	return b.String()
 }
@@ -494,6 +499,7 @@ func (t *Table1) Write(dir string) error {
 	if err := t.readSteps(dir); err != nil {
 		return err
 	}
+	t.readCommits(dir)
 	for i := range t.columns {
 		figures := t.columns[i].figures()
 		var names []string

@@ -10,6 +10,7 @@ import (
 	"tqn/evidence"
 	"tqn/nets"
 	"tqn/referee"
+	"tqn/runfolder"
 )
 
 // table1 makes the report of one column, VGG-9, with test errors in percent by
@@ -87,7 +88,17 @@ func TestTable1Intervals(t *testing.T) {
 
 func TestTable1Report(t *testing.T) {
 	table := table1(t, "paper", map[string][]float64{"adam": {8}, "bc": {10.4, 10.6}, "big-sr": {24}, "sr": {20}})
+	table.Manifest.OfReport = true
 	dir := t.TempDir()
+	for i, s := range table.States { // who trained them: two programs for one cell, not told for another
+		manifest := map[string]string{"vgg9.adam.1": `{"commits":["abc"]}`, "vgg9.bc.1": `{"commits":["abc","def"]}`, "vgg9.sr.1": `{"kernel":"generic"}`}[s.ID]
+		if manifest == "" {
+			continue
+		}
+		if err := runfolder.WriteFile(filepath.Join(table.Plan.Cells[i].Dir(dir), "manifest.json"), []byte(manifest)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := table.Write(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +116,8 @@ func TestTable1Report(t *testing.T) {
 		"| worse than the paper", "| agrees ", "5 runs are missing (vgg9.adam.2, vgg9.big-sr.2, vgg9.sr.2, vgg9.r.1, vgg9.r.2)",
 		"## Missing runs", "vgg9.r.1", "not begun",
 		"![Figure 6, VGG-9 on CIFAR-10](vgg9-figure6.png)", "vgg9-figure4.png", "vgg9-figure5.png", "vgg9-figure7.png",
-		"- plan: " + table.Plan.Hash, "kernel of the runs: generic", "sha256:0",
+		"- plan: " + table.Plan.Hash, "kernel of the runs: generic", "sha256:0", "- commit of the program that wrote this page: ",
+		"- commit of vgg9.adam.1: abc\n", "- commit of vgg9.bc.1: abc, then def\n", "- commit of vgg9.bc.2, vgg9.big-sr.1 and vgg9.sr.1: not told by their folders",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the report lacks %q", want)

@@ -88,7 +88,7 @@ func (e *env) table1Collect(plan *cluster.Plan, f *table1Flags, wall time.Durati
 	states := cluster.Collect(f.out, plan)
 	e.warnUnsealed(resultsOf(states))
 	t := reports.NewTable1(plan, states, reports.Manifest{
-		Command: command + " " + cluster.CommandLine("--out", f.out), Seed: firstSeed(plan), Preset: plan.Preset, WallTime: wall,
+		Command: command + " " + cluster.CommandLine("--out", f.out), Seed: firstSeed(plan), Preset: plan.Preset, WallTime: wall, OfReport: true,
 	})
 	var err error
 	if t.Laws, err = referee.Laws(); err != nil {

@@ -17,6 +17,7 @@ import (
 	"tqn/cluster"
 	"tqn/nets"
 	"tqn/nets/kernel"
+	"tqn/reports"
 )
 
 func newTable1RunCommand(e *env) *cobra.Command {
@@ -118,7 +119,7 @@ func (e *env) table1Cell(ctx context.Context, plan *cluster.Plan, index int, f *
 	if err != nil {
 		return err
 	}
-	where := nets.Where{DataDir: f.dir, Threads: f.threads, NewEngine: newEngine, Precision: f.step.products(), KernelChange: f.kernelChange}
+	where := nets.Where{Commit: reports.Commit(), DataDir: f.dir, Threads: f.threads, NewEngine: newEngine, Precision: f.step.products(), KernelChange: f.kernelChange}
 	where.Warn = func(message string) { fmt.Fprintf(e.stderr, "tqn: warning: %s\n", message) }
 	where.Progress = func(p nets.Progress) {
 		e.saving.Store(true)
@@ -243,7 +244,7 @@ func (f *table1Flags) pool(plan *cluster.Plan) (*cluster.Pool, error) {
 	}}
 	if newEngine != nil { // a process for each would load the plug-in, and take its devices, again
 		pool.InProcess = func(ctx context.Context, c cluster.Cell, log io.Writer) (int, error) {
-			return cluster.RunCell(ctx, f.out, plan, c.Index, nets.Train, nets.Where{DataDir: f.dir, NewEngine: newEngine, KernelChange: f.kernelChange,
+			return cluster.RunCell(ctx, f.out, plan, c.Index, nets.Train, nets.Where{Commit: reports.Commit(), DataDir: f.dir, NewEngine: newEngine, KernelChange: f.kernelChange,
 				Warn: func(message string) { fmt.Fprintf(log, "tqn: warning: %s\n", message) }})
 		}
 	}

@@ -92,6 +92,9 @@ func TestTable1IsTheSameHoweverItIsRun(t *testing.T) {
 	if code, out, errs := command(t, "table1", "status", "--out", single); code != 0 || !strings.Contains(out, "2 cells: 2 finished") {
 		t.Errorf("status: exit %d\n%s%s", code, out, errs)
 	}
+	if m, err := nets.ReadManifest(filepath.Join(single, "cells", "vgg9.adam.1"), true); err != nil || m == nil || len(m.Commits) != 1 || m.Commits[0] == "" {
+		t.Errorf("a cell's manifest: %+v, %v", m, err)
+	}
 	// Nothing is left: the whole command does no more than report.
 	if code, out, errs := command(t, "table1", "--preset", "smoke", "--columns", "vgg9", "--methods", "adam,sr", "--out", single); code != 0 || !strings.Contains(out, "report.md") {
 		t.Errorf("again: exit %d\n%s%s", code, out, errs)

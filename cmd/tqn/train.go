@@ -201,6 +201,7 @@ func resolveTraining(cmd *cobra.Command, config nets.Config, unstated cluster.Un
 func (e *env) train(cmd *cobra.Command, config nets.Config, where nets.Where) error {
 	started, stepped := time.Now(), false
 	var bar *progress
+	where.Commit = reports.Commit()
 	where.Warn = func(message string) { fmt.Fprintf(e.stderr, "tqn: warning: %s\n", message) }
 	where.Progress = func(p nets.Progress) {
 		stepped = true
