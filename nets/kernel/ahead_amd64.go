@@ -31,6 +31,13 @@ func (a *ahead) addImages(x []float32, each, from, to int) {
 	}
 }
 
+// addValues is addImages of an activation.
+func (a *ahead) addValues(x Values, each, from, to int) {
+	if !x.None() {
+		a.add(x.Of(from*each, to*each).memory())
+	}
+}
+
 // give lets a call of the micro-kernel fetch up to so many lines.
 func (a *ahead) give(d *directArgs, lines int) {
 	d.ahead, d.end = 0, 0
@@ -67,20 +74,20 @@ func (b *BatchNorm) fetchGradient(next *ahead, from, to int) {
 	if b.pool == nil {
 		next.addImages(b.dz, each, from, to)
 	}
-	next.addImages(b.y, each, from, to)
-	next.addImages(b.cut, each, from, to)
+	next.addValues(b.y, each, from, to)
+	next.addValues(b.cut, each, from, to)
 }
 
 // fetchInput asks for what is written and read of some images when the gradient of their input x is made.
-func (j *backwardJob) fetchInput(next *ahead, x []float32, each, from, to int) {
+func (j *backwardJob) fetchInput(next *ahead, x Values, each, from, to int) {
 	next.addImages(j.dx, each, from, to)
 	if !j.inPlace {
 		next.addImages(j.shortcut, each, from, to)
 	}
 	if j.before != nil {
-		next.addImages(j.before.y, each, from, to)
+		next.addValues(j.before.y, each, from, to)
 	}
-	next.addImages(x, each, from, to)
+	next.addValues(x, each, from, to)
 }
 
 // partsOf is a number of parts for a pool of threads, so that a part has up to 8 of n pieces, which one worker does one after the other, and each worker has several parts.

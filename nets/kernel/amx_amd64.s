@@ -1776,6 +1776,64 @@ pair:
 	VZEROUPPER
 	RET
 
+// func pairsBothHalf(a *pairArgs)
+TEXT ·pairsBothHalf(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	LEAQ ·interleave(SB), R8
+	VMOVDQU32 (R8), Z29
+	LEAQ ·interleaveOdd(SB), R8
+	VMOVDQU32 (R8), Z28
+	KMOVW 40(AX), K2
+	MOVQ 56(AX), R10
+	XORQ R11, R11 // channel group
+	MOVQ 48(AX), DI
+group:
+	KXNORW K1, K1, K1
+	LEAQ 1(R11), R8
+	CMPQ R8, 32(AX)
+	JLT whole
+	KMOVW K2, K1
+whole:
+	MOVQ R11, R12
+	SHLQ $5, R12 // byte offset of the channels in a pixel
+	MOVQ 0(AX), R13
+	ADDQ R12, R13
+	ADDQ 8(AX), R12 // zeros
+	MOVQ 16(AX), BX
+	MOVQ 24(AX), CX
+	MOVQ DI, DX
+	VPXORD Z4, Z4, Z4
+pair:
+	MOVQ 0(BX), R8
+	SARQ $1, R8
+	LEAQ (R13)(R8*1), R9
+	TESTQ R8, R8
+	CMOVQLT R12, R9
+	VMOVDQU16.Z (R9), K1, Y0
+	MOVQ 8(BX), R8
+	SARQ $1, R8
+	LEAQ (R13)(R8*1), R9
+	TESTQ R8, R8
+	CMOVQLT R12, R9
+	VMOVDQU16.Z (R9), K1, Y3
+	VINSERTI64X4 $1, Y3, Z0, Z1
+	VPERMW Z1, Z29, Z2
+	VMOVDQU32 Z2, (DX)
+	VMOVDQA32 Z28, Z5
+	VPERMI2W Z1, Z4, Z5 // words 0 to 31 are Z4's, 32 to 63 Z1's
+	VMOVDQU32 Z5, (DX)(R10*1)
+	VMOVDQA32 Z1, Z4
+	ADDQ $16, BX
+	ADDQ $64, DX
+	DECQ CX
+	JNZ pair
+	ADDQ 72(AX), DI
+	INCQ R11
+	CMPQ R11, 32(AX)
+	JLT group
+	VZEROUPPER
+	RET
+
 // func pairsRoundTransposed(a *pairArgs)
 TEXT ·pairsRoundTransposed(SB), 0, $3072-8
 	MOVQ a+0(FP), AX

@@ -41,6 +41,10 @@ type Conv struct {
 	ws     *Workers
 	packed bool // SetWeights has been called
 	algo   convAlgorithm
+
+	y         []float32 // to be rounded
+	sums      *Sums
+	roundPart func(img, worker int)
 }
 
 // convAlgorithm is what an implementation provides.
@@ -57,7 +61,7 @@ func NewConv(ws *Workers, s ConvShape) *Conv {
 		panic(fmt.Sprintf("kernel: NewConv: shape %+v: want positive numbers and an odd Side", s))
 	}
 	c := &Conv{ConvShape: s, ws: ws}
-	c.algo = newConvAlgorithm(ws, s)
+	c.algo, c.roundPart = newConvAlgorithm(ws, s), c.roundOutput
 	return c
 }
 
@@ -70,10 +74,10 @@ func (c *Conv) SetWeights(w []float32, binary bool) {
 	c.packed = true
 }
 
-func (c *Conv) images(what string, x []float32, each int) int {
-	n := len(x) / each
-	if n*each != len(x) || n > c.N {
-		panic(fmt.Sprintf("kernel: %s has %d values, want at most %d images of %d", what, len(x), c.N, each))
+func (c *Conv) images(what string, values, each int) int {
+	n := values / each
+	if n*each != values || n > c.N {
+		panic(fmt.Sprintf("kernel: %s has %d values, want at most %d images of %d", what, values, c.N, each))
 	}
 	return n
 }
@@ -81,7 +85,7 @@ func (c *Conv) images(what string, x []float32, each int) int {
 // Forward computes y and, if sums is not nil, the sums over each channel of y
 // that [BatchNorm.Forward] needs.
 func (c *Conv) Forward(y, x []float32, sums *Sums) {
-	n := c.images("Forward: x", x, c.Inputs())
+	n := c.images("Forward: x", len(x), c.Inputs())
 	checkLen("Forward: y", len(y), n*c.Outputs())
 	if !c.packed {
 		panic("kernel: Forward before SetWeights")
@@ -95,7 +99,7 @@ func (c *Conv) Forward(y, x []float32, sums *Sums) {
 
 // GradInput computes dx from dy.
 func (c *Conv) GradInput(dx, dy []float32) {
-	n := c.images("GradInput: dx", dx, c.Inputs())
+	n := c.images("GradInput: dx", len(dx), c.Inputs())
 	checkLen("GradInput: dy", len(dy), n*c.Outputs())
 	if !c.packed {
 		panic("kernel: GradInput before SetWeights")
@@ -105,7 +109,7 @@ func (c *Conv) GradInput(dx, dy []float32) {
 
 // GradWeights computes dw from x and dy.
 func (c *Conv) GradWeights(dw, x, dy []float32) {
-	n := c.images("GradWeights: x", x, c.Inputs())
+	n := c.images("GradWeights: x", len(x), c.Inputs())
 	checkLen("GradWeights: dy", len(dy), n*c.Outputs())
 	checkLen("GradWeights: dw", len(dw), c.Weights())
 	c.algo.gradWeights(dw, x, dy, n)
@@ -120,11 +124,11 @@ func winogradFits(s ConvShape) bool {
 // fusing is a convolution that normalises what it reads and differentiates what
 // it is handed image by image in cache, so that neither goes through memory.
 type fusing interface {
-	// forwardNorm is forward of x normalised by norm, whose z it writes if there is one.
-	forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *Sums)
+	// forwardNorm is forward of x normalised by norm, if that is not nil, whose z it writes if there is one.
+	forwardNorm(y, x Values, norm *BatchNorm, n int, sums *Sums)
 	fusesBackward() bool
 	// backward is gradWeights and, if j.dx is not nil, gradInput.
-	backward(dw, x []float32, j backwardJob, n int)
+	backward(dw []float32, x Values, j backwardJob, n int)
 }
 
 // backwardJob is what a convolution's backward pass does besides its products.
@@ -176,20 +180,39 @@ func (c *Conv) FusesBackward() bool {
 	return ok && f.fusesBackward()
 }
 
-// ForwardNorm is Forward of the activation that norm makes of x, the same bits:
-// norm.Forward or norm.Eval has been called with this x and with z nil, or after [BatchNorm.LeaveToReader];
-// in the latter case ForwardNorm also writes z.
-func (c *Conv) ForwardNorm(y, x []float32, norm *BatchNorm, sums *Sums) {
-	n := c.images("ForwardNorm: x", x, c.Inputs())
-	checkLen("ForwardNorm: y", len(y), n*c.Outputs())
-	if !c.packed || norm.rows*norm.c != c.Inputs() || norm.n != n {
+// ForwardNorm is Forward of activations, rounded if y is, and unless norm is nil of the activation that norm makes of x, the same bits:
+// norm.Forward or norm.Eval has been called with this x and without z, or after [BatchNorm.LeaveToReader];
+// in the latter case ForwardNorm also writes z. The sums are those of y, rounded if that is.
+func (c *Conv) ForwardNorm(y, x Values, norm *BatchNorm, sums *Sums) {
+	n := c.images("ForwardNorm: x", x.Len(), c.Inputs())
+	checkLen("ForwardNorm: y", y.Len(), n*c.Outputs())
+	if !c.packed || norm != nil && (norm.rows*norm.c != c.Inputs() || norm.n != n) {
 		panic("kernel: ForwardNorm before SetWeights or of another batch norm's images")
 	}
+	h, w := c.Out()
 	if sums != nil {
-		h, w := c.Out()
 		sums.start(n, h*w, c.K)
 	}
-	c.algo.(fusing).forwardNorm(y, x, norm, n, sums)
+	switch {
+	case norm != nil || c.ws.keepsHalves():
+		c.algo.(fusing).forwardNorm(y, x, norm, n, sums)
+	case y.rounded:
+		c.algo.forward(y.floats, x.floats, n, nil)
+		c.y, c.sums = y.floats, sums
+		c.ws.Do(n, c.roundPart)
+		c.y, c.sums = nil, nil
+	default:
+		c.algo.forward(y.floats, x.floats, n, sums)
+	}
+}
+
+// roundOutput rounds an image of y and makes its sums.
+func (c *Conv) roundOutput(img, _ int) {
+	y := c.y[img*c.Outputs():][:c.Outputs()]
+	roundAll(c.ws.impl, y, y)
+	if c.sums != nil {
+		addImage(c.ws.impl, c.sums, img, y)
+	}
 }
 
 // Input says what Backward is to do about a convolution's input besides computing its gradient.
@@ -206,10 +229,10 @@ type Input struct {
 // Backward computes dw and, unless it is nil, dx from the dy that
 // norm.BackwardSums has left to be computed, the same bits as norm.Backward,
 // GradWeights, GradInput and [Workers.Add] of the shortcut's gradient, and writes norm's dresidual. dx must not overlap any of norm's slices; it may be the shortcut's gradient.
-func (c *Conv) Backward(dx, dw, x []float32, in Input, norm *BatchNorm) {
-	n := c.images("Backward: x", x, c.Inputs())
+func (c *Conv) Backward(dx, dw []float32, x Values, in Input, norm *BatchNorm) {
+	n := c.images("Backward: x", x.Len(), c.Inputs())
 	if dx != nil {
-		checkLen("Backward: dx", len(dx), len(x))
+		checkLen("Backward: dx", len(dx), x.Len())
 	}
 	checkLen("Backward: dw", len(dw), c.Weights())
 	if !c.packed || norm.rows*norm.c != c.Outputs() || norm.n != n {

@@ -53,17 +53,19 @@ func (c *amxConv) setWeights(w []float32, binary bool) {
 	c.back.pack(w, binary, true)
 }
 
-func (c *amxConv) forward(y, x []float32, n int, sums *Sums) { c.forw.run(y, x, n, sums) }
-func (c *amxConv) gradInput(dx, dy []float32, n int)         { c.back.run(dx, dy, n, nil) }
+func (c *amxConv) forward(y, x []float32, n int, sums *Sums) {
+	c.forw.run(Floats(y), Floats(x), n, sums)
+}
+func (c *amxConv) gradInput(dx, dy []float32, n int) { c.back.run(Floats(dx), Floats(dy), n, nil) }
 func (c *amxConv) gradWeights(dw, x, dy []float32, n int) {
 	if c.taps != nil {
-		c.taps.run(dw, x, dy, n)
+		c.taps.run(dw, Floats(x), dy, n)
 		return
 	}
 	c.weights.run(dw, x, dy, n)
 }
 
-func (c *amxConv) forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *Sums) {
+func (c *amxConv) forwardNorm(y, x Values, norm *BatchNorm, n int, sums *Sums) {
 	c.forw.norm = norm
 	c.forw.run(y, x, n, sums)
 	c.forw.norm = nil
@@ -72,7 +74,7 @@ func (c *amxConv) forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *Sums
 // fusesBackward: with more than one range of channels dy would be computed for each.
 func (c *amxConv) fusesBackward() bool { return c.taps != nil || len(c.weights.ranges) == 1 }
 
-func (c *amxConv) backward(dw, x []float32, j backwardJob, n int) {
+func (c *amxConv) backward(dw []float32, x Values, j backwardJob, n int) {
 	if g := c.taps; g != nil {
 		g.backwardJob = j
 		g.run(dw, x, nil, n)
@@ -81,7 +83,7 @@ func (c *amxConv) backward(dw, x []float32, j backwardJob, n int) {
 	}
 	g := c.weights
 	g.backwardJob = j
-	g.run(dw, x, nil, n)
+	g.run(dw, x.floats, nil, n)
 	g.backwardJob = backwardJob{}
 }
 
@@ -122,7 +124,7 @@ type amxPass struct {
 	parts      int      // of their images
 	group      int      // images at a time, at most
 
-	dst, src           []float32
+	dst, src           Values
 	norm               *BatchNorm // src is still to be normalised
 	sums               *Sums
 	image              func(part, worker int)
@@ -149,7 +151,7 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 		p.scratch += p.outPixels*p.width*4 + 64
 	}
 	p.setValues()
-	ws.reserve(p.scratch+s.ph*s.pw*s.c*4+64, (s.side*s.side*s.c*s.k+s.side*p.reduction*p.pixels*s.k)*4+128)
+	ws.reserve(roundUp(p.scratch, 64)+p.buffers(), (s.side*s.side*s.c*s.k+s.side*p.reduction*p.pixels*s.k)*4+128)
 	p.image, p.packPart, p.turnPart = p.runPart, p.packGroup, p.turn
 	if s.stride == 1 && !s.folded && s.outH*s.outW <= 8 {
 		p.stack = p.newStack()
@@ -263,6 +265,11 @@ func (p *amxPass) setValues() {
 	}
 }
 
+// buffers are the bytes behind scratch: of an image of the source, normalised, and of the results of a group of images before they are rounded.
+func (p *amxPass) buffers() int {
+	return roundUp(p.ph*p.pw*p.c*4, 64) + roundUp(p.group*p.outH*p.outW*p.k*4, 64)
+}
+
 // sharesRows says whether two neighbouring pixels share a row of a tile, as in [directPass]: they then take one product where they took two, of values from one pixel further with the
 // right one's weights shifted by a pixel. At bf16 every sum keeps its order: the row's values must fit one chunk, and the shift must not part a pair.
 func (p *amxPass) sharesRows() bool {
@@ -293,7 +300,7 @@ func (p *amxPass) newStack() *amxPass {
 	pixels := mostStacked*t.apart() + t.paddedPixels(16)
 	t.planeBytes = roundUp((pixels*t.c+64)*2, 128) + 64
 	t.scratch = t.planes*t.planeBytes + t.outPixels*t.width*4 + 128
-	t.ws.reserve(t.scratch+t.ph*t.pw*t.c*4+64, 0)
+	t.ws.reserve(roundUp(t.scratch, 64)+t.buffers(), 0)
 	t.image = t.runStack
 	return &t
 }
@@ -393,20 +400,20 @@ func (p *amxPass) packGroup(group, _ int) {
 // zeros stands for the values of the reduction that fill up a chunk.
 var zeros [16]float32
 
-func (p *amxPass) run(dst, src []float32, n int, sums *Sums) {
+func (p *amxPass) run(dst, src Values, n int, sums *Sums) {
 	p.dst, p.src, p.sums, p.images = dst, src, sums, n
 	if t := p.stack; t != nil && n > 1 {
 		t.packed, t.binary, t.norm = p.packed, p.binary, p.norm
 		t.dst, t.src, t.sums, t.images = dst, src, sums, n
 		t.clearPadding()
 		p.ws.Do((n+mostStacked-1)/mostStacked, t.image)
-		t.norm, t.dst, t.src, t.sums = nil, nil, nil, nil
+		t.norm, t.dst, t.src, t.sums = nil, Values{}, Values{}, nil
 	} else {
 		p.clearPadding()
 		p.parts = partsOf((n+p.group-1)/p.group, p.ws.threads)
 		p.ws.Do(p.parts, p.image)
 	}
-	p.dst, p.src, p.sums = nil, nil, nil
+	p.dst, p.src, p.sums = Values{}, Values{}, nil
 }
 
 // clearPadding makes the beginning of every worker's scratch ready for convolve.
@@ -435,46 +442,69 @@ func (p *amxPass) runPart(part, worker int) {
 
 // newAhead has the room that the images and the weights leave in a second-level cache.
 func (p *amxPass) newAhead() ahead {
-	return ahead{room: secondLevel/4*3 - p.scratch - 2*len(p.packed)}
+	room := secondLevel/4*3 - p.scratch - 2*len(p.packed)
+	if p.dst.halves != nil { // results lie in scratch first
+		room -= p.group * p.outH * p.outW * p.k * 4
+	}
+	return ahead{room: room}
 }
 
 // runGroup computes n images, behind which the worker goes on with so many others.
 func (p *amxPass) runGroup(img, n, others, worker int) {
 	scratch := p.ws.scratch[worker]
 	next, in, out := p.newAhead(), p.ph*p.pw*p.c, p.outH*p.outW*p.k
-	dst := p.dst[img*out:][:n*out]
-	next.add(dst)
+	next.addValues(p.dst, out, img, img+n)
 	if others > 0 {
 		first, last := img+n, img+n+others
-		next.addImages(p.src, in, first, last)
+		next.addValues(p.src, in, first, last)
 		if p.norm != nil {
-			next.addImages(p.norm.residual, in, first, last)
-			next.addImages(p.norm.z, in, first, last)
+			next.addValues(p.norm.residual, in, first, last)
+			next.addValues(p.norm.z, in, first, last)
 		}
 	}
 	for i := range n {
 		p.load(i, p.operand(img+i, scratch), scratch)
 	}
+	dst := p.results(img, n, scratch)
 	p.compute(dst, n, &next, scratch)
-	if p.sums != nil {
-		for i := range n {
-			addImage(p.ws.impl, p.sums, img+i, dst[i*out:][:out])
-		}
+	for i := range n {
+		p.finish(img+i, dst[i*out:][:out])
 	}
 }
 
 // operand is an image of src, normalised.
-func (p *amxPass) operand(img int, scratch []byte) []float32 {
-	src := p.src[img*p.ph*p.pw*p.c:][:p.ph*p.pw*p.c]
+func (p *amxPass) operand(img int, scratch []byte) Values {
+	in := p.ph * p.pw * p.c
 	if p.norm != nil {
 		after := scratch[roundUp(p.scratch, 64):]
-		src = p.norm.normalised(take[float32](&after, len(src)), img)
+		return p.norm.normalised(take[float32](&after, in), img)
 	}
-	return src
+	return p.src.Of(img*in, (img+1)*in)
 }
 
-// result is an image of dst.
-func (p *amxPass) result(img int) []float32 { return p.dst[img*p.outH*p.outW*p.k:][:p.outH*p.outW*p.k] }
+// results are where the float32 results of n images go: to dst or, if that is of halves, to the end of scratch.
+func (p *amxPass) results(img, n int, scratch []byte) []float32 {
+	out := p.outH * p.outW * p.k
+	if p.dst.halves == nil {
+		return p.dst.floats[img*out:][:n*out]
+	}
+	after := scratch[roundUp(p.scratch, 64)+roundUp(p.ph*p.pw*p.c*4, 64):]
+	return take[float32](&after, n*out)
+}
+
+// finish takes an image of results to dst, rounded if that is, and makes its sums.
+func (p *amxPass) finish(img int, y []float32) {
+	switch {
+	case p.dst.halves != nil:
+		roundImage(p.sums, img, p.dst.halves[img*len(y):][:len(y)], y)
+		return
+	case p.dst.rounded:
+		roundAll(p.ws.impl, y, y)
+	}
+	if p.sums != nil {
+		addImage(p.ws.impl, p.sums, img, y)
+	}
+}
 
 // runStack computes the images of a stack.
 func (p *amxPass) runStack(part, worker int) {
@@ -488,22 +518,20 @@ func (p *amxPass) runStack(part, worker int) {
 	}
 	p.multiply(out, planes, nil)
 	for i := range images {
-		dst := p.result(first + i)
+		dst := p.results(first+i, 1, scratch)
 		p.copyRows(dst, out[i*p.apart()*p.width:], p.outPitch, p.width)
-		if p.sums != nil {
-			addImage(p.ws.impl, p.sums, first+i, dst)
-		}
+		p.finish(first+i, dst)
 	}
 }
 
 // convolve computes one image. The planes at the beginning of scratch must hold zeros where the padding is. While it multiplies it fetches what is needed next.
 func (p *amxPass) convolve(dst, src []float32, next *ahead, scratch []byte) {
-	p.load(0, src, scratch)
+	p.load(0, Floats(src), scratch)
 	p.compute(dst, 1, next, scratch)
 }
 
 // load makes planes of the i'th image of a group.
-func (p *amxPass) load(i int, src []float32, scratch []byte) {
+func (p *amxPass) load(i int, src Values, scratch []byte) {
 	planes := take[uint16](&scratch, p.group*p.planes*p.planeBytes/2)
 	p.splitImage(planes[i*p.planes*p.planeBytes/2:], src)
 }
@@ -615,32 +643,37 @@ func (p *amxPass) multiplyTiles(args *amxConvArgs) {
 	}
 }
 
-func (p *amxPass) splitImage(planes []uint16, src []float32) {
+// splitImage writes an image's pieces, or the image itself if it is of bf16 numbers, to their places among the padding.
+func (p *amxPass) splitImage(planes []uint16, src Values) {
 	pad := p.lead()
-	a := splitArgs{plane: p.planeBytes}
 	if p.copies > 1 {
 		for s := range p.copies {
 			left, right := max(0, pad-s), max(0, s-pad) // columns of zeros before the row's pixels, pixels of the row left out
-			a.src, a.dst = &src[right*p.c], &planes[s*p.copyBytes/2+(pad*p.outW+left)*p.c]
-			a.rows, a.n = p.ph, (p.outW-left-right)*p.c
-			a.srcstride, a.dststride = p.outW*p.c*4, p.outW*p.c*2
-			a.split(p.grouped, p.one)
+			to := planes[s*p.copyBytes/2+(pad*p.outW+left)*p.c:]
+			p.splitRows(to, src.Of(right*p.c, src.Len()), p.ph, (p.outW-left-right)*p.c, p.outW*p.c, p.outW*p.c)
 		}
 		return
 	}
 	if p.dilate == 1 {
-		a.src, a.dst = &src[0], &planes[(pad*p.pitch()+pad)*p.c]
-		a.rows, a.n = p.ph, p.pw*p.c
-		a.srcstride, a.dststride = p.pw*p.c*4, p.pitch()*p.c*2
-		a.split(p.grouped, p.one)
+		p.splitRows(planes[(pad*p.pitch()+pad)*p.c:], src, p.ph, p.pw*p.c, p.pw*p.c, p.pitch()*p.c)
 		return
 	}
 	for row := range p.ph {
-		a.src, a.dst = &src[row*p.pw*p.c], &planes[((pad+row*p.dilate)*p.pitch()+pad)*p.c]
-		a.rows, a.n = p.pw, p.c
-		a.srcstride, a.dststride = p.c*4, p.dilate*p.c*2
-		a.split(p.grouped, p.one)
+		to := planes[((pad+row*p.dilate)*p.pitch()+pad)*p.c:]
+		p.splitRows(to, src.Of(row*p.pw*p.c, (row+1)*p.pw*p.c), p.pw, p.c, p.c, p.dilate*p.c)
 	}
+}
+
+// splitRows splits rows of n values that begin so many values apart.
+func (p *amxPass) splitRows(to []uint16, src Values, rows, n, fromStep, toStep int) {
+	if src.halves != nil {
+		for row := range rows {
+			copy(to[row*toStep:][:n], src.halves[row*fromStep:])
+		}
+		return
+	}
+	a := splitArgs{src: &src.floats[0], dst: &to[0], plane: p.planeBytes, rows: rows, n: n, srcstride: fromStep * 4, dststride: toStep * 2}
+	a.split(p.grouped, p.one)
 }
 
 func (a *splitArgs) split(grouped, one bool) {
@@ -805,7 +838,7 @@ func (g *amxGradPass) part(part, worker int) {
 		})
 		if g.xNorm != nil { // dy is no longer needed where x comes
 			for i := range n {
-				g.xNorm.applyImage(x[i*g.Inputs():][:g.Inputs()], g.x[(img+i)*g.Inputs():][:g.Inputs()], nil)
+				g.xNorm.applyImage(Floats(x[i*g.Inputs():][:g.Inputs()]), Floats(g.x[(img+i)*g.Inputs():][:g.Inputs()]), Values{})
 			}
 		}
 		tailX := 0xffff

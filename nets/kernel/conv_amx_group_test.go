@@ -29,9 +29,9 @@ func TestGroupedIsAlone(t *testing.T) {
 	noise(2, x)
 	p.pack(w, false, false)
 	y, one := make([]float32, images*s.Outputs()), make([]float32, images*s.Outputs())
-	p.run(y, x, images, nil)
+	p.run(Floats(y), Floats(x), images, nil)
 	for i := range images {
-		p.run(one[i*s.Outputs():][:s.Outputs()], x[i*s.Inputs():][:s.Inputs()], 1, nil)
+		p.run(Floats(one[i*s.Outputs():][:s.Outputs()]), Floats(x[i*s.Inputs():][:s.Inputs()]), 1, nil)
 	}
 	if !slices.Equal(y, one) {
 		t.Error("other bits in groups")
@@ -39,7 +39,7 @@ func TestGroupedIsAlone(t *testing.T) {
 	for i := len(p.tiles) / p.group; i < len(p.tiles); i += 2 {
 		p.tiles[i] -= p.planes * p.planeBytes
 	}
-	if p.run(y, x, images, nil); slices.Equal(y, one) {
+	if p.run(Floats(y), Floats(x), images, nil); slices.Equal(y, one) {
 		t.Error("images that read the pixels of the one before: not found")
 	}
 }

@@ -56,11 +56,17 @@ func (c *bf16Conv) setWeights(w []float32, _ bool) {
 }
 
 func (c *bf16Conv) forward(y, x []float32, n int, sums *Sums) {
-	c.run(&c.forw, y, roundAll(c.xs, x), n, sums)
+	c.run(&c.forw, y, c.rounded(c.xs, x), n, sums)
 }
 
 func (c *bf16Conv) gradInput(dx, dy []float32, n int) {
-	c.run(&c.back, dx, roundAll(c.dys, dy), n, nil)
+	c.run(&c.back, dx, c.rounded(c.dys, dy), n, nil)
+}
+
+// rounded rounds x into the beginning of to.
+func (c *bf16Conv) rounded(to, x []float32) []float32 {
+	roundAll(c.ws.impl, to, x)
+	return to[:len(x)]
 }
 
 func (c *bf16Conv) run(s *bf16Pass, dst, src []float32, n int, sums *Sums) {
@@ -149,14 +155,6 @@ func (c *bf16Conv) tap(tap, _ int) {
 	}
 }
 
-// roundAll rounds x into the beginning of to, which it returns.
-func roundAll(to, x []float32) []float32 {
-	for i, v := range x {
-		to[i] = toBF16(v)
-	}
-	return to[:len(x)]
-}
-
 // roundedConv computes at bf16 with float32's kernels of rounded operands, where there is no tile multiplier: the products are exact, their sums in the
 // order of those kernels, and as fast.
 type roundedConv struct {
@@ -173,7 +171,7 @@ func newRoundedConv(ws *Workers, s ConvShape, algo convAlgorithm) *roundedConv {
 	c := &roundedConv{convAlgorithm: algo, ws: ws, w: make([]float32, s.Weights()), x: make([]float32, s.N*s.Inputs()), dy: make([]float32, s.N*s.Outputs())}
 	c.round = func(part, _ int) {
 		from, to := span(len(c.from), c.size, part, (len(c.from)+c.size-1)/c.size)
-		roundAll(c.to[from:to], c.from[from:to])
+		roundAll(ws.impl, c.to[from:to], c.from[from:to])
 	}
 	return c
 }

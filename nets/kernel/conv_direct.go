@@ -34,17 +34,17 @@ func (c *directConv) forward(y, x []float32, n int, sums *Sums) { c.forw.run(y, 
 func (c *directConv) gradInput(dx, dy []float32, n int)         { c.back.run(dx, dy, n, nil) }
 func (c *directConv) gradWeights(dw, x, dy []float32, n int)    { c.weights.run(dw, x, dy, n) }
 
-func (c *directConv) forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *Sums) {
+func (c *directConv) forwardNorm(y, x Values, norm *BatchNorm, n int, sums *Sums) {
 	c.forw.norm = norm
-	c.forw.run(y, x, n, sums)
+	c.forw.run(y.floats, x.floats, n, sums)
 	c.forw.norm = nil
 }
 
 // fusesBackward: where there are few pixels, the reduction of the weights' gradient runs over the images.
 func (c *directConv) fusesBackward() bool { return !c.weights.few }
 
-func (c *directConv) backward(dw, x []float32, j backwardJob, n int) {
-	c.weights.runFused(dw, x, j, c.back, n)
+func (c *directConv) backward(dw []float32, x Values, j backwardJob, n int) {
+	c.weights.runFused(dw, x.floats, j, c.back, n)
 }
 
 // directPass computes a source's products with the filter: the rows of a tile are pixels, its columns the channels of the result.
@@ -166,7 +166,7 @@ func (p *directPass) runImage(img, worker int) {
 	src := p.src[img*p.ph*p.pw*p.c:][:p.ph*p.pw*p.c]
 	if p.norm != nil {
 		after := scratch[p.bytes():]
-		src = p.norm.normalised(take[float32](&after, len(src)), img)
+		src = p.norm.normalised(take[float32](&after, len(src)), img).floats
 	}
 	dst := p.dst[img*p.outH*p.outW*p.k:][:p.outH*p.outW*p.k]
 	p.convolve(dst, src, nil, scratch)
@@ -426,7 +426,7 @@ func (g *directGrad) part(part, worker int) {
 		}
 		x := g.x[img*inputs:][:inputs]
 		if g.xNorm != nil {
-			g.xNorm.applyImage(z, x, nil)
+			g.xNorm.applyImage(Floats(z), Floats(x), Values{})
 			x = z
 		}
 		g.padImage(padded, x)

@@ -52,9 +52,11 @@ func (c *tiledConv) setWeights(w []float32, binary bool) {
 	}
 }
 
-func (c *tiledConv) forward(y, x []float32, n int, sums *Sums) { c.forwardNorm(y, x, nil, n, sums) }
+func (c *tiledConv) forward(y, x []float32, n int, sums *Sums) {
+	c.forwardNorm(Floats(y), Floats(x), nil, n, sums)
+}
 
-func (c *tiledConv) forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *Sums) {
+func (c *tiledConv) forwardNorm(y, x Values, norm *BatchNorm, n int, sums *Sums) {
 	if !c.forwTiled {
 		c.directConv.forwardNorm(y, x, norm, n, sums)
 		return
@@ -64,17 +66,17 @@ func (c *tiledConv) forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *Su
 	c.forwTiles.norm = nil
 }
 
-func (c *tiledConv) backward(dw, x []float32, j backwardJob, n int) {
+func (c *tiledConv) backward(dw []float32, x Values, j backwardJob, n int) {
 	back := imagePass(c.directConv.back)
 	if c.backTiled {
 		back = c.backTiles
 	}
-	c.weights.runFused(dw, x, j, back, n)
+	c.weights.runFused(dw, x.floats, j, back, n)
 }
 
 func (c *tiledConv) gradInput(dx, dy []float32, n int) {
 	if c.backTiled {
-		c.backTiles.run(dx, dy, n, nil)
+		c.backTiles.run(Floats(dx), Floats(dy), n, nil)
 		return
 	}
 	c.directConv.gradInput(dx, dy, n)
@@ -117,9 +119,11 @@ func tilesSuit(s ConvShape) bool {
 	return least >= 128 && most <= 256
 }
 
-func (c *mixedConv) forward(y, x []float32, n int, sums *Sums) { c.forwardNorm(y, x, nil, n, sums) }
+func (c *mixedConv) forward(y, x []float32, n int, sums *Sums) {
+	c.forwardNorm(Floats(y), Floats(x), nil, n, sums)
+}
 
-func (c *mixedConv) forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *Sums) {
+func (c *mixedConv) forwardNorm(y, x Values, norm *BatchNorm, n int, sums *Sums) {
 	if !c.tiled {
 		c.winogradConv.forwardNorm(y, x, norm, n, sums)
 		return
@@ -134,5 +138,5 @@ func (c *mixedConv) gradInput(dx, dy []float32, n int) {
 		c.winogradConv.gradInput(dx, dy, n)
 		return
 	}
-	c.backTiles.run(dx, dy, n, nil)
+	c.backTiles.run(Floats(dx), Floats(dy), n, nil)
 }

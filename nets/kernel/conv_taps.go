@@ -19,7 +19,8 @@ type amxTapsGrad struct {
 	scratch, floats int
 
 	backwardJob
-	dw, xs, dys          []float32
+	dw, dys              []float32
+	xs                   Values
 	n                    int
 	partFunc, reduceFunc func(part, worker int)
 }
@@ -79,14 +80,14 @@ func (g *amxTapsGrad) xRows(images int) int {
 	return g.chunks(images)*16 + (g.shift(g.Side*g.Side-1)+1)/2 + 1
 }
 
-func (g *amxTapsGrad) run(dw, x, dy []float32, n int) {
+func (g *amxTapsGrad) run(dw []float32, x Values, dy []float32, n int) {
 	g.dw, g.xs, g.dys, g.n = dw, x, dy, n
 	if g.dx != nil {
 		g.back.clearPadding()
 	}
 	g.ws.Do(g.parts, g.partFunc)
 	g.ws.Do(len(g.blocks)*g.kp/16, g.reduceFunc)
-	g.dw, g.xs, g.dys = nil, nil, nil
+	g.dw, g.xs, g.dys = nil, Values{}, nil
 }
 
 func (g *amxTapsGrad) partial(part int) []float32 {
@@ -125,15 +126,21 @@ func (g *amxTapsGrad) images(dw []float32, img, n int, first bool, worker int) {
 	chunks, tail := g.chunks(n), func(channels int) int { return tailMask(channels) }
 	pairsRoundTransposed(&pairArgs{src: &dy[0], zero: &g.zero[0], positions: &dy32[0], blocks: chunks, groups: (g.K + 15) / 16, tail: tail(g.K),
 		dst: &rows[0], dstblock: 64, dstgroup: 16 * g.rowBytes, dstrow: g.rowBytes})
-	x := g.xs[img*g.Inputs():][:n*g.Inputs()]
+	x := g.xs.Of(img*g.Inputs(), (img+n)*g.Inputs())
 	if g.xNorm != nil { // dy is no longer needed where x comes
+		z := x.like(buffer, x.Len())
 		for i := range n {
-			g.xNorm.applyImage(buffer[i*g.Inputs():][:g.Inputs()], x[i*g.Inputs():][:g.Inputs()], nil)
+			from, to := i*g.Inputs(), (i+1)*g.Inputs()
+			g.xNorm.applyImage(z.Of(from, to), x.Of(from, to), Values{})
 		}
-		x = buffer[:n*g.Inputs()]
+		x = z
 	}
 	count := n*g.step/2 + 1
-	pairsBoth(&pairArgs{src: &x[0], zero: &g.zero[0], positions: &x32[0], blocks: count, groups: g.cp / 16, tail: tail(g.C),
+	pairsOf := pairsBoth
+	if x.halves != nil {
+		pairsOf = pairsBothHalf
+	}
+	pairsOf(&pairArgs{src: x.at(0), zero: &g.zero[0], positions: &x32[0], blocks: count, groups: g.cp / 16, tail: tail(g.C),
 		dst: &pairs[0], dstpiece: g.cp / 16 * g.xBytes, dstgroup: g.xBytes})
 	for copied := range 2 * g.cp / 16 {
 		clear(pairs[copied*g.xBytes/2:][:g.xRows(n)*32][count*32:])
@@ -178,7 +185,7 @@ func (g *amxTapsGrad) gradient(buffer, products []float32, img, n int, forBack [
 			dy := buffer[j*g.Outputs():][:g.Outputs()]
 			g.yNorm.gradImage(dy, img+j)
 			if g.dx != nil {
-				g.back.load(j-i, dy, forBack)
+				g.back.load(j-i, Floats(dy), forBack)
 			}
 		}
 		if g.dx == nil {

@@ -55,16 +55,16 @@ func (c *winogradConv) gradWeights(dw, x, dy []float32, n int) {
 	c.weights.dy = nil
 }
 
-func (c *winogradConv) forwardNorm(y, x []float32, norm *BatchNorm, n int, sums *Sums) {
-	c.forw.run(y, x, n, norm, sums)
+func (c *winogradConv) forwardNorm(y, x Values, norm *BatchNorm, n int, sums *Sums) {
+	c.forw.run(y.floats, x.floats, n, norm, sums)
 }
 
 func (c *winogradConv) fusesBackward() bool { return true }
 
-func (c *winogradConv) backward(dw, x []float32, j backwardJob, n int) {
+func (c *winogradConv) backward(dw []float32, x Values, j backwardJob, n int) {
 	g := c.weights
 	g.backwardJob = j
-	g.run(dw, x, n)
+	g.run(dw, x.floats, n)
 	g.backwardJob = backwardJob{}
 }
 
@@ -227,15 +227,15 @@ func (p *winogradPass) runGroup(group int, goesOn bool, worker int) {
 		first, last := span(p.n, 1, group+1, p.groups)
 		next.add(p.src[first*in : last*in])
 		if p.norm != nil {
-			next.addImages(p.norm.residual, in, first, last)
-			next.addImages(p.norm.z, in, first, last)
+			next.addValues(p.norm.residual, in, first, last)
+			next.addValues(p.norm.z, in, first, last)
 		}
 	}
 	p.convolve(p.dst[from*out:to*out], to-from, &next, scratch, func(img int) []float32 {
 		if p.norm == nil {
 			return p.src[(from+img)*in:][:in]
 		}
-		return p.norm.normalised(z, from+img)
+		return p.norm.normalised(z, from+img).floats
 	}, func(img int, y []float32) {
 		if p.sums != nil {
 			addImage(p.ws.impl, p.sums, from+img, y)
@@ -497,19 +497,19 @@ func (g *winogradGrad) transforms(u []float32, su int, v []float32, sv, from, to
 		for img := range to - from {
 			dx := g.products(products, in, from+img, from+img+1)
 			next := g.tiles.newAhead()
-			g.fetchInput(&next, g.x, in, from+img, from+img+1)
+			g.fetchInput(&next, Floats(g.x), in, from+img, from+img+1)
 			g.tiles.convolve(dx, dy[img*out:][:out], &next, forTiles)
 			done(img, dx)
 		}
 	default:
 		dx, next := g.products(products, in, from, to), g.back.newAhead()
-		g.fetchInput(&next, g.x, in, from, to)
+		g.fetchInput(&next, Floats(g.x), in, from, to)
 		g.back.convolve(dx, to-from, &next, scratch, func(img int) []float32 { return dy[img*out:][:out] }, done)
 	}
 	for img := from; img < to; img++ {
 		x := g.x[img*in:][:in]
 		if g.xNorm != nil {
-			g.xNorm.applyImage(z, x, nil)
+			g.xNorm.applyImage(Floats(z), Floats(x), Values{})
 			x = z
 		}
 		g.transform(impl, u, su, (img-from)*g.winogradShape.tiles(), x, g.c, temp)

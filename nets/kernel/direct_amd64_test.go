@@ -125,12 +125,12 @@ func TestStackedImagesGiveTheSameBits(t *testing.T) {
 				p := newAMXPass(ws, s)
 				p.pack(w, binary, false)
 				got, want := make([]float32, c.n*c.h*c.w*c.k), make([]float32, c.n*c.h*c.w*c.k)
-				p.run(got, src, c.n, nil)
+				p.run(Floats(got), Floats(src), c.n, nil)
 				if p.stack == nil {
 					t.Fatalf("%+v: no stack", c)
 				}
 				p.stack = nil
-				p.run(want, src, c.n, nil)
+				p.run(Floats(want), Floats(src), c.n, nil)
 				if !slices.Equal(got, want) {
 					t.Errorf("%+v, binary %v, precision %v: a stack has other bits", c, binary, precision)
 				}

@@ -58,7 +58,7 @@ func TestDirtyMemoryIsNotRead(t *testing.T) {
 		})
 		dirt(t, "the mean of an image", name, F32, func(ws *Workers) (passes []func(), results [][]float32) {
 			y, dx := make([]float32, in), make([]float32, rows*in)
-			return []func(){func() { ws.GlobalAvgPool(y, x, rows, in) }, func() { ws.GlobalAvgPoolBackward(dx, x[:in], rows, in) }}, [][]float32{y, dx}
+			return []func(){func() { ws.GlobalAvgPool(y, Floats(x), rows, in) }, func() { ws.GlobalAvgPoolBackward(dx, x[:in], rows, in) }}, [][]float32{y, dx}
 		})
 	}
 }

@@ -22,6 +22,15 @@ type addArgs struct {
 	n        int
 }
 
+type widenArgs struct {
+	to   *float32
+	from *uint16
+	n    int
+}
+
+// In the arguments of functions with Half in their names y, z and residual, x and y of a forward pooling and x of a backward one and of an average point to halves; the bytes are
+// still those of as many float32.
+
 type maxPoolArgs struct {
 	x       *float32
 	row, c  int // bytes of a row of pixels, of a pixel
@@ -245,11 +254,88 @@ func normBackResidualAVX2(a *normBackArgs)
 //go:noescape
 func normBackResidualMaskAVX2(a *normBackArgs)
 
+//go:noescape
+func roundAVX512(a *addArgs)
+
+//go:noescape
+func roundAVX2(a *addArgs)
+
+//go:noescape
+func widenAVX512(a *widenArgs)
+
+//go:noescape
+func maxPoolNormHalfAVX512(a *maxPoolArgs)
+
+//go:noescape
+func maxPoolNormReLUHalfAVX512(a *maxPoolArgs)
+
+//go:noescape
+func maxPoolBackNormHalfAVX512(a *maxPoolArgs)
+
+//go:noescape
+func maxPoolBackNormReLUHalfAVX512(a *maxPoolArgs)
+
+//go:noescape
+func averageHalfAVX512(a *averageArgs)
+
+//go:noescape
+func sumsHalfAVX512(a *sumsArgs)
+
+//go:noescape
+func backSumsHalfAVX512(a *sumsArgs)
+
+//go:noescape
+func backSumsMaskHalfAVX512(a *sumsArgs)
+
+//go:noescape
+func backSumsAgainHalfAVX512(a *sumsArgs)
+
+//go:noescape
+func backSumsJoinHalfAVX512(a *sumsArgs)
+
+//go:noescape
+func normHalfAVX512(a *normArgs)
+
+//go:noescape
+func normReLUHalfAVX512(a *normArgs)
+
+//go:noescape
+func normResidualHalfAVX512(a *normArgs)
+
+//go:noescape
+func normResidualReLUHalfAVX512(a *normArgs)
+
+//go:noescape
+func normBackHalfAVX512(a *normBackArgs)
+
+//go:noescape
+func normBackMaskHalfAVX512(a *normBackArgs)
+
+//go:noescape
+func normBackAgainHalfAVX512(a *normBackArgs)
+
+//go:noescape
+func normBackResidualHalfAVX512(a *normBackArgs)
+
+//go:noescape
+func normBackResidualMaskHalfAVX512(a *normBackArgs)
+
 // mxcsr is for tests.
 func mxcsr() uint32
 
 // first is the address of x's first value, nil if there is none.
 func first[T any](x []T) *T { return unsafe.SliceData(x) }
+
+// at is where a value lies, whatever its kind; nil if there are no values.
+func (v Values) at(i int) *float32 {
+	switch {
+	case v.halves != nil:
+		return (*float32)(unsafe.Pointer(&v.halves[i]))
+	case v.floats != nil:
+		return &v.floats[i]
+	}
+	return nil
+}
 
 // The functions below do the part of the work that vectors can, and leave the
 // rest to the generic code, which gives the same bits.
@@ -417,12 +503,16 @@ func maxPoolBackImage(m *MaxPool, dx, dy, x []float32) {
 }
 
 // poolImage is the fused pooling's z of an image of y; see [BatchNorm.SetPool].
-func (b *BatchNorm) poolImage(z, y []float32) {
+func (b *BatchNorm) poolImage(z, y Values) {
 	m, wide := b.pool, b.ws.impl >= avx512
 	row := m.w * m.c
 	for p := range m.ph {
-		a := maxPoolArgs{x: &y[2*p*row], row: row * 4, c: m.c * 4, windows: m.pw, y: &z[p*m.pw*m.c], mean: &b.mean[0]}
+		a := maxPoolArgs{x: y.at(2 * p * row), row: row * 4, c: m.c * 4, windows: m.pw, y: z.at(p * m.pw * m.c), mean: &b.mean[0]}
 		switch {
+		case y.halves != nil && b.relu:
+			maxPoolNormReLUHalfAVX512(&a)
+		case y.halves != nil:
+			maxPoolNormHalfAVX512(&a)
 		case wide && b.relu:
 			maxPoolNormReLUAVX512(&a)
 		case wide:
@@ -436,12 +526,16 @@ func (b *BatchNorm) poolImage(z, y []float32) {
 }
 
 // poolBackImage writes the gradient of an image before the fused pooling, dz, from that behind it, dp.
-func (b *BatchNorm) poolBackImage(dz, dp, y []float32) {
+func (b *BatchNorm) poolBackImage(dz, dp []float32, y Values) {
 	m, wide := b.pool, b.ws.impl >= avx512
 	row := m.w * m.c
 	for p := range m.ph {
-		a := maxPoolArgs{x: &y[2*p*row], row: row * 4, c: m.c * 4, windows: m.pw, y: &dp[p*m.pw*m.c], dx: &dz[2*p*row], mean: &b.mean[0]}
+		a := maxPoolArgs{x: y.at(2 * p * row), row: row * 4, c: m.c * 4, windows: m.pw, y: &dp[p*m.pw*m.c], dx: &dz[2*p*row], mean: &b.mean[0]}
 		switch {
+		case y.halves != nil && b.relu:
+			maxPoolBackNormReLUHalfAVX512(&a)
+		case y.halves != nil:
+			maxPoolBackNormHalfAVX512(&a)
 		case wide && b.relu:
 			maxPoolBackNormReLUAVX512(&a)
 		case wide:
@@ -454,14 +548,16 @@ func (b *BatchNorm) poolBackImage(dz, dp, y []float32) {
 	}
 }
 
-func averageImage(impl implementation, y, x []float32, scale float32) {
+func averageImage(impl implementation, y []float32, x Values, scale float32) {
 	c := len(y)
 	if impl < avx2 || c%lanes(impl) != 0 {
-		averageGeneric(y, x, scale)
+		averageGeneric(y, x.Float32(make([]float32, len(x.halves))), scale)
 		return
 	}
-	a := averageArgs{x: &x[0], y: &y[0], rows: len(x) / c, c: c * 4, scale: scale}
-	if impl >= avx512 {
+	a := averageArgs{x: x.at(0), y: &y[0], rows: x.Len() / c, c: c * 4, scale: scale}
+	if x.halves != nil {
+		averageHalfAVX512(&a)
+	} else if impl >= avx512 {
 		averageAVX512(&a)
 	} else {
 		averageAVX2(&a)
@@ -505,43 +601,102 @@ func addImage(impl implementation, s *Sums, img int, y []float32) {
 	}
 }
 
-func (b *BatchNorm) applyImage(z, y, residual []float32) {
-	impl := b.ws.impl
-	if !normsFast(impl, b.c) {
-		normGeneric(z, y, residual, b.mean, b.scale, b.beta, b.relu)
+// roundAll rounds x to bf16 into the beginning of to.
+func roundAll(impl implementation, to, x []float32) {
+	n := len(x) &^ 15
+	if impl < avx2 || n == 0 {
+		n = 0
+	} else if a := (addArgs{&to[0], &x[0], n}); impl >= avx512 {
+		roundAVX512(&a)
+	} else {
+		roundAVX2(&a)
+	}
+	roundAllGeneric(to[n:], x[n:])
+}
+
+// widened writes bf16 numbers, which only a processor with AVX-512 keeps, as float32.
+func widened(to []float32, from []uint16) {
+	n := len(from) &^ 15
+	if n > 0 {
+		widenAVX512(&widenArgs{&to[0], &from[0], n})
+	}
+	widenedGeneric(to[n:], from[n:])
+}
+
+// roundImage writes an image of y, rounded to halves, and, unless s is nil, the sums of what it writes.
+func roundImage(s *Sums, img int, to []uint16, y []float32) {
+	if s == nil {
+		a := splitArgs{src: &y[0], dst: &to[0], rows: 1, n: len(y)}
+		a.split(false, true)
 		return
 	}
-	a := normArgs{y: &y[0], rows: b.rows, c: b.c, tail: tailMask(b.c), z: &z[0], residual: first(residual), mean: &b.mean[0], scale: &b.scale[0], beta: &b.beta[0]}
+	part := s.part[img*2*s.c:][:2*s.c]
+	clear(part)
+	a := sumsArgs{c: s.c, tail: tailMask(s.c), part: &part[0], squares: &part[s.c]}
+	for from := 0; from < s.rows; from += sumBlock {
+		at := from * s.c
+		a.y, a.z, a.rows = &y[at], Values{halves: to}.at(at), min(sumBlock, s.rows-from)
+		sumsHalfAVX512(&a)
+	}
+}
+
+func (b *BatchNorm) applyImage(z, y, residual Values) {
+	impl := b.ws.impl
+	if !normsFast(impl, b.c) {
+		normGeneric(z.floats, y.floats, residual.floats, b.mean, b.scale, b.beta, b.relu)
+		if z.rounded {
+			roundAll(impl, z.floats, z.floats)
+		}
+		return
+	}
+	a := normArgs{y: y.at(0), rows: b.rows, c: b.c, tail: tailMask(b.c), z: z.at(0), residual: residual.at(0), mean: &b.mean[0], scale: &b.scale[0], beta: &b.beta[0]}
 	var twice [3][16]float32
 	if b.takesTwoPixels() {
 		a.rows, a.c, a.tail = b.rows/2, 16, tailMask(16)
 		a.mean, a.scale, a.beta = doubled(&twice[0], b.mean), doubled(&twice[1], b.scale), doubled(&twice[2], b.beta)
 	}
+	if y.halves != nil {
+		a.runHalf(!residual.None(), b.relu)
+		return
+	}
+	a.run(impl, !residual.None(), b.relu)
+	if z.rounded {
+		roundAll(impl, z.floats, z.floats)
+	}
+}
+
+func (a *normArgs) run(impl implementation, residual, relu bool) {
+	wide := impl >= avx512
 	switch {
-	case residual == nil && !b.relu:
-		if impl >= avx512 {
-			normAVX512(&a)
-		} else {
-			normAVX2(&a)
-		}
-	case residual == nil:
-		if impl >= avx512 {
-			normReLUAVX512(&a)
-		} else {
-			normReLUAVX2(&a)
-		}
-	case !b.relu:
-		if impl >= avx512 {
-			normResidualAVX512(&a)
-		} else {
-			normResidualAVX2(&a)
-		}
+	case residual && relu && wide:
+		normResidualReLUAVX512(a)
+	case residual && relu:
+		normResidualReLUAVX2(a)
+	case residual && wide:
+		normResidualAVX512(a)
+	case residual:
+		normResidualAVX2(a)
+	case relu && wide:
+		normReLUAVX512(a)
+	case relu:
+		normReLUAVX2(a)
+	case wide:
+		normAVX512(a)
 	default:
-		if impl >= avx512 {
-			normResidualReLUAVX512(&a)
-		} else {
-			normResidualReLUAVX2(&a)
-		}
+		normAVX2(a)
+	}
+}
+
+func (a *normArgs) runHalf(residual, relu bool) {
+	switch {
+	case residual && relu:
+		normResidualReLUHalfAVX512(a)
+	case residual:
+		normResidualHalfAVX512(a)
+	case relu:
+		normReLUHalfAVX512(a)
+	default:
+		normHalfAVX512(a)
 	}
 }
 
@@ -555,68 +710,82 @@ func doubled(to *[16]float32, from []float32) *float32 {
 	return &to[0]
 }
 
-func (b *BatchNorm) backSumImage(part []float64, dz, z, y []float32) {
+func (b *BatchNorm) backSumImage(part []float64, dz []float32, z, y Values) {
 	impl := b.ws.impl
 	if !normsFast(impl, b.c) {
-		b.backSumsGeneric(part, dz, z, y)
+		b.backSumsGeneric(part, dz, z.floats, y.floats)
 		return
 	}
 	clear(part)
-	a := sumsArgs{c: b.c, tail: tailMask(b.c), part: &part[0], squares: &part[b.c],
-		mean: &b.mean[0], inv: &b.inv[0], scale: &b.scale[0], beta: &b.beta[0]}
+	a := b.sumsArgs(part)
 	for from := 0; from < b.rows; from += sumBlock {
 		at := from * b.c
-		a.y, a.dz, a.rows = &y[at], &dz[at], min(sumBlock, b.rows-from)
-		switch {
-		case b.mask == always:
-			if impl >= avx512 {
-				backSumsAVX512(&a)
-			} else {
-				backSumsAVX2(&a)
-			}
-		case b.mask == again:
-			if impl >= avx512 {
-				backSumsAgainAVX512(&a)
-			} else {
-				backSumsAgainAVX2(&a)
-			}
-		default:
-			a.z = &z[at]
-			if impl >= avx512 {
-				backSumsMaskAVX512(&a)
-			} else {
-				backSumsMaskAVX2(&a)
-			}
+		a.y, a.dz, a.rows = y.at(at), &dz[at], min(sumBlock, b.rows-from)
+		if b.mask == byZ {
+			a.z = z.at(at)
 		}
+		a.runBack(impl, b.mask, y.halves != nil)
 	}
 }
 
-func (b *BatchNorm) joinSumImage(part []float64, dz, shortcut, z, y []float32) {
+func (b *BatchNorm) sumsArgs(part []float64) sumsArgs {
+	return sumsArgs{c: b.c, tail: tailMask(b.c), part: &part[0], squares: &part[b.c],
+		mean: &b.mean[0], inv: &b.inv[0], scale: &b.scale[0], beta: &b.beta[0]}
+}
+
+func (a *sumsArgs) runBack(impl implementation, m mask, halves bool) {
+	wide := impl >= avx512
+	switch {
+	case m == always && halves:
+		backSumsHalfAVX512(a)
+	case m == always && wide:
+		backSumsAVX512(a)
+	case m == always:
+		backSumsAVX2(a)
+	case m == again && halves:
+		backSumsAgainHalfAVX512(a)
+	case m == again && wide:
+		backSumsAgainAVX512(a)
+	case m == again:
+		backSumsAgainAVX2(a)
+	case halves:
+		backSumsMaskHalfAVX512(a)
+	case wide:
+		backSumsMaskAVX512(a)
+	default:
+		backSumsMaskAVX2(a)
+	}
+}
+
+func (b *BatchNorm) joinSumImage(part []float64, dz, shortcut []float32, z, y Values) {
 	impl := b.ws.impl
 	if !normsFast(impl, b.c) {
-		b.joinSumsGeneric(part, dz, shortcut, z, y)
+		b.joinSumsGeneric(part, dz, shortcut, z.floats, y.floats)
 		return
 	}
 	clear(part)
-	a := sumsArgs{c: b.c, tail: tailMask(b.c), part: &part[0], squares: &part[b.c], mean: &b.mean[0], inv: &b.inv[0]}
+	a := b.sumsArgs(part)
 	for from := 0; from < b.rows; from += sumBlock {
 		at := from * b.c
-		a.y, a.dz, a.z, a.shortcut, a.rows = &y[at], &dz[at], &z[at], &shortcut[at], min(sumBlock, b.rows-from)
-		if impl >= avx512 {
+		a.y, a.dz, a.z, a.shortcut, a.rows = y.at(at), &dz[at], z.at(at), &shortcut[at], min(sumBlock, b.rows-from)
+		switch {
+		case y.halves != nil:
+			backSumsJoinHalfAVX512(&a)
+		case impl >= avx512:
 			backSumsJoinAVX512(&a)
-		} else {
+		default:
 			backSumsJoinAVX2(&a)
 		}
 	}
 }
 
-func (b *BatchNorm) backImage(dy, dres, dz, z, y []float32) {
+func (b *BatchNorm) backImage(dy, dres, dz []float32, z, y Values) {
 	impl := b.ws.impl
 	if !normsFast(impl, b.c) || dres != nil && b.mask == again {
-		b.backGeneric(dy, dres, dz, z, y)
+		b.backGeneric(dy, dres, dz, z.floats, y.floats)
 		return
 	}
-	a := normBackArgs{y: &y[0], rows: b.rows, c: b.c, tail: tailMask(b.c), dy: &dy[0], dres: first(dres), dz: &dz[0], z: first(z),
+	a := normBackArgs{y: y.at(0), rows: b.rows, c: b.c, tail: tailMask(b.c), dy: &dy[0], dres: first(dres), dz: &dz[0], z: z.at(0),
 		mean: &b.mean[0], inv: &b.inv[0], coef0: &b.coef[0], coef1: &b.coef[b.c], coef2: &b.coef[2*b.c], scale: &b.scale[0], beta: &b.beta[0]}
 	var twice [7][16]float32
 	if b.takesTwoPixels() {
@@ -624,37 +793,50 @@ func (b *BatchNorm) backImage(dy, dres, dz, z, y []float32) {
 		a.mean, a.inv, a.scale, a.beta = doubled(&twice[0], b.mean), doubled(&twice[1], b.inv), doubled(&twice[2], b.scale), doubled(&twice[3], b.beta)
 		a.coef0, a.coef1, a.coef2 = doubled(&twice[4], b.coef), doubled(&twice[5], b.coef[8:]), doubled(&twice[6], b.coef[16:])
 	}
+	if y.halves != nil {
+		a.runHalf(dres != nil, b.mask)
+		return
+	}
+	a.run(impl, dres != nil, b.mask)
+}
+
+func (a *normBackArgs) run(impl implementation, residual bool, m mask) {
 	wide := impl >= avx512
 	switch {
-	case dres == nil && b.mask == always:
-		if wide {
-			normBackAVX512(&a)
-		} else {
-			normBackAVX2(&a)
-		}
-	case dres == nil && b.mask == again:
-		if wide {
-			normBackAgainAVX512(&a)
-		} else {
-			normBackAgainAVX2(&a)
-		}
-	case dres == nil:
-		if wide {
-			normBackMaskAVX512(&a)
-		} else {
-			normBackMaskAVX2(&a)
-		}
-	case b.mask == always:
-		if wide {
-			normBackResidualAVX512(&a)
-		} else {
-			normBackResidualAVX2(&a)
-		}
+	case residual && m == always && wide:
+		normBackResidualAVX512(a)
+	case residual && m == always:
+		normBackResidualAVX2(a)
+	case residual && wide:
+		normBackResidualMaskAVX512(a)
+	case residual:
+		normBackResidualMaskAVX2(a)
+	case m == always && wide:
+		normBackAVX512(a)
+	case m == always:
+		normBackAVX2(a)
+	case m == again && wide:
+		normBackAgainAVX512(a)
+	case m == again:
+		normBackAgainAVX2(a)
+	case wide:
+		normBackMaskAVX512(a)
 	default:
-		if wide {
-			normBackResidualMaskAVX512(&a)
-		} else {
-			normBackResidualMaskAVX2(&a)
-		}
+		normBackMaskAVX2(a)
+	}
+}
+
+func (a *normBackArgs) runHalf(residual bool, m mask) {
+	switch {
+	case residual && m == always:
+		normBackResidualHalfAVX512(a)
+	case residual:
+		normBackResidualMaskHalfAVX512(a)
+	case m == always:
+		normBackHalfAVX512(a)
+	case m == again:
+		normBackAgainHalfAVX512(a)
+	default:
+		normBackMaskHalfAVX512(a)
 	}
 }

@@ -453,6 +453,49 @@ loop:
 	VZEROUPPER
 	RET
 
+// func roundAVX2(a *addArgs)
+TEXT ·roundAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ 0(AX), DI
+	MOVQ 8(AX), SI
+	MOVQ 16(AX), CX
+	MOVL $0x00007FFF, R8
+	VMOVD R8, X8
+	VPBROADCASTD X8, Y8
+	MOVL $0x00000001, R8
+	VMOVD R8, X9
+	VPBROADCASTD X9, Y9
+	MOVL $0xFFFF0000, R8
+	VMOVD R8, X10
+	VPBROADCASTD X10, Y10
+	MOVL $0x7F800000, R8
+	VMOVD R8, X11
+	VPBROADCASTD X11, Y11
+	MOVL $0x80000000, R8
+	VMOVD R8, X12
+	VPBROADCASTD X12, Y12
+	VPXOR Y13, Y13, Y13
+loop:
+	VMOVUPS (SI), Y0
+	VPSRLD $16, Y0, Y1
+	VPAND Y9, Y1, Y1
+	VPADDD Y8, Y1, Y1
+	VPADDD Y0, Y1, Y1
+	VPAND Y10, Y1, Y1
+	VPAND Y12, Y0, Y3
+	VPAND Y11, Y0, Y2
+	VPCMPEQD Y13, Y2, Y2
+	VBLENDVPS Y2, Y3, Y1, Y1
+	VCMPPS $3, Y0, Y0, Y2
+	VBLENDVPS Y2, Y0, Y1, Y1
+	VMOVUPS Y1, (DI)
+	ADDQ $32, SI
+	ADDQ $32, DI
+	SUBQ $8, CX
+	JG loop
+	VZEROUPPER
+	RET
+
 // func maxPoolAVX2(a *maxPoolArgs)
 TEXT ·maxPoolAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
@@ -481,7 +524,7 @@ group:
 	JLT group
 	LEAQ (SI)(DX*2), SI
 	LEAQ (R8)(DX*2), R8
-	ADDQ DX, DI
+	LEAQ (DI)(DX*1), DI
 	DECQ R9
 	JNZ window
 	VZEROUPPER
@@ -532,7 +575,7 @@ group:
 	JLT group
 	LEAQ (SI)(DX*2), SI
 	LEAQ (R8)(DX*2), R8
-	ADDQ DX, DI
+	LEAQ (DI)(DX*1), DI
 	DECQ R9
 	JNZ window
 	VZEROUPPER
@@ -587,7 +630,7 @@ group:
 	JLT group
 	LEAQ (SI)(DX*2), SI
 	LEAQ (R8)(DX*2), R8
-	ADDQ DX, DI
+	LEAQ (DI)(DX*1), DI
 	DECQ R9
 	JNZ window
 	VZEROUPPER
@@ -888,7 +931,7 @@ group:
 	VXORPS Y0, Y0, Y0
 row:
 	VADDPS (SI), Y0, Y0
-	ADDQ DX, SI
+	LEAQ (SI)(DX*1), SI
 	DECQ CX
 	JNZ row
 	VBROADCASTSS 32(AX), Y15
@@ -927,12 +970,12 @@ row:
 // func sumsAVX2(a *sumsArgs)
 TEXT ·sumsAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VXORPS Y8, Y8, Y8
 	MOVQ 16(AX), R10
 	LEAQ (R10*4), DX
 	MOVQ 32(AX), DI
 	MOVQ 40(AX), R12
 	XORQ R11, R11
-	VXORPS Y8, Y8, Y8
 groups1:
 	CMPQ R10, $32
 	JLT next2
@@ -1119,12 +1162,12 @@ next8:
 // func backSumsAVX2(a *sumsArgs)
 TEXT ·backSumsAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VXORPS Y8, Y8, Y8
 	MOVQ 16(AX), R10
 	LEAQ (R10*4), DX
 	MOVQ 32(AX), DI
 	MOVQ 40(AX), R12
 	XORQ R11, R11
-	VXORPS Y8, Y8, Y8
 groups10:
 	CMPQ R10, $32
 	JLT next11
@@ -1353,12 +1396,12 @@ next17:
 // func backSumsMaskAVX2(a *sumsArgs)
 TEXT ·backSumsMaskAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VXORPS Y8, Y8, Y8
 	MOVQ 16(AX), R10
 	LEAQ (R10*4), DX
 	MOVQ 32(AX), DI
 	MOVQ 40(AX), R12
 	XORQ R11, R11
-	VXORPS Y8, Y8, Y8
 groups19:
 	CMPQ R10, $32
 	JLT next20
@@ -1610,12 +1653,12 @@ next26:
 // func backSumsAgainAVX2(a *sumsArgs)
 TEXT ·backSumsAgainAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VXORPS Y8, Y8, Y8
 	MOVQ 16(AX), R10
 	LEAQ (R10*4), DX
 	MOVQ 32(AX), DI
 	MOVQ 40(AX), R12
 	XORQ R11, R11
-	VXORPS Y8, Y8, Y8
 groups28:
 	CMPQ R10, $32
 	JLT next29
@@ -1884,12 +1927,12 @@ next35:
 // func backSumsJoinAVX2(a *sumsArgs)
 TEXT ·backSumsJoinAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VXORPS Y8, Y8, Y8
 	MOVQ 16(AX), R10
 	LEAQ (R10*4), DX
 	MOVQ 32(AX), DI
 	MOVQ 40(AX), R12
 	XORQ R11, R11
-	VXORPS Y8, Y8, Y8
 groups37:
 	CMPQ R10, $32
 	JLT next38
@@ -2176,8 +2219,8 @@ TEXT ·normAVX2(SB), NOSPLIT, $0-8
 	MOVQ 48(AX), R12
 	MOVQ 56(AX), R13
 	MOVQ 64(AX), BX
-	MOVQ 8(AX), CX
 	VXORPS Y8, Y8, Y8
+	MOVQ 8(AX), CX
 row:
 	XORQ R11, R11
 	MOVQ 16(AX), R10
@@ -2206,8 +2249,8 @@ TEXT ·normReLUAVX2(SB), NOSPLIT, $0-8
 	MOVQ 48(AX), R12
 	MOVQ 56(AX), R13
 	MOVQ 64(AX), BX
-	MOVQ 8(AX), CX
 	VXORPS Y8, Y8, Y8
+	MOVQ 8(AX), CX
 row:
 	XORQ R11, R11
 	MOVQ 16(AX), R10
@@ -2238,8 +2281,8 @@ TEXT ·normResidualAVX2(SB), NOSPLIT, $0-8
 	MOVQ 48(AX), R12
 	MOVQ 56(AX), R13
 	MOVQ 64(AX), BX
-	MOVQ 8(AX), CX
 	VXORPS Y8, Y8, Y8
+	MOVQ 8(AX), CX
 row:
 	XORQ R11, R11
 	MOVQ 16(AX), R10
@@ -2271,8 +2314,8 @@ TEXT ·normResidualReLUAVX2(SB), NOSPLIT, $0-8
 	MOVQ 48(AX), R12
 	MOVQ 56(AX), R13
 	MOVQ 64(AX), BX
-	MOVQ 8(AX), CX
 	VXORPS Y8, Y8, Y8
+	MOVQ 8(AX), CX
 row:
 	XORQ R11, R11
 	MOVQ 16(AX), R10
@@ -2299,6 +2342,7 @@ group:
 // func normBackAVX2(a *normBackArgs)
 TEXT ·normBackAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VXORPS Y8, Y8, Y8
 	MOVQ 0(AX), SI
 	MOVQ 32(AX), DI
 	MOVQ 48(AX), R8
@@ -2308,7 +2352,6 @@ TEXT ·normBackAVX2(SB), NOSPLIT, $0-8
 	MOVQ 88(AX), DX
 	MOVQ 96(AX), R15
 	MOVQ 8(AX), CX
-	VXORPS Y8, Y8, Y8
 row:
 	XORQ R11, R11
 	MOVQ 16(AX), R10
@@ -2337,6 +2380,7 @@ group:
 // func normBackMaskAVX2(a *normBackArgs)
 TEXT ·normBackMaskAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VXORPS Y8, Y8, Y8
 	MOVQ 0(AX), SI
 	MOVQ 32(AX), DI
 	MOVQ 48(AX), R8
@@ -2347,7 +2391,6 @@ TEXT ·normBackMaskAVX2(SB), NOSPLIT, $0-8
 	MOVQ 88(AX), DX
 	MOVQ 96(AX), R15
 	MOVQ 8(AX), CX
-	VXORPS Y8, Y8, Y8
 row:
 	XORQ R11, R11
 	MOVQ 16(AX), R10
@@ -2368,9 +2411,9 @@ group:
 	JG group
 	MOVQ 16(AX), R10
 	LEAQ (SI)(R10*4), SI
+	LEAQ (R9)(R10*4), R9
 	LEAQ (DI)(R10*4), DI
 	LEAQ (R8)(R10*4), R8
-	LEAQ (R9)(R10*4), R9
 	DECQ CX
 	JNZ row
 	VZEROUPPER
@@ -2379,6 +2422,7 @@ group:
 // func normBackAgainAVX2(a *normBackArgs)
 TEXT ·normBackAgainAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VXORPS Y8, Y8, Y8
 	MOVQ 0(AX), SI
 	MOVQ 32(AX), DI
 	MOVQ 48(AX), R8
@@ -2390,7 +2434,6 @@ TEXT ·normBackAgainAVX2(SB), NOSPLIT, $0-8
 	MOVQ 88(AX), DX
 	MOVQ 96(AX), R15
 	MOVQ 8(AX), CX
-	VXORPS Y8, Y8, Y8
 row:
 	XORQ R11, R11
 	MOVQ 16(AX), R10
@@ -2423,6 +2466,7 @@ group:
 // func normBackResidualAVX2(a *normBackArgs)
 TEXT ·normBackResidualAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VXORPS Y8, Y8, Y8
 	MOVQ 0(AX), SI
 	MOVQ 32(AX), DI
 	MOVQ 48(AX), R8
@@ -2433,7 +2477,6 @@ TEXT ·normBackResidualAVX2(SB), NOSPLIT, $0-8
 	MOVQ 88(AX), DX
 	MOVQ 96(AX), R15
 	MOVQ 8(AX), CX
-	VXORPS Y8, Y8, Y8
 row:
 	XORQ R11, R11
 	MOVQ 16(AX), R10
@@ -2464,6 +2507,7 @@ group:
 // func normBackResidualMaskAVX2(a *normBackArgs)
 TEXT ·normBackResidualMaskAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VXORPS Y8, Y8, Y8
 	MOVQ 0(AX), SI
 	MOVQ 32(AX), DI
 	MOVQ 48(AX), R8
@@ -2475,7 +2519,6 @@ TEXT ·normBackResidualMaskAVX2(SB), NOSPLIT, $0-8
 	MOVQ 88(AX), DX
 	MOVQ 96(AX), R15
 	MOVQ 8(AX), CX
-	VXORPS Y8, Y8, Y8
 row:
 	XORQ R11, R11
 	MOVQ 16(AX), R10
@@ -2497,9 +2540,9 @@ group:
 	JG group
 	MOVQ 16(AX), R10
 	LEAQ (SI)(R10*4), SI
+	LEAQ (R9)(R10*4), R9
 	LEAQ (DI)(R10*4), DI
 	LEAQ (R8)(R10*4), R8
-	LEAQ (R9)(R10*4), R9
 	LEAQ (R14)(R10*4), R14
 	DECQ CX
 	JNZ row

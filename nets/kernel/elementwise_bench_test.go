@@ -63,11 +63,11 @@ func BenchmarkElementwise(b *testing.B) {
 			run("sum", 4, func() { ws.Do(l.images, sumPart) })
 			run("triad", 12, func() { ws.Do(l.images, triadPart) })
 
-			n.b.Forward(n.z, n.y, nil, n.gamma, n.beta, nil, true)
+			n.b.Forward(Floats(n.z), Floats(n.y), nil, n.gamma, n.beta, Floats(nil), true)
 			run("normSums", 4, func() { ws.Do(l.images, n.b.sumPart) })
-			run("normReLU", 8, func() { n.b.residual = nil; ws.Do(l.images, n.b.applyPart) })
-			run("normResidualReLU", 12, func() { n.b.residual = n.residual; ws.Do(l.images, n.b.applyPart) })
-			n.b.dz, n.b.y, n.b.z, n.b.cut = n.dz, n.y, n.z, n.z
+			run("normReLU", 8, func() { n.b.residual = Values{}; ws.Do(l.images, n.b.applyPart) })
+			run("normResidualReLU", 12, func() { n.b.residual = Floats(n.residual); ws.Do(l.images, n.b.applyPart) })
+			n.b.dz, n.b.y, n.b.z, n.b.cut = n.dz, Floats(n.y), Floats(n.z), Floats(n.z)
 			n.b.mask = byZ
 			run("backSums/mask=z", 12, func() { n.b.dres = nil; ws.Do(l.images, n.b.backSumPart) })
 			n.b.mask = again
@@ -84,13 +84,13 @@ func BenchmarkElementwise(b *testing.B) {
 			run("maxPoolBack", 9, func() { m.Backward(n.dy, y, n.z) })
 			if n.b.FusesPool(m) { // the same work in one pass over y: read it, write or read a quarter
 				small := make([]float32, len(y))
-				run("norm+maxPool/apart", 5, func() { n.b.z = n.z; ws.Do(l.images, n.b.applyPart); m.Forward(y, n.z) })
+				run("norm+maxPool/apart", 5, func() { n.b.z = Floats(n.z); ws.Do(l.images, n.b.applyPart); m.Forward(y, n.z) })
 				run("maxPoolBack+backSums/apart", 5, func() { m.Backward(n.dz, small, n.z); ws.Do(l.images, n.b.backSumPart) })
 				n.b.SetPool(m)
-				run("norm+maxPool/fused", 5, func() { n.b.z = y; ws.Do(l.images, n.b.applyPart) })
+				run("norm+maxPool/fused", 5, func() { n.b.z = Floats(y); ws.Do(l.images, n.b.applyPart) })
 				run("maxPoolBack+backSums/fused", 5, func() { n.b.dz = small; ws.Do(l.images, n.b.backSumPart) })
 			}
-			run("average", 4, func() { ws.GlobalAvgPool(y[:l.images*l.c], n.z, rows, l.c) })
+			run("average", 4, func() { ws.GlobalAvgPool(y[:l.images*l.c], Floats(n.z), rows, l.c) })
 			run("spread", 4, func() { ws.GlobalAvgPoolBackward(n.dy, y[:l.images*l.c], rows, l.c) })
 		}
 	}
@@ -152,7 +152,7 @@ func BenchmarkDenormals(b *testing.B) {
 				nrm.b.mean[k], nrm.b.scale[k] = 0, 0.9
 			}
 			b.Run(fmt.Sprintf("impl=%s/y=%g/op=norm", impl, scale), func(b *testing.B) {
-				best := fastest(b, func() { nrm.b.applyImage(nrm.z, nrm.y, nil) })
+				best := fastest(b, func() { nrm.b.applyImage(Floats(nrm.z), Floats(nrm.y), Values{}) })
 				b.ReportMetric(best/1024*1e9, "ns/value")
 			})
 		}

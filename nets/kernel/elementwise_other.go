@@ -16,28 +16,40 @@ func maxPoolImage(m *MaxPool, y, x []float32) { m.forwardGeneric(y, x) }
 
 func maxPoolBackImage(m *MaxPool, dx, dy, x []float32) { m.backwardGeneric(dx, dy, x) }
 
-func averageImage(_ implementation, y, x []float32, scale float32) { averageGeneric(y, x, scale) }
+func averageImage(_ implementation, y []float32, x Values, scale float32) {
+	averageGeneric(y, x.floats, scale)
+}
 
 func spreadImage(_ implementation, dx, dy []float32, scale float32) { spreadGeneric(dx, dy, scale) }
 
 func addImage(_ implementation, s *Sums, img int, y []float32) { s.addImageGeneric(img, y) }
 
-func (b *BatchNorm) applyImage(z, y, residual []float32) {
-	normGeneric(z, y, residual, b.mean, b.scale, b.beta, b.relu)
+func (b *BatchNorm) applyImage(z, y, residual Values) {
+	normGeneric(z.floats, y.floats, residual.floats, b.mean, b.scale, b.beta, b.relu)
+	if z.rounded {
+		roundAll(b.ws.impl, z.floats, z.floats)
+	}
 }
 
-func (b *BatchNorm) joinSumImage(part []float64, dz, shortcut, z, y []float32) {
-	b.joinSumsGeneric(part, dz, shortcut, z, y)
+func (b *BatchNorm) joinSumImage(part []float64, dz, shortcut []float32, z, y Values) {
+	b.joinSumsGeneric(part, dz, shortcut, z.floats, y.floats)
 }
 
-func (b *BatchNorm) backSumImage(part []float64, dz, z, y []float32) {
-	b.backSumsGeneric(part, dz, z, y)
+func (b *BatchNorm) backSumImage(part []float64, dz []float32, z, y Values) {
+	b.backSumsGeneric(part, dz, z.floats, y.floats)
 }
 
-func (b *BatchNorm) backImage(dy, dres, dz, z, y []float32) { b.backGeneric(dy, dres, dz, z, y) }
+func (b *BatchNorm) backImage(dy, dres, dz []float32, z, y Values) {
+	b.backGeneric(dy, dres, dz, z.floats, y.floats)
+}
+
+// roundAll rounds x to bf16 into the beginning of to.
+func roundAll(_ implementation, to, x []float32) { roundAllGeneric(to, x) }
+
+func widened(to []float32, from []uint16) { widenedGeneric(to, from) }
 
 func (m *MaxPool) poolsFast() bool { return false }
 
 // Nothing fuses a pooling here ([MaxPool.poolsFast]).
-func (b *BatchNorm) poolImage(_, _ []float32)        { panic("kernel: no fused pooling") }
-func (b *BatchNorm) poolBackImage(_, _, _ []float32) { panic("kernel: no fused pooling") }
+func (b *BatchNorm) poolImage(_, _ Values)                  { panic("kernel: no fused pooling") }
+func (b *BatchNorm) poolBackImage(_, _ []float32, _ Values) { panic("kernel: no fused pooling") }

@@ -19,7 +19,7 @@ func TestPoolInBatchNorm(t *testing.T) {
 				wantZ, z, dz := make([]float32, images*m.Outputs()), make([]float32, images*m.Outputs()), make([]float32, images*m.Outputs())
 				fill(dz, 3, 0, nil)
 
-				apart.b.Forward(apart.z, apart.y, nil, apart.gamma, apart.beta, nil, relu)
+				apart.b.Forward(Floats(apart.z), Floats(apart.y), nil, apart.gamma, apart.beta, Floats(nil), relu)
 				m.Forward(wantZ, apart.z)
 				m.Backward(apart.dz, dz, apart.z)
 				apart.b.Backward(apart.dy, nil, apart.dg, apart.db, apart.dz)
@@ -28,14 +28,14 @@ func TestPoolInBatchNorm(t *testing.T) {
 					t.Fatalf("%sdoes not fuse", what)
 				}
 				fused.b.SetPool(m)
-				fused.b.Forward(z, fused.y, nil, fused.gamma, fused.beta, nil, relu)
+				fused.b.Forward(Floats(z), Floats(fused.y), nil, fused.gamma, fused.beta, Floats(nil), relu)
 				equalBits(t, what+"pooled z", z, wantZ)
 				whole := make([]float32, len(fused.y))
-				fused.b.Materialise(whole, fused.y)
+				fused.b.Materialise(whole, Floats(fused.y))
 				equalBits(t, what+"z", whole, apart.z)
 				fused.b.BackwardSums(nil, fused.dg, fused.db, dz)
 				for img := range images {
-					fused.b.gradImage(fused.b.image(fused.dy, img), img)
+					fused.b.gradImage(fused.b.gradient(fused.dy, img), img)
 				}
 				equalBits(t, what+"dy of images", fused.dy, apart.dy)
 				fused.b.Backward(fused.y, nil, fused.dg, fused.db, dz)
@@ -45,9 +45,9 @@ func TestPoolInBatchNorm(t *testing.T) {
 				// Planted defects: the scales' sign, which turns maxima into minima, and the channels' place.
 				got, out, each := make([]float32, h*w*c), make([]float32, m.Outputs()), m.Outputs()
 				same := func() (forward, backward bool) {
-					fused.b.poolImage(out, fused.b.image(whole, 0))
-					fused.b.poolBackImage(got, dz[:each], fused.b.image(whole, 0))
-					return slices.Equal(out, wantZ[:each]), slices.Equal(got, apart.b.image(apart.dz, 0))
+					fused.b.poolImage(Floats(out), fused.b.image(Floats(whole), 0))
+					fused.b.poolBackImage(got, dz[:each], fused.b.image(Floats(whole), 0))
+					return slices.Equal(out, wantZ[:each]), slices.Equal(got, apart.b.gradient(apart.dz, 0))
 				}
 				copy(whole, apart.y)
 				if forward, backward := same(); odd == 0 && (!forward || !backward) {

@@ -11,14 +11,14 @@ func TestSumsMadeOnTheWay(t *testing.T) {
 	for _, impl := range every() {
 		const images, rows, c = 3, 65, 24
 		n := newNormCase(t, pool(t, 2, impl), images, rows, c, 1, 0, nil)
-		n.b.Forward(n.z, n.y, nil, n.gamma, n.beta, nil, true)
+		n.b.Forward(Floats(n.z), Floats(n.y), nil, n.gamma, n.beta, Floats(nil), true)
 		n.b.Backward(n.dy, nil, n.dg, n.db, n.dz)
 		dg, db, dy := slices.Clone(n.dg), slices.Clone(n.db), slices.Clone(n.dy)
 
 		sums := func() {
 			n.b.startSums(n.dz, false)
 			for img := range images {
-				n.b.sumImage(img, n.b.image(n.dz, img))
+				n.b.sumImage(img, n.b.gradient(n.dz, img))
 			}
 		}
 		sums()
@@ -38,7 +38,7 @@ func TestSumsMadeOnTheWay(t *testing.T) {
 		check("from sums made on the way")
 		sums()
 		n.b.back[7]++
-		n.b.Forward(n.z, n.y, nil, n.gamma, n.beta, nil, true)
+		n.b.Forward(Floats(n.z), Floats(n.y), nil, n.gamma, n.beta, Floats(nil), true)
 		check("after another forward pass")
 		sums()
 		n.b.back[7]++
@@ -79,7 +79,7 @@ func TestJoinIsGeneric(t *testing.T) {
 					shortcut, check := walled(len(got.y), c%16)
 					fill(shortcut, 77, odd, also)
 					for _, n := range []*normCase{got, want} {
-						n.b.Forward(n.z, n.y, nil, n.gamma, n.beta, n.residual, true)
+						n.b.Forward(Floats(n.z), Floats(n.y), nil, n.gamma, n.beta, Floats(n.residual), true)
 						copy(n.z, got.z)
 						n.z[0], n.z[1] = max(n.z[0], 1), 0 // something to let through, and something to stop
 					}

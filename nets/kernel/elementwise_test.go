@@ -377,8 +377,8 @@ func TestPoolingIsGeneric(t *testing.T) {
 				y, checkY := walled(2*c, rows%16)
 				fill(x, uint64(c), 0.1, notFinite)
 				want, wantX := make([]float32, len(y)), make([]float32, len(x))
-				ws.GlobalAvgPool(y, x, rows, c)
-				plain.GlobalAvgPool(want, x, rows, c)
+				ws.GlobalAvgPool(y, Floats(x), rows, c)
+				plain.GlobalAvgPool(want, Floats(x), rows, c)
 				equalBits(t, "mean", y, want)
 				checkY(t, "mean")
 				dx, checkX := walled(len(x), (c+1)%16)
@@ -439,7 +439,7 @@ func TestBatchNormIsGeneric(t *testing.T) {
 						if !residual {
 							res, dres = nil, nil
 						}
-						n.b.Forward(n.z, n.y, nil, n.gamma, n.beta, res, relu)
+						n.b.Forward(Floats(n.z), Floats(n.y), nil, n.gamma, n.beta, Floats(res), relu)
 						if inPlace { // as in training: dy over y, dresidual over dz
 							if residual {
 								dres = n.dz
@@ -518,11 +518,11 @@ func TestElementwiseAllocatesNothing(t *testing.T) {
 		step := uint64(0)
 		if got := testing.AllocsPerRun(10, func() {
 			step++
-			n.b.Forward(n.z, n.y, nil, n.gamma, n.beta, n.residual, true)
+			n.b.Forward(Floats(n.z), Floats(n.y), nil, n.gamma, n.beta, Floats(n.residual), true)
 			n.b.Backward(n.dy, n.dres, n.dg, n.db, n.dz)
 			m.Forward(y, n.z)
 			m.Backward(n.dy, y, n.z)
-			ws.GlobalAvgPool(y[:64], n.z, 16, 16)
+			ws.GlobalAvgPool(y[:64], Floats(n.z), 16, 16)
 			ws.GlobalAvgPoolBackward(n.z, y[:64], 16, 16)
 			ws.AdamRule(n.z, n.dz, n.residual, n.dres, Adam{Alpha: 0.1, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, T: step}, quantize.R, quantize.Binary(), quantize.NewNoise(1).At(1, step))
 			ws.Add(n.z, n.dz)
@@ -540,7 +540,7 @@ func TestElementwiseThreads(t *testing.T) {
 		for _, threads := range []int{1, 2, 3, 7} {
 			ws := pool(t, threads, impl)
 			n := newNormCase(t, ws, 9, 65, 24, 1, 0, nil)
-			n.b.Forward(n.z, n.y, nil, n.gamma, n.beta, n.residual, true)
+			n.b.Forward(Floats(n.z), Floats(n.y), nil, n.gamma, n.beta, Floats(n.residual), true)
 			n.b.Backward(n.dy, n.dres, n.dg, n.db, n.dz)
 			w := make([]float32, 5*chunk)
 			g, m, v := make([]float32, len(w)), make([]float32, len(w)), make([]float32, len(w))
@@ -622,7 +622,7 @@ func FuzzBatchNorm(f *testing.F) {
 				if variant&1 == 0 {
 					res, dres = nil, nil
 				}
-				n.b.Forward(n.z, n.y, nil, n.gamma, n.beta, res, variant&2 == 0)
+				n.b.Forward(Floats(n.z), Floats(n.y), nil, n.gamma, n.beta, Floats(res), variant&2 == 0)
 				n.b.Backward(n.dy, dres, n.dg, n.db, n.dz)
 				all[j] = n
 			}

@@ -8,9 +8,10 @@ import (
 )
 
 // TestFusedIsUnfused: ForwardNorm and Backward give the bits of the separate calls: with and without a residual behind the convolution; with the input itself kept or
-// not, and then with a residual before the convolution and a shortcut around it, whose gradient is apart from the input's or becomes it where it lies.
+// not, and then with a residual before the convolution and a shortcut around it, whose gradient is apart from the input's or becomes it where it lies. With activations that are rounded
+// the separate calls keep them as float32, by definition, and the others in two bytes.
 func TestFusedIsUnfused(t *testing.T) {
-	for _, name := range append(Implementations(), "bf16") {
+	for _, name := range append(Implementations(), "bf16", "bf16 rounded") {
 		for _, s := range []ConvShape{
 			{N: 5, H: 8, W: 8, C: 16, K: 32, Side: 3, Stride: 1},
 			{N: 3, H: 16, W: 16, C: 32, K: 32, Side: 3, Stride: 1},
@@ -21,13 +22,17 @@ func TestFusedIsUnfused(t *testing.T) {
 			{N: 9, H: 8, W: 8, C: 128, K: 256, Side: 3, Stride: 1},
 		} {
 			for _, which := range [][3]bool{{false, false, false}, {true, false, false}, {false, true, false}, {false, false, true}, {true, true, true}} {
-				residual, binary, kept := which[0], which[1], which[2]
-				t.Run(fmt.Sprintf("%s/%+v/residual=%v/binary=%v/kept=%v", name, s, residual, binary, kept), func(t *testing.T) {
+				residual, binary, keepsInput := which[0], which[1], which[2]
+				t.Run(fmt.Sprintf("%s/%+v/residual=%v/binary=%v/kept=%v", name, s, residual, binary, keepsInput), func(t *testing.T) {
 					var ws *Workers
-					if name == "bf16" {
+					rounds := name == "bf16 rounded"
+					if rounds || name == "bf16" {
 						ws = newBF16Workers(t, 3, "")
 					} else {
 						ws = newWorkers(t, 3, name)
+					}
+					if rounds && !ws.keepsHalves() {
+						t.Skip("no activations in two bytes")
 					}
 					c := NewConv(ws, s)
 					if !c.FusesForward() {
@@ -38,12 +43,15 @@ func TestFusedIsUnfused(t *testing.T) {
 					values := func(seed uint64, n int) []float32 {
 						x := make([]float32, n)
 						noise(seed, x)
+						if rounds {
+							roundAllGeneric(x, x)
+						}
 						return x
 					}
 					x, w, dz := values(1, s.N*s.Inputs()), values(2, s.Weights()), values(3, s.N*s.Outputs())
 					gammaC, betaC, gammaK, betaK := values(4, s.C), values(5, s.C), values(6, s.K), values(7, s.K)
 					var r, dres, rC, shortcut []float32
-					if kept {
+					if keepsInput {
 						rC, shortcut = values(9, s.N*s.Inputs()), values(10, s.N*s.Inputs())
 					}
 					if residual {
@@ -60,7 +68,15 @@ func TestFusedIsUnfused(t *testing.T) {
 						g := results{y: make([]float32, len(dz)), z: make([]float32, len(dz)), dx: make([]float32, len(x)), dw: make([]float32, len(w)),
 							dgamma: make([]float32, s.K), dbeta: make([]float32, s.K),
 							dgammaC: make([]float32, s.C), dbetaC: make([]float32, s.C), dxC: make([]float32, len(x))}
-						a := make([]float32, len(x))
+						kept := func(x []float32) Values { // in memory
+							if rounds && fused && x != nil {
+								v := ws.Rounded(make([]float32, len(x)), len(x))
+								v.Set(x)
+								return v
+							}
+							return Values{floats: x, rounded: rounds && x != nil}
+						}
+						a, y, z, x, r, rC := kept(make([]float32, len(x))), kept(g.y), kept(g.z), kept(x), kept(r), kept(rC)
 						grad := slices.Clone(dz)
 						for i := range before.back { // nothing left from another run
 							before.back[i] = math.NaN()
@@ -70,24 +86,27 @@ func TestFusedIsUnfused(t *testing.T) {
 						}
 						before.reader = false
 						switch {
-						case fused && kept:
+						case fused && keepsInput:
 							before.LeaveToReader()
 							before.Forward(a, x, nil, gammaC, betaC, rC, true)
-							c.ForwardNorm(g.y, x, before, after.Sums())
+							c.ForwardNorm(y, x, before, after.Sums())
+							g.a = a.Float32(make([]float32, a.Len()))
 						case fused:
-							before.Forward(nil, x, nil, gammaC, betaC, nil, true)
-							c.ForwardNorm(g.y, x, before, after.Sums())
-							before.Materialise(a, x)
+							before.Forward(Values{}, x, nil, gammaC, betaC, Values{}, true)
+							c.ForwardNorm(y, x, before, after.Sums())
+							g.a = make([]float32, x.Len())
+							before.Materialise(g.a, x)
 						default:
 							before.Forward(a, x, nil, gammaC, betaC, rC, true)
-							c.Forward(g.y, a, after.Sums())
+							c.ForwardNorm(y, a, nil, after.Sums())
+							g.a = a.Float32(nil)
 						}
-						g.a = a
-						after.Forward(g.z, g.y, after.Sums(), gammaK, betaK, r, true)
+						after.Forward(z, y, after.Sums(), gammaK, betaK, r, true)
+						g.y, g.z = y.Float32(make([]float32, y.Len())), z.Float32(make([]float32, z.Len()))
 						if fused && c.FusesBackward() {
 							after.BackwardSums(dres, g.dgamma, g.dbeta, grad)
 							in, input := Input{Norm: before, Before: before}, x
-							if kept {
+							if keepsInput {
 								in, input = Input{Before: before, Shortcut: shortcut}, a
 								if inPlace {
 									copy(g.dx, shortcut)
@@ -98,15 +117,15 @@ func TestFusedIsUnfused(t *testing.T) {
 						} else {
 							dy := make([]float32, len(dz))
 							after.Backward(dy, dres, g.dgamma, g.dbeta, grad)
-							c.GradWeights(g.dw, a, dy)
+							c.GradWeights(g.dw, g.a, dy)
 							c.GradInput(g.dx, dy)
-							if kept {
+							if keepsInput {
 								ws.Add(g.dx, shortcut)
 							}
 						}
 						g.dres = grad
 						var dresC []float32
-						if kept {
+						if keepsInput {
 							dresC = g.dx // where the ReLU lets the gradient through, in both: what Backward has already made of it
 						}
 						before.Backward(g.dxC, dresC, g.dgammaC, g.dbetaC, g.dx)
@@ -127,7 +146,7 @@ func TestFusedIsUnfused(t *testing.T) {
 						}
 					}
 					compare(run(true, false))
-					if kept {
+					if keepsInput {
 						compare(run(true, true))
 					}
 				})

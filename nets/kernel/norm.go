@@ -72,6 +72,8 @@ func (s *Sums) moments(k int) (mean, variance float64) {
 //	mean = sum y / n,  variance = sum (y-mean)^2 / n
 //	z = act((y-mean) * gamma/sqrt(variance+eps) + beta + residual),  act(a) = max(a, 0) or a
 //
+// If y is rounded to bf16 ([Values]), so are z and the residual.
+//
 // y and z are (images, rows, c), where rows is H*W of an image, or 1 after a
 // linear layer.
 type BatchNorm struct {
@@ -86,9 +88,10 @@ type BatchNorm struct {
 	coef                   []float32 // 3 x c: of dy in dz, see Backward
 	back                   []float64 // images x 2 x c: sums of dz and dz*xhat
 
-	z, y, residual, gamma      []float32 // of the last Forward or Eval
+	z, y, residual             Values    // of the last Forward or Eval
+	gamma                      []float32 // of the last Forward or Eval
 	dz, dy, dres               []float32 // of the last Backward
-	cut                        []float32 // z where it says what passes the ReLU backward, else nil
+	cut                        Values    // z where it says what passes the ReLU backward, else none
 	n                          int       // images in the current call
 	relu                       bool
 	added                      bool // Forward had a residual
@@ -113,14 +116,20 @@ func NewBatchNorm(ws *Workers, images, rows, c int, eps float64) *BatchNorm {
 		coef: make([]float32, 3*c), back: make([]float64, images*2*c)}
 	channels := make([]float32, 3*c) // together: see [maxPoolArgs]
 	b.mean, b.scale, b.beta = channels[:c:c], channels[c:2*c:2*c], channels[2*c:]
-	b.sumPart = func(img, _ int) { addImage(b.ws.impl, b.own, img, b.image(b.y, img)) }
+	b.sumPart = func(img, _ int) { b.addOwn(img) }
 	b.applyPart, b.backSumPart, b.backApplyPart = b.apply, b.backSum, b.backApply
 	return b
 }
 
+// addOwn makes the sums of an image that nobody made with y.
+func (b *BatchNorm) addOwn(img int) {
+	y := b.image(b.y, img)
+	addImage(b.ws.impl, b.own, img, y.Float32(make([]float32, len(y.halves))))
+}
+
 // FusesPool reports whether [BatchNorm.SetPool] works.
 func (b *BatchNorm) FusesPool(m *MaxPool) bool {
-	return m.poolsFast() && m.Inputs() == b.rows*b.c && m.c == b.c
+	return (b.ws.precision == F32 || b.ws.keepsHalves()) && m.poolsFast() && m.Inputs() == b.rows*b.c && m.c == b.c
 }
 
 // SetPool lets the pooling behind the batch norm take part: from now on z is the
@@ -169,18 +178,23 @@ const (
 	again              // where z computed again from y is: reading z costs more
 )
 
-func (b *BatchNorm) image(x []float32, img int) []float32 {
+func (b *BatchNorm) image(x Values, img int) Values {
+	return x.Of(img*b.rows*b.c, (img+1)*b.rows*b.c)
+}
+
+// gradient is an image of a gradient, or nil of nil.
+func (b *BatchNorm) gradient(x []float32, img int) []float32 {
 	if x == nil {
 		return nil
 	}
 	return x[img*b.rows*b.c:][:b.rows*b.c]
 }
 
-func (b *BatchNorm) count(what string, y []float32) int {
+func (b *BatchNorm) count(what string, y Values) int {
 	each := b.rows * b.c
-	n := len(y) / each
-	if n*each != len(y) || n > b.images || n == 0 {
-		panic(fmt.Sprintf("kernel: BatchNorm.%s: y has %d values, want 1 to %d images of %d", what, len(y), b.images, each))
+	n := y.Len() / each
+	if n*each != y.Len() || n > b.images || n == 0 {
+		panic(fmt.Sprintf("kernel: BatchNorm.%s: y has %d values, want 1 to %d images of %d", what, y.Len(), b.images, each))
 	}
 	b.n = n
 	return n
@@ -188,9 +202,9 @@ func (b *BatchNorm) count(what string, y []float32) int {
 
 // Forward normalises with the batch's moments, which it leaves in Mean and Var.
 // sums is what [Conv.Forward] computed with y, or nil: then it is computed here.
-// residual is nil or as long as y; z may be y or residual. If z is nil, y stays
-// to be normalised by its reader ([Conv.ForwardNorm]), and residual must be nil.
-func (b *BatchNorm) Forward(z, y []float32, sums *Sums, gamma, beta, residual []float32, relu bool) {
+// residual is none or as long as y; z may be y or residual. If z is none, y stays
+// to be normalised by its reader ([Conv.ForwardNorm]), and residual must be none.
+func (b *BatchNorm) Forward(z, y Values, sums *Sums, gamma, beta []float32, residual Values, relu bool) {
 	n := b.start("Forward", z, y, gamma, beta, residual, relu)
 	if sums == nil {
 		sums = b.own
@@ -211,8 +225,8 @@ func (b *BatchNorm) Forward(z, y []float32, sums *Sums, gamma, beta, residual []
 	}
 }
 
-// Eval normalises with given moments, such as running averages. z may be nil as in Forward.
-func (b *BatchNorm) Eval(z, y, mean, variance, gamma, beta, residual []float32, relu bool) {
+// Eval normalises with given moments, such as running averages. z may be none as in Forward.
+func (b *BatchNorm) Eval(z, y Values, mean, variance, gamma, beta []float32, residual Values, relu bool) {
 	n := b.start("Eval", z, y, gamma, beta, residual, relu)
 	checkLen("BatchNorm.Eval: mean", len(mean), b.c)
 	checkLen("BatchNorm.Eval: variance", len(variance), b.c)
@@ -224,28 +238,31 @@ func (b *BatchNorm) Eval(z, y, mean, variance, gamma, beta, residual []float32, 
 	}
 }
 
-func (b *BatchNorm) start(what string, z, y, gamma, beta, residual []float32, relu bool) int {
-	n := b.count(what, y)
+func (b *BatchNorm) start(what string, z, y Values, gamma, beta []float32, residual Values, relu bool) int {
+	n, added := b.count(what, y), !residual.None()
 	want := n * b.outputs()
-	if z == nil && residual == nil {
+	if z.None() && !added {
 		want = 0
 	}
-	if len(z) != want || b.pool != nil && residual != nil || len(gamma) != b.c || len(beta) != b.c || residual != nil && len(residual) != len(y) {
+	if z.Len() != want || b.pool != nil && added || len(gamma) != b.c || len(beta) != b.c || added && residual.Len() != y.Len() {
 		panic(fmt.Sprintf("kernel: BatchNorm.%s: z has %d values, gamma %d, beta %d, residual %d; want %d, %d, %d, %d or none",
-			what, len(z), len(gamma), len(beta), len(residual), want, b.c, b.c, len(y)))
+			what, z.Len(), len(gamma), len(beta), residual.Len(), want, b.c, b.c, y.Len()))
+	}
+	if !z.None() && z.rounded != y.rounded || added && residual.rounded != y.rounded {
+		panic(fmt.Sprintf("kernel: BatchNorm.%s: of y, z and residual some are rounded and some are not", what))
 	}
 	copy(b.beta, beta)
-	b.z, b.y, b.residual, b.gamma, b.relu, b.added, b.announced = z, y, residual, gamma, relu, residual != nil, nil
+	b.z, b.y, b.residual, b.gamma, b.relu, b.added, b.announced = z, y, residual, gamma, relu, added, nil
 	return n
 }
 
 // writesZ says whether Forward or Eval itself is to write z.
-func (b *BatchNorm) writesZ() bool { return b.z != nil && !b.reader }
+func (b *BatchNorm) writesZ() bool { return !b.z.None() && !b.reader }
 
 // normalised is an image of z for the reader that writes it: in its place if z is kept, else in buffer.
-func (b *BatchNorm) normalised(buffer []float32, img int) []float32 {
-	z := buffer
-	if b.z != nil {
+func (b *BatchNorm) normalised(buffer []float32, img int) Values {
+	z := b.y.like(buffer, b.rows*b.c)
+	if !b.z.None() {
 		z = b.image(b.z, img)
 	}
 	b.applyImage(z, b.image(b.y, img), b.image(b.residual, img))
@@ -262,7 +279,7 @@ func (b *BatchNorm) setChannel(k int, mean, variance float64, gamma float32) {
 func (b *BatchNorm) apply(part, _ int) {
 	img := b.n - 1 - part
 	if b.pool != nil {
-		b.poolImage(b.z[img*b.outputs():][:b.outputs()], b.image(b.y, img))
+		b.poolImage(b.z.Of(img*b.outputs(), (img+1)*b.outputs()), b.image(b.y, img))
 		return
 	}
 	b.applyImage(b.image(b.z, img), b.image(b.y, img), b.image(b.residual, img))
@@ -291,24 +308,26 @@ func normGeneric(z, y, residual, mean, scale, beta []float32, relu bool) {
 //	dbeta = sum a,  dgamma = sum a*xhat,  xhat = (y-mean)/sqrt(variance+eps)
 //	dy = gamma/sqrt(variance+eps) * (a - dbeta/n - xhat*dgamma/n),  dresidual = a
 //
-// dresidual may be nil. dy and dresidual may be dz (not both), and dy may be y.
+// dresidual may be nil. dy and dresidual may be dz (not both), and dy may be where y lies.
 func (b *BatchNorm) Backward(dy, dresidual, dgamma, dbeta, dz []float32) {
-	checkLen("BatchNorm.Backward: dy", len(dy), len(b.y))
+	checkLen("BatchNorm.Backward: dy", len(dy), b.y.Len())
 	b.BackwardSums(dresidual, dgamma, dbeta, dz)
 	b.dy = dy
 	b.ws.Do(b.n, b.backApplyPart)
 }
 
-// Materialise computes the z of a Forward call whose z was nil. It is for finding
+// Materialise computes the z of a Forward call whose z was none, as float32. It is for finding
 // out what went wrong, while y still holds what Forward saw.
-func (b *BatchNorm) Materialise(z, y []float32) {
+func (b *BatchNorm) Materialise(z []float32, y Values) {
 	n := b.count("Materialise", y)
-	checkLen("BatchNorm.Materialise: z", len(z), len(y))
-	b.z, b.y, b.residual = z, y, nil
+	checkLen("BatchNorm.Materialise: z", len(z), y.Len())
+	kept := y.like(make([]float32, len(z)), len(z))
+	b.z, b.y, b.residual = kept, y, Values{}
 	pool := b.pool
 	b.pool = nil
 	b.ws.Do(n, b.applyPart)
 	b.pool = pool
+	copy(z, kept.Float32(z))
 }
 
 // BackwardSums is the first half of Backward: everything but dy and dresidual,
@@ -324,7 +343,7 @@ func (b *BatchNorm) BackwardSums(dresidual, dgamma, dbeta, dz []float32) {
 			panic("kernel: BatchNorm.Backward: a residual with a pooling behind")
 		}
 	}
-	b.cut = nil
+	b.cut = Values{}
 	switch {
 	case !b.relu:
 		b.mask = always
@@ -333,11 +352,11 @@ func (b *BatchNorm) BackwardSums(dresidual, dgamma, dbeta, dz []float32) {
 		if dresidual != nil && &dresidual[0] == &dz[0] {
 			dresidual = nil // it is there
 		}
-	case !b.added && dresidual == nil:
+	case !b.added && dresidual == nil && (!b.y.rounded || b.y.halves != nil):
 		b.mask = again
 	default:
 		b.mask, b.cut = byZ, b.z
-		checkLen("BatchNorm.Backward: Forward's z", len(b.z), len(b.y))
+		checkLen("BatchNorm.Backward: Forward's z", b.z.Len(), b.y.Len())
 	}
 	b.dz, b.dy, b.dres = dz, nil, dresidual
 	switch {
@@ -393,7 +412,7 @@ func (b *BatchNorm) joinSumsGeneric(part []float64, dz, shortcut, z, y []float32
 
 // sumImage makes an image's sums of BackwardSums.
 func (b *BatchNorm) sumImage(img int, dz []float32) {
-	var z []float32
+	var z Values
 	if b.mask == byZ {
 		z = b.image(b.z, img)
 	}
@@ -404,10 +423,10 @@ func (b *BatchNorm) sumImage(img int, dz []float32) {
 func (b *BatchNorm) gradImage(dy []float32, img int) {
 	if b.pool != nil {
 		b.pooledBack(dy, img)
-		b.backImage(dy, nil, dy, nil, b.image(b.y, img))
+		b.backImage(dy, nil, dy, Values{}, b.image(b.y, img))
 		return
 	}
-	b.backImage(dy, b.image(b.dres, img), b.image(b.dz, img), b.image(b.cut, img), b.image(b.y, img))
+	b.backImage(dy, b.gradient(b.dres, img), b.gradient(b.dz, img), b.image(b.cut, img), b.image(b.y, img))
 }
 
 func (b *BatchNorm) backSum(part, worker int) {
@@ -418,17 +437,17 @@ func (b *BatchNorm) backSum(part, worker int) {
 		b.sumImage(img, dz)
 		return
 	}
-	b.sumImage(img, b.image(b.dz, img))
+	b.sumImage(img, b.gradient(b.dz, img))
 }
 
 func (b *BatchNorm) backApply(img, worker int) {
 	if b.pool != nil { // dy may be y
 		dz := b.whole(worker)
 		b.pooledBack(dz, img)
-		b.backImage(b.image(b.dy, img), nil, dz, nil, b.image(b.y, img))
+		b.backImage(b.gradient(b.dy, img), nil, dz, Values{}, b.image(b.y, img))
 		return
 	}
-	b.gradImage(b.image(b.dy, img), img)
+	b.gradImage(b.gradient(b.dy, img), img)
 }
 
 // through is the gradient of the value at i before the ReLU, dz[i] or 0.

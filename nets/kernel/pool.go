@@ -126,12 +126,12 @@ func (m *MaxPool) backwardGeneric(dx, dy, x []float32) {
 }
 
 // GlobalAvgPool: y[n,c] = mean over the rows pixels of x[n,:,c], for x (n,rows,c).
-func (ws *Workers) GlobalAvgPool(y, x []float32, rows, c int) {
+func (ws *Workers) GlobalAvgPool(y []float32, x Values, rows, c int) {
 	n := len(y) / c
 	checkLen("GlobalAvgPool: y", len(y), n*c)
-	checkLen("GlobalAvgPool: x", len(x), n*rows*c)
+	checkLen("GlobalAvgPool: x", x.Len(), n*rows*c)
 	for i := range n { // too little work for more than one worker
-		averageImage(ws.impl, y[i*c:][:c], x[i*rows*c:][:rows*c], 1/float32(rows))
+		averageImage(ws.impl, y[i*c:][:c], x.Of(i*rows*c, (i+1)*rows*c), 1/float32(rows))
 	}
 }
 

@@ -102,7 +102,8 @@ func NewWorkers(threads int, name string) (*Workers, error) {
 	return ws, nil
 }
 
-// Precision is that of the factors of a convolution's products. Everything else is float32: the sums of products, linear layers, batch norm, Adam, weights.
+// Precision is that of the factors of a convolution's products and of the activations between layers ([Values]). Everything else is float32: the sums of products, linear layers, statistics,
+// gradients, Adam, weights.
 type Precision int
 
 const (
@@ -123,6 +124,9 @@ func ParsePrecision(name string) (Precision, error) {
 
 // SetPrecision sets the precision of what is built from now on.
 func (ws *Workers) SetPrecision(p Precision) { ws.precision = p }
+
+// Precision is what [Workers.SetPrecision] has set.
+func (ws *Workers) Precision() Precision { return ws.precision }
 
 // Implementation names what runs: generic, avx2, avx512, amx or mixed, with -bf16 behind it at that precision. It determines the bits of results.
 func (ws *Workers) Implementation() string {

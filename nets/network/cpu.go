@@ -96,19 +96,19 @@ func (c *CPU) build(plan *Plan) {
 	if slices.Contains(plan.Gradients, "third") {
 		c.third = gradient()
 	}
-	buffers := make([][]float32, len(plan.Buffers))
+	buffers := make([]kernel.Values, len(plan.Buffers))
 	for i, b := range plan.Buffers {
 		if !b.Unused {
-			buffers[i] = values(plan.Batch * b.Shape.Len())
+			buffers[i] = plan.values(b, values(plan.size(b)))
 		}
 	}
-	at := func(b int) []float32 {
+	at := func(b int) kernel.Values {
 		if b < 0 {
-			return nil // operations take nil for the batch
+			return kernel.Values{} // operations take none for the batch
 		}
 		return buffers[b]
 	}
-	norms, read := map[string]*kernel.BatchNorm{"": nil}, map[string][]float32{} // read: a batch norm's input
+	norms, read := map[string]*kernel.BatchNorm{"": nil}, map[string]kernel.Values{} // read: a batch norm's input
 	for _, s := range plan.Stages {
 		if s.Kind == BatchNorm {
 			norms[s.Layer], read[s.Layer] = s.norm, at(s.In)
@@ -129,7 +129,7 @@ func (c *CPU) build(plan *Plan) {
 		case Linear:
 			t := c.trained(s.Layer + ".weight")
 			op := &linearOp{c: c, l: s.layer, linear: kernel.NewLinear(c.workers, plan.Batch, s.layer.In.Len(), s.layer.Out.C),
-				x: at(s.In), y: at(s.Out), w: t.w, dw: t.grad, normed: s.Normed}
+				x: newWide(at(s.In)), y: at(s.Out).Float32(nil), w: t.w, dw: t.grad, normed: s.Normed}
 			if s.layer.Bias {
 				b := c.trained(s.Layer + ".bias")
 				op.bias, op.dbias = b.w, b.grad
@@ -147,9 +147,9 @@ func (c *CPU) build(plan *Plan) {
 			}
 			c.ops = append(c.ops, op)
 		case MaxPool:
-			c.ops = append(c.ops, &maxPoolOp{c: c, l: s.layer, pool: s.pool, x: at(s.In), y: at(s.Out)})
+			c.ops = append(c.ops, &maxPoolOp{c: c, l: s.layer, pool: s.pool, x: newWide(at(s.In)), y: at(s.Out), wideY: newWide(at(s.Out)).floats})
 		case GlobalAvgPool:
-			c.ops = append(c.ops, &avgPoolOp{c: c, l: s.layer, x: at(s.In), y: at(s.Out)})
+			c.ops = append(c.ops, &avgPoolOp{c: c, l: s.layer, x: at(s.In), y: at(s.Out).Float32(nil)})
 		case Subsample:
 			c.ops = append(c.ops, newSubsampleOp(c, s.layer, at(s.In), at(s.Out)))
 		case Join:
@@ -157,11 +157,34 @@ func (c *CPU) build(plan *Plan) {
 		case Swap:
 			c.ops = append(c.ops, swapOp{c})
 		}
-		c.logits = at(s.Out) // of the last stage in the end
+		if out := at(s.Out); out.IsFloat32() {
+			c.logits = out.Float32(nil) // of the last stage in the end, a linear layer
+		}
 	}
 }
 
-func (c *CPU) newNormOp(s Stage, at func(int) []float32) *normOp {
+// wide are values that an operation wants as float32.
+type wide struct {
+	values kernel.Values
+	floats []float32 // where there is room for that
+}
+
+func newWide(v kernel.Values) wide {
+	if v.IsFloat32() {
+		return wide{v, v.Float32(nil)}
+	}
+	return wide{v, make([]float32, v.Len())}
+}
+
+// read is the current batch's, nil if they are the images.
+func (c *CPU) read(w wide, s Shape) []float32 {
+	if w.values.None() {
+		return c.input
+	}
+	return c.activation(w.values, s).Float32(w.floats)
+}
+
+func (c *CPU) newNormOp(s Stage, at func(int) kernel.Values) *normOp {
 	gamma, beta := c.trained(s.Layer+".gamma"), c.trained(s.Layer+".beta")
 	op := &normOp{c: c, l: s.layer, norm: s.norm, y: at(s.In), residual: at(s.Residual), out: s.layer.Out, relu: s.ReLU != "",
 		fused: s.FinishedBy != "", gamma: gamma.w, beta: beta.w, dgamma: gamma.grad, dbeta: beta.grad,
@@ -329,12 +352,20 @@ func (c *CPU) trained(name string) *cpuTensor {
 	panic("network: CPU: no tensor " + name)
 }
 
-// of cuts an activation, or the batch's input if it is nil, to the current batch.
-func (c *CPU) of(x []float32, s Shape) []float32 {
-	if x == nil {
-		return c.input
+// of cuts a gradient, or what else is float32, to the current batch.
+func (c *CPU) of(x []float32, s Shape) []float32 { return x[:c.n*s.Len()] }
+
+// activation cuts an activation, or the batch's input if there is none, to the current batch.
+func (c *CPU) activation(x kernel.Values, s Shape) kernel.Values {
+	if x.None() {
+		return kernel.Floats(c.input)
 	}
-	return x[:c.n*s.Len()]
+	return x.Of(0, c.n*s.Len())
+}
+
+// float32s is an activation of the current batch for finding out what went wrong: it may allocate.
+func (c *CPU) float32s(x kernel.Values, s Shape) []float32 {
+	return c.activation(x, s).Float32(make([]float32, c.n*s.Len()))
 }
 
 // convOp computes y = conv(x). In the backward pass the batch norm behind it leaves the gradient of y in y itself.
@@ -342,7 +373,7 @@ type convOp struct {
 	c    *CPU
 	l    Layer
 	conv *kernel.Conv
-	x, y []float32
+	x, y kernel.Values
 	dw   []float32
 	sums *kernel.Sums
 
@@ -350,28 +381,23 @@ type convOp struct {
 	xNorm *kernel.BatchNorm // not nil: x is this batch norm's input, still to be normalised
 
 	writes    *kernel.BatchNorm // not nil: x is this batch norm's output, which forward computes of unwritten
-	unwritten []float32
+	unwritten kernel.Values
 	before    *kernel.BatchNorm // not nil: backward makes the sums of its backward pass
 	joins     bool              // backward adds the shortcut's gradient, in held
 }
 
 func (o *convOp) layer() string     { return o.l.Name }
-func (o *convOp) output() []float32 { return o.c.of(o.y, o.l.Out) }
+func (o *convOp) output() []float32 { return o.c.float32s(o.y, o.l.Out) }
 
 func (o *convOp) forward(train bool) {
-	sums := o.sums
+	sums, x, norm := o.sums, o.x, o.xNorm
 	if !train {
 		sums = nil
 	}
-	if o.xNorm != nil {
-		o.conv.ForwardNorm(o.c.of(o.y, o.l.Out), o.c.of(o.x, o.l.In), o.xNorm, sums)
-		return
-	}
 	if o.writes != nil {
-		o.conv.ForwardNorm(o.c.of(o.y, o.l.Out), o.c.of(o.unwritten, o.l.In), o.writes, sums)
-		return
+		x, norm = o.unwritten, o.writes
 	}
-	o.conv.Forward(o.c.of(o.y, o.l.Out), o.c.of(o.x, o.l.In), sums)
+	o.conv.ForwardNorm(o.c.activation(o.y, o.l.Out), o.c.activation(x, o.l.In), norm, sums)
 }
 
 func (o *convOp) backward() {
@@ -388,8 +414,8 @@ func (o *convOp) backwardFused() {
 	c, in := o.c, kernel.Input{Norm: o.xNorm, Before: o.before}
 	var dx []float32
 	switch {
-	case o.x == nil: // the images need no gradient
-	case o.joins && o.norm.residual == nil:
+	case o.x.None(): // the images need no gradient
+	case o.joins && o.norm.residual.None():
 		dx = c.of(c.held, o.l.In)
 		in.Shortcut = dx
 		defer func() { c.grad, c.held, c.spare = c.held, nil, c.grad }()
@@ -397,22 +423,22 @@ func (o *convOp) backwardFused() {
 		dx, in.Shortcut = c.of(c.grad, o.l.In), c.of(c.held, o.l.In)
 		defer func() { c.held, c.spare = nil, c.held }()
 	default:
-		if o.norm.residual == nil {
+		if o.norm.residual.None() {
 			c.grad, c.third = c.third, c.grad
 		}
 		dx = c.of(c.grad, o.l.In)
 	}
-	o.conv.Backward(dx, o.dw, c.of(o.x, o.l.In), in, o.norm.norm)
+	o.conv.Backward(dx, o.dw, c.activation(o.x, o.l.In), in, o.norm.norm)
 }
 
-// gradWeights and gradInput are the two halves of backward where the batch norm behind is not fused.
+// gradWeights and gradInput are the two halves of backward where the batch norm behind is not fused; activations are then float32.
 func (o *convOp) gradWeights() {
-	o.conv.GradWeights(o.dw, o.c.of(o.x, o.l.In), o.c.of(o.y, o.l.Out))
+	o.conv.GradWeights(o.dw, o.c.activation(o.x, o.l.In).Float32(nil), o.c.activation(o.y, o.l.Out).Float32(nil))
 }
 
 func (o *convOp) gradInput() {
-	if o.x != nil { // the images need no gradient
-		o.conv.GradInput(o.c.of(o.c.grad, o.l.In), o.c.of(o.y, o.l.Out))
+	if !o.x.None() { // the images need no gradient
+		o.conv.GradInput(o.c.of(o.c.grad, o.l.In), o.c.activation(o.y, o.l.Out).Float32(nil))
 	}
 }
 
@@ -422,7 +448,8 @@ type linearOp struct {
 	c           *CPU
 	l           Layer
 	linear      *kernel.Linear
-	x, y        []float32
+	x           wide
+	y           []float32
 	w, dw       []float32
 	bias, dbias []float32
 	normed      bool
@@ -431,7 +458,7 @@ type linearOp struct {
 func (o *linearOp) layer() string     { return o.l.Name }
 func (o *linearOp) output() []float32 { return o.c.of(o.y, o.l.Out) }
 func (o *linearOp) forward(bool) {
-	o.linear.Forward(o.c.of(o.y, o.l.Out), o.c.of(o.x, o.l.In), o.w, o.bias)
+	o.linear.Forward(o.c.of(o.y, o.l.Out), o.c.read(o.x, o.l.In), o.w, o.bias)
 }
 
 func (o *linearOp) backward() {
@@ -440,8 +467,12 @@ func (o *linearOp) backward() {
 		dy = o.c.of(o.c.grad, o.l.Out)
 		o.c.grad, o.c.spare = o.c.spare, o.c.grad
 	}
-	o.linear.GradWeights(o.dw, o.dbias, o.c.of(o.x, o.l.In), dy)
-	if o.x != nil {
+	x := o.c.input
+	if !o.x.values.None() {
+		x = o.c.of(o.x.floats, o.l.In)
+	}
+	o.linear.GradWeights(o.dw, o.dbias, x, dy)
+	if !o.x.values.None() {
 		o.linear.GradInput(o.c.of(o.c.grad, o.l.In), dy, o.w)
 	}
 }
@@ -452,11 +483,11 @@ type normOp struct {
 	l              Layer
 	norm           *kernel.BatchNorm
 	sums           *kernel.Sums
-	y, z           []float32 // z is nil if its only reader computes it
-	residual       []float32 // nil outside blocks
-	fused          bool      // the convolution before finishes the backward pass
-	pooled         []float32 // what the pooling behind makes of z, if it is done here
-	out            Shape     // of z or pooled
+	y, z           kernel.Values // there is no z if its only reader computes it
+	residual       kernel.Values // none outside blocks
+	fused          bool          // the convolution before finishes the backward pass
+	pooled         kernel.Values // what the pooling behind makes of z, if it is done here
+	out            Shape         // of z or pooled
 	relu           bool
 	gamma, beta    []float32
 	dgamma, dbeta  []float32
@@ -467,30 +498,30 @@ func (o *normOp) layer() string { return o.l.Name }
 
 // output allocates if z is not kept: it is called when something has gone wrong.
 func (o *normOp) output() []float32 {
-	if o.z != nil {
-		return o.c.of(o.z, o.l.Out)
+	if !o.z.None() {
+		return o.c.float32s(o.z, o.l.Out)
 	}
 	z := make([]float32, o.c.n*o.l.Out.Len())
-	o.norm.Materialise(z, o.c.of(o.y, o.l.Out))
+	o.norm.Materialise(z, o.c.activation(o.y, o.l.Out))
 	return z
 }
 
-// kept is z of the current batch, pooled if the pooling is done here, or nil.
-func (o *normOp) kept() []float32 {
-	if o.pooled != nil {
-		return o.c.of(o.pooled, o.out)
+// kept is z of the current batch, pooled if the pooling is done here, or none.
+func (o *normOp) kept() kernel.Values {
+	switch {
+	case !o.pooled.None():
+		return o.c.activation(o.pooled, o.out)
+	case o.z.None():
+		return kernel.Values{}
 	}
-	if o.z == nil {
-		return nil
-	}
-	return o.c.of(o.z, o.l.Out)
+	return o.c.activation(o.z, o.l.Out)
 }
 
 func (o *normOp) forward(train bool) {
-	y, z := o.c.of(o.y, o.l.Out), o.kept()
-	var residual []float32
-	if o.residual != nil {
-		residual = o.c.of(o.residual, o.l.Out)
+	y, z := o.c.activation(o.y, o.l.Out), o.kept()
+	var residual kernel.Values
+	if !o.residual.None() {
+		residual = o.c.activation(o.residual, o.l.Out)
 	}
 	if !train {
 		o.norm.Eval(z, y, o.mean, o.variance, o.gamma, o.beta, residual, o.relu)
@@ -512,46 +543,59 @@ func (o *normOp) forward(train bool) {
 func (o *normOp) backward() {
 	dz := o.c.of(o.c.grad, o.out)
 	var dresidual []float32
-	if o.residual != nil {
+	if !o.residual.None() {
 		dresidual = dz
 	}
 	if o.fused {
 		o.norm.BackwardSums(dresidual, o.dgamma, o.dbeta, dz)
 	} else {
-		o.norm.Backward(o.c.of(o.y, o.l.Out), dresidual, o.dgamma, o.dbeta, dz)
+		o.norm.Backward(o.c.activation(o.y, o.l.Out).Float32(nil), dresidual, o.dgamma, o.dbeta, dz)
 	}
-	if o.residual != nil { // grad now holds the gradient of the sum
+	if !o.residual.None() { // grad now holds the gradient of the sum
 		o.c.held, o.c.grad, o.c.spare = o.c.grad, o.c.spare, nil
 	}
 }
 
 // maxPoolOp computes y = maxpool(x).
 type maxPoolOp struct {
-	c    *CPU
-	l    Layer
-	pool *kernel.MaxPool
-	x, y []float32
+	c     *CPU
+	l     Layer
+	pool  *kernel.MaxPool
+	x     wide
+	y     kernel.Values
+	wideY []float32 // y as float32
 }
 
 func (o *maxPoolOp) layer() string     { return o.l.Name }
-func (o *maxPoolOp) output() []float32 { return o.c.of(o.y, o.l.Out) }
-func (o *maxPoolOp) forward(bool)      { o.pool.Forward(o.c.of(o.y, o.l.Out), o.c.of(o.x, o.l.In)) }
+func (o *maxPoolOp) output() []float32 { return o.c.float32s(o.y, o.l.Out) }
+func (o *maxPoolOp) forward(bool) {
+	y := o.c.of(o.wideY, o.l.Out)
+	o.pool.Forward(y, o.c.read(o.x, o.l.In))
+	if !o.y.IsFloat32() {
+		o.c.activation(o.y, o.l.Out).Set(y)
+	}
+}
 func (o *maxPoolOp) backward() {
-	o.pool.Backward(o.c.of(o.c.spare, o.l.In), o.c.of(o.c.grad, o.l.Out), o.c.of(o.x, o.l.In))
+	x := o.c.input
+	if !o.x.values.None() {
+		x = o.c.of(o.x.floats, o.l.In)
+	}
+	o.pool.Backward(o.c.of(o.c.spare, o.l.In), o.c.of(o.c.grad, o.l.Out), x)
 	o.c.grad, o.c.spare = o.c.spare, o.c.grad
 }
 
 // avgPoolOp computes y, the mean of x over the pixels of each image.
 type avgPoolOp struct {
-	c    *CPU
-	l    Layer
-	x, y []float32
+	c *CPU
+	l Layer
+	x kernel.Values
+	y []float32
 }
 
 func (o *avgPoolOp) layer() string     { return o.l.Name }
 func (o *avgPoolOp) output() []float32 { return o.c.of(o.y, o.l.Out) }
 func (o *avgPoolOp) forward(bool) {
-	o.c.workers.GlobalAvgPool(o.c.of(o.y, o.l.Out), o.c.of(o.x, o.l.In), o.l.In.H*o.l.In.W, o.l.In.C)
+	o.c.workers.GlobalAvgPool(o.c.of(o.y, o.l.Out), o.c.activation(o.x, o.l.In), o.l.In.H*o.l.In.W, o.l.In.C)
 }
 func (o *avgPoolOp) backward() {
 	o.c.workers.GlobalAvgPoolBackward(o.c.of(o.c.spare, o.l.In), o.c.of(o.c.grad, o.l.Out), o.l.In.H*o.l.In.W, o.l.In.C)
@@ -585,11 +629,11 @@ func (o swapOp) backward()         { o.c.grad, o.c.held = o.c.held, o.c.grad }
 type subsampleOp struct {
 	c                  *CPU
 	l                  Layer
-	x, y               []float32
+	x, y               kernel.Values
 	copyPart, joinPart func(image, worker int)
 }
 
-func newSubsampleOp(c *CPU, l Layer, x, y []float32) *subsampleOp {
+func newSubsampleOp(c *CPU, l Layer, x, y kernel.Values) *subsampleOp {
 	o := &subsampleOp{c: c, l: l, x: x, y: y} // the appended channels stay zero
 	channels, rowIn, rowOut := min(l.In.C, l.Out.C), l.In.W*l.In.C, l.Out.W*l.Out.C
 	rows := func(image int, f func(in, out int)) {
@@ -599,7 +643,7 @@ func newSubsampleOp(c *CPU, l Layer, x, y []float32) *subsampleOp {
 	}
 	o.copyPart = func(image, _ int) {
 		rows(image, func(in, out int) {
-			kernel.CopyPixels(o.y[out:][:rowOut], o.x[in:][:rowIn], l.Out.C, l.Stride*l.In.C, channels)
+			kernel.CopyValues(o.y.Of(out, out+rowOut), o.x.Of(in, in+rowIn), l.Out.C, l.Stride*l.In.C, channels)
 		})
 	}
 	o.joinPart = func(image, _ int) {
@@ -611,7 +655,7 @@ func newSubsampleOp(c *CPU, l Layer, x, y []float32) *subsampleOp {
 }
 
 func (o *subsampleOp) layer() string     { return o.l.Name }
-func (o *subsampleOp) output() []float32 { return o.c.of(o.y, o.l.Out) }
+func (o *subsampleOp) output() []float32 { return o.c.float32s(o.y, o.l.Out) }
 func (o *subsampleOp) forward(bool)      { o.c.workers.Do(o.c.n, o.copyPart) }
 func (o *subsampleOp) backward() {
 	o.c.workers.Do(o.c.n, o.joinPart)

@@ -19,12 +19,16 @@ type Plan struct {
 	Gradients []string `json:"gradients"`
 	// GradientValues is the number of values in each of them, for one image.
 	GradientValues int `json:"gradient_values"`
+
+	workers *kernel.Workers
 }
 
 // Buffer is an activation that is kept from the forward to the backward pass.
 type Buffer struct {
 	Shape  Shape  `json:"shape"`  // of one image
 	Writer string `json:"writer"` // the layer that writes it
+	// Rounded buffers hold bf16 numbers: at that precision what convolutions write, and what is made of it by batch norms, poolings and shortcuts that subsample.
+	Rounded bool `json:"bf16,omitempty"`
 	// Unused buffers belong to activations that a fusion has made unnecessary: they are not allocated.
 	Unused bool `json:"unused,omitempty"`
 }
@@ -77,7 +81,7 @@ type Stage struct {
 // order that the engine cannot carry out: behind every convolution stands a batch norm, and every ReLU stands behind a
 // batch norm or a sum.
 func PlanCPU(m Model, batch int, workers *kernel.Workers, normEpsilon float64) (*Plan, error) {
-	p := &planner{plan: &Plan{Batch: batch, Gradients: []string{"grad", "spare"}}, workers: workers, epsilon: normEpsilon}
+	p := &planner{plan: &Plan{Batch: batch, Gradients: []string{"grad", "spare"}, workers: workers}, workers: workers, epsilon: normEpsilon}
 	m.Each(func(l Layer) { p.plan.GradientValues = max(p.plan.GradientValues, l.Out.Len()) })
 	if _, err := p.layers(m.Layers, TheBatch, Nothing, Layer{}, ""); err != nil {
 		return nil, err
@@ -105,10 +109,13 @@ func first(a, b Kind) Kind {
 	return b
 }
 
-func (p *planner) buffer(l Layer) int {
-	p.plan.Buffers = append(p.plan.Buffers, Buffer{Shape: l.Out, Writer: l.Name})
+func (p *planner) buffer(l Layer, rounded bool) int {
+	p.plan.Buffers = append(p.plan.Buffers, Buffer{Shape: l.Out, Writer: l.Name, Rounded: rounded})
 	return len(p.plan.Buffers) - 1
 }
+
+// rounded says of which kind a buffer is.
+func (p *planner) rounded(buffer int) bool { return buffer >= 0 && p.plan.Buffers[buffer].Rounded }
 
 // layers plans a chain of layers that reads the buffer x, and returns the buffer of its output. If residual is a buffer, the
 // chain is the body of a block: its last batch norm adds that buffer and performs the ReLU of that name behind the sum, if any.
@@ -121,19 +128,19 @@ func (p *planner) layers(layers []Layer, x, residual int, block Layer, reluBehin
 			if l.Kernel%2 == 0 || l.Pad != l.Kernel/2 || !next(BatchNorm) {
 				return 0, fmt.Errorf("network: NewCPU: %s: want an odd kernel, padding kernel/2 and a batch norm behind it", l.Name)
 			}
-			y := p.buffer(l)
+			y := p.buffer(l, p.workers.Precision() == kernel.BF16)
 			p.add(Stage{In: x, Out: y, Residual: Nothing, SumsFor: layers[i+1].Name, conv: kernel.NewConv(p.workers, kernel.ConvShape{
 				N: p.plan.Batch, H: l.In.H, W: l.In.W, C: l.In.C, K: l.Out.C, Side: l.Kernel, Stride: l.Stride})}, l)
 			x = y
 		case Linear:
-			y := p.buffer(l)
+			y := p.buffer(l, false)
 			p.add(Stage{In: x, Out: y, Residual: Nothing, Normed: next(BatchNorm)}, l)
 			x = y
 		case BatchNorm:
 			if i == 0 || layers[i-1].Kind != Conv && layers[i-1].Kind != Linear {
 				return 0, fmt.Errorf("network: NewCPU: %s: want a convolution or linear layer before it", l.Name)
 			}
-			z := p.buffer(l)
+			z := p.buffer(l, p.rounded(x))
 			s := Stage{In: x, Out: z, Residual: Nothing,
 				norm: kernel.NewBatchNorm(p.workers, p.plan.Batch, l.Out.H*l.Out.W, l.Out.C, p.epsilon)}
 			if i == len(layers)-1 && residual != Nothing {
@@ -148,7 +155,7 @@ func (p *planner) layers(layers []Layer, x, residual int, block Layer, reluBehin
 			if residual != Nothing {
 				return 0, fmt.Errorf("network: NewCPU: %s: pooling inside a residual block", l.Name)
 			}
-			y := p.buffer(l)
+			y := p.buffer(l, l.Kind == MaxPool && p.rounded(x))
 			s := Stage{In: x, Out: y, Residual: Nothing}
 			if l.Kind == MaxPool {
 				s.pool = kernel.NewMaxPool(p.workers, l.In.H, l.In.W, l.In.C, l.Kernel, l.Stride, l.Pad)
@@ -188,7 +195,7 @@ func (p *planner) block(l Layer, x int, nested bool, relu string) (int, error) {
 	case len(l.Shortcut) == 0:
 		p.add(kind(Join), l)
 	case l.Shortcut[0].Kind == Subsample && len(l.Shortcut) == 1:
-		shortcut = p.buffer(l.Shortcut[0])
+		shortcut = p.buffer(l.Shortcut[0], p.rounded(x))
 		p.add(Stage{In: x, Out: shortcut, Residual: Nothing}, l.Shortcut[0])
 	default:
 		p.add(kind(Join), l)
@@ -315,28 +322,45 @@ func (p *Plan) Bytes() int64 {
 	return total
 }
 
-// arrays are the numbers of values of the plan's gradients and buffers.
-func (p *Plan) arrays() (values []int) {
+// arrays are the sizes of the plan's gradients and buffers, in float32.
+func (p *Plan) arrays() (sizes []int) {
 	for _, g := range p.Gradients {
 		if g != "held" { // the name of whichever of the others holds the shortcut's gradient: no memory of its own
-			values = append(values, p.Batch*p.GradientValues)
+			sizes = append(sizes, p.Batch*p.GradientValues)
 		}
 	}
 	for _, b := range p.Buffers {
 		if !b.Unused {
-			values = append(values, p.Batch*b.Shape.Len())
+			sizes = append(sizes, p.size(b))
 		}
 	}
-	return values
+	return sizes
 }
 
-// apart is where the next array begins behind one of n values: on a page, and so that the same image of arrays of the same size does not fall into the same sets of the caches.
+// size is how many float32 the memory of a buffer has room for.
+func (p *Plan) size(b Buffer) int {
+	n := p.Batch * b.Shape.Len()
+	if b.Rounded {
+		return p.workers.RoundedSize(n)
+	}
+	return n
+}
+
+// values are a buffer's in memory of that size.
+func (p *Plan) values(b Buffer, memory []float32) kernel.Values {
+	if b.Rounded {
+		return p.workers.Rounded(memory, p.Batch*b.Shape.Len())
+	}
+	return kernel.Floats(memory)
+}
+
+// apart is where the next array begins behind one of n float32: on a page, and so that the same image of arrays of the same size does not fall into the same sets of the caches.
 func apart(n int) int { return (n+1023)/1024*1024 + 5*1024 }
 
 // arenaValues is the size of what holds them all.
 func (p *Plan) arenaValues() (n int) {
-	for _, values := range p.arrays() {
-		n += apart(values)
+	for _, size := range p.arrays() {
+		n += apart(size)
 	}
 	return n
 }

@@ -41,14 +41,14 @@ func (c *CPU) Profile(x []float32, labels []int32, alpha float64, step uint64) [
 		case *convOp:
 			if op.norm != nil { // both gradients, and the batch norm's, in one pass
 				products := 2
-				if op.x == nil {
+				if op.x.None() {
 					products = 1
 				}
 				timed(l, "backward", products*multAdds, op.backward)
 				continue
 			}
 			timed(l, "weight gradient", multAdds, op.gradWeights)
-			if op.x != nil {
+			if !op.x.None() {
 				timed(l, "input gradient", multAdds, op.gradInput)
 			}
 		case *linearOp:

@@ -21,7 +21,8 @@ func amxFile(p *printer) {
 	pairs(p, "pairsTransposed")
 	pairs(p, "pairsSingle")
 	pairs(p, "pairsRound")
-	pairsBoth(p)
+	pairsBoth(p, false)
+	pairsBoth(p, true)
 	pairs(p, "pairsRoundTransposed")
 	transpose(p)
 }
@@ -632,9 +633,14 @@ func pairs(p *printer, name string) {
 }
 
 // pairsBoth gathers pixels at positions as [pairs] does, rounds them to bf16 and stores each group of 16 channels twice: as the pairs of the positions
-// 0 and 1, 2 and 3, ..., and dstodd bytes behind as those of -1 and 0, 1 and 2, ..., position -1 being zero.
-func pairsBoth(p *printer) {
-	p.fn("pairsBoth", 0, "src", "zero", "positions", "blocks", "groups", "tail", "dst", "dstodd", "dstblock", "dstgroup")
+// 0 and 1, 2 and 3, ..., and dstodd bytes behind as those of -1 and 0, 1 and 2, ..., position -1 being zero. pairsBothHalf reads bf16 numbers; the positions' offsets are still
+// those of float32.
+func pairsBoth(p *printer, half bool) {
+	name := "pairsBoth"
+	if half {
+		name += "Half"
+	}
+	p.fn(name, 0, "src", "zero", "positions", "blocks", "groups", "tail", "dst", "dstodd", "dstblock", "dstgroup")
 	p.interleaveConstant(29)
 	p.op("LEAQ ·interleaveOdd(SB), R8")
 	p.op("VMOVDQU32 (R8), Z28")
@@ -650,7 +656,7 @@ func pairsBoth(p *printer) {
 	p.op("KMOVW K2, K1")
 	p.label("whole")
 	p.op("MOVQ R11, R12")
-	p.op("SHLQ $6, R12 // byte offset of the channels in a pixel")
+	p.op("SHLQ $%d, R12 // byte offset of the channels in a pixel", map[bool]int{false: 6, true: 5}[half])
 	p.arg("src", "R13")
 	p.op("ADDQ R12, R13")
 	p.op("ADDQ %s, R12 // zeros", p.at("zero"))
@@ -661,12 +667,23 @@ func pairsBoth(p *printer) {
 	p.label("pair")
 	for i, z := range []int{0, 3} {
 		p.op("MOVQ %d(BX), R8", 8*i)
+		if half {
+			p.op("SARQ $1, R8")
+		}
 		p.op("LEAQ (R13)(R8*1), R9")
 		p.op("TESTQ R8, R8")
 		p.op("CMOVQLT R12, R9")
-		p.op("VMOVUPS.Z (R9), K1, Z%d", z)
+		if half {
+			p.op("VMOVDQU16.Z (R9), K1, Y%d", z)
+		} else {
+			p.op("VMOVUPS.Z (R9), K1, Z%d", z)
+		}
 	}
-	p.roundPair(0, 3, 1)
+	if half {
+		p.op("VINSERTI64X4 $1, Y3, Z0, Z1")
+	} else {
+		p.roundPair(0, 3, 1)
+	}
 	p.op("VPERMW Z1, Z29, Z2")
 	p.op("VMOVDQU32 Z2, (DX)")
 	p.op("VMOVDQA32 Z28, Z5")

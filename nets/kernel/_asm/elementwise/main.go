@@ -26,6 +26,7 @@ func main() {
 		p.adam()
 		p.finite()
 		p.add()
+		p.round()
 		p.maxPool()
 		p.maxPoolBack()
 		p.windowMax()
@@ -37,6 +38,8 @@ func main() {
 		p.normBack()
 		if set.lanes == 8 {
 			p.mxcsr()
+		} else {
+			p.widen()
 		}
 		if err := os.WriteFile(filepath.Join(*out, name), []byte(p.b.String()), 0o644); err != nil {
 			log.Fatal(err)

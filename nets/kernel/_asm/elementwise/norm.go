@@ -34,18 +34,78 @@ func (p *printer) memory(op, mem string, src, dst int) {
 	p.op(op, mem, src, dst)
 }
 
+// Functions with Half in their names, which only AVX-512 has, keep a batch norm's y, z and residual in memory as bf16 numbers, two bytes each. Gradients stay float32.
+
+// halves lists the ways in which activations lie in memory.
+func (p *printer) halves() []bool {
+	if p.wide() {
+		return []bool{false, true}
+	}
+	return []bool{false}
+}
+
+// suffix is how a function's name says it.
+func suffix(half bool) string {
+	if half {
+		return "Half"
+	}
+	return ""
+}
+
+// activation is load of y, z or a residual.
+func (p *printer) activation(half bool, mem string, reg int) {
+	if !half {
+		p.load(mem, reg)
+		return
+	}
+	p.op("VPMOVZXWD.Z", mem, "K1", reg)
+	p.op("VPSLLD", "$16", reg, reg)
+}
+
+// storeActivation rounds to bf16 and stores. Uses register 7 of 32 bytes.
+func (p *printer) storeActivation(half bool, reg int, mem string) {
+	if !half {
+		p.store(reg, mem)
+		return
+	}
+	p.toHalves(reg, 7)
+	p.op("VMOVDQU16", "Y7", "K1", mem)
+}
+
+// toHalves rounds 16 values to bf16 in the lower half of a register: VCVTNEPS2BF16, which Go's assembler does not know.
+func (p *printer) toHalves(from, to int) {
+	p.raw("\tBYTE $0x62; BYTE $0xF2; BYTE $0x7E; BYTE $0x48; BYTE $0x72; BYTE $0x%02X // VCVTNEPS2BF16 Z%d, Y%d\n", 0xC0|to<<3|from, from, to)
+}
+
+// rounded rounds 16 values to bf16 where they are.
+func (p *printer) rounded(reg int) {
+	p.toHalves(reg, reg)
+	p.op("VPMOVZXWD", fmt.Sprintf("Y%d", reg), reg)
+	p.op("VPSLLD", "$16", reg, reg)
+}
+
+// positive puts into register 8 what a ReLU's output must exceed for the gradient to pass: 0, or the largest number that a bf16 activation has as 0.
+func (p *printer) positive(half bool) {
+	if !half {
+		p.op("VXORPS", 8, 8, 8)
+		return
+	}
+	p.op("MOVL", "$0x007FFFFF", "CX")
+	p.op("VPBROADCASTD", "CX", 8)
+}
+
 // masks is how the ReLU behind a batch norm is undone: not at all, by z > 0, or
 // by computing z again, which is cheaper than reading it.
 var masks = []string{"", "Mask", "Again"}
 
-// masked loads dz where z > 0 to register dst. y is in register 2; uses 4 and 5. Register 8 is zero.
-func (p *printer) masked(mask, dz, z, mean, scale, beta string, dst int) {
+// masked loads dz where z > 0 to register dst. y is in register 2; uses 4 and 5. Register 8 is as positive leaves it.
+func (p *printer) masked(half bool, mask, dz, z, mean, scale, beta string, dst int) {
 	switch mask {
 	case "":
 		p.load(dz, dst)
 		return
 	case "Mask":
-		p.load(z, 4)
+		p.activation(half, z, 4)
 	case "Again":
 		p.memory("VSUBPS", mean, 2, 4)
 		p.memory("VMULPS", scale, 4, 4)
@@ -67,11 +127,11 @@ func (p *printer) wholeMask() {
 	}
 }
 
-// joined adds the shortcut's gradient to dz, puts zeros where z is not > 0, stores that and leaves it in register 5. Uses 4; register 8 is zero.
-func (p *printer) joined(dz, shortcut, z string) {
+// joined adds the shortcut's gradient to dz, puts zeros where z is not > 0, stores that and leaves it in register 5. Uses 4; register 8 is as positive leaves it.
+func (p *printer) joined(half bool, dz, shortcut, z string) {
 	p.load(dz, 5)
 	p.memory("VADDPS", shortcut, 5, 5)
-	p.load(z, 4)
+	p.activation(half, z, 4)
 	if p.wide() {
 		p.op("VCMPPS", less, 4, 8, "K1", "K2")
 		p.op("VMOVAPS.Z", 5, "K2", 5)
@@ -82,31 +142,34 @@ func (p *printer) joined(dz, shortcut, z string) {
 	p.store(5, dz)
 }
 
-// sums adds to part the sums over a block of rows of y and y^2, and of a and a*xhat (see masked; with Join, joined).
+// sums adds to part the sums over a block of rows of y and y^2, and of a and a*xhat (see masked; with Join, joined). sumsHalf reads float32, which it writes to z rounded, and sums the
+// rounded ones.
 func (p *printer) sums() {
 	fields := []string{"y", "rows", "c", "tail", "part", "squares", "dz", "z", "mean", "inv", "scale", "beta", "shortcut"}
-	p.fn("sums", "sumsArgs", 0, fields...)
-	p.sumsBody(false, "")
-	for _, mask := range append(slices.Clone(masks), "Join") {
-		p.fn("backSums"+mask, "sumsArgs", 0, fields...)
-		p.sumsBody(true, mask)
+	for _, half := range p.halves() {
+		p.fn("sums"+suffix(half), "sumsArgs", 0, fields...)
+		p.sumsBody(half, false, "")
+		for _, mask := range append(slices.Clone(masks), "Join") {
+			p.fn("backSums"+mask+suffix(half), "sumsArgs", 0, fields...)
+			p.sumsBody(half, true, mask)
+		}
 	}
 }
 
-func (p *printer) sumsBody(back bool, mask string) {
+func (p *printer) sumsBody(half, back bool, mask string) {
+	p.positive(half)
 	p.arg("c", "R10")
 	p.op("LEAQ", "(R10*4)", "DX")
 	p.arg("part", "DI")
 	p.arg("squares", "R12")
 	p.op("XORQ", "R11", "R11")
-	p.op("VXORPS", 8, 8, 8)
 	p.wholeMask()
 	for _, groups := range []int{4, 2, 1} {
 		again, next := p.fresh("groups"), p.fresh("next")
 		p.label(again)
 		p.op("CMPQ", "R10", fmt.Sprintf("$%d", groups*p.lanes))
 		p.op("JLT", next)
-		p.sumsGroups(back, mask, groups)
+		p.sumsGroups(half, back, mask, groups)
 		p.op("ADDQ", fmt.Sprintf("$%d", groups*p.bytes()), "R11")
 		p.op("SUBQ", fmt.Sprintf("$%d", groups*p.lanes), "R10")
 		if groups == 4 {
@@ -118,59 +181,74 @@ func (p *printer) sumsBody(back bool, mask string) {
 		p.op("TESTQ", "R10", "R10")
 		p.op("JLE", "done")
 		p.op("KMOVW", p.at("tail"), "K1")
-		p.sumsGroups(back, mask, 1)
+		p.sumsGroups(half, back, mask, 1)
 		p.label("done")
 	}
 	p.ret()
 }
 
-// sumsGroups sums that many vectors of channels from byte R11 of a row on: in
+// sumsGroups sums that many vectors of channels from byte R11 of a row of float32 on: in
 // registers sum(g) and square(g), row by row.
-func (p *printer) sumsGroups(back bool, mask string, groups int) {
+func (p *printer) sumsGroups(half, back bool, mask string, groups int) {
 	sum := func(g int) int { return []int{6, 7, 9, 10}[g] }
 	square := func(g int) int { return []int{11, 12, 13, 14}[g] }
-	p.arg("y", "SI")
-	p.op("ADDQ", "R11", "SI")
+	base := func(field, reg string) { p.channels(false, field, reg) }
+	halfBase := func(field, reg string) { p.channels(half, field, reg) }
+	if back {
+		halfBase("y", "SI")
+	} else {
+		base("y", "SI")
+	}
 	p.arg("rows", "CX")
 	for g := range groups {
 		p.op("VXORPS", sum(g), sum(g), sum(g))
 		p.op("VXORPS", square(g), square(g), square(g))
 	}
 	if back {
-		p.arg("dz", "R8")
-		p.op("ADDQ", "R11", "R8")
-		p.arg("mean", "BX")
-		p.op("ADDQ", "R11", "BX")
-		p.arg("inv", "R13")
-		p.op("ADDQ", "R11", "R13")
+		base("dz", "R8")
+		base("mean", "BX")
+		base("inv", "R13")
 	}
-	switch mask {
-	case "Mask", "Join":
-		p.arg("z", "R9")
-		p.op("ADDQ", "R11", "R9")
+	switch {
+	case mask == "Mask", mask == "Join", half && !back:
+		halfBase("z", "R9")
 		if mask == "Join" {
-			p.arg("shortcut", "R15")
-			p.op("ADDQ", "R11", "R15")
+			base("shortcut", "R15")
 		}
-	case "Again":
-		p.arg("scale", "R9")
-		p.op("ADDQ", "R11", "R9")
-		p.arg("beta", "R15")
-		p.op("ADDQ", "R11", "R15")
+	case mask == "Again":
+		base("scale", "R9")
+		base("beta", "R15")
+	}
+	if half {
+		p.op("MOVQ", "DX", "R14")
+		p.op("SHRQ", "$1", "R14")
 	}
 	row := p.fresh("row")
 	p.label(row)
 	for g := range groups {
 		at := func(base string) string { return fmt.Sprintf("%d(%s)", g*p.bytes(), base) }
-		p.load(at("SI"), 2)
+		halfAt := func(base string) string {
+			if half {
+				return fmt.Sprintf("%d(%s)", g*p.bytes()/2, base)
+			}
+			return at(base)
+		}
 		if !back {
+			p.load(at("SI"), 2)
+			if half {
+				p.toHalves(2, 2)
+				p.op("VMOVDQU16", "Y2", "K1", halfAt("R9"))
+				p.op("VPMOVZXWD", "Y2", 2)
+				p.op("VPSLLD", "$16", 2, 2)
+			}
 			p.op("VMULPS", 2, 2, 3)
 			p.op("VADDPS", 2, sum(g), sum(g))
 		} else {
+			p.activation(half, halfAt("SI"), 2)
 			if mask == "Join" {
-				p.joined(at("R8"), at("R15"), at("R9"))
+				p.joined(half, at("R8"), at("R15"), halfAt("R9"))
 			} else {
-				p.masked(mask, at("R8"), at("R9"), at("BX"), at("R9"), at("R15"), 5)
+				p.masked(half, mask, at("R8"), halfAt("R9"), at("BX"), at("R9"), at("R15"), 5)
 			}
 			p.memory("VSUBPS", at("BX"), 2, 3)
 			p.memory("VMULPS", at("R13"), 3, 3)
@@ -179,12 +257,18 @@ func (p *printer) sumsGroups(back bool, mask string, groups int) {
 		}
 		p.op("VADDPS", 3, square(g), square(g))
 	}
-	p.op("ADDQ", "DX", "SI")
-	if back {
-		p.op("ADDQ", "DX", "R8")
+	halfStride := "DX"
+	if half {
+		halfStride = "R14"
 	}
-	if mask == "Mask" || mask == "Join" {
-		p.op("ADDQ", "DX", "R9")
+	if back {
+		p.op("ADDQ", halfStride, "SI")
+		p.op("ADDQ", "DX", "R8")
+	} else {
+		p.op("ADDQ", "DX", "SI")
+	}
+	if mask == "Mask" || mask == "Join" || half && !back {
+		p.op("ADDQ", halfStride, "R9")
 	}
 	if mask == "Join" {
 		p.op("ADDQ", "DX", "R15")
@@ -195,6 +279,18 @@ func (p *printer) sumsGroups(back bool, mask string, groups int) {
 		p.addDouble(sum(g), fmt.Sprintf("%d(DI)(R11*2)", 2*g*p.bytes()), fmt.Sprintf("%d(DI)(R11*2)", (2*g+1)*p.bytes()))
 		p.addDouble(square(g), fmt.Sprintf("%d(R12)(R11*2)", 2*g*p.bytes()), fmt.Sprintf("%d(R12)(R11*2)", (2*g+1)*p.bytes()))
 	}
+}
+
+// channels is where the channels from byte R11 of a row of float32 on begin in an array of such rows, or of halves.
+func (p *printer) channels(half bool, field, reg string) {
+	if half {
+		p.op("MOVQ", "R11", reg)
+		p.op("SHRQ", "$1", reg)
+		p.op("ADDQ", p.at(field), reg)
+		return
+	}
+	p.arg(field, reg)
+	p.op("ADDQ", "R11", reg)
 }
 
 // addDouble adds a vector of float32 to the float64 at low and high.
@@ -221,11 +317,16 @@ func (p *printer) addDouble(reg int, low, high string) {
 	p.op("VMOVUPD", 4, high)
 }
 
-// rows prints a loop over rows and the groups of channels in them: byte R11 of
-// each row, whose start is in the given registers.
-func (p *printer) rows(bases []string, group func()) {
+// rows prints a loop over rows and the groups of channels in them. The starts of a row are in the given registers, of activations apart; group is told how far behind them
+// a vector lies in both: byte R11 of the activations' row.
+func (p *printer) rows(half bool, activations, bases []string, group func(activation, float func(base string) string)) {
+	index, scale, step := "(R11*1)", "(R10*4)", p.bytes()
+	if half {
+		index, scale, step = "(R11*2)", "(R10*2)", p.bytes()/2
+	}
+	activation := func(base string) string { return "(" + base + ")(R11*1)" }
+	float := func(base string) string { return "(" + base + ")" + index }
 	p.arg("rows", "CX")
-	p.op("VXORPS", 8, 8, 8)
 	p.label("row")
 	p.op("XORQ", "R11", "R11")
 	p.arg("c", "R10")
@@ -235,8 +336,8 @@ func (p *printer) rows(bases []string, group func()) {
 		p.op("JLT", "short")
 	}
 	p.label("group")
-	group()
-	p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), "R11")
+	group(activation, float)
+	p.op("ADDQ", fmt.Sprintf("$%d", step), "R11")
 	p.op("SUBQ", fmt.Sprintf("$%d", p.lanes), "R10")
 	if p.wide() {
 		p.op("JGE", "group")
@@ -244,14 +345,17 @@ func (p *printer) rows(bases []string, group func()) {
 		p.op("ADDQ", "$16", "R10")
 		p.op("JZ", "next")
 		p.op("KMOVW", p.at("tail"), "K1")
-		group()
+		group(activation, float)
 		p.label("next")
 	} else {
 		p.op("JG", "group")
 	}
 	p.arg("c", "R10")
+	for _, r := range activations {
+		p.op("LEAQ", "("+r+")"+scale, r)
+	}
 	for _, r := range bases {
-		p.op("LEAQ", fmt.Sprintf("(%s)(R10*4)", r), r)
+		p.op("LEAQ", "("+r+")(R10*4)", r)
 	}
 	p.op("DECQ", "CX")
 	p.op("JNZ", "row")
@@ -260,83 +364,96 @@ func (p *printer) rows(bases []string, group func()) {
 
 // norm: z = act((y-mean)*scale + beta + residual).
 func (p *printer) norm() {
-	for _, v := range []struct {
-		name           string
-		residual, relu bool
-	}{{"", false, false}, {"ReLU", false, true}, {"Residual", true, false}, {"ResidualReLU", true, true}} {
-		p.fn("norm"+v.name, "normArgs", 0, "y", "rows", "c", "tail", "z", "residual", "mean", "scale", "beta")
-		p.arg("y", "SI")
-		p.arg("z", "DI")
-		bases := []string{"SI", "DI"}
-		if v.residual {
-			p.arg("residual", "R9")
-			bases = append(bases, "R9")
-		}
-		p.arg("mean", "R12")
-		p.arg("scale", "R13")
-		p.arg("beta", "BX")
-		p.rows(bases, func() {
-			p.load("(SI)(R11*1)", 0)
-			p.memory("VSUBPS", "(R12)(R11*1)", 0, 0)
-			p.memory("VMULPS", "(R13)(R11*1)", 0, 0)
-			p.memory("VADDPS", "(BX)(R11*1)", 0, 0)
+	for _, half := range p.halves() {
+		for _, v := range []struct {
+			name           string
+			residual, relu bool
+		}{{"", false, false}, {"ReLU", false, true}, {"Residual", true, false}, {"ResidualReLU", true, true}} {
+			p.fn("norm"+v.name+suffix(half), "normArgs", 0, "y", "rows", "c", "tail", "z", "residual", "mean", "scale", "beta")
+			p.arg("y", "SI")
+			p.arg("z", "DI")
+			activations := []string{"SI", "DI"}
 			if v.residual {
-				p.memory("VADDPS", "(R9)(R11*1)", 0, 0)
+				p.arg("residual", "R9")
+				activations = append(activations, "R9")
 			}
-			if v.relu {
-				p.op("VMAXPS", 8, 0, 0) // 0 if the value is NaN or -0
-			}
-			p.store(0, "(DI)(R11*1)")
-		})
+			p.arg("mean", "R12")
+			p.arg("scale", "R13")
+			p.arg("beta", "BX")
+			p.op("VXORPS", 8, 8, 8)
+			p.rows(half, activations, nil, func(activation, float func(string) string) {
+				p.activation(half, activation("SI"), 0)
+				p.memory("VSUBPS", float("R12"), 0, 0)
+				p.memory("VMULPS", float("R13"), 0, 0)
+				p.memory("VADDPS", float("BX"), 0, 0)
+				switch {
+				case v.residual && half:
+					p.activation(half, activation("R9"), 1)
+					p.op("VADDPS", 1, 0, 0)
+				case v.residual:
+					p.memory("VADDPS", activation("R9"), 0, 0)
+				}
+				if v.relu {
+					p.op("VMAXPS", 8, 0, 0) // 0 if the value is NaN or -0
+				}
+				p.storeActivation(half, 0, activation("DI"))
+			})
+		}
 	}
 }
 
 // normBack: dy = coef0 * ((a - coef1) - xhat*coef2), dres = a.
 func (p *printer) normBack() {
-	for _, dres := range []string{"", "Residual"} {
-		for _, mask := range masks {
-			if dres != "" && mask == "Again" { // z has the residual in it
-				continue
-			}
-			p.fn("normBack"+dres+mask, "normBackArgs", 0, "y", "rows", "c", "tail", "dy", "dres", "dz", "z", "mean", "inv", "coef0", "coef1", "coef2", "scale", "beta")
-			p.arg("y", "SI")
-			p.arg("dy", "DI")
-			p.arg("dz", "R8")
-			bases := []string{"SI", "DI", "R8"}
-			scale, beta := "", ""
-			switch mask {
-			case "Mask":
-				p.arg("z", "R9")
-				bases = append(bases, "R9")
-			case "Again":
-				scale, beta = "R9", "R14"
-				p.arg("scale", scale)
-				p.arg("beta", beta)
-			}
-			if dres != "" {
-				p.arg("dres", "R14")
-				bases = append(bases, "R14")
-			}
-			p.arg("mean", "R12")
-			p.arg("inv", "R13")
-			p.arg("coef0", "BX")
-			p.arg("coef1", "DX")
-			p.arg("coef2", "R15")
-			at := func(base string) string { return "(" + base + ")(R11*1)" }
-			p.rows(bases, func() {
-				p.load(at("SI"), 2)
-				p.masked(mask, at("R8"), at("R9"), at("R12"), at(scale), at(beta), 1)
-				p.memory("VSUBPS", at("R12"), 2, 0)
-				p.memory("VMULPS", at("R13"), 0, 0)
-				p.memory("VMULPS", at("R15"), 0, 0)
-				p.memory("VSUBPS", at("DX"), 1, 3)
-				p.op("VSUBPS", 0, 3, 3)
-				p.memory("VMULPS", at("BX"), 3, 3)
-				if dres != "" {
-					p.store(1, at("R14"))
+	for _, half := range p.halves() {
+		for _, dres := range []string{"", "Residual"} {
+			for _, mask := range masks {
+				if dres != "" && mask == "Again" { // z has the residual in it
+					continue
 				}
-				p.store(3, at("DI"))
-			})
+				p.normBackOf(half, dres, mask)
+			}
 		}
 	}
+}
+
+func (p *printer) normBackOf(half bool, dres, mask string) {
+	p.fn("normBack"+dres+mask+suffix(half), "normBackArgs", 0, "y", "rows", "c", "tail", "dy", "dres", "dz", "z", "mean", "inv", "coef0", "coef1", "coef2", "scale", "beta")
+	p.positive(half)
+	p.arg("y", "SI")
+	p.arg("dy", "DI")
+	p.arg("dz", "R8")
+	activations, bases := []string{"SI"}, []string{"DI", "R8"}
+	scale, beta := "", ""
+	switch mask {
+	case "Mask":
+		p.arg("z", "R9")
+		activations = append(activations, "R9")
+	case "Again":
+		scale, beta = "R9", "R14"
+		p.arg("scale", scale)
+		p.arg("beta", beta)
+	}
+	if dres != "" {
+		p.arg("dres", "R14")
+		bases = append(bases, "R14")
+	}
+	p.arg("mean", "R12")
+	p.arg("inv", "R13")
+	p.arg("coef0", "BX")
+	p.arg("coef1", "DX")
+	p.arg("coef2", "R15")
+	p.rows(half, activations, bases, func(activation, float func(string) string) {
+		p.activation(half, activation("SI"), 2)
+		p.masked(half, mask, float("R8"), activation("R9"), float("R12"), float(scale), float(beta), 1)
+		p.memory("VSUBPS", float("R12"), 2, 0)
+		p.memory("VMULPS", float("R13"), 0, 0)
+		p.memory("VMULPS", float("R15"), 0, 0)
+		p.memory("VSUBPS", float("DX"), 1, 3)
+		p.op("VSUBPS", 0, 3, 3)
+		p.memory("VMULPS", float("BX"), 3, 3)
+		if dres != "" {
+			p.store(1, float("R14"))
+		}
+		p.store(3, float("DI"))
+	})
 }

@@ -5,9 +5,14 @@ import "fmt"
 // poolNorms is what may be done to the values before they are pooled: a batch norm, with its ReLU or without.
 var poolNorms = []string{"", "Norm", "NormReLU"}
 
-// pooled loads a value of a window, normalised, to register dst. Registers 9 to 11 hold mean, scale and beta, 8 zero.
-func (p *printer) pooled(norm, mem string, dst int) {
-	p.op("VMOVUPS", mem, dst)
+// pooled loads a value of a window, normalised and, as a half, rounded, to register dst. Registers 9 to 11 hold mean, scale and beta, 8 zero.
+func (p *printer) pooled(half bool, norm, mem string, dst int) {
+	if half {
+		p.op("VPMOVZXWD", mem, dst)
+		p.op("VPSLLD", "$16", dst, dst)
+	} else {
+		p.op("VMOVUPS", mem, dst)
+	}
 	if norm == "" {
 		return
 	}
@@ -17,20 +22,66 @@ func (p *printer) pooled(norm, mem string, dst int) {
 	if norm == "NormReLU" {
 		p.op("VMAXPS", 8, dst, dst) // as in norm
 	}
+	if half {
+		p.rounded(dst)
+	}
 }
 
-// pooledChannels loads what pooled wants for the channels from byte R11 on. mean is R14, and scale and beta lie c bytes behind each other.
-func (p *printer) pooledChannels(norm string) {
+// pooledChannels loads what pooled wants for the channels from byte R11 of a pixel on. mean is R14, and scale and beta lie c bytes behind each other.
+func (p *printer) pooledChannels(half bool, norm string) {
 	if norm != "" {
-		p.op("LEAQ", "(R14)(R11*1)", "AX")
+		p.op("LEAQ", floatAt(half, "R14"), "AX")
 		p.op("VMOVUPS", "(AX)", 9)
 		p.op("VMOVUPS", "(AX)(DX*1)", 10)
 		p.op("VMOVUPS", "(AX)(DX*2)", 11)
 	}
 }
 
-func (p *printer) poolFn(name, norm string) {
-	p.fn(name+norm, "maxPoolArgs", 0, "x", "row", "c", "windows", "y", "dx", "mean")
+// floatAt is where a float32 lies of which R11 counts the bytes, or, beside halves, the bytes of those.
+func floatAt(half bool, base string) string {
+	if half {
+		return "(" + base + ")(R11*2)"
+	}
+	return "(" + base + ")(R11*1)"
+}
+
+// nextPixel is the address of the pixel behind one of c channels, DX bytes of float32.
+func (p *printer) nextPixel(half bool, from, to string) {
+	if !half {
+		p.op("LEAQ", "("+from+")(DX*1)", to)
+		return
+	}
+	p.op("MOVQ", "DX", "AX")
+	p.op("SHRQ", "$1", "AX")
+	p.op("LEAQ", "("+from+")(AX*1)", to)
+}
+
+// nextGroup moves R11 to the next vector of channels.
+func (p *printer) nextGroup(half bool) {
+	if half {
+		p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()/2), "R11")
+		p.op("LEAQ", "(R11*2)", "AX")
+		p.op("CMPQ", "AX", "DX")
+	} else {
+		p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), "R11")
+		p.op("CMPQ", "R11", "DX")
+	}
+	p.op("JLT", "group")
+}
+
+// eachPool calls f for every way of pooling: halves only with a batch norm.
+func (p *printer) eachPool(f func(half bool, norm string)) {
+	for _, half := range p.halves() {
+		for _, norm := range poolNorms {
+			if !half || norm != "" {
+				f(half, norm)
+			}
+		}
+	}
+}
+
+func (p *printer) poolFn(half bool, name, norm string) {
+	p.fn(name+norm+suffix(half), "maxPoolArgs", 0, "x", "row", "c", "windows", "y", "dx", "mean")
 	if norm != "" {
 		p.arg("mean", "R14")
 	}
@@ -38,71 +89,81 @@ func (p *printer) poolFn(name, norm string) {
 }
 
 // maxPool takes the maxima of 2x2 windows along two rows; c is a multiple of the lanes.
-func (p *printer) maxPool() {
-	for _, norm := range poolNorms {
-		p.maxPoolOf(norm)
-	}
-}
+func (p *printer) maxPool() { p.eachPool(p.maxPoolOf) }
 
-func (p *printer) maxPoolOf(norm string) {
-	p.poolFn("maxPool", norm)
+func (p *printer) maxPoolOf(half bool, norm string) {
+	p.poolFn(half, "maxPool", norm)
 	p.arg("x", "SI")
 	p.arg("row", "R8")
+	if half {
+		p.op("SHRQ", "$1", "R8")
+	}
 	p.op("ADDQ", "SI", "R8")
 	p.arg("c", "DX")
 	p.arg("windows", "R9")
 	p.arg("y", "DI")
 	p.label("window")
 	p.op("XORQ", "R11", "R11")
-	p.op("LEAQ", "(SI)(DX*1)", "R12")
-	p.op("LEAQ", "(R8)(DX*1)", "R13")
+	p.nextPixel(half, "SI", "R12")
+	p.nextPixel(half, "R8", "R13")
 	p.label("group")
-	p.pooledChannels(norm)
-	p.pooled(norm, "(SI)(R11*1)", 0)
+	p.pooledChannels(half, norm)
+	p.pooled(half, norm, "(SI)(R11*1)", 0)
 	for _, next := range []string{"R12", "R8", "R13"} { // the first source wins only if it is larger
-		p.pooled(norm, fmt.Sprintf("(%s)(R11*1)", next), 1)
+		p.pooled(half, norm, fmt.Sprintf("(%s)(R11*1)", next), 1)
 		p.op("VMAXPS", 0, 1, 0)
 	}
-	p.op("VMOVUPS", 0, "(DI)(R11*1)")
-	p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), "R11")
-	p.op("CMPQ", "R11", "DX")
-	p.op("JLT", "group")
-	p.op("LEAQ", "(SI)(DX*2)", "SI")
-	p.op("LEAQ", "(R8)(DX*2)", "R8")
-	p.op("ADDQ", "DX", "DI")
+	if half {
+		p.toHalves(0, 0)
+		p.op("VMOVDQU16", "Y0", "(DI)(R11*1)")
+	} else {
+		p.op("VMOVUPS", 0, "(DI)(R11*1)")
+	}
+	p.nextGroup(half)
+	p.twoPixels(half)
+	p.nextPixel(half, "DI", "DI")
 	p.op("DECQ", "R9")
 	p.op("JNZ", "window")
 	p.ret()
 }
 
-// maxPoolBack writes the gradient of two rows: y's at the first maximum of each window, 0 elsewhere.
-func (p *printer) maxPoolBack() {
-	for _, norm := range poolNorms {
-		p.maxPoolBackOf(norm)
+// twoPixels moves to the next window.
+func (p *printer) twoPixels(half bool) {
+	by := "(DX*2)"
+	if half {
+		by = "(DX*1)"
 	}
+	p.op("LEAQ", "(SI)"+by, "SI")
+	p.op("LEAQ", "(R8)"+by, "R8")
 }
 
-func (p *printer) maxPoolBackOf(norm string) {
-	p.poolFn("maxPoolBack", norm)
+// maxPoolBack writes the gradient of two rows: y's at the first maximum of each window, 0 elsewhere.
+func (p *printer) maxPoolBack() { p.eachPool(p.maxPoolBackOf) }
+
+func (p *printer) maxPoolBackOf(half bool, norm string) {
+	p.poolFn(half, "maxPoolBack", norm)
 	p.arg("x", "SI")
 	p.arg("row", "R8")
 	p.arg("dx", "BX")
 	p.op("LEAQ", "(BX)(R8*1)", "CX")
+	if half {
+		p.op("SHRQ", "$1", "R8")
+	}
 	p.op("ADDQ", "SI", "R8")
 	p.arg("c", "DX")
 	p.arg("windows", "R9")
 	p.arg("y", "DI")
 	p.label("window")
 	p.op("XORQ", "R11", "R11")
-	p.op("LEAQ", "(SI)(DX*1)", "R12")
-	p.op("LEAQ", "(R8)(DX*1)", "R13")
+	p.nextPixel(half, "SI", "R12")
+	p.nextPixel(half, "R8", "R13")
 	p.op("LEAQ", "(BX)(DX*1)", "R10")
 	p.op("LEAQ", "(CX)(DX*1)", "R15")
 	p.label("group")
-	p.pooledChannels(norm)
-	p.pooled(norm, "(SI)(R11*1)", 0)
+	p.pooledChannels(half, norm)
+	p.pooled(half, norm, "(SI)(R11*1)", 0)
 	for i, next := range []string{"R12", "R8", "R13"} {
-		p.pooled(norm, fmt.Sprintf("(%s)(R11*1)", next), 1)
+		p.pooled(half, norm, fmt.Sprintf("(%s)(R11*1)", next), 1)
 		if p.wide() {
 			p.op("VCMPPS", greater, 0, 1, fmt.Sprintf("K%d", i+1))
 		} else {
@@ -110,7 +171,7 @@ func (p *printer) maxPoolBackOf(norm string) {
 		}
 		p.op("VMAXPS", 0, 1, 0)
 	}
-	p.op("VADDPS", "(DI)(R11*1)", 8, 5) // 0 + dy, which makes -0 a 0 as adding to a cleared dx does
+	p.op("VADDPS", floatAt(half, "DI"), 8, 5) // 0 + dy, which makes -0 a 0 as adding to a cleared dx does
 	to := []string{"BX", "R10", "CX", "R15"}
 	if p.wide() {
 		p.op("KORW", "K2", "K3", "K4") // not the second
@@ -120,7 +181,7 @@ func (p *printer) maxPoolBackOf(norm string) {
 		p.op("KNOTW", "K5", "K5")
 		for i, k := range []string{"K5", "K1", "K2", "K3"} {
 			p.op("VMOVAPS.Z", 5, k, 6)
-			p.op("VMOVUPS", 6, fmt.Sprintf("(%s)(R11*1)", to[i]))
+			p.op("VMOVUPS", 6, floatAt(half, to[i]))
 		}
 	} else {
 		p.op("VORPS", 3, 4, 6)
@@ -134,10 +195,9 @@ func (p *printer) maxPoolBackOf(norm string) {
 			p.op("VMOVUPS", m, fmt.Sprintf("(%s)(R11*1)", to[i+1]))
 		}
 	}
-	p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), "R11")
-	p.op("CMPQ", "R11", "DX")
-	p.op("JLT", "group")
-	for _, r := range []string{"SI", "R8", "BX", "CX"} {
+	p.nextGroup(half)
+	p.twoPixels(half)
+	for _, r := range []string{"BX", "CX"} {
 		p.op("LEAQ", fmt.Sprintf("(%s)(DX*2)", r), r)
 	}
 	p.op("ADDQ", "DX", "DI")
@@ -146,25 +206,36 @@ func (p *printer) maxPoolBackOf(norm string) {
 	p.ret()
 }
 
-// average is y = scale * sum of rows; c bytes a row.
+// average is y = scale * sum of rows; c bytes a row of float32.
 func (p *printer) average() {
-	p.fn("average", "averageArgs", 0, "x", "y", "rows", "c", "scale:4", "pad:4")
-	p.average2(func() {
-		p.op("VXORPS", 0, 0, 0)
-		p.label("row")
-		p.op("VADDPS", "(SI)", 0, 0)
-		p.op("ADDQ", "DX", "SI")
-		p.op("DECQ", "CX")
-		p.op("JNZ", "row")
-		p.with("VMULPS", "scale", 0, 0)
-		p.op("VMOVUPS", 0, "(DI)(R11*1)")
-	})
+	for _, half := range p.halves() {
+		p.fn("average"+suffix(half), "averageArgs", 0, "x", "y", "rows", "c", "scale:4", "pad:4")
+		p.average2(half, func() {
+			p.op("VXORPS", 0, 0, 0)
+			p.label("row")
+			if half {
+				p.op("VPMOVZXWD", "(SI)", 1)
+				p.op("VPSLLD", "$16", 1, 1)
+				p.op("VADDPS", 1, 0, 0)
+			} else {
+				p.op("VADDPS", "(SI)", 0, 0)
+			}
+			p.nextPixel(half, "SI", "SI")
+			p.op("DECQ", "CX")
+			p.op("JNZ", "row")
+			if half {
+				p.op("MOVQ", "a+0(FP)", "AX")
+			}
+			p.with("VMULPS", "scale", 0, 0)
+			p.op("VMOVUPS", 0, "(DI)(R11*1)")
+		})
+	}
 }
 
 // spread writes scale * y to all rows of x.
 func (p *printer) spread() {
 	p.fn("spread", "averageArgs", 0, "x", "y", "rows", "c", "scale:4", "pad:4")
-	p.average2(func() {
+	p.average2(false, func() {
 		p.op("VMOVUPS", "(DI)(R11*1)", 0)
 		p.with("VMULPS", "scale", 0, 0)
 		p.label("row")
@@ -175,13 +246,12 @@ func (p *printer) spread() {
 	})
 }
 
-func (p *printer) average2(body func()) {
+func (p *printer) average2(half bool, body func()) {
 	p.arg("y", "DI")
 	p.arg("c", "DX")
 	p.op("XORQ", "R11", "R11")
 	p.label("group")
-	p.arg("x", "SI")
-	p.op("ADDQ", "R11", "SI")
+	p.channels(half, "x", "SI")
 	p.arg("rows", "CX")
 	body()
 	p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), "R11")

@@ -1,0 +1,71 @@
+package main
+
+import "fmt"
+
+// fill broadcasts a 32-bit constant.
+func (p *printer) fill(value uint32, reg int) {
+	p.op("MOVL", fmt.Sprintf("$0x%08X", value), "R8")
+	p.op("VMOVD", "R8", fmt.Sprintf("X%d", reg))
+	p.op("VPBROADCASTD", fmt.Sprintf("X%d", reg), reg)
+}
+
+// round writes float32 rounded to bf16 as float32: to nearest, ties to even; what is below 2^-126 becomes a zero of its sign, a NaN stays.
+func (p *printer) round() {
+	p.fn("round", "addArgs", 0, "to", "from", "n")
+	p.arg("to", "DI")
+	p.arg("from", "SI")
+	p.arg("n", "CX")
+	p.fill(0x7FFF, 8)
+	p.fill(1, 9)
+	p.fill(0xFFFF0000, 10)
+	p.fill(0x7F800000, 11)
+	p.fill(0x80000000, 12)
+	p.op("VPXOR", "Y13", "Y13", "Y13")
+	p.label("loop")
+	p.op("VMOVUPS", "(SI)", 0)
+	p.op("VPSRLD", "$16", 0, 1)
+	and := "VPAND"
+	if p.wide() {
+		and = "VPANDD"
+	}
+	p.op(and, 9, 1, 1)
+	p.op("VPADDD", 8, 1, 1)
+	p.op("VPADDD", 0, 1, 1)
+	p.op(and, 10, 1, 1)
+	p.op(and, 12, 0, 3) // the sign
+	if p.wide() {
+		p.op("VPTESTNMD", 11, 0, "K1")
+		p.op("VMOVDQA32", 3, "K1", 1)
+		p.op("VCMPPS", "$3", 0, 0, "K2")
+		p.op("VMOVDQA32", 0, "K2", 1)
+	} else {
+		p.op("VPAND", 11, 0, 2)
+		p.op("VPCMPEQD", 13, 2, 2)
+		p.op("VBLENDVPS", 2, 3, 1, 1)
+		p.op("VCMPPS", "$3", 0, 0, 2)
+		p.op("VBLENDVPS", 2, 0, 1, 1)
+	}
+	p.op("VMOVUPS", 1, "(DI)")
+	p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), "SI")
+	p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), "DI")
+	p.op("SUBQ", fmt.Sprintf("$%d", p.lanes), "CX")
+	p.op("JG", "loop")
+	p.ret()
+}
+
+// widen writes bf16 numbers as float32; n is a multiple of 16.
+func (p *printer) widen() {
+	p.fn("widen", "widenArgs", 0, "to", "from", "n")
+	p.arg("to", "DI")
+	p.arg("from", "SI")
+	p.arg("n", "CX")
+	p.label("loop")
+	p.op("VPMOVZXWD", "(SI)", 0)
+	p.op("VPSLLD", "$16", 0, 0)
+	p.op("VMOVUPS", 0, "(DI)")
+	p.op("ADDQ", "$32", "SI")
+	p.op("ADDQ", "$64", "DI")
+	p.op("SUBQ", "$16", "CX")
+	p.op("JG", "loop")
+	p.ret()
+}

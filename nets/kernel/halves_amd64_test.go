@@ -1,0 +1,296 @@
+//go:build amd64 && !purego
+
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+)
+
+// halvesCase is a batch norm of bf16 numbers: in two bytes by the vectors, as float32 by the generic loops, which define it.
+type halvesCase struct {
+	rows, c               int
+	relu, residual, pools bool
+	tiny                  bool // activations around the smallest number of bf16
+}
+
+const halvesImages = 2
+
+func (h halvesCase) String() string {
+	return fmt.Sprintf("%d rows of %d channels, ReLU %v, residual %v, pooling %v, tiny %v", h.rows, h.c, h.relu, h.residual, h.pools, h.tiny)
+}
+
+// run is the batch norm's results at the given implementation: z, dy, dresidual, dgamma, dbeta.
+func (h halvesCase) run(t *testing.T, impl implementation) [][]float32 {
+	ws := pool(t, 2, impl)
+	ws.SetPrecision(BF16)
+	each := h.rows * h.c
+	values := func(seed uint64, n int) []float32 {
+		x := make([]float32, n)
+		noise(seed, x)
+		return x
+	}
+	kept := func(x []float32) Values {
+		if x == nil {
+			return Values{}
+		}
+		v := ws.Rounded(make([]float32, ws.RoundedSize(len(x))), len(x))
+		if v.IsFloat32() {
+			roundAllGeneric(v.floats, x)
+		} else {
+			roundAllGeneric(x, x)
+			v.Set(x)
+		}
+		return v
+	}
+	y, dz := values(1, halvesImages*each), values(2, halvesImages*each)
+	for i := range y { // equal neighbours for a pooling to choose from
+		y[i] = float32(int(4*y[i])) / 4
+	}
+	gamma, beta := values(3, h.c), values(4, h.c)
+	if h.tiny {
+		for i := range gamma {
+			gamma[i] *= 0x1p-127
+			beta[i] *= 0x1p-127
+		}
+	}
+	var r, dres []float32
+	if h.residual {
+		r, dres = values(5, len(y)), make([]float32, len(y))
+		if h.tiny {
+			for i := range r {
+				r[i] *= 0x1p-127
+			}
+		}
+	}
+	b := NewBatchNorm(ws, halvesImages, h.rows, h.c, 1e-5)
+	var m *MaxPool
+	if h.pools {
+		m = NewMaxPool(ws, 4, h.rows/4, h.c, 2, 2, 0)
+		dz = dz[:halvesImages*m.Outputs()]
+	}
+	dy, dgamma, dbeta := make([]float32, len(y)), make([]float32, h.c), make([]float32, h.c)
+	z := kept(make([]float32, len(y)))
+	if m == nil {
+		b.Forward(z, kept(y), nil, gamma, beta, kept(r), h.relu)
+		b.Backward(dy, dres, dgamma, dbeta, dz)
+		return [][]float32{z.Float32(make([]float32, z.Len())), dy, dres, dgamma, dbeta}
+	}
+	pooled := kept(make([]float32, halvesImages*m.Outputs()))
+	if b.FusesPool(m) {
+		b.SetPool(m)
+		b.Forward(pooled, kept(y), nil, gamma, beta, Values{}, h.relu)
+		b.Backward(dy, nil, dgamma, dbeta, dz)
+	} else {
+		b.Forward(z, kept(y), nil, gamma, beta, Values{}, h.relu)
+		m.Forward(pooled.floats, z.floats)
+		whole := make([]float32, len(y))
+		m.Backward(whole, dz, z.floats)
+		b.Backward(dy, nil, dgamma, dbeta, whole)
+	}
+	return [][]float32{pooled.Float32(make([]float32, pooled.Len())), dy, dgamma, dbeta}
+}
+
+// TestHalvesAreRounded: a batch norm that keeps its activations in two bytes has the generic one's results, which rounds what it writes; a ReLU's mask and a pooling's first maximum are
+// those of the rounded activation, the smallest numbers included.
+func TestHalvesAreRounded(t *testing.T) {
+	if !available(amx) {
+		t.Skip("no activations in two bytes")
+	}
+	for _, c := range []int{1, 5, 8, 16, 24, 40, 64, 112} {
+		for _, rows := range []int{1, 6, 64, 72} {
+			for at := range 16 {
+				h := halvesCase{rows: rows, c: c, relu: at&1 > 0, residual: at&2 > 0, tiny: at&4 > 0, pools: at&8 > 0}
+				if h.pools && (h.residual || rows < 64 || c%16 > 0) {
+					continue
+				}
+				got, want := h.run(t, amx), h.run(t, generic)
+				for i := range want {
+					if !slices.Equal(got[i], want[i]) {
+						t.Errorf("%v: result %d differs", h, i)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestRounding: the vectors round as the loop does, and halves hold what was rounded.
+func TestRounding(t *testing.T) {
+	x := make([]float32, 1000)
+	fill(x, 1, 0.1, notFinite)
+	for i := range x {
+		switch i % 4 {
+		case 1:
+			x[i] *= 0x1p-126
+		case 2: // in the middle of two
+			x[i] = float32(int32(x[i]*256)) + 0.5
+		}
+	}
+	for _, impl := range vectorised(t) {
+		for _, n := range []int{1, 15, 16, 100, 1000} {
+			got, want := make([]float32, n), make([]float32, n)
+			roundAll(impl, got, x[:n])
+			roundAllGeneric(want, x[:n])
+			equalBits(t, "rounded", got, want)
+			if impl < avx512 {
+				continue
+			}
+			v, wide := Values{halves: make([]uint16, n)}, make([]float32, n)
+			v.Set(want)
+			for i, f := range want {
+				if f != f { // the upper half of a NaN's bits
+					want[i] = v.Of(i, i+1).Float32(wide[:1])[0]
+				}
+			}
+			equalBits(t, "widened", v.Float32(wide), want)
+		}
+	}
+}
+
+// TestHalfDefectsAreSeen: each kernel of halves, given something wrong, differs from what it computes otherwise, which TestHalvesAreRounded holds to the definition.
+func TestHalfDefectsAreSeen(t *testing.T) {
+	if !available(amx) {
+		t.Skip("no activations in two bytes")
+	}
+	const rows, c, n = 8, 40, 8 * 40
+	floats := func(seed uint64) []float32 {
+		x := make([]float32, n)
+		noise(seed, x)
+		return x
+	}
+	halves := func(seed uint64) []uint16 {
+		x := make([]uint16, n)
+		for i, f := range floats(seed) {
+			x[i] = uint16(math.Float32bits(f) >> 16)
+		}
+		return x
+	}
+	type arrays struct {
+		y, z, out           []uint16
+		dz, dy, wide        []float32
+		mean, scale, others []float32
+		part                []float64
+	}
+	run := func(f func(a *arrays)) *arrays {
+		a := &arrays{y: halves(1), z: halves(2), out: make([]uint16, n), dz: floats(3), dy: make([]float32, n), wide: floats(6), mean: floats(4), scale: floats(5), others: floats(7), part: make([]float64, 2*c)}
+		f(a)
+		return a
+	}
+	same := func(a, b *arrays) bool {
+		return slices.Equal(a.out, b.out) && slices.Equal(a.dy, b.dy) && slices.Equal(a.dz, b.dz) && slices.Equal(a.part, b.part)
+	}
+	at := func(x []uint16) *float32 { return Values{halves: x}.at(0) }
+	norm := func(kernel func(*normArgs), spoil func(*normArgs)) func(*arrays) {
+		return func(a *arrays) {
+			args := normArgs{y: at(a.y), rows: rows, c: c, tail: tailMask(c), z: at(a.out), residual: at(a.z), mean: &a.mean[0], scale: &a.scale[0], beta: &a.others[0]}
+			spoil(&args)
+			kernel(&args)
+		}
+	}
+	for _, kernel := range []func(*normArgs){normHalfAVX512, normReLUHalfAVX512, normResidualHalfAVX512, normResidualReLUHalfAVX512} {
+		want := run(norm(kernel, func(*normArgs) {}))
+		for name, spoil := range map[string]func(*normArgs){"": func(*normArgs) {}, "the last row": func(a *normArgs) { a.rows-- }, "the tail": func(a *normArgs) { a.tail = 1 },
+			"scale for mean": func(a *normArgs) { a.mean = a.scale }, "a channel off": func(a *normArgs) { a.c--; a.tail >>= 1 }} {
+			if got := same(want, run(norm(kernel, spoil))); got != (name == "") {
+				t.Errorf("norm with defect %q is seen: %v", name, !got)
+			}
+		}
+	}
+	back := func(kernel func(*normBackArgs), spoil func(*normBackArgs)) func(*arrays) {
+		return func(a *arrays) {
+			args := normBackArgs{y: at(a.y), rows: rows, c: c, tail: tailMask(c), dy: &a.dy[0], dres: &a.wide[0], dz: &a.dz[0], z: at(a.z), mean: &a.mean[0], inv: &a.scale[0],
+				coef0: &a.others[0], coef1: &a.others[c], coef2: &a.others[2*c], scale: &a.others[3*c], beta: &a.others[4*c]}
+			spoil(&args)
+			kernel(&args)
+		}
+	}
+	for _, kernel := range []func(*normBackArgs){normBackHalfAVX512, normBackMaskHalfAVX512, normBackAgainHalfAVX512, normBackResidualHalfAVX512, normBackResidualMaskHalfAVX512} {
+		want := run(back(kernel, func(*normBackArgs) {}))
+		for name, spoil := range map[string]func(*normBackArgs){"": func(*normBackArgs) {}, "the last row": func(a *normBackArgs) { a.rows-- }, "the tail": func(a *normBackArgs) { a.tail = 1 },
+			"dz for y": func(a *normBackArgs) { a.y = a.dz }, "a coefficient": func(a *normBackArgs) { a.coef1 = a.coef2 }} {
+			if got := same(want, run(back(kernel, spoil))); got != (name == "") {
+				t.Errorf("norm back with defect %q is seen: %v", name, !got)
+			}
+		}
+	}
+	sums := func(kernel func(*sumsArgs), spoil func(*sumsArgs), forward bool) func(*arrays) {
+		return func(a *arrays) {
+			args := sumsArgs{y: at(a.y), rows: rows, c: c, tail: tailMask(c), part: &a.part[0], squares: &a.part[c], dz: &a.dz[0], z: at(a.z), mean: &a.mean[0], inv: &a.scale[0],
+				scale: &a.others[0], beta: &a.others[c], shortcut: &a.wide[0]}
+			if forward {
+				args.y, args.z = &a.wide[0], at(a.out)
+			}
+			spoil(&args)
+			kernel(&args)
+		}
+	}
+	for i, kernel := range []func(*sumsArgs){sumsHalfAVX512, backSumsHalfAVX512, backSumsMaskHalfAVX512, backSumsAgainHalfAVX512, backSumsJoinHalfAVX512} {
+		want := run(sums(kernel, func(*sumsArgs) {}, i == 0))
+		for name, spoil := range map[string]func(*sumsArgs){"": func(*sumsArgs) {}, "the last row": func(a *sumsArgs) { a.rows-- }, "the tail": func(a *sumsArgs) { a.tail = 1 },
+			"dz for y": func(a *sumsArgs) { a.y = a.dz }} {
+			if got := same(want, run(sums(kernel, spoil, i == 0))); got != (name == "") {
+				t.Errorf("sums %d with defect %q is seen: %v", i, name, !got)
+			}
+		}
+	}
+	pools := func(kernel func(*maxPoolArgs), spoil func(*maxPoolArgs)) func(*arrays) { // two rows of two windows of 32 channels
+		return func(a *arrays) {
+			args := maxPoolArgs{x: at(a.y), row: 4 * 32 * 4, c: 32 * 4, windows: 2, y: at(a.out), dx: &a.dy[0], mean: &a.others[0]}
+			if spoil(&args); args.y == nil { // backward
+				args.y = &a.dz[0]
+			}
+			kernel(&args)
+		}
+	}
+	for i, kernel := range []func(*maxPoolArgs){maxPoolNormHalfAVX512, maxPoolNormReLUHalfAVX512, maxPoolBackNormHalfAVX512, maxPoolBackNormReLUHalfAVX512} {
+		with := func(f func(*maxPoolArgs)) func(*maxPoolArgs) {
+			return func(a *maxPoolArgs) {
+				if f(a); i >= 2 {
+					a.y = nil
+				}
+			}
+		}
+		want := run(pools(kernel, with(func(*maxPoolArgs) {})))
+		for name, spoil := range map[string]func(*maxPoolArgs){"": func(*maxPoolArgs) {}, "the last window": func(a *maxPoolArgs) { a.windows-- }, "a row too near": func(a *maxPoolArgs) { a.row -= 64 },
+			"x for y": func(a *maxPoolArgs) { a.x = a.mean }} {
+			if got := same(want, run(pools(kernel, with(spoil)))); got != (name == "") {
+				t.Errorf("pooling %d with defect %q is seen: %v", i, name, !got)
+			}
+		}
+	}
+	testHalfPairs(t)
+}
+
+// testHalfPairs: pairs of bf16 numbers are those of the same numbers as float32, unless a position or a channel is wrong.
+func testHalfPairs(t *testing.T) {
+	const pixels, c = 24, 24
+	x, zero := make([]float32, pixels*c), make([]float32, 32)
+	noise(1, x)
+	roundAllGeneric(x, x)
+	h := Values{halves: make([]uint16, len(x))}
+	h.Set(x)
+	positions := make([]int, 32)
+	for i := range positions {
+		positions[i] = i * c * 4
+		if i%5 == 0 || i >= pixels {
+			positions[i] = -1
+		}
+	}
+	run := func(pairs func(*pairArgs), src *float32, spoil func(*pairArgs)) []uint16 {
+		to := make([]uint16, 4*512)
+		a := pairArgs{src: src, zero: &zero[0], positions: &positions[0], blocks: 16, groups: 2, tail: tailMask(c), dst: &to[0], dstpiece: 2048, dstgroup: 1024}
+		spoil(&a)
+		pairs(&a)
+		return to
+	}
+	want := run(pairsBoth, &x[0], func(*pairArgs) {})
+	for name, spoil := range map[string]func(*pairArgs){"": func(*pairArgs) {}, "the last pairs": func(a *pairArgs) { a.blocks -= 5 }, "the tail": func(a *pairArgs) { a.tail = 1 },
+		"another pixel": func(a *pairArgs) { a.positions = &slices.Concat(positions[1:], []int{-1})[0] }, "a group": func(a *pairArgs) { a.groups-- }} {
+		if got := slices.Equal(want, run(pairsBothHalf, h.at(0), spoil)); got != (name == "") {
+			t.Errorf("pairs of halves with defect %q are seen: %v", name, !got)
+		}
+	}
+}
