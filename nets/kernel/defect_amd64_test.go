@@ -169,6 +169,24 @@ func TestPlantedDefectsAtBF16(t *testing.T) {
 		{"a tap of the gradient is shifted by two positions", 2, func(c *amxConv) { c.taps.blocks[0].entries[1] += 64 }},
 		{"a tap reads the other copy", 2, func(c *amxConv) { c.taps.blocks[0].entries[0] += c.taps.cp / 16 * c.taps.xBytes }},
 		{"a position of dy is left out", 2, func(c *amxConv) { c.taps.dy32[3] = -1 }},
+		{"a block's last three entries are left out", 2, func(c *amxConv) { c.taps.blocks[0].threes = 0 }},
+		{"only the first part's sums count", 2, func(c *amxConv) {
+			g := c.taps
+			g.partFunc = func(p, worker int) {
+				if g.part(p, worker); p > 0 {
+					clear(g.partial(p))
+				}
+			}
+		}},
+		{"a part begins with the sums of the step before", 2, func(c *amxConv) {
+			g := c.taps
+			g.partFunc = func(p, worker int) {
+				from, to := span(g.n, g.group, p, g.parts)
+				for img := from; img < to; img += g.group {
+					g.images(g.partial(p), img, min(g.group, to-img), false, worker)
+				}
+			}
+		}},
 		{"a pixel of x is left out", 2, func(c *amxConv) { c.taps.x32[c.taps.pitch+1] = -1 }},
 	} {
 		got := bf16Results(t, "amx", 2, s, s.N, false, x, w, dy, func(c *Conv) { d.spoil(c.algo.(*amxConv)) })
