@@ -265,7 +265,7 @@ var definedSteps = []struct {
 	short     bool
 }{
 	{network.Spec{Net: "vgg9", Input: network.Shape{H: 16, W: 16, C: 3}, Width: 0.25, Depth: 0.5}, TF32, 16, true},
-	{network.Spec{Net: "resnet56", Input: network.Shape{H: 16, W: 16, C: 3}, Depth: 1. / 9}, TF32, 16, true},
+	{network.Spec{Net: "resnet56", Input: network.Shape{H: 16, W: 16, C: 3}, Depth: 1. / 9}, TF32, 19, true},
 	{network.Spec{Net: "resnet56", Input: network.Shape{H: 32, W: 32, C: 3}, Depth: 1. / 9}, TF32, 64, false},
 	{network.Spec{Net: "resnet18", Input: network.Shape{H: 32, W: 32, C: 3}, Width: 0.25, Depth: 0.5}, F32, 32, false},
 	{network.Spec{Net: "vgg9", Input: network.Shape{H: 16, W: 16, C: 3}, Width: 0.25, Depth: 0.5}, BF16, 16, false},

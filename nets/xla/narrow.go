@@ -166,17 +166,23 @@ func (c narrow) parts() (parts, turns, stages int) {
 	if c.elem == f32 {
 		stages = 2
 	}
-	blocks := c.pixels() / gradientBlock
-	parts = powerOfTwo(blocks, most)
-	return parts, blocks / parts, stages
+	parts, turns = shares(c.pixels()/gradientBlock, most)
+	return parts, turns, stages
 }
 
-// turn is what a turn of the loop over a program's pixels has: the pixels, their row and column, and dy there.
+// turn is what a turn of the loop over a program's pixels has: the pixels, their row and column, and dy there. Pixels beyond the last have a row beyond an image's last, so that no tap of theirs is inside, and a dy of 0.
 func (c narrow) turn(k *tiles, dy tile, turns int, n tile) (pixel, y, x, gradient tile) {
 	first := k.times(k.add(k.times(k.program("x"), turns), n), gradientBlock)
 	pixel = k.add(k.splat(first, gradientBlock), k.count(gradientBlock))
 	y, x = c.position(k, pixel)
-	return pixel, y, x, k.load(dy, k.add(k.down(k.times(pixel, c.out), c.out), k.across(k.count(c.out), gradientBlock)), nil)
+	var has *tile
+	if parts, _, _ := c.parts(); parts*turns*gradientBlock != c.pixels() {
+		real := k.within(pixel, c.pixels())
+		y = k.choose(real, y, k.constant(c.h+1, gradientBlock))
+		wide := k.down(real, c.out)
+		has = &wide
+	}
+	return pixel, y, x, k.load(dy, k.add(k.down(k.times(pixel, c.out), c.out), k.across(k.count(c.out), gradientBlock)), has)
 }
 
 // inPart locates rows of a product, whose place in (3,3,In) is given, in the part of this program.

@@ -101,10 +101,16 @@ var narrowCases = []narrow{
 	{2, 8, 8, 16, 16, f32}, {1, 16, 8, 32, 16, f32}, {2, 8, 8, 8, 32, bf16}, {2, 8, 8, 4, 32, f32},
 }
 
+// raggedCases have pixels that no whole number of turns takes.
+var raggedCases = []narrow{{33, 8, 8, 64, 16, bf16}, {257, 8, 8, 4, 16, f32}}
+
 // TestNarrowKernels: the kernels for convolutions of few channels compute the convolution and its two gradients, write each result once and touch nothing
 // outside their arguments.
 func TestNarrowKernels(t *testing.T) {
-	for _, c := range narrowCases {
+	for _, c := range append(raggedCases, narrowCases...) {
+		if testing.Short() && c == raggedCases[1] {
+			continue
+		}
 		for _, wrong := range wrongKernels(c, unchanged) {
 			t.Errorf("%+v: %s", c, wrong)
 		}
@@ -139,6 +145,26 @@ func TestNarrowKernelsDefects(t *testing.T) {
 			if wrong := wrongKernels(layer, c.edit); len(wrong) != kernels {
 				t.Errorf("%s, %+v: seen in %d of %d kernels: %v", name, layer, len(wrong), kernels, wrong)
 			}
+		}
+	}
+}
+
+// TestNarrowRaggedDefects: where pixels are no whole number of turns, the check of [TestNarrowKernels] sees pixels beyond the last, in x and in dy.
+func TestNarrowRaggedDefects(t *testing.T) {
+	if testing.Short() {
+		t.Skip("two seconds")
+	}
+	for from, to := range map[string]string{"dense<2112>": "dense<2176>", "arith.constant dense<9> :": "arith.constant dense<5> :"} {
+		if wrong := wrongKernels(raggedCases[0], func(k tileKernel) string {
+			if k.name != "narrow_weights" {
+				return k.text
+			}
+			if !strings.Contains(k.text, from) {
+				t.Fatalf("no %q in the kernel", from)
+			}
+			return strings.ReplaceAll(k.text, from, to)
+		}); len(wrong) != 1 {
+			t.Errorf("%s for %s: seen in %v", to, from, wrong)
 		}
 	}
 }
@@ -184,7 +210,7 @@ func TestNarrowLayers(t *testing.T) {
 func TestNarrowOnAGPU(t *testing.T) {
 	client := needKernels(t)
 	for _, c := range append(narrowCases, narrow{8, 32, 32, 16, 16, bf16}, narrow{8, 16, 16, 32, 32, bf16}, narrow{8, 8, 8, 64, 64, bf16}, narrow{8, 16, 16, 64, 64, bf16},
-		narrow{8, 32, 32, 32, 32, bf16}, narrow{8, 32, 32, 8, 64, bf16}, narrow{8, 32, 32, 16, 16, f32}, narrow{8, 16, 16, 32, 32, f32}, narrow{8, 32, 32, 32, 32, f32}, narrow{8, 32, 32, 4, 64, f32}) {
+		narrow{8, 32, 32, 32, 32, bf16}, narrow{8, 32, 32, 8, 64, bf16}, narrow{8, 32, 32, 16, 16, f32}, narrow{8, 16, 16, 32, 32, f32}, narrow{8, 32, 32, 32, 32, f32}, narrow{8, 32, 32, 4, 64, f32}, narrow{100, 16, 16, 32, 32, f32}, narrow{97, 8, 8, 64, 64, bf16}) {
 		x, w, dy := valuesOf(c.elem, 1, c.pixels()*c.in), valuesOf(c.elem, 2, c.out*9*c.in), valuesOf(c.elem, 3, c.pixels()*c.out)
 		y, dx, dw := direct(c, x, w, dy)
 		shift, sum, squares := valuesOf(f32, 4, c.out), make([]float64, c.out), make([]float64, c.out)

@@ -75,11 +75,11 @@ func (u unit) rows() int {
 	return u.batch * u.h * u.w
 }
 
-// split says how a unit's kernels divide the work. There is a program for each group of channels and each part of the rows; in a turn it takes a block of rows.
+// split says how a unit's kernels divide the work. There is a program for each group of channels and each part of the rows; in a turn it takes a block of rows. The last of them may be beyond the last row.
 type split struct {
-	channels, groups int // the channels of a group, and the number of groups
-	block, parts     int // the rows of a block, and the number of parts, which is 0 if the rows are no multiple of a block's
-	warps            int // of a program
+	channels, groups    int // the channels of a group, and the number of groups
+	block, turns, parts int // the rows of a block, the turns of a program, and the number of parts
+	warps               int // of a program
 }
 
 // split makes blocks as large as leaves work for all programs. A thread holds 16 numbers of each matrix.
@@ -91,13 +91,11 @@ func (u unit) split() split {
 		pixels = 4
 	}
 	size := 8 * 1024 // of a block, in numbers
-	for size > 1024 && (u.rows()*u.c*pixels < size*maxPrograms || u.rows()%(size/s.channels/pixels) != 0) {
+	for size > 1024 && u.rows()*u.c*pixels < size*maxPrograms {
 		size /= 2
 	}
 	s.block, s.warps = size/s.channels/pixels, size/512
-	if u.rows()%s.block == 0 {
-		s.parts = powerOfTwo(u.rows()/s.block, maxPrograms/s.groups)
-	}
+	s.parts, s.turns = shares(over(u.rows(), s.block), max(1, maxPrograms/s.groups))
 	return s
 }
 
@@ -105,9 +103,8 @@ func (u unit) split() split {
 type unitKernel struct {
 	unit
 	*tiles
-	channels, block int  // of [split]
-	turns           int  // of a program
-	channel         tile // the numbers of this program's channels
+	split
+	channel tile // the numbers of this program's channels
 }
 
 // kernel writes a kernel of the unit. The body gets the arguments.
@@ -115,7 +112,7 @@ func (u unit) kernel(name string, arguments []elem, body func(k unitKernel, a []
 	s := u.split()
 	one := tileKernel{name: name, grid: [3]int{s.parts, s.groups, 1}, warps: s.warps, stages: 1}
 	return newKernel(one, arguments, func(t *tiles, a []tile) {
-		k := unitKernel{unit: u, tiles: t, channels: s.channels, block: s.block, turns: u.rows() / s.block / s.parts}
+		k := unitKernel{unit: u, tiles: t, split: s}
 		k.channel = t.add(t.splat(t.times(t.program("y"), s.channels), s.channels), t.count(s.channels))
 		body(k, a)
 	})
@@ -132,10 +129,15 @@ func (u unit) named(name string) string {
 	return name
 }
 
-// row is the numbers of the rows of a turn.
-func (k unitKernel) row(turn tile) tile {
-	first := k.times(k.add(k.times(k.program("x"), k.turns), turn), k.block)
-	return k.add(k.splat(first, k.block), k.count(k.block))
+// turn is the numbers of the rows of a turn, and which values of them there are: nil if all of every turn's.
+func (k unitKernel) turn(n tile) (row tile, has *tile) {
+	first := k.times(k.add(k.times(k.program("x"), k.turns), n), k.block)
+	row = k.add(k.splat(first, k.block), k.count(k.block))
+	if k.block*k.turns*k.parts != k.rows() {
+		within := k.down(k.within(row, k.rows()), k.channels)
+		has = &within
+	}
+	return row, has
 }
 
 // place is where the numbers lie that the channels have in these rows.
@@ -168,22 +170,30 @@ func (k unitKernel) write(a, v tile) {
 	k.store(a, k.channel, v, &first)
 }
 
-// read reads a matrix and widens it to float32.
-func (k unitKernel) read(a, at tile) tile { return k.convert(k.load(a, at, nil), f32) }
+// read reads those values of a matrix that there are, and widens them to float32.
+func (k unitKernel) read(a, at tile, has *tile) tile { return k.convert(k.load(a, at, has), f32) }
 
 // totals adds up, for each channel, the parts that another kernel made of each of these sums: f32 (parts, C).
 func (k unitKernel) totals(parts int, kinds ...tile) []tile {
-	rows := powerOfTwo(parts, 8192/k.channels)
+	rows := 1 // of a turn
+	for rows < parts && rows < 8192/k.channels {
+		rows *= 2
+	}
 	zeros := make([]tile, len(kinds))
 	for i := range zeros {
 		zeros[i] = k.zeros(f32, rows, k.channels)
 	}
-	sums := k.loop(parts/rows, zeros, func(turn tile, sums []tile) []tile {
+	sums := k.loop(over(parts, rows), zeros, func(turn tile, sums []tile) []tile {
 		row := k.add(k.splat(k.times(turn, rows), rows), k.count(rows))
+		var has *tile
+		if parts%rows != 0 {
+			within := k.down(k.within(row, parts), k.channels)
+			has = &within
+		}
 		at := k.add(k.down(k.times(row, k.c), k.channels), k.across(k.channel, rows))
 		out := make([]tile, len(kinds))
 		for i, a := range kinds {
-			out[i] = k.plusf(sums[i], k.load(a, at, nil))
+			out[i] = k.plusf(sums[i], k.load(a, at, has))
 		}
 		return out
 	})
@@ -194,10 +204,10 @@ func (k unitKernel) totals(parts int, kinds ...tile) []tile {
 }
 
 // sums adds up the two matrices that body makes in each turn, and stores the sums of their columns as this program's parts.
-func (k unitKernel) sums(to []tile, body func(row tile) (first, second tile)) {
+func (k unitKernel) sums(to []tile, body func(row tile, has *tile) (first, second tile)) {
 	none := k.zeros(f32, k.block, k.channels)
 	sums := k.loop(k.turns, []tile{none, none}, func(turn tile, sums []tile) []tile {
-		first, second := body(k.row(turn))
+		first, second := body(k.turn(turn))
 		return []tile{k.plusf(sums[0], first), k.plusf(sums[1], second)}
 	})
 	at := k.add(k.splat(k.times(k.program("x"), k.c), k.channels), k.channel)
@@ -214,8 +224,11 @@ func (u unit) statistics() tileKernel {
 	u.pool = false // every pixel counts
 	return u.kernel("norm_sums", []elem{u.elem, f32, i32, f32, f32}, func(k unitKernel, a []tile) {
 		shift := k.wide(k.stateVector(a[1], a[2], offsetMean))
-		k.sums(a[3:], func(row tile) (sum, square tile) {
-			shifted := k.minus(k.read(a[0], k.place(row)), shift)
+		k.sums(a[3:], func(row tile, has *tile) (sum, square tile) {
+			shifted := k.minus(k.read(a[0], k.place(row), has), shift)
+			if has != nil {
+				shifted = k.choose(*has, shifted, k.zeros(f32, k.block, k.channels))
+			}
 			return shifted, k.product(shifted, shifted)
 		})
 	})
@@ -247,19 +260,19 @@ func (u unit) forward(parts int) tileKernel {
 		k.write(a[z+4], k.plusf(k.product(runningVar, constant(1-u.momentum)), stored))
 		c := k.coefficients(mean, inverse, a[4], a[5])
 		k.loop(k.turns, nil, func(turn tile, _ []tile) []tile {
-			row := k.row(turn)
+			row, has := k.turn(turn)
 			var largest tile
 			for i, at := range k.pixels(row) {
-				value := c.normalised(k, k.minus(k.read(a[0], at), c.mean))
+				value := c.normalised(k, k.minus(k.read(a[0], at, has), c.mean))
 				if u.sum {
-					value = k.plusf(value, k.read(a[6], at))
+					value = k.plusf(value, k.read(a[6], at, has))
 				}
 				if i > 0 {
 					value = k.maximum(largest, value)
 				}
 				largest = value
 			}
-			k.store(a[z], k.place(row), k.convert(k.maximum(largest, k.zeros(f32, k.block, k.channels)), u.elem), nil)
+			k.store(a[z], k.place(row), k.convert(k.maximum(largest, k.zeros(f32, k.block, k.channels)), u.elem), has)
 			return nil
 		})
 	})
@@ -279,14 +292,14 @@ func (c coefficients) normalised(k unitKernel, centred tile) tile {
 
 // gradients returns, for each pixel of a turn's windows, its place, x-mean there, and the gradient of the normalised value. That is the result's gradient dy where the value is positive and the first
 // maximum of its window, and 0 elsewhere. The values are computed again from x, which has to be read anyway; to read them, too, would cost more.
-func (k unitKernel) gradients(c coefficients, dy, x tile, row tile) (centred, gradient, places []tile) {
+func (k unitKernel) gradients(c coefficients, dy, x, row tile, has *tile) (centred, gradient, places []tile) {
 	none := k.zeros(f32, k.block, k.channels)
-	left := k.read(dy, k.place(row)) // of the windows whose maximum has not come yet
+	left := k.read(dy, k.place(row), has) // of the windows whose maximum has not come yet
 	var values []tile
 	var largest tile
 	places = k.pixels(row)
 	for i, at := range places {
-		centred = append(centred, k.minus(k.read(x, at), c.mean))
+		centred = append(centred, k.minus(k.read(x, at, has), c.mean))
 		value := k.convert(k.convert(c.normalised(k, centred[i]), k.elem), f32) // what a layer of pooling would find in memory
 		values = append(values, value)
 		if i == 0 {
@@ -313,8 +326,8 @@ func (k unitKernel) gradients(c coefficients, dy, x tile, row tile) (centred, gr
 func (u unit) gradientSums() tileKernel {
 	return u.kernel(u.named("norm_gradient_sums"), []elem{u.elem, u.elem, f32, f32, f32, i32, f32, f32}, func(k unitKernel, a []tile) {
 		c := k.coefficients(k.vector(a[2]), k.vector(a[3]), a[4], a[5])
-		k.sums(a[6:], func(row tile) (sum, product tile) {
-			centred, gradient, _ := k.gradients(c, a[0], a[1], row)
+		k.sums(a[6:], func(row tile, has *tile) (sum, product tile) {
+			centred, gradient, _ := k.gradients(c, a[0], a[1], row, has)
 			sum, product = gradient[0], k.product(gradient[0], centred[0])
 			for i := 1; i < len(gradient); i++ {
 				sum, product = k.plusf(sum, gradient[i]), k.plusf(product, k.product(gradient[i], centred[i]))
@@ -333,16 +346,16 @@ func (u unit) gradientSumsOfSum(addends int) tileKernel {
 	return u.kernel(u.named("norm_gradient_sums"), arguments, func(k unitKernel, a []tile) {
 		dy, a := a[:addends], a[addends:]
 		mean, none := k.wide(k.vector(a[1])), k.zeros(f32, k.block, k.channels)
-		k.sums(a[4:], func(row tile) (sum, product tile) {
+		k.sums(a[4:], func(row tile, has *tile) (sum, product tile) {
 			at := k.place(row)
-			g := k.read(dy[0], at)
+			g := k.read(dy[0], at, has)
 			for _, more := range dy[1:] {
-				g = k.plusf(g, k.read(more, at))
+				g = k.plusf(g, k.read(more, at, has))
 			}
-			kept := k.convert(k.choose(k.compared("ogt", k.read(a[2], at), none), g, none), u.elem)
-			k.store(a[3], at, kept, nil)
+			kept := k.convert(k.choose(k.compared("ogt", k.read(a[2], at, has), none), g, none), u.elem)
+			k.store(a[3], at, kept, has)
 			g = k.convert(kept, f32)
-			return g, k.product(g, k.minus(k.read(a[0], at), mean))
+			return g, k.product(g, k.minus(k.read(a[0], at, has), mean))
 		})
 	})
 }
@@ -364,17 +377,17 @@ func (u unit) backward() tileKernel {
 		constant, slope := k.wide(k.product(dbeta, share)), k.wide(k.product(k.product(dgamma, inverse), share))
 		c := k.coefficients(k.vector(a[2]), inverse, a[4], a[5])
 		k.loop(k.turns, nil, func(turn tile, _ []tile) []tile {
-			row := k.row(turn)
+			row, has := k.turn(turn)
 			var centred, gradient, places []tile
 			if u.sum {
 				at := k.place(row)
-				centred, gradient, places = []tile{k.minus(k.read(a[1], at), c.mean)}, []tile{k.read(a[0], at)}, []tile{at}
+				centred, gradient, places = []tile{k.minus(k.read(a[1], at, has), c.mean)}, []tile{k.read(a[0], at, has)}, []tile{at}
 			} else {
-				centred, gradient, places = k.gradients(c, a[0], a[1], row)
+				centred, gradient, places = k.gradients(c, a[0], a[1], row, has)
 			}
 			for i, at := range places {
 				dx := k.product(k.minus(k.minus(gradient[i], constant), k.product(centred[i], slope)), c.factor)
-				k.store(a[8], at, k.convert(dx, u.elem), nil)
+				k.store(a[8], at, k.convert(dx, u.elem), has)
 			}
 			return nil
 		})

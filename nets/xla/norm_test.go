@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -183,6 +184,9 @@ var unitCases = []unit{
 	{batch: 2, h: 8, w: 8, c: 16, elem: bf16}, {batch: 3, h: 8, w: 8, c: 16, elem: f32}, {batch: 2, h: 4, w: 8, c: 128, elem: f32},
 	{batch: 2, h: 8, w: 8, c: 32, elem: bf16, sum: true}, {batch: 3, h: 8, w: 8, c: 16, elem: f32, sum: true},
 	{batch: 2, h: 8, w: 8, c: 16, elem: bf16, pool: true}, {batch: 3, h: 16, w: 8, c: 128, elem: f32, pool: true},
+	// Rows that no whole number of blocks makes, in one turn and in several.
+	{batch: 3, h: 5, w: 6, c: 16, elem: f32}, {batch: 3, h: 5, w: 6, c: 16, elem: bf16, sum: true}, {batch: 5, h: 15, w: 15, c: 128, elem: f32, sum: true},
+	{batch: 3, h: 6, w: 6, c: 16, elem: f32, pool: true}, {batch: 5, h: 10, w: 22, c: 128, elem: f32, pool: true},
 }
 
 // TestNormKernels: the kernels for batch norm compute it and what follows it, forward and backward, write each result once and touch nothing outside their
@@ -283,6 +287,36 @@ func TestNormKernelsDefects(t *testing.T) {
 	}
 }
 
+// TestNormRaggedDefects: where rows are no whole number of blocks, the check of [TestNormKernels] sees in each kernel a row too many and one too few, and what lies beyond the last in the sums.
+func TestNormRaggedDefects(t *testing.T) {
+	selects := regexp.MustCompile(`arith\.select (%\w+), (%\w+), %\w+`)
+	for _, u := range []unit{{batch: 3, h: 5, w: 6, c: 16, elem: f32}, {batch: 3, h: 5, w: 6, c: 16, elem: f32, sum: true}} {
+		u.averages = some
+		for _, kernel := range []string{"norm_sums", u.named("norm_forward"), u.named("norm_gradient_sums"), u.named("norm_backward")} {
+			for what, edit := range map[string]func(text string) string{
+				"a row more":  func(text string) string { return strings.ReplaceAll(text, "dense<90>", "dense<91>") },
+				"a row fewer": func(text string) string { return strings.ReplaceAll(text, "dense<90>", "dense<89>") },
+				"no choice":   func(text string) string { return selects.ReplaceAllString(text, "arith.select $1, $2, $2") },
+			} {
+				if what == "no choice" && kernel != "norm_sums" {
+					continue
+				}
+				changed := false
+				wrong := u.wrong(1, func(k tileKernel) string {
+					if k.name != kernel {
+						return k.text
+					}
+					changed = edit(k.text) != k.text
+					return edit(k.text)
+				})
+				if !changed || wrong == nil {
+					t.Errorf("%s, %s: changed %v, seen %v", kernel, what, changed, wrong)
+				}
+			}
+		}
+	}
+}
+
 // TestNormUnits: which layers the kernels take, alone or with a pooling, and which they leave to XLA.
 func TestNormUnits(t *testing.T) {
 	norm := func(side, channels int) network.Layer {
@@ -300,7 +334,8 @@ func TestNormUnits(t *testing.T) {
 		{norm(8, 512), []network.Layer{relu, pool}, 128, 3}, {norm(32, 192), []network.Layer{relu}, 128, 2}, {norm(32, 16), nil, 128, 0}, {norm(32, 16), []network.Layer{pool}, 128, 0},
 		{norm(32, 64), []network.Layer{relu, overlapping}, 128, 0}, {norm(32, 8), []network.Layer{relu}, 128, 0}, {norm(32, 48), []network.Layer{relu}, 128, 0},
 		{norm(1, 256), []network.Layer{relu}, 128, 0}, {norm(7, 16), []network.Layer{relu}, 3, 0},
-		{norm(32, 16), []network.Layer{relu}, 96, 2}, {norm(32, 16), []network.Layer{relu}, 100, 0}, // too few parts
+		{norm(32, 16), []network.Layer{relu}, 96, 2}, {norm(32, 16), []network.Layer{relu}, 100, 2}, {norm(8, 64), []network.Layer{relu}, 97, 2}, {norm(32, 64), []network.Layer{relu, pool}, 500, 3}, {norm(8, 1<<14), []network.Layer{relu}, 8, 2},
+		{norm(8, 64), []network.Layer{relu}, 4, 0},                                                               // too few parts
 		{norm(32, 64), []network.Layer{relu}, 1 << 15, 2}, {norm(32, 64), []network.Layer{relu}, 1<<15 + 128, 0}, // 2^31 values, and more
 	} {
 		u, ok := normUnit(c.norm, c.next, false, c.batch, bf16)

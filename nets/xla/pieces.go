@@ -26,7 +26,7 @@ func cut(lengths []int) pieces {
 	c := pieces{lengths: lengths}
 	for _, n := range lengths {
 		c.first = append(c.first, c.programs)
-		c.programs += (n + pieceSize - 1) / pieceSize
+		c.programs += over(n, pieceSize)
 	}
 	return c
 }
@@ -173,7 +173,7 @@ func (n *net) firstNotFinite(l layout, none int) value {
 	for _, i := range append(narrow, wide...) {
 		g := n.gradient(l.params[i])
 		gradients, lengths = append(gradients, g), append(lengths, g.len())
-		for range (g.len() + pieceSize - 1) / pieceSize {
+		for range over(g.len(), pieceSize) {
 			numbers = append(numbers, start[i])
 		}
 	}

@@ -79,36 +79,37 @@ func TestLaunches(t *testing.T) {
 		net       string
 		depth     float64
 		precision Precision
+		batch     int
 		launches  int
 		megabytes int64
 		short     bool
 	}{
-		{"vgg9", 1, BF16, 84, 930, true},
-		{"vgg9", 1, TF32, 84, 1700, false},
-		{"vgg9", 1, F32, 84, 1700, false},
-		{"resnet56", 1. / 9, TF32, 79, 660, true},
-		{"resnet56", 1, BF16, 462, 2690, false},
-		{"resnet56", 1, TF32, 444, 4650, false},
-		{"vgg-bc", 1, BF16, 87, 2170, false},
-		{"vgg-bc", 1, TF32, 87, 3650, false},
-		{"wrn56-2", 1, BF16, 463, 5050, false},
-		{"wrn56-2", 1, TF32, 445, 9400, false},
+		{"vgg9", 1, BF16, 128, 84, 930, true},
+		{"vgg9", 1, TF32, 128, 84, 1700, false},
+		{"vgg9", 1, F32, 128, 84, 1700, false},
+		{"resnet56", 1. / 9, TF32, 100, 79, 515, true},
+		{"resnet56", 1, BF16, 128, 462, 2690, false},
+		{"resnet56", 1, TF32, 128, 444, 4650, false},
+		{"vgg-bc", 1, BF16, 128, 87, 2170, false},
+		{"vgg-bc", 1, TF32, 128, 87, 3650, false},
+		{"wrn56-2", 1, BF16, 128, 463, 5050, false},
+		{"wrn56-2", 1, TF32, 128, 445, 9400, false},
 	} {
 		if testing.Short() && !c.short {
 			continue
 		}
-		t.Run(fmt.Sprintf("%s/%.2g/%s", c.net, c.depth, c.precision), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s/%.2g/%s/%d", c.net, c.depth, c.precision, c.batch), func(t *testing.T) {
 			m := model(t, network.Spec{Net: c.net, Input: network.Shape{H: 32, W: 32, C: 3}, Classes: 10, Depth: c.depth})
 			dump := t.TempDir()
 			target.Overrides["xla_dump_to"], target.Overrides["xla_dump_hlo_as_text"] = dump, true
 			defer delete(target.Overrides, "xla_dump_to")
 			defer delete(target.Overrides, "xla_dump_hlo_as_text")
 			options := Options{Precision: c.precision, Kernels: true}
-			text := blockProgram(m, hyper(128, quantize.SR), options, set, set.Augment)
+			text := blockProgram(m, hyper(c.batch, quantize.SR), options, set, set.Augment)
 			step := compileFor(t, target, text)
-			narrows, _ := options.ownLayers(m.Layers, 128)
+			narrows, _ := options.ownLayers(m.Layers, c.batch)
 			cuDNN := 3*(convolutions(m.Layers)-narrows) - 1
-			if _, ok := options.first(m.Layers[0], 128); ok {
+			if _, ok := options.first(m.Layers[0], c.batch); ok {
 				cuDNN--
 			}
 			if err := callsLibrary(step, cuDNN, strings.Count(text, ownKernel)); err != nil {

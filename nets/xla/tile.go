@@ -234,6 +234,15 @@ func powerOfTwo(n, most int) int {
 	return p
 }
 
+// over is a/b, rounded up.
+func over(a, b int) int { return (a + b - 1) / b }
+
+// shares divides so many blocks among at most most programs: each of the parts has so many turns, of which the last part may not need all.
+func shares(blocks, most int) (parts, turns int) {
+	turns = over(blocks, most)
+	return over(blocks, turns), turns
+}
+
 // tileKernel is a finished kernel and how it is started: how many programs, each of how many warps of 32 threads, and how many turns ahead a loop loads.
 type tileKernel struct {
 	name, text    string

@@ -445,3 +445,14 @@ func TestPowerOfTwo(t *testing.T) {
 		}
 	}
 }
+
+// TestShares: blocks are divided so that no part but the last has fewer turns than it could have, and none has nothing to do.
+func TestShares(t *testing.T) {
+	for blocks := range 600 {
+		for _, most := range []int{1, 3, 32, 128} {
+			if parts, turns := shares(blocks+1, most); parts > most || parts*turns < blocks+1 || (parts-1)*turns >= blocks+1 || turns > 1 && (turns-1)*most >= blocks+1 {
+				t.Fatalf("%d blocks, at most %d parts: %d parts of %d turns", blocks+1, most, parts, turns)
+			}
+		}
+	}
+}
