@@ -35,7 +35,7 @@ func engineFlags(cmd *cobra.Command) *engineChoice {
 func (c *engineChoice) pluginFlags(cmd *cobra.Command, engines ...string) {
 	f := cmd.Flags()
 	f.StringVar(&c.plugin, "plugin", "", "the PJRT plug-in's .so; default: $"+pjrt.EnvPlugin+", or one in an installed JAX wheel of $"+pjrt.EnvPython+", the active environment, the system or the python3 on PATH")
-	f.StringVar(&c.precision, "precision", "", "precision of the convolutions' products: f32 (default), bf16 or, with --engine pjrt, tf32; bf16 is also that of what lies between layers")
+	f.StringVar(&c.precision, "precision", "", "precision of the layers' products: f32 (default), bf16 or, with --engine pjrt, tf32; bf16 is also that of what lies between layers")
 	f.IntVar(&c.share, "devices", 1, "with --engine pjrt: devices that share each batch's images")
 	f.Float64Var(&c.memory.Fraction, "memory-fraction", 0, "most of a card's memory that a CUDA plug-in takes, as the run needs it; 0: three quarters")
 	f.BoolVar(&c.memory.Preallocate, "preallocate", false, "a CUDA plug-in takes --memory-fraction of the card at its start")

@@ -53,7 +53,7 @@ another error here by a few images.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.Weights, "weights", "checkpoint", "which weights: checkpoint, full or packed")
-	cmd.Flags().StringVar(&precision, "precision", "f32", "precision of the convolutions' products: f32 or bf16")
+	cmd.Flags().StringVar(&precision, "precision", "f32", "precision of the layers' products and of what lies between layers: f32 or bf16")
 	cmd.Flags().BoolVar(&o.SkipCorrupt, "skip-corrupt", false, "leave out the pictures of an image tree that cannot be decoded, with a warning that counts them")
 	cmd.Flags().StringVar(&o.DataDir, "dir", "", "folder of the data set's files")
 	cmd.Flags().IntVar(&o.Threads, "threads", 0, "worker threads; 0 is all CPUs")

@@ -159,28 +159,35 @@ func (c *bf16Conv) tap(tap, _ int) {
 // order of those kernels, and as fast.
 type roundedConv struct {
 	convAlgorithm
-	ws       *Workers
+	*rounder
 	w, x, dy []float32
-
-	to, from []float32
-	size     int
-	round    func(part, worker int)
 }
 
 func newRoundedConv(ws *Workers, s ConvShape, algo convAlgorithm) *roundedConv {
-	c := &roundedConv{convAlgorithm: algo, ws: ws, w: make([]float32, s.Weights()), x: make([]float32, s.N*s.Inputs()), dy: make([]float32, s.N*s.Outputs())}
-	c.round = func(part, _ int) {
-		from, to := span(len(c.from), c.size, part, (len(c.from)+c.size-1)/c.size)
-		roundAll(ws.impl, c.to[from:to], c.from[from:to])
-	}
-	return c
+	return &roundedConv{convAlgorithm: algo, rounder: newRounder(ws), w: make([]float32, s.Weights()), x: make([]float32, s.N*s.Inputs()), dy: make([]float32, s.N*s.Outputs())}
 }
 
-// rounded rounds from into to.
-func (c *roundedConv) rounded(to, from []float32) []float32 {
-	c.to, c.from, c.size = to, from, 1<<14
-	c.ws.Do((len(from)+c.size-1)/c.size, c.round)
-	c.to, c.from = nil, nil
+// rounder rounds operands on all workers.
+type rounder struct {
+	ws       *Workers
+	to, from []float32
+	part     func(part, worker int)
+}
+
+func newRounder(ws *Workers) *rounder {
+	r := &rounder{ws: ws}
+	r.part = func(part, _ int) {
+		from, to := part*chunk, min(len(r.from), (part+1)*chunk)
+		roundAll(ws.impl, r.to[from:to], r.from[from:to])
+	}
+	return r
+}
+
+// rounded rounds from into the beginning of to.
+func (r *rounder) rounded(to, from []float32) []float32 {
+	r.to, r.from = to, from
+	r.ws.Do((len(from)+chunk-1)/chunk, r.part)
+	r.to, r.from = nil, nil
 	return to[:len(from)]
 }
 

@@ -44,23 +44,32 @@ func TestDirtyMemoryIsNotRead(t *testing.T) {
 		for _, precision := range []Precision{F32, BF16} {
 			dirtyConvolutions(t, name, precision)
 		}
-		rows, in, out := 5, 37, 21
-		x, w, bias, dy := make([]float32, rows*in), make([]float32, in*out), make([]float32, out), make([]float32, rows*out)
+		rows, in := 5, 37
+		x := make([]float32, rows*in)
 		noise(1, x)
-		noise(2, w)
-		noise(3, bias)
-		noise(4, dy)
-		dirt(t, "a linear layer", name, F32, func(ws *Workers) (passes []func(), results [][]float32) {
-			l := NewLinear(ws, rows, in, out)
-			r := [][]float32{make([]float32, len(dy)), make([]float32, len(x)), make([]float32, len(w)), make([]float32, out)}
-			forward, input := func() { l.Forward(r[0], x, w, bias) }, func() { l.GradInput(r[1], dy, w) }
-			return []func(){forward, input, func() { l.GradWeights(r[2], nil, x, dy) }, func() { l.GradWeights(make([]float32, len(w)), r[3], x, dy) }}, r
-		})
+		for _, precision := range []Precision{F32, BF16} {
+			dirtyLinear(t, name, precision)
+		}
 		dirt(t, "the mean of an image", name, F32, func(ws *Workers) (passes []func(), results [][]float32) {
 			y, dx := make([]float32, in), make([]float32, rows*in)
 			return []func(){func() { ws.GlobalAvgPool(y, Floats(x), rows, in) }, func() { ws.GlobalAvgPoolBackward(dx, x[:in], rows, in) }}, [][]float32{y, dx}
 		})
 	}
+}
+
+func dirtyLinear(t *testing.T, name string, precision Precision) {
+	rows, in, out := 5, 37, 21
+	x, w, bias, dy := make([]float32, rows*in), make([]float32, in*out), make([]float32, out), make([]float32, rows*out)
+	noise(1, x)
+	noise(2, w)
+	noise(3, bias)
+	noise(4, dy)
+	dirt(t, "a linear layer", name, precision, func(ws *Workers) (passes []func(), results [][]float32) {
+		l := NewLinear(ws, rows, in, out)
+		r := [][]float32{make([]float32, len(dy)), make([]float32, len(x)), make([]float32, len(w)), make([]float32, out)}
+		forward, input := func() { l.Forward(r[0], Floats(x), w, bias) }, func() { l.GradInput(r[1], dy, w) }
+		return []func(){forward, input, func() { l.GradWeights(r[2], nil, Floats(x), dy) }, func() { l.GradWeights(make([]float32, len(w)), r[3], Floats(x), dy) }}, r
+	})
 }
 
 func dirtyConvolutions(t *testing.T, name string, precision Precision) {

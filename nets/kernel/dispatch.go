@@ -18,5 +18,8 @@ func newLinearAlgorithm(ws *Workers, rows, in, out int) linearAlgorithm {
 	if l := newFastLinear(ws, rows, in, out); l != nil {
 		return l
 	}
+	if ws.precision == BF16 {
+		return newBF16Linear(ws, rows, in, out)
+	}
 	return newGenericLinear(ws, in, out)
 }

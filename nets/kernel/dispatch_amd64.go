@@ -41,8 +41,13 @@ func newFastConv(ws *Workers, s ConvShape) convAlgorithm {
 }
 
 func newFastLinear(ws *Workers, rows, in, out int) linearAlgorithm {
-	if ws.impl == generic {
+	switch {
+	case ws.impl == generic:
 		return nil
+	case ws.keepsHalves():
+		return newAMXLinear(ws, rows, in, out)
+	case ws.precision == BF16:
+		return newRoundedLinear(ws, rows, in, out, newDirectLinear(ws, rows, in, out))
 	}
 	return newDirectLinear(ws, rows, in, out)
 }

@@ -135,9 +135,9 @@ func TestThreads(t *testing.T) {
 				c.Forward(y, x, nil)
 				c.GradInput(dx, dy)
 				c.GradWeights(dw, x, dy)
-				l.Forward(ly, x, lw, nil)
+				l.Forward(ly, Floats(x), lw, nil)
 				l.GradInput(ldx, ldy, lw)
-				l.GradWeights(ldw, nil, x, ldy)
+				l.GradWeights(ldw, nil, Floats(x), ldy)
 				results := [][]float32{y, dx, dw, ly, ldx, ldw}
 				if first == nil {
 					first = results
@@ -166,9 +166,9 @@ func TestNothingAllocated(t *testing.T) {
 			c.Forward(dy, x, sums)
 			c.GradInput(x, dy)
 			c.GradWeights(w, x, dy)
-			l.Forward(ly, x, lw, nil)
+			l.Forward(ly, Floats(x), lw, nil)
 			l.GradInput(x, ly, lw)
-			l.GradWeights(lw, nil, x, ly)
+			l.GradWeights(lw, nil, Floats(x), ly)
 		}
 		step()
 		if n := testing.AllocsPerRun(10, step); n != 0 {

@@ -15,7 +15,7 @@ func ExampleLinear_Forward() {
 	}
 	layer := kernel.NewLinear(workers, 1, 2, 3)
 	y := make([]float32, 3)
-	layer.Forward(y, []float32{1, 2}, []float32{1, 0, -1, 0, 1, 1}, []float32{10, 20, 30})
+	layer.Forward(y, kernel.Floats([]float32{1, 2}), []float32{1, 0, -1, 0, 1, 1}, []float32{10, 20, 30})
 	fmt.Println(y)
 	// Output: [11 22 31]
 }

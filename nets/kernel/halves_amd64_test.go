@@ -294,3 +294,34 @@ func testHalfPairs(t *testing.T) {
 		}
 	}
 }
+
+// TestLinearDefectsAreSeen: linear layers by tiles of which a table is wrong differ from the definition.
+func TestLinearDefectsAreSeen(t *testing.T) {
+	if !available(amx) {
+		t.Skip("no tile multiplier")
+	}
+	const rows, in, out = 33, 100, 70
+	x, w, dy := make([]float32, rows*in), make([]float32, in*out), make([]float32, rows*out)
+	noise(1, x)
+	noise(2, w)
+	noise(3, dy)
+	want := linearResults(t, "generic", rows, in, out, rows, x, w, dy, nil)
+	for name, d := range map[string]struct {
+		spoil func(l *amxLinear)
+		wrong [3]bool // y, dx, dw
+	}{
+		"":                               {func(*amxLinear) {}, [3]bool{}},
+		"two rows of weights exchanged":  {func(l *amxLinear) { l.positions[7], l.positions[8] = l.positions[8], l.positions[7] }, [3]bool{true, false, false}},
+		"the first chunk for the second": {func(l *amxLinear) { l.offsets[1] = 0 }, [3]bool{true, true, true}},
+		"columns over the ones before":   {func(l *amxLinear) { l.columns[1] = 0 }, [3]bool{true, true, false}},
+		"gradients over the ones before": {func(l *amxLinear) { l.results[1] = 0 }, [3]bool{false, false, true}},
+		"a row too few in a tile":        {func(l *amxLinear) { l.config = newTileConfig(15, 6) }, [3]bool{true, true, true}},
+	} {
+		got := linearResults(t, "amx", rows, in, out, rows, x, w, dy, func(l *Linear) { d.spoil(l.algo.(*amxLinear)) })
+		for i, what := range []string{"y", "dx", "dw"} {
+			if wrong := !slices.Equal(got[i], want[i]); wrong != d.wrong[i] {
+				t.Errorf("defect %q: %s differs: %v", name, what, wrong)
+			}
+		}
+	}
+}

@@ -3,7 +3,7 @@ package kernel
 import "fmt"
 
 // Linear is y = x W + b with x (n,In), W (In,Out), b (Out): a convolution with
-// one pixel for each row of x.
+// one pixel for each row of x. Its products are at the workers' precision; x may be an activation of bf16 numbers.
 type Linear struct {
 	ws      *Workers
 	In, Out int
@@ -12,9 +12,9 @@ type Linear struct {
 }
 
 type linearAlgorithm interface {
-	forward(y, x, w []float32, rows int)
+	forward(y []float32, x Values, w []float32, rows int)
 	gradInput(dx, dy, w []float32, rows int)
-	gradWeights(dw, x, dy []float32, rows int)
+	gradWeights(dw []float32, x Values, dy []float32, rows int)
 }
 
 // NewLinear allocates for at most that many rows.
@@ -24,17 +24,17 @@ func NewLinear(ws *Workers, rows, in, out int) *Linear {
 	return l
 }
 
-func (l *Linear) check(what string, x, y []float32) int {
+func (l *Linear) check(what string, inputs int, y []float32) int {
 	n := len(y) / l.Out
-	if len(x) != n*l.In || len(y) != n*l.Out || n > l.rows {
-		panic(fmt.Sprintf("kernel: Linear.%s: %d inputs and %d outputs, want at most %d rows of %d and %d", what, len(x), len(y), l.rows, l.In, l.Out))
+	if inputs != n*l.In || len(y) != n*l.Out || n > l.rows {
+		panic(fmt.Sprintf("kernel: Linear.%s: %d inputs and %d outputs, want at most %d rows of %d and %d", what, inputs, len(y), l.rows, l.In, l.Out))
 	}
 	return n
 }
 
 // Forward computes y = x w + bias; bias may be nil.
-func (l *Linear) Forward(y, x, w, bias []float32) {
-	n := l.check("Forward", x, y)
+func (l *Linear) Forward(y []float32, x Values, w, bias []float32) {
+	n := l.check("Forward", x.Len(), y)
 	checkLen("Linear.Forward: w", len(w), l.In*l.Out)
 	l.algo.forward(y, x, w, n)
 	if bias != nil {
@@ -49,14 +49,14 @@ func (l *Linear) Forward(y, x, w, bias []float32) {
 
 // GradInput computes dx = dy w^T.
 func (l *Linear) GradInput(dx, dy, w []float32) {
-	n := l.check("GradInput", dx, dy)
+	n := l.check("GradInput", len(dx), dy)
 	checkLen("Linear.GradInput: w", len(w), l.In*l.Out)
 	l.algo.gradInput(dx, dy, w, n)
 }
 
 // GradWeights computes dw = x^T dy and, unless dbias is nil, dbias = sum over rows of dy.
-func (l *Linear) GradWeights(dw, dbias, x, dy []float32) {
-	n := l.check("GradWeights", x, dy)
+func (l *Linear) GradWeights(dw, dbias []float32, x Values, dy []float32) {
+	n := l.check("GradWeights", x.Len(), dy)
 	checkLen("Linear.GradWeights: dw", len(dw), l.In*l.Out)
 	l.algo.gradWeights(dw, x, dy, n)
 	if dbias != nil {
@@ -114,8 +114,8 @@ func newGenericLinear(ws *Workers, in, out int) *genericLinear {
 	return g
 }
 
-func (g *genericLinear) forward(y, x, w []float32, rows int) {
-	g.y, g.x, g.w = y, x, w
+func (g *genericLinear) forward(y []float32, x Values, w []float32, rows int) {
+	g.y, g.x, g.w = y, x.floats, w
 	g.ws.Do(rows, g.forwardRow)
 }
 
@@ -124,7 +124,7 @@ func (g *genericLinear) gradInput(dx, dy, w []float32, rows int) {
 	g.ws.Do(rows, g.inputRow)
 }
 
-func (g *genericLinear) gradWeights(dw, x, dy []float32, rows int) {
-	g.y, g.x, g.w, g.rows = dy, x, dw, rows
+func (g *genericLinear) gradWeights(dw []float32, x Values, dy []float32, rows int) {
+	g.y, g.x, g.w, g.rows = dy, x.floats, dw, rows
 	g.ws.Do(g.in, g.weightsRow)
 }

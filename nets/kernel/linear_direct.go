@@ -108,8 +108,8 @@ func (l *directLinear) block(worker int, tile directTile, y, x []float32, column
 	}
 }
 
-func (l *directLinear) forward(y, x, w []float32, rows int) {
-	l.y, l.x, l.w, l.n = y, x, w, rows
+func (l *directLinear) forward(y []float32, x Values, w []float32, rows int) {
+	l.y, l.x, l.w, l.n = y, x.floats, w, rows
 	l.ws.Do((l.out+l.forw.k-1)/l.forw.k, l.forwardPart)
 }
 
@@ -118,8 +118,8 @@ func (l *directLinear) gradInput(dx, dy, w []float32, rows int) {
 	l.ws.Do((l.in+l.back.k-1)/l.back.k, l.inputPart)
 }
 
-func (l *directLinear) gradWeights(dw, x, dy []float32, rows int) {
-	l.y, l.x, l.w, l.n = dy, x, dw, rows
+func (l *directLinear) gradWeights(dw []float32, x Values, dy []float32, rows int) {
+	l.y, l.x, l.w, l.n = dy, x.floats, dw, rows
 	chunk := gradTiles * l.grad.m
 	l.ws.Do((l.in+chunk-1)/chunk, l.weightsPart)
 }

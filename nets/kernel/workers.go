@@ -102,7 +102,7 @@ func NewWorkers(threads int, name string) (*Workers, error) {
 	return ws, nil
 }
 
-// Precision is that of the factors of a convolution's products and of the activations between layers ([Values]). Everything else is float32: the sums of products, linear layers, statistics,
+// Precision is that of the factors of products, in convolutions and linear layers, and of the activations of convolutions ([Values]). Everything else is float32: the sums of products, statistics,
 // gradients, Adam, weights.
 type Precision int
 

@@ -129,7 +129,7 @@ func (c *CPU) build(plan *Plan) {
 		case Linear:
 			t := c.trained(s.Layer + ".weight")
 			op := &linearOp{c: c, l: s.layer, linear: kernel.NewLinear(c.workers, plan.Batch, s.layer.In.Len(), s.layer.Out.C),
-				x: newWide(at(s.In)), y: at(s.Out).Float32(nil), w: t.w, dw: t.grad, normed: s.Normed}
+				x: at(s.In), y: at(s.Out).Float32(nil), w: t.w, dw: t.grad, normed: s.Normed}
 			if s.layer.Bias {
 				b := c.trained(s.Layer + ".bias")
 				op.bias, op.dbias = b.w, b.grad
@@ -448,7 +448,7 @@ type linearOp struct {
 	c           *CPU
 	l           Layer
 	linear      *kernel.Linear
-	x           wide
+	x           kernel.Values
 	y           []float32
 	w, dw       []float32
 	bias, dbias []float32
@@ -458,7 +458,7 @@ type linearOp struct {
 func (o *linearOp) layer() string     { return o.l.Name }
 func (o *linearOp) output() []float32 { return o.c.of(o.y, o.l.Out) }
 func (o *linearOp) forward(bool) {
-	o.linear.Forward(o.c.of(o.y, o.l.Out), o.c.read(o.x, o.l.In), o.w, o.bias)
+	o.linear.Forward(o.c.of(o.y, o.l.Out), o.c.activation(o.x, o.l.In), o.w, o.bias)
 }
 
 func (o *linearOp) backward() {
@@ -467,12 +467,8 @@ func (o *linearOp) backward() {
 		dy = o.c.of(o.c.grad, o.l.Out)
 		o.c.grad, o.c.spare = o.c.spare, o.c.grad
 	}
-	x := o.c.input
-	if !o.x.values.None() {
-		x = o.c.of(o.x.floats, o.l.In)
-	}
-	o.linear.GradWeights(o.dw, o.dbias, x, dy)
-	if !o.x.values.None() {
+	o.linear.GradWeights(o.dw, o.dbias, o.c.activation(o.x, o.l.In), dy)
+	if !o.x.None() {
 		o.linear.GradInput(o.c.of(o.c.grad, o.l.In), dy, o.w)
 	}
 }
