@@ -56,18 +56,6 @@ func amxConv(p *printer, mt, nt, products int) {
 	p.arg("tiles", "R15")
 	p.arg("ahead", "R13")
 	p.op("MOVQ %s, R14", p.at("mblocks"))
-	p.label("mblock")
-	p.arg("b", "BX")
-	p.op("XORQ R11, R11 // bytes of the channels before the block")
-	p.label("kblock")
-	for acc := range mt * nt {
-		p.tileZero(acc)
-	}
-	p.arg("offsets", "SI")
-	p.arg("chunks", "CX")
-	p.label("chunk")
-	p.op("MOVQ (SI), R8 // offset of the chunk")
-	p.op("ADDQ %s, R8", p.at("a"))
 	bTile := func(n int) int {
 		if nt == 1 {
 			return 7
@@ -88,6 +76,34 @@ func amxConv(p *printer, mt, nt, products int) {
 		}
 		p.tileLoad(tile, "R12", "DX", 0)
 	}
+	address := func() {
+		p.op("MOVQ (SI), R8 // offset of the chunk")
+		p.op("ADDQ %s, R8", p.at("a"))
+	}
+	// The next chunk's tiles are loaded between the products of this one; behind the last chunk come the first one of x again and the next block's of the weights.
+	pipelined := products == 1 && nt == 2
+	p.label("mblock")
+	p.arg("b", "BX")
+	p.op("XORQ R11, R11 // bytes of the channels before the block")
+	if pipelined {
+		p.arg("offsets", "SI")
+		address()
+		loadA(0, 0, 4)
+		loadB(0)
+		loadA(1, 0, 5)
+	}
+	p.label("kblock")
+	for acc := range mt * nt {
+		p.tileZero(acc)
+	}
+	p.arg("offsets", "SI")
+	p.arg("chunks", "CX")
+	p.label("chunk")
+	if pipelined {
+		p.op("ADDQ $8, SI")
+		p.op("ADDQ $2048, BX")
+	}
+	address()
 	row := func(piece int) { // all accumulators += piece of x * the loaded b
 		for m := range mt {
 			tile := 4 + m%2
@@ -107,7 +123,16 @@ func amxConv(p *printer, mt, nt, products int) {
 			}
 		}
 	}
-	if products == 1 {
+	if pipelined {
+		p.product(0, 4, 6)
+		p.product(1, 4, 7)
+		loadA(0, 0, 4)
+		p.product(2, 5, 6)
+		p.tileLoad(6, "BX", "DI", 0)
+		p.product(3, 5, 7)
+		p.tileLoad(7, "BX", "DI", 1024)
+		loadA(1, 0, 5)
+	} else if products == 1 {
 		loadB(0)
 		row(0)
 	} else if products == 3 {
@@ -145,8 +170,10 @@ func amxConv(p *printer, mt, nt, products int) {
 	p.op("DECQ R9")
 	p.op("JGT fetch")
 	p.label("fetched")
-	p.op("ADDQ $%d, BX", 1024*nt*pieces)
-	p.op("ADDQ $8, SI")
+	if !pipelined {
+		p.op("ADDQ $%d, BX", 1024*nt*pieces)
+		p.op("ADDQ $8, SI")
+	}
 	p.op("DECQ CX")
 	p.op("JNZ chunk")
 	p.arg("ystride", "R9")
