@@ -128,11 +128,8 @@ func (p *directPass) packBlock(part, _ int) {
 	run, nk := p.side*p.c, p.tile.k
 	k := min(nk, p.k-block*nk)
 	to, from := p.packed[(block*p.side+r)*p.reduction*nk:][:p.reduction*nk], p.w[r*run*p.k+block*nk:]
-	clear(to[run*nk:])
-	for t := range run {
-		row := to[t*nk:][:nk]
-		copy(row, from[t*p.k:][:k])
-		clear(row[k:])
+	for t := range run { // what is never written here stays 0
+		copy(to[t*nk:], from[t*p.k:][:k])
 	}
 	if p.pixels == 2 {
 		for t := range run {
@@ -438,8 +435,8 @@ func (g *directGrad) part(part, worker int) {
 				copy(wide[(row*pixels+1)*g.k:], dy[row*g.outW*g.k:][:g.outW*g.k])
 			}
 			dy = wide
-		case g.k != g.kp && g.yNorm == nil && img == g.images-1:
-			// A tile wider than a pixel of dy reads into the next pixel, for sums that nobody looks at. Behind the last image is nothing to read.
+		case g.yNorm == nil && (g.images-1-img)*outputs < g.kp-g.k:
+			// A tile wider than a pixel of dy reads into the next pixels, for sums that nobody looks at. Behind the last image is nothing to read.
 			CopyPixels(wide, dy, g.kp, g.k, g.k)
 			dy, step = wide, g.kp
 		}

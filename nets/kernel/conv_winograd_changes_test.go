@@ -40,6 +40,9 @@ func TestChangedWeights(t *testing.T) {
 				if !same() {
 					t.Fatalf("%s, %+v, step %d: packed weights differ from packing all", name, s, step)
 				}
+				if slices.Contains(kept.changes.forw, true) || slices.Contains(kept.changes.back, true) { // it would be packed again and again, and a next change of it not counted
+					t.Fatalf("%s, %+v, step %d: a change stays marked", name, s, step)
+				}
 			}
 			if followed < 4 {
 				t.Errorf("%s, %+v: changes were followed in %d steps only", name, s, followed)

@@ -34,9 +34,8 @@ func newDirectLinear(ws *Workers, rows, in, out int) *directLinear {
 			if width == nk && l.n <= 2*l.forw.m { // read where it lies: too few rows use it for a copy to pay
 				return &l.w[from*l.out+k0], l.out
 			}
-			for i := from; i < to; i++ {
+			for i := from; i < to; i++ { // the columns behind hold what lies there: their products are left behind, too
 				copy(b[(i-from)*nk:], l.w[i*l.out+k0:][:width])
-				clear(b[(i-from)*nk+width : (i-from+1)*nk])
 			}
 			return &b[0], nk
 		})
@@ -48,7 +47,6 @@ func newDirectLinear(ws *Workers, rows, in, out int) *directLinear {
 				transposed(b, l.w[c0*l.out+from:], nk, l.out, nk, to-from, ws.impl >= avx512)
 				return &b[0], nk
 			}
-			clear(b[:(to-from)*nk])
 			for c := range l.in - c0 {
 				for k, w := range l.w[(c0+c)*l.out:][from:to] {
 					b[k*nk+c] = w
@@ -143,7 +141,6 @@ func (l *directLinear) weightsBlock(part, worker int) {
 		width := min(tile.k, l.out-k0)
 		for i := range l.n {
 			copy(b[i*tile.k:], l.y[i*l.out+k0:][:width])
-			clear(b[i*tile.k+width : (i+1)*tile.k])
 		}
 		m := from
 		if whole := (to - from) / tile.m; whole > 0 && width == tile.k { // stored where they belong
