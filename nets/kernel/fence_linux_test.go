@@ -89,7 +89,7 @@ func TestNothingIsTouchedBehindTheOperands(t *testing.T) {
 				x, w, dy, bias := filled(1, rows*in), filled(2, in*out), filled(3, rows*out), filled(4, out)
 				y, dx, dw, db := atFence(t, len(dy)), atFence(t, len(x)), atFence(t, len(w)), atFence(t, out)
 				for pass, f := range map[string]func(){
-					"y": func() { l.Forward(y, x, w, bias) }, "dx": func() { l.GradInput(dx, dy, w) }, "dw": func() { l.GradWeights(dw, db, x, dy) },
+					"y": func() { l.Forward(y, Floats(x), w, bias) }, "dx": func() { l.GradInput(dx, dy, w) }, "dw": func() { l.GradWeights(dw, db, Floats(x), dy) },
 				} {
 					if err := within(f); err != nil {
 						t.Errorf("%s, precision %v, linear %v: %s: %v", name, precision, s, pass, err)
