@@ -592,6 +592,15 @@ kblock:
 	MOVQ 40(AX), CX
 chunk:
 	ADDQ $8, SI
+	CMPQ CX, $1
+	JNE next
+	MOVQ 32(AX), SI
+	MOVQ R11, R12
+	SHRQ $7, R12
+	INCQ R12
+	CMPQ R12, 88(AX)
+	JGE nothing // comes behind the last channels
+next:
 	ADDQ $2048, BX
 	MOVQ (SI), R8 // offset of the chunk
 	ADDQ 0(AX), R8
@@ -607,6 +616,13 @@ chunk:
 	MOVQ R8, R12
 	ADDQ 16(R15), R12
 	BYTE $0xC4; BYTE $0xC2; BYTE $0x7B; BYTE $0x4B; BYTE $0xAC; BYTE $0x14; BYTE $0x00; BYTE $0x00; BYTE $0x00; BYTE $0x00 // TILELOADD 0(R12)(DX*1) TMM5
+	JMP multiplied
+nothing:
+	BYTE $0xC4; BYTE $0xE2; BYTE $0x4A; BYTE $0x5C; BYTE $0xC4 // TDPBF16PS TMM6, TMM4, TMM0
+	BYTE $0xC4; BYTE $0xE2; BYTE $0x42; BYTE $0x5C; BYTE $0xCC // TDPBF16PS TMM7, TMM4, TMM1
+	BYTE $0xC4; BYTE $0xE2; BYTE $0x4A; BYTE $0x5C; BYTE $0xD5 // TDPBF16PS TMM6, TMM5, TMM2
+	BYTE $0xC4; BYTE $0xE2; BYTE $0x42; BYTE $0x5C; BYTE $0xDD // TDPBF16PS TMM7, TMM5, TMM3
+multiplied:
 	MOVQ 120(AX), R9
 fetch:
 	DECQ 112(AX)

@@ -218,7 +218,6 @@ func (p *amxPass) setPlanes() {
 			p.offsets = append(p.offsets, at)
 		}
 	}
-	p.offsets = append(p.offsets, p.offsets[0]) // behind the last chunk the next channels' first one is loaded
 }
 
 // placeTiles decides whether tiles are stored to the result itself, and lists in bytes where each tile reads and is stored.
@@ -322,7 +321,7 @@ func (p *amxPass) pack(w []float32, binary, transposed bool) {
 	}
 	need := p.kp / 16 * p.chunks * p.pieces * 512
 	if cap(p.packed) < need {
-		b := alignedBytes(need*2 + 2048) // with the tiles that are loaded behind the last ones
+		b := alignedBytes(need * 2)
 		p.packed = take[uint16](&b, need)
 	}
 	p.packed = p.packed[:need]

@@ -80,7 +80,7 @@ func amxConv(p *printer, mt, nt, products int) {
 		p.op("MOVQ (SI), R8 // offset of the chunk")
 		p.op("ADDQ %s, R8", p.at("a"))
 	}
-	// The next chunk's tiles are loaded between the products of this one; behind the last chunk come the first one of x again and the next block's of the weights.
+	// The next chunk's tiles are loaded between the products of this one; behind the last chunk come the first one of x again and the first one of the next channels' weights.
 	pipelined := products == 1 && nt == 2
 	p.label("mblock")
 	p.arg("b", "BX")
@@ -101,6 +101,15 @@ func amxConv(p *printer, mt, nt, products int) {
 	p.label("chunk")
 	if pipelined {
 		p.op("ADDQ $8, SI")
+		p.op("CMPQ CX, $1")
+		p.op("JNE next")
+		p.arg("offsets", "SI")
+		p.op("MOVQ R11, R12")
+		p.op("SHRQ $7, R12")
+		p.op("INCQ R12")
+		p.op("CMPQ R12, %s", p.at("kblocks"))
+		p.op("JGE nothing // comes behind the last channels")
+		p.label("next")
 		p.op("ADDQ $2048, BX")
 	}
 	address()
@@ -132,6 +141,10 @@ func amxConv(p *printer, mt, nt, products int) {
 		p.product(3, 5, 7)
 		p.tileLoad(7, "BX", "DI", 1024)
 		loadA(1, 0, 5)
+		p.op("JMP multiplied")
+		p.label("nothing")
+		again()
+		p.label("multiplied")
 	} else if products == 1 {
 		loadB(0)
 		row(0)
