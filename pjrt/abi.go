@@ -54,10 +54,12 @@ const (
 	fnExecutableDestroy                  = 40
 	fnExecutableNumOutputs               = 44
 	fnExecutableOptimizedProgram         = 48
+	fnExecutableSerialize                = 49
 	fnLoadedExecutableDestroy            = 50
 	fnLoadedExecutableGetExecutable      = 51
 	fnLoadedExecutableAddressableDevices = 52
 	fnLoadedExecutableExecute            = 55
+	fnExecutableDeserializeAndLoad       = 56
 	fnBufferDestroy                      = 58
 	fnBufferElementType                  = 59
 	fnBufferDimensions                   = 60
@@ -259,6 +261,27 @@ type executableOptimizedProgramArgs struct { // PJRT_Executable_OptimizedProgram
 	header
 	executable uintptr
 	program    unsafe.Pointer // out
+}
+
+type executableSerializeArgs struct { // PJRT_Executable_Serialize_Args
+	header
+	executable uintptr
+	text       uintptr // out
+	size       uintptr // out
+	owner      uintptr // out: what the text belongs to
+	deleter    uintptr // out: a function that frees the owner
+}
+
+type executableDeserializeAndLoadArgs struct { // PJRT_Executable_DeserializeAndLoad_Args
+	header
+	client     uintptr
+	text       unsafe.Pointer
+	size       uintptr
+	executable uintptr // out
+	_          uintptr // overriddenSerializedCompileOptions
+	_          uintptr // overriddenSerializedCompileOptionsSize
+	// Room for what versions after 0.115 append, all zero.
+	_ [2]uintptr
 }
 
 type topologyCreateArgs struct { // PJRT_TopologyDescription_Create_Args

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"unsafe"
@@ -28,7 +29,9 @@ type Client struct {
 	// A flag that the environment variable XLA_FLAGS names is left to it.
 	Overrides map[string]any
 
-	handle uintptr
+	handle  uintptr
+	options map[string]any // of NewClient
+	origin  *Client        // of which this one was made by Beside
 
 	mu       sync.Mutex
 	programs map[programKey]func() (*Executable, error) // of CompileOnce
@@ -55,7 +58,7 @@ func (p *Plugin) NewClient(options map[string]any) (*Client, error) {
 	if err := invoke(p, fnClientCreate, "PJRT_Client_Create", create); err != nil {
 		return nil, fmt.Errorf("the plug-in %s is there but finds no device it can use: %w", p.Path, err)
 	}
-	c := &Client{Plugin: p, handle: create.client, Overrides: p.overrides()}
+	c := &Client{Plugin: p, handle: create.client, options: options, Overrides: p.overrides()}
 	name := &clientStringArgs{client: c.handle}
 	if err := invoke(p, fnClientPlatformName, "PJRT_Client_PlatformName", name); err != nil {
 		return nil, err
@@ -81,6 +84,21 @@ func (p *Plugin) NewClient(options map[string]any) (*Client, error) {
 		c.Devices = append(c.Devices, d)
 	}
 	return c, nil
+}
+
+// Beside starts another client with c's options. On a GPU a client has one compute stream for each device, so that what two clients run can run side by side. What the other one's CompileOnce returns was
+// compiled by c: both run the same code, and where XLA chose an algorithm by timing it, the same choice.
+func (c *Client) Beside() (*Client, error) {
+	other, err := c.Plugin.NewClient(c.options)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.EqualFunc(c.Devices, other.Devices, func(a, b Device) bool { return a.ID == b.ID }) {
+		other.Destroy()
+		return nil, fmt.Errorf("pjrt: the plug-in %s shows a second client other devices", c.Plugin.Path)
+	}
+	other.origin = c
+	return other, nil
 }
 
 // commandBuffers is the flag that says what XLA records in CUDA graphs: by default kernels, cuBLAS and more, but not convolutions.

@@ -28,7 +28,12 @@ func (c *Client) CompileOnce(stablehlo string, devices ...Device) (*Executable, 
 	c.mu.Lock()
 	compile, ok := c.programs[key]
 	if !ok {
-		compile = sync.OnceValues(func() (*Executable, error) { return c.Compile(stablehlo, devices...) })
+		compile = sync.OnceValues(func() (*Executable, error) {
+			if c.origin != nil {
+				return c.loadFrom(c.origin, stablehlo, devices)
+			}
+			return c.Compile(stablehlo, devices...)
+		})
 		if c.programs == nil {
 			c.programs = map[programKey]func() (*Executable, error){}
 		}
@@ -70,21 +75,60 @@ func (c *Client) Compile(stablehlo string, devices ...Device) (*Executable, erro
 		return nil, err
 	}
 	e := &Executable{Devices: len(devices), client: c, handle: args.executable}
-	get := &loadedExecutableGetExecutableArgs{loaded: e.handle}
-	if err := invoke(c.Plugin, fnLoadedExecutableGetExecutable, "PJRT_LoadedExecutable_GetExecutable", get); err != nil {
+	if err := e.unloaded(func(executable uintptr) error {
+		count := &executableNumOutputsArgs{executable: executable}
+		err := invoke(c.Plugin, fnExecutableNumOutputs, "PJRT_Executable_NumOutputs", count)
+		e.Outputs = int(count.numOutputs)
+		return err
+	}); err != nil {
 		e.Destroy()
 		return nil, err
 	}
-	count := &executableNumOutputsArgs{executable: get.executable}
-	err := invoke(c.Plugin, fnExecutableNumOutputs, "PJRT_Executable_NumOutputs", count)
-	if destroyErr := invoke(c.Plugin, fnExecutableDestroy, "PJRT_Executable_Destroy", &executableArgs{executable: get.executable}); err == nil {
+	return e, nil
+}
+
+// unloaded calls f with the program apart from the devices that it is loaded on.
+func (e *Executable) unloaded(f func(executable uintptr) error) error {
+	get := &loadedExecutableGetExecutableArgs{loaded: e.handle}
+	if err := invoke(e.client.Plugin, fnLoadedExecutableGetExecutable, "PJRT_LoadedExecutable_GetExecutable", get); err != nil {
+		return err
+	}
+	err := f(get.executable)
+	if destroyErr := invoke(e.client.Plugin, fnExecutableDestroy, "PJRT_Executable_Destroy", &executableArgs{executable: get.executable}); err == nil {
 		err = destroyErr
 	}
+	return err
+}
+
+// loadFrom loads a program that another client of the plug-in has compiled, or compiles now, on the same devices.
+func (c *Client) loadFrom(other *Client, stablehlo string, devices []Device) (*Executable, error) {
+	var theirs []Device
+	for _, d := range devices {
+		at := slices.Index(c.Devices, d)
+		if at < 0 {
+			panic("pjrt: CompileOnce: a device of another client")
+		}
+		theirs = append(theirs, other.Devices[at])
+	}
+	compiled, err := other.CompileOnce(stablehlo, theirs...)
 	if err != nil {
-		e.Destroy()
 		return nil, err
 	}
-	e.Outputs = int(count.numOutputs)
+	e := &Executable{Outputs: compiled.Outputs, Devices: compiled.Devices, client: c}
+	err = compiled.unloaded(func(executable uintptr) error {
+		code := &executableSerializeArgs{executable: executable}
+		if err := invoke(c.Plugin, fnExecutableSerialize, "PJRT_Executable_Serialize", code); err != nil {
+			return err
+		}
+		defer call(code.deleter, code.owner)
+		load := &executableDeserializeAndLoadArgs{client: c.alive(), text: foreign(code.text), size: code.size}
+		err := invoke(c.Plugin, fnExecutableDeserializeAndLoad, "PJRT_Executable_DeserializeAndLoad", load)
+		e.handle = load.executable
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("pjrt: the plug-in %s does not hand a program from one client to another: %w", c.Plugin.Path, err)
+	}
 	return e, nil
 }
 

@@ -15,6 +15,8 @@ type Memory struct {
 	// Preallocate takes the fraction at the start. Regions taken one by one are not joined, so a run that
 	// nearly fills the card may need it.
 	Preallocate bool
+	// Clients in the process, each with an allocator of its own, share the fraction equally; 0 means 1.
+	Clients int
 }
 
 // Options are the settings for [Plugin.NewClient]. Only a CUDA plug-in, which is known by its file's
@@ -24,7 +26,7 @@ func (m Memory) Options(p *Plugin) (map[string]any, error) {
 		return nil, fmt.Errorf("pjrt: %v of a card's memory; want a fraction above 0 and at most 1, or 0 for 0.75", m.Fraction)
 	}
 	if !strings.Contains(filepath.Base(p.Path), "cuda") {
-		if m != (Memory{}) {
+		if m.Fraction != 0 || m.Preallocate {
 			return nil, fmt.Errorf("pjrt: the plug-in %s takes no limit of memory; only CUDA plug-ins, which have cuda in the file's name, do", p.Path)
 		}
 		return nil, nil
@@ -33,5 +35,5 @@ func (m Memory) Options(p *Plugin) (map[string]any, error) {
 	if m.Fraction > 0 {
 		fraction = float32(m.Fraction)
 	}
-	return map[string]any{"preallocate": m.Preallocate, "memory_fraction": fraction}, nil
+	return map[string]any{"preallocate": m.Preallocate, "memory_fraction": fraction / float32(max(1, m.Clients))}, nil
 }

@@ -18,12 +18,13 @@ func TestMemoryOptions(t *testing.T) {
 		{Memory{Fraction: 0.25}, map[string]any{"preallocate": false, "memory_fraction": float32(0.25)}},
 		{Memory{Fraction: 1, Preallocate: true}, map[string]any{"preallocate": true, "memory_fraction": float32(1)}},
 		{Memory{Preallocate: true}, map[string]any{"preallocate": true, "memory_fraction": float32(0.75)}},
+		{Memory{Clients: 3}, map[string]any{"preallocate": false, "memory_fraction": float32(0.25)}},
 	} {
 		if got, err := c.memory.Options(cuda); err != nil || !maps.Equal(got, c.want) {
 			t.Errorf("%+v for CUDA: %v, %v; want %v", c.memory, got, err, c.want)
 		}
 		got, err := c.memory.Options(cpu)
-		if got != nil || (err == nil) != (c.memory == Memory{}) {
+		if got != nil || (err == nil) != (c.memory.Fraction == 0 && !c.memory.Preallocate) {
 			t.Errorf("%+v for a CPU: %v, %v", c.memory, got, err)
 		}
 		if err != nil && !strings.Contains(err.Error(), "only CUDA plug-ins") {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -439,6 +440,53 @@ func TestCompileOnce(t *testing.T) {
 		t.Errorf("another text gave %p, %v", other, err)
 	}
 	if _, err := c.CompileOnce("not a program", c.Devices[0]); err == nil {
+		t.Error("no error for what is not a program")
+	}
+}
+
+// TestBeside: another client of the same devices runs what the first one has compiled, at the same time as the first, and compiles nothing itself.
+func TestBeside(t *testing.T) {
+	c := need(t)
+	other, err := c.Beside()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Destroy()
+	other.Overrides = map[string]any{"no_such_flag": true} // with which it can compile nothing
+	if e, err := other.Compile(addOne, other.Devices[0]); err == nil {
+		e.Destroy()
+		t.Fatal("a flag that no plug-in knows does not keep a client from compiling")
+	}
+	var clients sync.WaitGroup
+	for _, client := range []*Client{c, other, c, other} {
+		clients.Go(func() {
+			e, err := client.CompileOnce(addOne, client.Devices[0])
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for i := range 20 {
+				x, err := FromHost(client, client.Devices[0], slices.Repeat([]float32{float32(i)}, 64*256), 64, 256)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				results, err := e.Run(x)
+				x.Destroy()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if got, err := ToHost[float32](results[0]); err != nil || got[7] != float32(i)+1 {
+					t.Errorf("%v, %v; want %d", got[7], err, i+1)
+				}
+				results[0].Destroy()
+				results[1].Destroy()
+			}
+		})
+	}
+	clients.Wait()
+	if _, err := other.CompileOnce("not a program", other.Devices[0]); err == nil {
 		t.Error("no error for what is not a program")
 	}
 }

@@ -1,9 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -18,9 +19,11 @@ import (
 type engineChoice struct {
 	engine, plugin, precision string
 	share                     int // devices that share a run's batches
+	streams                   int // runs that compute on a device at once, each with a stream of its own; 0 is 1
 	memory                    pjrt.Memory
 
 	client func() (*pjrt.Client, error)
+	beside []*pjrt.Client // further ones, see clients
 }
 
 // engineFlags declares them on a command that trains.
@@ -44,7 +47,15 @@ func (c *engineChoice) pluginFlags(cmd *cobra.Command, engines ...string) {
 			panic(err) // a flag declared above
 		}
 	}
-	c.client = sync.OnceValues(func() (*pjrt.Client, error) { return xla.OpenClient(c.plugin, c.memory) })
+	c.client = sync.OnceValues(func() (*pjrt.Client, error) {
+		c.memory.Clients = c.streams
+		return xla.OpenClient(c.plugin, c.memory)
+	})
+}
+
+// streamsFlag declares --streams on a command that makes several runs.
+func (c *engineChoice) streamsFlag(cmd *cobra.Command) {
+	cmd.Flags().IntVar(&c.streams, "streams", 1, "with --engine pjrt: cells that compute on a device at once, each with a stream and an equal part of the memory of its own")
 }
 
 // device is the plug-in's client, nil for the CPU's engine and where it cannot be started, which factory reports.
@@ -65,6 +76,30 @@ func (c *engineChoice) groups() int {
 		return len(client.Devices) / c.share
 	}
 	return 0
+}
+
+// unhindered is how many of so many runs at once are known to be as fast as one alone: of those on devices one on each.
+func (c *engineChoice) unhindered(jobs int) int {
+	if groups := c.groups(); groups > 0 {
+		return min(jobs, groups)
+	}
+	return jobs
+}
+
+// clients are as many as there are streams on each device.
+func (c *engineChoice) clients() ([]*pjrt.Client, error) {
+	first, err := c.client()
+	if err != nil {
+		return nil, err
+	}
+	for len(c.beside)+1 < c.streams {
+		client, err := first.Beside()
+		if err != nil {
+			return nil, err
+		}
+		c.beside = append(c.beside, client)
+	}
+	return append([]*pjrt.Client{first}, c.beside...), nil
 }
 
 // platform is the plug-in's, "" for the CPU's engine.
@@ -112,18 +147,72 @@ func (c *engineChoice) factory() (func(network.Model, network.Hyper) (network.En
 	if err != nil {
 		return nil, err
 	}
-	client, err := c.client()
+	clients, err := c.clients()
 	if err != nil {
 		return nil, err
 	}
+	client := clients[0]
 	if c.share < 1 || c.share > len(client.Devices) {
 		return nil, fmt.Errorf("--devices %d; the plug-in %s has 1 to %d", c.share, client.Plugin.Path, len(client.Devices))
 	}
-	next := new(atomic.Int64) // engines take the groups of devices in turn
+	free := newPlaces(clients, c.share)
 	return func(m network.Model, h network.Hyper) (network.Engine, error) {
-		group := int(next.Add(1)-1) % (len(client.Devices) / c.share)
-		return xla.New(client, client.Devices[group*c.share:][:c.share], m, h, precision)
+		p, leave := free.take()
+		e, err := xla.New(p.client, p.devices, m, h, precision)
+		if err != nil {
+			leave()
+			return nil, err
+		}
+		return placed{e, leave}, nil
 	}, nil
+}
+
+// place is where a run computes: on some devices, by a client, which has a stream of its own on each.
+type place struct {
+	client  *pjrt.Client
+	devices []pjrt.Device
+	runs    int // that are there now
+}
+
+// places are those of a process.
+type places struct {
+	mu  sync.Mutex
+	all []*place
+}
+
+// newPlaces are groups of so many devices for each client, the first client's first.
+func newPlaces(clients []*pjrt.Client, share int) *places {
+	var p places
+	for _, c := range clients {
+		for first := 0; first+share <= len(c.Devices); first += share {
+			p.all = append(p.all, &place{client: c, devices: c.Devices[first:][:share]})
+		}
+	}
+	return &p
+}
+
+// take is the first of the places that have the fewest runs, which has one more until leave is called.
+func (p *places) take() (to *place, leave func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	to = slices.MinFunc(p.all, func(a, b *place) int { return cmp.Compare(a.runs, b.runs) })
+	to.runs++
+	return to, sync.OnceFunc(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		to.runs--
+	})
+}
+
+// placed is an engine that leaves its place when it is closed.
+type placed struct {
+	*xla.Engine
+	leave func()
+}
+
+func (e placed) Close() error {
+	defer e.leave()
+	return e.Engine.Close()
 }
 
 // memoryLimit is the flag --memory of a command that trains in this process.

@@ -25,6 +25,7 @@ var limits = map[string]limit{
 	"memory":           {0, 1 << 40}, // MiB
 	"cpus":             {1, 4096},
 	"devices":          {1, 4096},
+	"streams":          {1, 64},
 	"memory-fraction":  {0, 1},
 	"index":            {0, math.MaxInt32},
 	"seeds":            {1, 1000}, // cluster.NewPlan's
@@ -88,10 +89,12 @@ var effects = []struct {
 	{"bench", "preallocate", "engine", []string{"pjrt"}},
 	{"table1", "plugin", "engine", []string{"pjrt"}},
 	{"table1", "devices", "engine", []string{"pjrt"}},
+	{"table1", "streams", "engine", []string{"pjrt"}},
 	{"table1", "memory-fraction", "engine", []string{"pjrt"}},
 	{"table1", "preallocate", "engine", []string{"pjrt"}},
 	{"table1 run", "plugin", "engine", []string{"pjrt"}},
 	{"table1 run", "devices", "engine", []string{"pjrt"}},
+	{"table1 run", "streams", "engine", []string{"pjrt"}},
 	{"table1 run", "memory-fraction", "engine", []string{"pjrt"}},
 	{"table1 run", "preallocate", "engine", []string{"pjrt"}},
 	{"table1 run", "index", "engine", []string{"local", "pjrt"}},
@@ -123,6 +126,7 @@ var exclusive = []struct{ command, flag, with, why string }{
 	{"choices", "dir", "collect", "it makes no run"},
 	{"choices", "threads", "collect", "it makes no run"},
 	{"table1 run", "jobs", "index", "one cell is run, in this process"},
+	{"table1 run", "streams", "index", "one cell is run, in this process"},
 	{"table1 run", "memory", "index", "one cell is run, in this process"},
 	{"table1 run", "print", "index", "that cell is run"},
 	{"report", "json", "lesson", "it writes a file"},

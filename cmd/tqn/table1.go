@@ -112,6 +112,7 @@ plan, run, collect and status do the parts, on one machine or on a cluster (docs
 	f.planFlags(c)
 	f.runFlags(c)
 	f.step = engineFlags(c)
+	f.step.streamsFlag(c)
 	c.Flags().StringVar(&f.out, "out", "", "folder of plan, cells and report (default table1-PRESET)")
 	formatsFlag(c, &f.formats)
 	c.AddCommand(newTable1PlanCommand(e), newTable1RunCommand(e), newTable1CollectCommand(e), newTable1StatusCommand(e))
@@ -154,7 +155,7 @@ func methodNames() (names []string) {
 }
 
 func (f *table1Flags) runFlags(c *cobra.Command) {
-	c.Flags().IntVar(&f.jobs, "jobs", 0, "cells at once; 0 is one for each CPU, or for each device with --engine pjrt")
+	c.Flags().IntVar(&f.jobs, "jobs", 0, "cells at once; 0 is one for each CPU, or for each device and stream with --engine pjrt")
 	c.Flags().IntVar(&f.threads, "threads", 0, "threads of each process; 0 shares the CPUs out")
 	c.Flags().BoolVar(&f.kernelChange, "kernel-change", false, "cells that were begun with a kernel whose sums round otherwise, as on another machine, go on with this one's; their results name both")
 	c.Flags().Int64Var(&f.memory, "memory", 0, "MiB that all cells together may use; 0 is 90 % of what is free, without limit with --engine pjrt")

@@ -50,7 +50,7 @@ func (e *env) table1Estimate(ctx context.Context, plan *cluster.Plan, f *table1F
 		w = e.stderr
 	}
 	fmt.Fprint(w, table.Text())
-	took := together(all, jobs)
+	took := together(all, f.step.unhindered(jobs))
 	fmt.Fprintf(w, "estimated time on this machine (--engine %s), %s: %s (%.1f days)\n", f.step.engine, atOnce(jobs, threads), took.Round(time.Minute), took.Hours()/24)
 	return nil
 }
@@ -72,7 +72,7 @@ func (e *env) table1Announce(ctx context.Context, plan *cluster.Plan, f *table1F
 	if err != nil {
 		return err
 	}
-	took := together(times, jobs)
+	took := together(times, f.step.unhindered(jobs))
 	unit := time.Second
 	if took > time.Minute {
 		unit = 10 * time.Second

@@ -27,7 +27,7 @@ func newTable1RunCommand(e *env) *cobra.Command {
 		Short: "run the cells of a plan: all here, one of them, or as a batch job",
 		Long: `run without --index runs all unfinished cells as processes of this machine. With --index, or inside a Slurm job array
 (SLURM_ARRAY_TASK_ID) or a Kubernetes Indexed Job (JOB_COMPLETION_INDEX), it runs that one cell. With --engine pjrt the
-cells run in this process, --jobs at once, which take the plug-in's devices in turn and compile each program once. With --engine slurm or
+cells run in this process, --jobs at once, which take the plug-in's devices, or --streams on each, in turn and compile each program once. With --engine slurm or
 --engine kubernetes it submits one job for all unfinished cells; --print shows what would be submitted instead.
 
 With --json, a run of all cells here prints what status --json does, a run of one cell that cell, and --print an array of texts: the
@@ -83,6 +83,7 @@ Exit codes for one cell: 0 finished (now or before), 75 try again (another proce
 	c.Flags().IntVar(&f.index, "index", -1, "run this cell only")
 	c.Flags().StringVar(&f.engine, "engine", "local", "local, slurm or kubernetes; pjrt: local, on XLA devices through a PJRT plug-in")
 	f.step.pluginFlags(c, "local", "slurm", "kubernetes", "pjrt")
+	f.step.streamsFlag(c)
 	c.Flags().BoolVar(&f.print, "print", false, "print what would be run or submitted")
 	c.Flags().StringVar(&f.name, "name", "tqn-table1", "batch job's name")
 	c.Flags().IntVar(&f.cpus, "cpus", 2, "CPUs of each cell's batch task")
@@ -207,7 +208,7 @@ func (f *table1Flags) share() (jobs, threads int, err error) {
 	jobs, threads = f.jobs, f.threads
 	devices := f.step.groups()
 	if jobs == 0 {
-		jobs = devices
+		jobs = devices * max(1, f.step.streams)
 	}
 	if jobs == 0 {
 		jobs = runtime.GOMAXPROCS(0)

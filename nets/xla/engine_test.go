@@ -841,10 +841,15 @@ func TestNotFinite(t *testing.T) {
 	}
 }
 
-// TestCellsSideBySide: runs of one process on one client, at the same time, give the bytes that they give one after the other, and
+// TestCellsSideBySide: runs of one process on one client, and on another one beside it, at the same time, give the bytes that they give one after the other, and
 // those of the same net and method share their programs.
 func TestCellsSideBySide(t *testing.T) {
 	c := need(t)
+	other, err := c.Beside()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Destroy()
 	var configs []nets.Config
 	for _, method := range []string{"sr", "bc"} {
 		for seed := uint64(1); seed <= 2; seed++ {
@@ -856,19 +861,20 @@ func TestCellsSideBySide(t *testing.T) {
 			configs = append(configs, config)
 		}
 	}
-	train := func(config nets.Config, dir string) error {
+	train := func(on *pjrt.Client, config nets.Config, dir string) error {
 		_, err := nets.Train(t.Context(), config, nets.Where{Dir: dir, NewEngine: func(m network.Model, h network.Hyper) (network.Engine, error) {
-			return New(c, c.Devices[:1], m, h, F32)
+			return New(on, on.Devices[:1], m, h, F32)
 		}})
 		return err
 	}
 	alone, together := t.TempDir(), t.TempDir()
 	var all errgroup.Group
 	for i, config := range configs {
-		if err := train(config, filepath.Join(alone, fmt.Sprint(i))); err != nil {
+		if err := train(c, config, filepath.Join(alone, fmt.Sprint(i))); err != nil {
 			t.Fatal(err)
 		}
-		all.Go(func() error { return train(config, filepath.Join(together, fmt.Sprint(i))) })
+		on := []*pjrt.Client{c, other, other, c}[i] // each has a run of each method
+		all.Go(func() error { return train(on, config, filepath.Join(together, fmt.Sprint(i))) })
 	}
 	if err := all.Wait(); err != nil {
 		t.Fatal(err)

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -30,7 +32,7 @@ dnn_version_info { major: 9 minor: 20 }
 device_description_str: "NVIDIA H100 80GB HBM3"`
 
 // gpu is an H100 to compile for, without having one. It needs XLA's CUDA plug-in (pjrt/testdata/with_plugin.sh cuda).
-func gpu(t *testing.T) *pjrt.Target {
+func gpu(t testing.TB) *pjrt.Target {
 	t.Helper()
 	path := os.Getenv("TQN_PJRT_CUDA_PLUGIN")
 	if path == "" {
@@ -48,7 +50,7 @@ func gpu(t *testing.T) *pjrt.Target {
 	return target
 }
 
-func compileFor(t *testing.T, target *pjrt.Target, program string) []byte {
+func compileFor(t testing.TB, target *pjrt.Target, program string) []byte {
 	t.Helper()
 	code, err := target.Compile(program)
 	if err != nil {
@@ -58,7 +60,7 @@ func compileFor(t *testing.T, target *pjrt.Target, program string) []byte {
 }
 
 // images is a data set of the size of CIFAR's images, for programs that read one.
-func images(t *testing.T) *dataset.Set {
+func images(t testing.TB) *dataset.Set {
 	t.Helper()
 	set, err := dataset.Open("textures", dataset.Options{Size: 32, Classes: 10, TrainImages: 200, TestImages: 200})
 	if err != nil {
@@ -191,9 +193,45 @@ func convolvesIn(code []byte, precision Precision) error {
 	return nil
 }
 
-// graphs counts a program's CUDA graphs, and what it starts outside of them, in the list of operations that the compiler wrote into
-// a folder: an operation of a graph is indented.
-func graphs(t *testing.T, dump string) (alone, graphs int) {
+// BenchmarkFill compiles steps for an H100 and reports how much of the card a kernel has at least one block of threads for, on the mean over all kernels but cuDNN's, of
+// whose grids the compiler writes nothing. It measures no time.
+func BenchmarkFill(b *testing.B) {
+	target, set := gpu(b), images(b)
+	for _, c := range []struct {
+		net          string
+		width, depth float64
+		precision    Precision
+		batch        int
+	}{
+		{"resnet56", 0.5, 1. / 9, TF32, 8}, {"wrn56-2", 0.5, 1. / 9, BF16, 8}, {"vgg-bc", 0.125, 1, TF32, 16}, {"vgg9", 0.25, 1, TF32, 16}, {"vgg9", 1, 1, TF32, 128}, {"resnet56", 1, 1, BF16, 128},
+	} {
+		b.Run(fmt.Sprintf("net=%s/width=%v/depth=%.2g/precision=%s/batch=%d", c.net, c.width, c.depth, c.precision, c.batch), func(b *testing.B) {
+			m := model(b, network.Spec{Net: c.net, Input: network.Shape{H: 32, W: 32, C: 3}, Classes: 10, Width: c.width, Depth: c.depth})
+			target.Overrides["xla_dump_to"], target.Overrides["xla_dump_hlo_as_text"] = b.TempDir(), true
+			defer delete(target.Overrides, "xla_dump_to")
+			defer delete(target.Overrides, "xla_dump_hlo_as_text")
+			step := compileFor(b, target, blockProgram(m, hyper(c.batch, quantize.SR), Options{Precision: c.precision, Kernels: true}, set, set.Augment))
+			sum, kernels := 0.0, 0
+			for _, grid := range regexp.MustCompile(`grid: \[(\d+), (\d+), (\d+)\]`).FindAllStringSubmatch(operations(b, target.Overrides["xla_dump_to"].(string)), -1) {
+				blocks := 1
+				for _, side := range grid[1:] {
+					n, _ := strconv.Atoi(side)
+					blocks *= n
+				}
+				sum, kernels = sum+min(1, float64(blocks)/132), kernels+1
+			}
+			for b.Loop() { // the metrics are those of what was compiled
+			}
+			launches, bytes := countLaunches(step).total()
+			b.ReportMetric(sum/float64(kernels), "multiprocessors/all")
+			b.ReportMetric(float64(launches), "launches")
+			b.ReportMetric(float64(bytes)/1e6, "MB")
+		})
+	}
+}
+
+// operations is the list of operations that the compiler wrote into a folder.
+func operations(t testing.TB, dump string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dump, "*.thunk_sequence_after_thunk_passes.txt"))
 	if err != nil || len(files) != 1 {
@@ -203,7 +241,14 @@ func graphs(t *testing.T, dump string) (alone, graphs int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(string(text)) {
+	return string(text)
+}
+
+// graphs counts a program's CUDA graphs, and what it starts outside of them, in the list of operations that the compiler wrote into
+// a folder: an operation of a graph is indented.
+func graphs(t *testing.T, dump string) (alone, graphs int) {
+	t.Helper()
+	for line := range strings.Lines(operations(t, dump)) {
 		switch {
 		case strings.Contains(line, ": kCommandBuffer"):
 			graphs++
