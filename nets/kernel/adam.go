@@ -60,6 +60,8 @@ type elementwise struct {
 	adamPart   func(part, worker int)
 	finitePart func(part, worker int)
 	addPart    func(part, worker int)
+	to, from   Values
+	roundPart  func(part, worker int)
 	finite     []bool
 }
 
@@ -70,10 +72,13 @@ func (e *elementwise) init(ws *Workers) {
 		from := part * chunk
 		e.finite[part] = allFinite(ws.impl, e.w[from:min(from+chunk, len(e.w))])
 	}
+	e.roundPart = func(part, _ int) {
+		x := e.to.Of(part*chunk, min((part+1)*chunk, e.to.Len())).floats
+		roundAll(ws.impl, x, x)
+	}
 	e.addPart = func(part, _ int) {
-		from := part * chunk
-		to := min(from+chunk, len(e.w))
-		add(ws.impl, e.w[from:to], e.g[from:to])
+		from, to := part*chunk, min((part+1)*chunk, e.to.Len())
+		ws.addSome(e.to.Of(from, to), e.from.Of(from, to))
 	}
 }
 
@@ -191,13 +196,40 @@ func flushed(x float64) float32 {
 	return float32(x)
 }
 
-// Add adds from to to.
-func (ws *Workers) Add(to, from []float32) {
-	checkLen("Add: from", len(from), len(to))
+// Add adds from to to, of one kind; rounded values are rounded again.
+func (ws *Workers) Add(to, from Values) {
+	checkLen("Add: from", from.Len(), to.Len())
 	e := &ws.elementwise
-	e.w, e.g = to, from
-	ws.Do((len(to)+chunk-1)/chunk, e.addPart)
-	e.w, e.g = nil, nil
+	e.to, e.from = to, from
+	ws.Do((to.Len()+chunk-1)/chunk, e.addPart)
+	e.to, e.from = Values{}, Values{}
+}
+
+// round rounds values that lie as float32 though they are to be bf16 numbers.
+func (ws *Workers) round(v Values) {
+	if !v.rounded || v.halves != nil {
+		return
+	}
+	e := &ws.elementwise
+	e.to = v
+	ws.Do((v.Len()+chunk-1)/chunk, e.roundPart)
+	e.to = Values{}
+}
+
+// addSome adds values that one worker adds.
+func (ws *Workers) addSome(to, from Values) {
+	if to.halves == nil {
+		add(ws.impl, to.floats, from.floats)
+		if to.rounded {
+			roundAll(ws.impl, to.floats, to.floats)
+		}
+		return
+	}
+	var buffer [256]float32
+	for at := 0; at < to.Len(); at += len(buffer) {
+		end := min(at+len(buffer), to.Len())
+		addHalves(to.halves[at:end], from.Of(at, end).Float32(buffer[:]))
+	}
 }
 
 func addGeneric(to, from []float32) {

@@ -24,14 +24,7 @@ func (a *ahead) add(x []float32) {
 	}
 }
 
-// addImages appends images of that many values of x, unless x is nil.
-func (a *ahead) addImages(x []float32, each, from, to int) {
-	if x != nil {
-		a.add(x[from*each : to*each])
-	}
-}
-
-// addValues is addImages of an activation.
+// addValues appends images of that many values, unless there are none.
 func (a *ahead) addValues(x Values, each, from, to int) {
 	if !x.None() {
 		a.add(x.Of(from*each, to*each).memory())
@@ -72,7 +65,7 @@ func (a *ahead) lines() (n int) {
 func (b *BatchNorm) fetchGradient(next *ahead, from, to int) {
 	each := b.rows * b.c
 	if b.pool == nil {
-		next.addImages(b.dz, each, from, to)
+		next.addValues(b.dz, each, from, to)
 	}
 	next.addValues(b.y, each, from, to)
 	next.addValues(b.cut, each, from, to)
@@ -80,9 +73,9 @@ func (b *BatchNorm) fetchGradient(next *ahead, from, to int) {
 
 // fetchInput asks for what is written and read of some images when the gradient of their input x is made.
 func (j *backwardJob) fetchInput(next *ahead, x Values, each, from, to int) {
-	next.addImages(j.dx, each, from, to)
+	next.addValues(j.dx, each, from, to)
 	if !j.inPlace {
-		next.addImages(j.shortcut, each, from, to)
+		next.addValues(j.shortcut, each, from, to)
 	}
 	if j.before != nil {
 		next.addValues(j.before.y, each, from, to)

@@ -17,7 +17,7 @@ func TestAhead(t *testing.T) {
 		a.add(x)
 		a.add(nil)
 		a.add(z)
-		a.addImages(y, 16, 1, 3)
+		a.addValues(Floats(y), 16, 1, 3)
 		for range 40 {
 			var d directArgs
 			give(&a, &d, 7)

@@ -155,6 +155,9 @@ func amxTaps3(a *amxTapsArgs)
 func pairsBoth(a *pairArgs)
 
 //go:noescape
+func pairsHalfTransposed(a *pairArgs)
+
+//go:noescape
 func pairsBothHalf(a *pairArgs)
 
 //go:noescape

@@ -75,7 +75,7 @@ func bf16Results(t testing.TB, name string, threads int, s ConvShape, n int, bin
 		}
 		c.Forward(y, x[:n*s.Inputs()], nil)
 		c.GradWeights(dw, x[:n*s.Inputs()], dy[:n*s.Outputs()])
-		c.GradInput(dx, dy[:n*s.Outputs()])
+		c.GradInput(Floats(dx), dy[:n*s.Outputs()])
 	}
 	return [3][]float32{y, dx, dw}
 }

@@ -97,14 +97,15 @@ func (c *Conv) Forward(y, x []float32, sums *Sums) {
 	c.algo.forward(y, x, n, sums)
 }
 
-// GradInput computes dx from dy.
-func (c *Conv) GradInput(dx, dy []float32) {
-	n := c.images("GradInput: dx", len(dx), c.Inputs())
+// GradInput computes dx from dy; a dx that is rounded must lie as float32.
+func (c *Conv) GradInput(dx Values, dy []float32) {
+	n := c.images("GradInput: dx", dx.Len(), c.Inputs())
 	checkLen("GradInput: dy", len(dy), n*c.Outputs())
 	if !c.packed {
 		panic("kernel: GradInput before SetWeights")
 	}
-	c.algo.gradInput(dx, dy, n)
+	c.algo.gradInput(dx.floats, dy, n)
+	c.ws.round(dx)
 }
 
 // GradWeights computes dw from x and dy.
@@ -133,35 +134,60 @@ type fusing interface {
 
 // backwardJob is what a convolution's backward pass does besides its products.
 type backwardJob struct {
-	dx       []float32
+	dx       Values
 	xNorm    *BatchNorm // normalises x, unless nil
 	yNorm    *BatchNorm // computes dy
-	shortcut []float32  // added to dx, unless nil
+	shortcut Values     // added to dx, unless there is none
 	before   *BatchNorm // the sums of its backward pass are made of dx, unless nil
 	joins    bool       // both by before.joinImage
 	inPlace  bool       // dx is the shortcut's gradient, to which the products' is added
 }
 
-// products is where the gradient of some images, of so many values each, is made of its products: in its place or, if that holds the shortcut's gradient, in buffer.
+// products is where the gradient of some images, of so many values each, is made of its products: in its place or, if that is of halves or holds the shortcut's gradient, in buffer.
 func (j *backwardJob) products(buffer []float32, each, from, to int) []float32 {
-	if j.inPlace {
+	if j.inPlace || j.dx.halves != nil {
 		return buffer[:(to-from)*each]
 	}
-	return j.dx[from*each : to*each]
+	return j.dx.floats[from*each : to*each]
 }
 
-// finish completes an image's dx while what the products gave is in cache.
+// finish completes an image's dx, of which dx are the products, while they are in cache.
 func (j *backwardJob) finish(impl implementation, img int, dx []float32) {
-	if j.shortcut != nil {
-		more := j.shortcut[img*len(dx):][:len(dx)]
+	if j.dx.halves != nil {
+		j.finishHalves(img, dx)
+		return
+	}
+	if !j.shortcut.None() {
+		more := j.shortcut.floats[img*len(dx):][:len(dx)]
 		if j.inPlace {
 			dx, more = more, dx
 		}
 		if j.joins {
-			j.before.joinImage(img, dx, more)
+			j.before.joinImage(img, dx, Floats(more))
 			return
 		}
 		add(impl, dx, more)
+	}
+	if j.before != nil {
+		j.before.sumImage(img, Floats(dx))
+	}
+}
+
+// finishHalves is finish where dx is rounded: the products, and their sum with the shortcut's gradient.
+func (j *backwardJob) finishHalves(img int, products []float32) {
+	from, to := img*len(products), (img+1)*len(products)
+	dx := j.dx.Of(from, to)
+	if j.shortcut.None() {
+		roundImage(nil, img, dx.halves, products)
+	} else {
+		if !j.inPlace {
+			copy(dx.halves, j.shortcut.Of(from, to).halves)
+		}
+		if j.joins {
+			j.before.joinImage(img, products, dx)
+			return
+		}
+		addHalves(dx.halves, products)
 	}
 	if j.before != nil {
 		j.before.sumImage(img, dx)
@@ -219,37 +245,37 @@ func (c *Conv) roundOutput(img, _ int) {
 type Input struct {
 	// Norm is what ForwardNorm had as norm if that wrote no z: x is its y, still to be normalised. Else nil.
 	Norm *BatchNorm
-	// Shortcut is the gradient that reaches the input past the convolution, as in a residual block, and is added to dx. Else nil.
-	Shortcut []float32
+	// Shortcut is the gradient that reaches the input past the convolution, as in a residual block, and is added to dx. Else none.
+	Shortcut Values
 	// Before is the batch norm that made the input, if all of that one's gradient is dx: its next backward pass must have this dx, unchanged, as its dz, and
 	// finds its sums made. If it added a residual and there is a shortcut, dx is the gradient of what its ReLU read: 0 where the input is. Else nil.
 	Before *BatchNorm
 }
 
-// Backward computes dw and, unless it is nil, dx from the dy that
+// Backward computes dw and, unless it is none, dx from the dy that
 // norm.BackwardSums has left to be computed, the same bits as norm.Backward,
 // GradWeights, GradInput and [Workers.Add] of the shortcut's gradient, and writes norm's dresidual. dx must not overlap any of norm's slices; it may be the shortcut's gradient.
-func (c *Conv) Backward(dx, dw []float32, x Values, in Input, norm *BatchNorm) {
+func (c *Conv) Backward(dx Values, dw []float32, x Values, in Input, norm *BatchNorm) {
 	n := c.images("Backward: x", x.Len(), c.Inputs())
-	if dx != nil {
-		checkLen("Backward: dx", len(dx), x.Len())
+	if !dx.None() {
+		checkLen("Backward: dx", dx.Len(), x.Len())
 	}
 	checkLen("Backward: dw", len(dw), c.Weights())
 	if !c.packed || norm.rows*norm.c != c.Outputs() || norm.n != n {
 		panic("kernel: Backward before SetWeights or of another batch norm's images")
 	}
 	job := backwardJob{dx: dx, xNorm: in.Norm, yNorm: norm}
-	if dx != nil {
+	if !dx.None() {
 		job.shortcut, job.before = in.Shortcut, in.Before
-		if in.Shortcut != nil {
-			checkLen("Backward: Shortcut", len(in.Shortcut), len(dx))
-			job.inPlace = &in.Shortcut[0] == &dx[0]
+		if !in.Shortcut.None() {
+			checkLen("Backward: Shortcut", in.Shortcut.Len(), dx.Len())
+			job.inPlace = in.Shortcut.at(0) == dx.at(0)
 		}
 		if in.Before != nil {
 			if in.Before.pool != nil || in.Before.rows*in.Before.c != c.Inputs() || in.Before.n != n {
 				panic("kernel: Backward: Before is of other images, or has a pooling behind it")
 			}
-			job.joins = in.Before.startSums(dx, in.Shortcut != nil)
+			job.joins = in.Before.startSums(dx, !in.Shortcut.None())
 		}
 	}
 	c.algo.(fusing).backward(dw, x, job, n)

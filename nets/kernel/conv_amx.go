@@ -800,7 +800,7 @@ func (g *amxGradPass) run(dw, x, dy []float32, n int) {
 	g.dw, g.x, g.dy, g.n = dw, x, dy, n
 	for w := range g.ws.scratch { // beyond the rows' blocks: anything finite, since dy is 0 there
 		clear(g.ws.scratch[w][:3*(g.ranges[0].to-g.ranges[0].from)*16*g.rowBytes])
-		if g.dx != nil {
+		if !g.dx.None() {
 			clear(g.ws.scratch[w][g.scratch:][:3*g.back.planeBytes]) // the padding
 		}
 	}
@@ -877,8 +877,8 @@ func (g *amxGradPass) images(img, n, worker int) (x, dy []float32) {
 	dy = buffer[:n*g.Outputs()]
 	for i := range n {
 		one := dy[i*g.Outputs():][:g.Outputs()]
-		g.yNorm.gradImage(one, img+i)
-		if g.dx != nil {
+		g.yNorm.gradImage(Floats(one), img+i)
+		if !g.dx.None() {
 			dx := g.products(products, g.Inputs(), img+i, img+i+1)
 			g.back.convolve(dx, one, nil, back)
 			g.finish(g.ws.impl, img+i, dx)

@@ -309,7 +309,7 @@ func (g *directGrad) reserve(pass int) {
 // runFused is run of the dy that j.yNorm computes; back makes the gradient of the input of it.
 func (g *directGrad) runFused(dw, x []float32, j backwardJob, back imagePass, n int) {
 	g.backwardJob, g.back = j, back
-	if j.dx != nil {
+	if !j.dx.None() {
 		back.clearPadding()
 	}
 	g.run(dw, x, nil, n)
@@ -414,9 +414,9 @@ func (g *directGrad) part(part, worker int) {
 		if g.yNorm == nil {
 			dy = g.dy[img*outputs:][:outputs]
 		} else {
-			g.yNorm.gradImage(dy[:outputs], img)
+			g.yNorm.gradImage(Floats(dy[:outputs]), img)
 		}
-		if g.dx != nil {
+		if !g.dx.None() {
 			dx := g.products(products, inputs, img, img+1)
 			g.back.convolve(dx, dy[:outputs], nil, forBack)
 			g.finish(g.ws.impl, img, dx)

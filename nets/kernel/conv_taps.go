@@ -82,7 +82,7 @@ func (g *amxTapsGrad) xRows(images int) int {
 
 func (g *amxTapsGrad) run(dw []float32, x Values, dy []float32, n int) {
 	g.dw, g.xs, g.dys, g.n = dw, x, dy, n
-	if g.dx != nil {
+	if !g.dx.None() {
 		g.back.clearPadding()
 	}
 	g.ws.Do(g.parts, g.partFunc)
@@ -124,11 +124,15 @@ func (g *amxTapsGrad) images(dw []float32, img, n int, first bool, worker int) {
 	buffer, products := take[float32](&scratch, n*max(g.Inputs(), g.Outputs())), take[float32](&scratch, g.back.group*g.Inputs())
 	dy := g.gradient(buffer, products, img, n, forBack)
 	chunks, tail := g.chunks(n), func(channels int) int { return tailMask(channels) }
-	pairsRoundTransposed(&pairArgs{src: &dy[0], zero: &g.zero[0], positions: &dy32[0], blocks: chunks, groups: (g.K + 15) / 16, tail: tail(g.K),
+	pairsOfDY := pairsRoundTransposed
+	if dy.halves != nil {
+		pairsOfDY = pairsHalfTransposed
+	}
+	pairsOfDY(&pairArgs{src: dy.at(0), zero: &g.zero[0], positions: &dy32[0], blocks: chunks, groups: (g.K + 15) / 16, tail: tail(g.K),
 		dst: &rows[0], dstblock: 64, dstgroup: 16 * g.rowBytes, dstrow: g.rowBytes})
 	x := g.xs.Of(img*g.Inputs(), (img+n)*g.Inputs())
 	if g.xNorm != nil { // dy is no longer needed where x comes
-		z := x.like(buffer, x.Len())
+		z := x.Like(buffer, x.Len())
 		for i := range n {
 			from, to := i*g.Inputs(), (i+1)*g.Inputs()
 			g.xNorm.applyImage(z.Of(from, to), x.Of(from, to), Values{})
@@ -175,20 +179,21 @@ func (g *amxTapsGrad) multiply(a *amxTapsArgs, b *tapsBlock, sums []float32) {
 }
 
 // gradient returns dy of images, computed into buffer if it is not there yet, and computes dx on the way, if need be through products.
-func (g *amxTapsGrad) gradient(buffer, products []float32, img, n int, forBack []byte) []float32 {
+func (g *amxTapsGrad) gradient(buffer, products []float32, img, n int, forBack []byte) Values {
 	if g.yNorm == nil {
-		return g.dys[img*g.Outputs():][:n*g.Outputs()]
+		return Floats(g.dys[img*g.Outputs():][:n*g.Outputs()])
 	}
+	all := g.yNorm.y.Like(buffer, n*g.Outputs())
 	for i := 0; i < n; i += g.back.group {
 		images := min(g.back.group, n-i)
 		for j := i; j < i+images; j++ {
-			dy := buffer[j*g.Outputs():][:g.Outputs()]
+			dy := all.Of(j*g.Outputs(), (j+1)*g.Outputs())
 			g.yNorm.gradImage(dy, img+j)
-			if g.dx != nil {
-				g.back.load(j-i, Floats(dy), forBack)
+			if !g.dx.None() {
+				g.back.load(j-i, dy, forBack)
 			}
 		}
-		if g.dx == nil {
+		if g.dx.None() {
 			continue
 		}
 		next := g.back.newAhead()
@@ -199,7 +204,7 @@ func (g *amxTapsGrad) gradient(buffer, products []float32, img, n int, forBack [
 			g.finish(g.ws.impl, img+i+j, dx[j*g.Inputs():][:g.Inputs()])
 		}
 	}
-	return buffer[:n*g.Outputs()]
+	return all
 }
 
 // reduce adds the parts' sums of a block and 16 channels of dy, and turns them.

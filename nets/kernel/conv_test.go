@@ -293,7 +293,7 @@ func TestConv(t *testing.T) {
 						c.SetWeights(w, binary)
 						c.Forward(y, x, nil)
 						c.GradWeights(dw, x, dy)
-						c.GradInput(dx, dy)
+						c.GradInput(Floats(dx), dy)
 						want.check(t, name, s.N, y, dx, dw)
 						if name == "generic" {
 							break
@@ -360,7 +360,7 @@ func benchConv(b *testing.B, name string, c *Conv, binary bool) {
 		})
 	}
 	run("forward", func() { c.Forward(y, x, nil) })
-	run("dx", func() { c.GradInput(dx, dy) })
+	run("dx", func() { c.GradInput(Floats(dx), dy) })
 	if binary {
 		run("dw", func() { c.GradWeights(dw, x, dy) })
 	} else {

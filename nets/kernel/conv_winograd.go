@@ -382,7 +382,7 @@ func (g *winogradGrad) partial(part int) []float32 {
 
 func (g *winogradGrad) run(dw, x []float32, n int) {
 	g.dw, g.x, g.n = dw, x, n
-	if g.tiles != nil && g.dx != nil {
+	if g.tiles != nil && !g.dx.None() {
 		g.tiles.clearPadding()
 	}
 	if g.together {
@@ -485,14 +485,14 @@ func (g *winogradGrad) transforms(u []float32, su int, v []float32, sv, from, to
 		dy = g.dy[from*out : to*out]
 	} else {
 		for img := from; img < to; img++ {
-			g.yNorm.gradImage(dy[(img-from)*out:][:out], img)
+			g.yNorm.gradImage(Floats(dy[(img-from)*out:][:out]), img)
 		}
 	}
 	done := func(img int, dx []float32) {
 		g.finish(impl, from+img, dx)
 	}
 	switch {
-	case g.dx == nil:
+	case g.dx.None():
 	case g.tiles != nil:
 		for img := range to - from {
 			dx := g.products(products, in, from+img, from+img+1)

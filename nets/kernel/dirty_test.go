@@ -52,7 +52,7 @@ func TestDirtyMemoryIsNotRead(t *testing.T) {
 		}
 		dirt(t, "the mean of an image", name, F32, func(ws *Workers) (passes []func(), results [][]float32) {
 			y, dx := make([]float32, in), make([]float32, rows*in)
-			return []func(){func() { ws.GlobalAvgPool(y, Floats(x), rows, in) }, func() { ws.GlobalAvgPoolBackward(dx, x[:in], rows, in) }}, [][]float32{y, dx}
+			return []func(){func() { ws.GlobalAvgPool(y, Floats(x), rows, in) }, func() { ws.GlobalAvgPoolBackward(Floats(dx), x[:in], rows, in) }}, [][]float32{y, dx}
 		})
 	}
 }
@@ -67,7 +67,7 @@ func dirtyLinear(t *testing.T, name string, precision Precision) {
 	dirt(t, "a linear layer", name, precision, func(ws *Workers) (passes []func(), results [][]float32) {
 		l := NewLinear(ws, rows, in, out)
 		r := [][]float32{make([]float32, len(dy)), make([]float32, len(x)), make([]float32, len(w)), make([]float32, out)}
-		forward, input := func() { l.Forward(r[0], Floats(x), w, bias) }, func() { l.GradInput(r[1], dy, w) }
+		forward, input := func() { l.Forward(r[0], Floats(x), w, bias) }, func() { l.GradInput(Floats(r[1]), dy, w) }
 		return []func(){forward, input, func() { l.GradWeights(r[2], nil, Floats(x), dy) }, func() { l.GradWeights(make([]float32, len(w)), r[3], Floats(x), dy) }}, r
 	})
 }
@@ -95,7 +95,7 @@ func dirtyConvolutions(t *testing.T, name string, precision Precision) {
 				c := NewConv(ws, s)
 				c.SetWeights(w, binary)
 				r := [][]float32{make([]float32, len(dy)), make([]float32, len(x)), make([]float32, len(w))}
-				return []func(){func() { c.Forward(r[0], x, nil) }, func() { c.GradInput(r[1], dy) }, func() { c.GradWeights(r[2], x, dy) }}, r
+				return []func(){func() { c.Forward(r[0], x, nil) }, func() { c.GradInput(Floats(r[1]), dy) }, func() { c.GradWeights(r[2], x, dy) }}, r
 			})
 		}
 	}

@@ -99,7 +99,7 @@ func TestConvEdges(t *testing.T) {
 					y, dx, dw := newFenced(n*s.Outputs(), (offset+3)%16), newFenced(n*s.Inputs(), (offset+4)%16), newFenced(s.Weights(), (offset+5)%16)
 					convs[j].SetWeights(w.x, false)
 					convs[j].Forward(y.x, x.x, nil)
-					convs[j].GradInput(dx.x, dy.x)
+					convs[j].GradInput(Floats(dx.x), dy.x)
 					convs[j].GradWeights(dw.x, x.x, dy.x)
 					want.check(t, name, n, y.x, dx.x, dw.x)
 					for k, g := range []fenced{x, w, dy, y, dx, dw} {
@@ -133,10 +133,10 @@ func TestThreads(t *testing.T) {
 				ly, ldx, ldw := make([]float32, len(ldy)), make([]float32, len(x)), make([]float32, len(lw))
 				c.SetWeights(w, false)
 				c.Forward(y, x, nil)
-				c.GradInput(dx, dy)
+				c.GradInput(Floats(dx), dy)
 				c.GradWeights(dw, x, dy)
 				l.Forward(ly, Floats(x), lw, nil)
-				l.GradInput(ldx, ldy, lw)
+				l.GradInput(Floats(ldx), ldy, lw)
 				l.GradWeights(ldw, nil, Floats(x), ldy)
 				results := [][]float32{y, dx, dw, ly, ldx, ldw}
 				if first == nil {
@@ -164,10 +164,10 @@ func TestNothingAllocated(t *testing.T) {
 		step := func() {
 			c.SetWeights(w, false)
 			c.Forward(dy, x, sums)
-			c.GradInput(x, dy)
+			c.GradInput(Floats(x), dy)
 			c.GradWeights(w, x, dy)
 			l.Forward(ly, Floats(x), lw, nil)
-			l.GradInput(x, ly, lw)
+			l.GradInput(Floats(x), ly, lw)
 			l.GradWeights(lw, nil, Floats(x), ly)
 		}
 		step()
@@ -370,7 +370,7 @@ func (e *errorCase) of(t *testing.T, name string, spoil func(*Conv)) (errors [3]
 		spoil(c)
 	}
 	c.Forward(y, e.x, nil)
-	c.GradInput(dx, e.dy)
+	c.GradInput(Floats(dx), e.dy)
 	c.GradWeights(dw, e.x, e.dy)
 	errors[0][0], errors[0][1] = errorOf(y, e.want.y)
 	errors[1][0], errors[1][1] = errorOf(dx, e.want.dx)
@@ -425,7 +425,7 @@ func FuzzConv(f *testing.F) {
 			y, dx, dw := make([]float32, len(dy)), make([]float32, len(x)), make([]float32, len(wt))
 			c.SetWeights(wt, binary)
 			c.Forward(y, x, nil)
-			c.GradInput(dx, dy)
+			c.GradInput(Floats(dx), dy)
 			c.GradWeights(dw, x, dy)
 			want.check(t, name, s.N, y, dx, dw)
 		}

@@ -28,8 +28,14 @@ type widenArgs struct {
 	n    int
 }
 
-// In the arguments of functions with Half in their names y, z and residual, x and y of a forward pooling and x of a backward one and of an average point to halves; the bytes are
-// still those of as many float32.
+type addHalfArgs struct {
+	to   *uint16
+	from *float32
+	n    int
+}
+
+// In the arguments of functions with Half in their names activations and their gradients point to halves, but for y of sumsHalf, dz of backSumsJoinHalf and y of averageHalf; c of an
+// average is in bytes of float32.
 
 type maxPoolArgs struct {
 	x       *float32
@@ -264,6 +270,9 @@ func roundAVX2(a *addArgs)
 func widenAVX512(a *widenArgs)
 
 //go:noescape
+func addHalfAVX512(a *addHalfArgs)
+
+//go:noescape
 func maxPoolNormHalfAVX512(a *maxPoolArgs)
 
 //go:noescape
@@ -325,17 +334,6 @@ func mxcsr() uint32
 
 // first is the address of x's first value, nil if there is none.
 func first[T any](x []T) *T { return unsafe.SliceData(x) }
-
-// at is where a value lies, whatever its kind; nil if there are no values.
-func (v Values) at(i int) *float32 {
-	switch {
-	case v.halves != nil:
-		return (*float32)(unsafe.Pointer(&v.halves[i]))
-	case v.floats != nil:
-		return &v.floats[i]
-	}
-	return nil
-}
 
 // The functions below do the part of the work that vectors can, and leave the
 // rest to the generic code, which gives the same bits.
@@ -506,8 +504,9 @@ func maxPoolBackImage(m *MaxPool, dx, dy, x []float32) {
 func (b *BatchNorm) poolImage(z, y Values) {
 	m, wide := b.pool, b.ws.impl >= avx512
 	row := m.w * m.c
+	size := y.bytes()
 	for p := range m.ph {
-		a := maxPoolArgs{x: y.at(2 * p * row), row: row * 4, c: m.c * 4, windows: m.pw, y: z.at(p * m.pw * m.c), mean: &b.mean[0]}
+		a := maxPoolArgs{x: y.at(2 * p * row), row: row * size, c: m.c * size, windows: m.pw, y: z.at(p * m.pw * m.c), mean: &b.mean[0]}
 		switch {
 		case y.halves != nil && b.relu:
 			maxPoolNormReLUHalfAVX512(&a)
@@ -526,11 +525,11 @@ func (b *BatchNorm) poolImage(z, y Values) {
 }
 
 // poolBackImage writes the gradient of an image before the fused pooling, dz, from that behind it, dp.
-func (b *BatchNorm) poolBackImage(dz, dp []float32, y Values) {
+func (b *BatchNorm) poolBackImage(dz, dp, y Values) {
 	m, wide := b.pool, b.ws.impl >= avx512
-	row := m.w * m.c
+	row, size := m.w*m.c, y.bytes()
 	for p := range m.ph {
-		a := maxPoolArgs{x: y.at(2 * p * row), row: row * 4, c: m.c * 4, windows: m.pw, y: &dp[p*m.pw*m.c], dx: &dz[2*p*row], mean: &b.mean[0]}
+		a := maxPoolArgs{x: y.at(2 * p * row), row: row * size, c: m.c * size, windows: m.pw, y: dp.at(p * m.pw * m.c), dx: dz.at(2 * p * row), mean: &b.mean[0]}
 		switch {
 		case y.halves != nil && b.relu:
 			maxPoolBackNormReLUHalfAVX512(&a)
@@ -612,6 +611,23 @@ func roundAll(impl implementation, to, x []float32) {
 		roundAVX2(&a)
 	}
 	roundAllGeneric(to[n:], x[n:])
+}
+
+// bytes is the size of a value.
+func (v Values) bytes() int {
+	if v.halves != nil {
+		return 2
+	}
+	return 4
+}
+
+// addHalves adds float32, rounded to bf16, to bf16 numbers, and rounds the sum.
+func addHalves(to []uint16, from []float32) {
+	n := len(from) &^ 15
+	if n > 0 {
+		addHalfAVX512(&addHalfArgs{&to[0], &from[0], n})
+	}
+	addHalvesGeneric(to[n:], from[n:])
 }
 
 // widened writes bf16 numbers, which only a processor with AVX-512 keeps, as float32.
@@ -710,17 +726,17 @@ func doubled(to *[16]float32, from []float32) *float32 {
 	return &to[0]
 }
 
-func (b *BatchNorm) backSumImage(part []float64, dz []float32, z, y Values) {
+func (b *BatchNorm) backSumImage(part []float64, dz, z, y Values) {
 	impl := b.ws.impl
 	if !normsFast(impl, b.c) {
-		b.backSumsGeneric(part, dz, z.floats, y.floats)
+		b.backSumsGeneric(part, dz.floats, z.floats, y.floats)
 		return
 	}
 	clear(part)
 	a := b.sumsArgs(part)
 	for from := 0; from < b.rows; from += sumBlock {
 		at := from * b.c
-		a.y, a.dz, a.rows = y.at(at), &dz[at], min(sumBlock, b.rows-from)
+		a.y, a.dz, a.rows = y.at(at), dz.at(at), min(sumBlock, b.rows-from)
 		if b.mask == byZ {
 			a.z = z.at(at)
 		}
@@ -757,17 +773,17 @@ func (a *sumsArgs) runBack(impl implementation, m mask, halves bool) {
 	}
 }
 
-func (b *BatchNorm) joinSumImage(part []float64, dz, shortcut []float32, z, y Values) {
+func (b *BatchNorm) joinSumImage(part []float64, dz []float32, shortcut, z, y Values) {
 	impl := b.ws.impl
 	if !normsFast(impl, b.c) {
-		b.joinSumsGeneric(part, dz, shortcut, z.floats, y.floats)
+		b.joinSumsGeneric(part, dz, shortcut.floats, z.floats, y.floats)
 		return
 	}
 	clear(part)
 	a := b.sumsArgs(part)
 	for from := 0; from < b.rows; from += sumBlock {
 		at := from * b.c
-		a.y, a.dz, a.z, a.shortcut, a.rows = y.at(at), &dz[at], z.at(at), &shortcut[at], min(sumBlock, b.rows-from)
+		a.y, a.dz, a.z, a.shortcut, a.rows = y.at(at), &dz[at], z.at(at), shortcut.at(at), min(sumBlock, b.rows-from)
 		switch {
 		case y.halves != nil:
 			backSumsJoinHalfAVX512(&a)
@@ -779,13 +795,13 @@ func (b *BatchNorm) joinSumImage(part []float64, dz, shortcut []float32, z, y Va
 	}
 }
 
-func (b *BatchNorm) backImage(dy, dres, dz []float32, z, y Values) {
+func (b *BatchNorm) backImage(dy, dres, dz, z, y Values) {
 	impl := b.ws.impl
-	if !normsFast(impl, b.c) || dres != nil && b.mask == again {
-		b.backGeneric(dy, dres, dz, z.floats, y.floats)
+	if !normsFast(impl, b.c) || !dres.None() && b.mask == again {
+		b.backGeneric(dy.floats, dres.floats, dz.floats, z.floats, y.floats)
 		return
 	}
-	a := normBackArgs{y: y.at(0), rows: b.rows, c: b.c, tail: tailMask(b.c), dy: &dy[0], dres: first(dres), dz: &dz[0], z: z.at(0),
+	a := normBackArgs{y: y.at(0), rows: b.rows, c: b.c, tail: tailMask(b.c), dy: dy.at(0), dres: dres.at(0), dz: dz.at(0), z: z.at(0),
 		mean: &b.mean[0], inv: &b.inv[0], coef0: &b.coef[0], coef1: &b.coef[b.c], coef2: &b.coef[2*b.c], scale: &b.scale[0], beta: &b.beta[0]}
 	var twice [7][16]float32
 	if b.takesTwoPixels() {
@@ -794,10 +810,10 @@ func (b *BatchNorm) backImage(dy, dres, dz []float32, z, y Values) {
 		a.coef0, a.coef1, a.coef2 = doubled(&twice[4], b.coef), doubled(&twice[5], b.coef[8:]), doubled(&twice[6], b.coef[16:])
 	}
 	if y.halves != nil {
-		a.runHalf(dres != nil, b.mask)
+		a.runHalf(!dres.None(), b.mask)
 		return
 	}
-	a.run(impl, dres != nil, b.mask)
+	a.run(impl, !dres.None(), b.mask)
 }
 
 func (a *normBackArgs) run(impl implementation, residual bool, m mask) {

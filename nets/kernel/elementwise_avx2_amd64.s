@@ -524,7 +524,7 @@ group:
 	JLT group
 	LEAQ (SI)(DX*2), SI
 	LEAQ (R8)(DX*2), R8
-	LEAQ (DI)(DX*1), DI
+	ADDQ DX, DI
 	DECQ R9
 	JNZ window
 	VZEROUPPER
@@ -575,7 +575,7 @@ group:
 	JLT group
 	LEAQ (SI)(DX*2), SI
 	LEAQ (R8)(DX*2), R8
-	LEAQ (DI)(DX*1), DI
+	ADDQ DX, DI
 	DECQ R9
 	JNZ window
 	VZEROUPPER
@@ -630,7 +630,7 @@ group:
 	JLT group
 	LEAQ (SI)(DX*2), SI
 	LEAQ (R8)(DX*2), R8
-	LEAQ (DI)(DX*1), DI
+	ADDQ DX, DI
 	DECQ R9
 	JNZ window
 	VZEROUPPER
@@ -931,7 +931,7 @@ group:
 	VXORPS Y0, Y0, Y0
 row:
 	VADDPS (SI), Y0, Y0
-	LEAQ (SI)(DX*1), SI
+	ADDQ DX, SI
 	DECQ CX
 	JNZ row
 	VBROADCASTSS 32(AX), Y15
@@ -2411,9 +2411,9 @@ group:
 	JG group
 	MOVQ 16(AX), R10
 	LEAQ (SI)(R10*4), SI
-	LEAQ (R9)(R10*4), R9
 	LEAQ (DI)(R10*4), DI
 	LEAQ (R8)(R10*4), R8
+	LEAQ (R9)(R10*4), R9
 	DECQ CX
 	JNZ row
 	VZEROUPPER
@@ -2540,9 +2540,9 @@ group:
 	JG group
 	MOVQ 16(AX), R10
 	LEAQ (SI)(R10*4), SI
-	LEAQ (R9)(R10*4), R9
 	LEAQ (DI)(R10*4), DI
 	LEAQ (R8)(R10*4), R8
+	LEAQ (R9)(R10*4), R9
 	LEAQ (R14)(R10*4), R14
 	DECQ CX
 	JNZ row

@@ -67,16 +67,16 @@ func BenchmarkElementwise(b *testing.B) {
 			run("normSums", 4, func() { ws.Do(l.images, n.b.sumPart) })
 			run("normReLU", 8, func() { n.b.residual = Values{}; ws.Do(l.images, n.b.applyPart) })
 			run("normResidualReLU", 12, func() { n.b.residual = Floats(n.residual); ws.Do(l.images, n.b.applyPart) })
-			n.b.dz, n.b.y, n.b.z, n.b.cut = n.dz, Floats(n.y), Floats(n.z), Floats(n.z)
+			n.b.dz, n.b.y, n.b.z, n.b.cut = Floats(n.dz), Floats(n.y), Floats(n.z), Floats(n.z)
 			n.b.mask = byZ
-			run("backSums/mask=z", 12, func() { n.b.dres = nil; ws.Do(l.images, n.b.backSumPart) })
+			run("backSums/mask=z", 12, func() { n.b.dres = Values{}; ws.Do(l.images, n.b.backSumPart) })
 			n.b.mask = again
-			run("backSums/mask=again", 8, func() { n.b.dres = nil; ws.Do(l.images, n.b.backSumPart) })
+			run("backSums/mask=again", 8, func() { n.b.dres = Values{}; ws.Do(l.images, n.b.backSumPart) })
 			n.b.mask = byZ
-			run("back/mask=z/residual", 20, func() { n.b.dy, n.b.dres = n.y, n.dz; ws.Do(l.images, n.b.backApplyPart) })
-			run("back/mask=z", 16, func() { n.b.dy, n.b.dres = n.y, nil; ws.Do(l.images, n.b.backApplyPart) })
+			run("back/mask=z/residual", 20, func() { n.b.dy, n.b.dres = Floats(n.y), Floats(n.dz); ws.Do(l.images, n.b.backApplyPart) })
+			run("back/mask=z", 16, func() { n.b.dy, n.b.dres = Floats(n.y), Values{}; ws.Do(l.images, n.b.backApplyPart) })
 			n.b.mask = again
-			run("back/mask=again", 12, func() { n.b.dy, n.b.dres = n.y, nil; ws.Do(l.images, n.b.backApplyPart) })
+			run("back/mask=again", 12, func() { n.b.dy, n.b.dres = Floats(n.y), Values{}; ws.Do(l.images, n.b.backApplyPart) })
 
 			m := NewMaxPool(ws, l.hw, l.hw, l.c, 2, 2, 0)
 			y := make([]float32, l.images*m.Outputs())
@@ -88,10 +88,10 @@ func BenchmarkElementwise(b *testing.B) {
 				run("maxPoolBack+backSums/apart", 5, func() { m.Backward(n.dz, small, n.z); ws.Do(l.images, n.b.backSumPart) })
 				n.b.SetPool(m)
 				run("norm+maxPool/fused", 5, func() { n.b.z = Floats(y); ws.Do(l.images, n.b.applyPart) })
-				run("maxPoolBack+backSums/fused", 5, func() { n.b.dz = small; ws.Do(l.images, n.b.backSumPart) })
+				run("maxPoolBack+backSums/fused", 5, func() { n.b.dz = Floats(small); ws.Do(l.images, n.b.backSumPart) })
 			}
 			run("average", 4, func() { ws.GlobalAvgPool(y[:l.images*l.c], Floats(n.z), rows, l.c) })
-			run("spread", 4, func() { ws.GlobalAvgPoolBackward(n.dy, y[:l.images*l.c], rows, l.c) })
+			run("spread", 4, func() { ws.GlobalAvgPoolBackward(Floats(n.dy), y[:l.images*l.c], rows, l.c) })
 		}
 	}
 }

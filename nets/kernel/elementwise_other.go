@@ -31,25 +31,29 @@ func (b *BatchNorm) applyImage(z, y, residual Values) {
 	}
 }
 
-func (b *BatchNorm) joinSumImage(part []float64, dz, shortcut []float32, z, y Values) {
-	b.joinSumsGeneric(part, dz, shortcut, z.floats, y.floats)
+func (b *BatchNorm) joinSumImage(part []float64, dz []float32, shortcut, z, y Values) {
+	b.joinSumsGeneric(part, dz, shortcut.floats, z.floats, y.floats)
 }
 
-func (b *BatchNorm) backSumImage(part []float64, dz []float32, z, y Values) {
-	b.backSumsGeneric(part, dz, z.floats, y.floats)
+func (b *BatchNorm) backSumImage(part []float64, dz, z, y Values) {
+	b.backSumsGeneric(part, dz.floats, z.floats, y.floats)
 }
 
-func (b *BatchNorm) backImage(dy, dres, dz []float32, z, y Values) {
-	b.backGeneric(dy, dres, dz, z.floats, y.floats)
+func (b *BatchNorm) backImage(dy, dres, dz, z, y Values) {
+	b.backGeneric(dy.floats, dres.floats, dz.floats, z.floats, y.floats)
 }
 
 // roundAll rounds x to bf16 into the beginning of to.
 func roundAll(_ implementation, to, x []float32) { roundAllGeneric(to, x) }
+
+// addHalves and roundImage are for implementations that keep halves.
+func addHalves(to []uint16, from []float32)                 { addHalvesGeneric(to, from) }
+func roundImage(s *Sums, img int, to []uint16, y []float32) { panic("kernel: no halves") }
 
 func widened(to []float32, from []uint16) { widenedGeneric(to, from) }
 
 func (m *MaxPool) poolsFast() bool { return false }
 
 // Nothing fuses a pooling here ([MaxPool.poolsFast]).
-func (b *BatchNorm) poolImage(_, _ Values)                  { panic("kernel: no fused pooling") }
-func (b *BatchNorm) poolBackImage(_, _ []float32, _ Values) { panic("kernel: no fused pooling") }
+func (b *BatchNorm) poolImage(_, _ Values)        { panic("kernel: no fused pooling") }
+func (b *BatchNorm) poolBackImage(_, _, _ Values) { panic("kernel: no fused pooling") }

@@ -12,23 +12,23 @@ func TestSumsMadeOnTheWay(t *testing.T) {
 		const images, rows, c = 3, 65, 24
 		n := newNormCase(t, pool(t, 2, impl), images, rows, c, 1, 0, nil)
 		n.b.Forward(Floats(n.z), Floats(n.y), nil, n.gamma, n.beta, Floats(nil), true)
-		n.b.Backward(n.dy, nil, n.dg, n.db, n.dz)
+		n.b.Backward(Floats(n.dy), Floats(nil), n.dg, n.db, Floats(n.dz))
 		dg, db, dy := slices.Clone(n.dg), slices.Clone(n.db), slices.Clone(n.dy)
 
 		sums := func() {
-			n.b.startSums(n.dz, false)
+			n.b.startSums(Floats(n.dz), false)
 			for img := range images {
-				n.b.sumImage(img, n.b.gradient(n.dz, img))
+				n.b.sumImage(img, n.b.image(Floats(n.dz), img))
 			}
 		}
 		sums()
 		n.b.back[7]++ // shows that they are used
-		n.b.Backward(n.dy, nil, n.dg, n.db, n.dz)
+		n.b.Backward(Floats(n.dy), Floats(nil), n.dg, n.db, Floats(n.dz))
 		if n.db[7] != float32(float64(db[7])+1) && n.db[7] == db[7] {
 			t.Errorf("%v: the sums made on the way are not used", impl)
 		}
 		check := func(when string) {
-			n.b.Backward(n.dy, nil, n.dg, n.db, n.dz)
+			n.b.Backward(Floats(n.dy), Floats(nil), n.dg, n.db, Floats(n.dz))
 			if !slices.Equal(n.dg, dg) || !slices.Equal(n.db, db) || !slices.Equal(n.dy, dy) {
 				t.Errorf("%v: other gradients %s", impl, when)
 			}
@@ -49,7 +49,7 @@ func TestSumsMadeOnTheWay(t *testing.T) {
 					t.Errorf("%v: the sums of one dz are used for another", impl)
 				}
 			}()
-			n.b.Backward(n.dy, nil, n.dg, n.db, other)
+			n.b.Backward(Floats(n.dy), Floats(nil), n.dg, n.db, Floats(other))
 		}()
 	}
 }
@@ -83,18 +83,18 @@ func TestJoinIsGeneric(t *testing.T) {
 						copy(n.z, got.z)
 						n.z[0], n.z[1] = max(n.z[0], 1), 0 // something to let through, and something to stop
 					}
-					want.b.ws.Add(want.dz, shortcut)
-					want.b.Backward(want.dy, want.dz, want.dg, want.db, want.dz)
+					want.b.ws.Add(Floats(want.dz), Floats(shortcut))
+					want.b.Backward(Floats(want.dy), Floats(want.dz), want.dg, want.db, Floats(want.dz))
 
 					spoil(got, shortcut)
-					if !got.b.startSums(got.dz, true) {
+					if !got.b.startSums(Floats(got.dz), true) {
 						t.Fatal("a batch norm with a residual and a ReLU does not join")
 					}
 					each := rows * c
 					for img := range images {
-						got.b.joinImage(img, got.dz[img*each:][:each], shortcut[img*each:][:each])
+						got.b.joinImage(img, got.dz[img*each:][:each], Floats(shortcut[img*each:][:each]))
 					}
-					got.b.Backward(got.dy, got.dz, got.dg, got.db, got.dz)
+					got.b.Backward(Floats(got.dy), Floats(got.dz), got.dg, got.db, Floats(got.dz))
 					what := fmt.Sprintf("%v c=%d rows=%d: ", impl, c, rows)
 					if name != "" {
 						if slices.Equal(got.dz, want.dz) && slices.Equal(got.dg, want.dg) && slices.Equal(got.db, want.db) {

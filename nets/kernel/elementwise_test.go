@@ -382,8 +382,8 @@ func TestPoolingIsGeneric(t *testing.T) {
 				equalBits(t, "mean", y, want)
 				checkY(t, "mean")
 				dx, checkX := walled(len(x), (c+1)%16)
-				ws.GlobalAvgPoolBackward(dx, y, rows, c)
-				plain.GlobalAvgPoolBackward(wantX, y, rows, c)
+				ws.GlobalAvgPoolBackward(Floats(dx), y, rows, c)
+				plain.GlobalAvgPoolBackward(Floats(wantX), y, rows, c)
 				equalBits(t, "dx", dx, wantX)
 				checkX(t, "dx")
 			}
@@ -444,9 +444,9 @@ func TestBatchNormIsGeneric(t *testing.T) {
 							if residual {
 								dres = n.dz
 							}
-							n.b.Backward(n.y, dres, n.dg, n.db, n.dz)
+							n.b.Backward(Floats(n.y), Floats(dres), n.dg, n.db, Floats(n.dz))
 						} else {
-							n.b.Backward(n.dy, dres, n.dg, n.db, n.dz)
+							n.b.Backward(Floats(n.dy), Floats(dres), n.dg, n.db, Floats(n.dz))
 						}
 					}
 					if after := controlWord(); after != before {
@@ -519,13 +519,13 @@ func TestElementwiseAllocatesNothing(t *testing.T) {
 		if got := testing.AllocsPerRun(10, func() {
 			step++
 			n.b.Forward(Floats(n.z), Floats(n.y), nil, n.gamma, n.beta, Floats(n.residual), true)
-			n.b.Backward(n.dy, n.dres, n.dg, n.db, n.dz)
+			n.b.Backward(Floats(n.dy), Floats(n.dres), n.dg, n.db, Floats(n.dz))
 			m.Forward(y, n.z)
 			m.Backward(n.dy, y, n.z)
 			ws.GlobalAvgPool(y[:64], Floats(n.z), 16, 16)
-			ws.GlobalAvgPoolBackward(n.z, y[:64], 16, 16)
+			ws.GlobalAvgPoolBackward(Floats(n.z), y[:64], 16, 16)
 			ws.AdamRule(n.z, n.dz, n.residual, n.dres, Adam{Alpha: 0.1, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, T: step}, quantize.R, quantize.Binary(), quantize.NewNoise(1).At(1, step))
-			ws.Add(n.z, n.dz)
+			ws.Add(Floats(n.z), Floats(n.dz))
 			ws.Finite(n.z)
 		}); got != 0 {
 			t.Errorf("%v: %v allocations", impl, got)
@@ -541,7 +541,7 @@ func TestElementwiseThreads(t *testing.T) {
 			ws := pool(t, threads, impl)
 			n := newNormCase(t, ws, 9, 65, 24, 1, 0, nil)
 			n.b.Forward(Floats(n.z), Floats(n.y), nil, n.gamma, n.beta, Floats(n.residual), true)
-			n.b.Backward(n.dy, n.dres, n.dg, n.db, n.dz)
+			n.b.Backward(Floats(n.dy), Floats(n.dres), n.dg, n.db, Floats(n.dz))
 			w := make([]float32, 5*chunk)
 			g, m, v := make([]float32, len(w)), make([]float32, len(w)), make([]float32, len(w))
 			fill(g, 3, 0, nil)
@@ -623,7 +623,7 @@ func FuzzBatchNorm(f *testing.F) {
 					res, dres = nil, nil
 				}
 				n.b.Forward(Floats(n.z), Floats(n.y), nil, n.gamma, n.beta, Floats(res), variant&2 == 0)
-				n.b.Backward(n.dy, dres, n.dg, n.db, n.dz)
+				n.b.Backward(Floats(n.dy), Floats(dres), n.dg, n.db, Floats(n.dz))
 				all[j] = n
 			}
 			equalBits(t, "z", all[0].z, all[1].z)

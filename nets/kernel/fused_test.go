@@ -50,7 +50,7 @@ func TestFusedIsUnfused(t *testing.T) {
 					}
 					x, w, dz := values(1, s.N*s.Inputs()), values(2, s.Weights()), values(3, s.N*s.Outputs())
 					gammaC, betaC, gammaK, betaK := values(4, s.C), values(5, s.C), values(6, s.K), values(7, s.K)
-					var r, dres, rC, shortcut []float32
+					var r, rC, shortcut []float32
 					if keepsInput {
 						rC, shortcut = values(9, s.N*s.Inputs()), values(10, s.N*s.Inputs())
 					}
@@ -71,13 +71,15 @@ func TestFusedIsUnfused(t *testing.T) {
 						kept := func(x []float32) Values { // in memory
 							if rounds && fused && x != nil {
 								v := ws.Rounded(make([]float32, len(x)), len(x))
-								v.Set(x)
+								v.Round(x)
 								return v
 							}
 							return Values{floats: x, rounded: rounds && x != nil}
 						}
+						wide := func(v Values) []float32 { return v.Float32(make([]float32, v.Len())) }
 						a, y, z, x, r, rC := kept(make([]float32, len(x))), kept(g.y), kept(g.z), kept(x), kept(r), kept(rC)
-						grad := slices.Clone(dz)
+						dx, dxC, grad, shortcut := kept(g.dx), kept(g.dxC), kept(slices.Clone(dz)), kept(slices.Clone(shortcut))
+						var dres Values
 						for i := range before.back { // nothing left from another run
 							before.back[i] = math.NaN()
 						}
@@ -90,7 +92,7 @@ func TestFusedIsUnfused(t *testing.T) {
 							before.LeaveToReader()
 							before.Forward(a, x, nil, gammaC, betaC, rC, true)
 							c.ForwardNorm(y, x, before, after.Sums())
-							g.a = a.Float32(make([]float32, a.Len()))
+							g.a = wide(a)
 						case fused:
 							before.Forward(Values{}, x, nil, gammaC, betaC, Values{}, true)
 							c.ForwardNorm(y, x, before, after.Sums())
@@ -102,33 +104,35 @@ func TestFusedIsUnfused(t *testing.T) {
 							g.a = a.Float32(nil)
 						}
 						after.Forward(z, y, after.Sums(), gammaK, betaK, r, true)
-						g.y, g.z = y.Float32(make([]float32, y.Len())), z.Float32(make([]float32, z.Len()))
+						g.y, g.z = wide(y), wide(z)
 						if fused && c.FusesBackward() {
 							after.BackwardSums(dres, g.dgamma, g.dbeta, grad)
 							in, input := Input{Norm: before, Before: before}, x
 							if keepsInput {
 								in, input = Input{Before: before, Shortcut: shortcut}, a
 								if inPlace {
-									copy(g.dx, shortcut)
-									in.Shortcut = g.dx
+									dx = shortcut
 								}
 							}
-							c.Backward(g.dx, g.dw, input, in, after)
+							c.Backward(dx, g.dw, input, in, after)
 						} else {
 							dy := make([]float32, len(dz))
-							after.Backward(dy, dres, g.dgamma, g.dbeta, grad)
+							after.Backward(Floats(dy), dres, g.dgamma, g.dbeta, grad)
 							c.GradWeights(g.dw, g.a, dy)
-							c.GradInput(g.dx, dy)
+							c.GradInput(dx, dy)
 							if keepsInput {
-								ws.Add(g.dx, shortcut)
+								ws.Add(dx, shortcut)
 							}
 						}
-						g.dres = grad
-						var dresC []float32
+						g.dres = wide(grad)
+						var dresC Values
 						if keepsInput {
-							dresC = g.dx // where the ReLU lets the gradient through, in both: what Backward has already made of it
+							dresC = dx // where the ReLU lets the gradient through, in both: what Backward has already made of it
 						}
-						before.Backward(g.dxC, dresC, g.dgammaC, g.dbetaC, g.dx)
+						before.Backward(dxC, dresC, g.dgammaC, g.dbetaC, dx)
+						if g.dx, g.dxC = wide(dx), wide(dxC); rounds && !fused { // a gradient that a convolution rounds
+							roundAllGeneric(g.dxC, g.dxC)
+						}
 						return g
 					}
 					want := run(false, false)

@@ -41,7 +41,7 @@ func (h halvesCase) run(t *testing.T, impl implementation) [][]float32 {
 			roundAllGeneric(v.floats, x)
 		} else {
 			roundAllGeneric(x, x)
-			v.Set(x)
+			v.Round(x)
 		}
 		return v
 	}
@@ -56,9 +56,9 @@ func (h halvesCase) run(t *testing.T, impl implementation) [][]float32 {
 			beta[i] *= 0x1p-127
 		}
 	}
-	var r, dres []float32
+	var r, dres0 []float32
 	if h.residual {
-		r, dres = values(5, len(y)), make([]float32, len(y))
+		r, dres0 = values(5, len(y)), make([]float32, len(y))
 		if h.tiny {
 			for i := range r {
 				r[i] *= 0x1p-127
@@ -71,26 +71,32 @@ func (h halvesCase) run(t *testing.T, impl implementation) [][]float32 {
 		m = NewMaxPool(ws, 4, h.rows/4, h.c, 2, 2, 0)
 		dz = dz[:halvesImages*m.Outputs()]
 	}
-	dy, dgamma, dbeta := make([]float32, len(y)), make([]float32, h.c), make([]float32, h.c)
+	dgamma, dbeta := make([]float32, h.c), make([]float32, h.c)
+	dy, dres, grad := kept(make([]float32, len(y))), kept(dres0), kept(dz)
+	wide := func(v Values) []float32 {
+		x := v.Float32(make([]float32, v.Len()))
+		roundAllGeneric(x, x) // dy lies as float32 where it is for the convolution to round
+		return x
+	}
 	z := kept(make([]float32, len(y)))
 	if m == nil {
 		b.Forward(z, kept(y), nil, gamma, beta, kept(r), h.relu)
-		b.Backward(dy, dres, dgamma, dbeta, dz)
-		return [][]float32{z.Float32(make([]float32, z.Len())), dy, dres, dgamma, dbeta}
+		b.Backward(dy, dres, dgamma, dbeta, grad)
+		return [][]float32{wide(z), wide(dy), wide(dres), dgamma, dbeta}
 	}
 	pooled := kept(make([]float32, halvesImages*m.Outputs()))
 	if b.FusesPool(m) {
 		b.SetPool(m)
 		b.Forward(pooled, kept(y), nil, gamma, beta, Values{}, h.relu)
-		b.Backward(dy, nil, dgamma, dbeta, dz)
+		b.Backward(dy, Values{}, dgamma, dbeta, grad)
 	} else {
 		b.Forward(z, kept(y), nil, gamma, beta, Values{}, h.relu)
 		m.Forward(pooled.floats, z.floats)
 		whole := make([]float32, len(y))
-		m.Backward(whole, dz, z.floats)
-		b.Backward(dy, nil, dgamma, dbeta, whole)
+		m.Backward(whole, grad.floats, z.floats)
+		b.Backward(dy, Values{}, dgamma, dbeta, kept(whole))
 	}
-	return [][]float32{pooled.Float32(make([]float32, pooled.Len())), dy, dgamma, dbeta}
+	return [][]float32{wide(pooled), wide(dy), dgamma, dbeta}
 }
 
 // TestHalvesAreRounded: a batch norm that keeps its activations in two bytes has the generic one's results, which rounds what it writes; a ReLU's mask and a pooling's first maximum are
@@ -139,13 +145,20 @@ func TestRounding(t *testing.T) {
 				continue
 			}
 			v, wide := Values{halves: make([]uint16, n)}, make([]float32, n)
-			v.Set(want)
-			for i, f := range want {
-				if f != f { // the upper half of a NaN's bits
-					want[i] = v.Of(i, i+1).Float32(wide[:1])[0]
+			v.Round(x[:n])
+			widenedGeneric(wide, v.halves)
+			equalBits(t, "widened", v.Float32(got), wide)
+			sum, wantSum := slices.Clone(v.halves), slices.Clone(v.halves)
+			addHalves(sum, x[1000-n:])
+			addHalvesGeneric(wantSum, x[1000-n:])
+			widenedGeneric(got, sum)
+			widenedGeneric(wide, wantSum)
+			for i := range wide {
+				if wide[i] != wide[i] { // of a NaN only that it is one
+					got[i], wide[i] = got[i]-got[i], wide[i]-wide[i]
 				}
 			}
-			equalBits(t, "widened", v.Float32(wide), want)
+			equalBits(t, "sum of halves", got, wide)
 		}
 	}
 }
@@ -169,18 +182,18 @@ func TestHalfDefectsAreSeen(t *testing.T) {
 		return x
 	}
 	type arrays struct {
-		y, z, out           []uint16
-		dz, dy, wide        []float32
+		y, z, out, dz, dy   []uint16
+		wide                []float32
 		mean, scale, others []float32
 		part                []float64
 	}
 	run := func(f func(a *arrays)) *arrays {
-		a := &arrays{y: halves(1), z: halves(2), out: make([]uint16, n), dz: floats(3), dy: make([]float32, n), wide: floats(6), mean: floats(4), scale: floats(5), others: floats(7), part: make([]float64, 2*c)}
+		a := &arrays{y: halves(1), z: halves(2), out: make([]uint16, n), dz: halves(3), dy: make([]uint16, n), wide: floats(6), mean: floats(4), scale: floats(5), others: floats(7), part: make([]float64, 2*c)}
 		f(a)
 		return a
 	}
 	same := func(a, b *arrays) bool {
-		return slices.Equal(a.out, b.out) && slices.Equal(a.dy, b.dy) && slices.Equal(a.dz, b.dz) && slices.Equal(a.part, b.part)
+		return slices.Equal(a.out, b.out) && slices.Equal(a.dy, b.dy) && slices.Equal(a.z, b.z) && slices.Equal(a.part, b.part)
 	}
 	at := func(x []uint16) *float32 { return Values{halves: x}.at(0) }
 	norm := func(kernel func(*normArgs), spoil func(*normArgs)) func(*arrays) {
@@ -201,7 +214,7 @@ func TestHalfDefectsAreSeen(t *testing.T) {
 	}
 	back := func(kernel func(*normBackArgs), spoil func(*normBackArgs)) func(*arrays) {
 		return func(a *arrays) {
-			args := normBackArgs{y: at(a.y), rows: rows, c: c, tail: tailMask(c), dy: &a.dy[0], dres: &a.wide[0], dz: &a.dz[0], z: at(a.z), mean: &a.mean[0], inv: &a.scale[0],
+			args := normBackArgs{y: at(a.y), rows: rows, c: c, tail: tailMask(c), dy: at(a.dy), dres: at(a.out), dz: at(a.dz), z: at(a.z), mean: &a.mean[0], inv: &a.scale[0],
 				coef0: &a.others[0], coef1: &a.others[c], coef2: &a.others[2*c], scale: &a.others[3*c], beta: &a.others[4*c]}
 			spoil(&args)
 			kernel(&args)
@@ -216,31 +229,34 @@ func TestHalfDefectsAreSeen(t *testing.T) {
 			}
 		}
 	}
-	sums := func(kernel func(*sumsArgs), spoil func(*sumsArgs), forward bool) func(*arrays) {
+	sums := func(kernel func(*sumsArgs), spoil func(*sumsArgs), kind int) func(*arrays) {
 		return func(a *arrays) {
-			args := sumsArgs{y: at(a.y), rows: rows, c: c, tail: tailMask(c), part: &a.part[0], squares: &a.part[c], dz: &a.dz[0], z: at(a.z), mean: &a.mean[0], inv: &a.scale[0],
-				scale: &a.others[0], beta: &a.others[c], shortcut: &a.wide[0]}
-			if forward {
+			args := sumsArgs{y: at(a.y), rows: rows, c: c, tail: tailMask(c), part: &a.part[0], squares: &a.part[c], dz: at(a.dz), z: at(a.z), mean: &a.mean[0], inv: &a.scale[0],
+				scale: &a.others[0], beta: &a.others[c], shortcut: at(a.out)}
+			switch kind {
+			case 0: // forward
 				args.y, args.z = &a.wide[0], at(a.out)
+			case 4: // joined
+				args.dz = &a.wide[0]
 			}
 			spoil(&args)
 			kernel(&args)
 		}
 	}
 	for i, kernel := range []func(*sumsArgs){sumsHalfAVX512, backSumsHalfAVX512, backSumsMaskHalfAVX512, backSumsAgainHalfAVX512, backSumsJoinHalfAVX512} {
-		want := run(sums(kernel, func(*sumsArgs) {}, i == 0))
+		want := run(sums(kernel, func(*sumsArgs) {}, i))
 		for name, spoil := range map[string]func(*sumsArgs){"": func(*sumsArgs) {}, "the last row": func(a *sumsArgs) { a.rows-- }, "the tail": func(a *sumsArgs) { a.tail = 1 },
 			"dz for y": func(a *sumsArgs) { a.y = a.dz }} {
-			if got := same(want, run(sums(kernel, spoil, i == 0))); got != (name == "") {
+			if got := same(want, run(sums(kernel, spoil, i))); got != (name == "") {
 				t.Errorf("sums %d with defect %q is seen: %v", i, name, !got)
 			}
 		}
 	}
 	pools := func(kernel func(*maxPoolArgs), spoil func(*maxPoolArgs)) func(*arrays) { // two rows of two windows of 32 channels
 		return func(a *arrays) {
-			args := maxPoolArgs{x: at(a.y), row: 4 * 32 * 4, c: 32 * 4, windows: 2, y: at(a.out), dx: &a.dy[0], mean: &a.others[0]}
+			args := maxPoolArgs{x: at(a.y), row: 4 * 32 * 2, c: 32 * 2, windows: 2, y: at(a.out), dx: at(a.dy), mean: &a.others[0]}
 			if spoil(&args); args.y == nil { // backward
-				args.y = &a.dz[0]
+				args.y = at(a.dz)
 			}
 			kernel(&args)
 		}
@@ -254,7 +270,7 @@ func TestHalfDefectsAreSeen(t *testing.T) {
 			}
 		}
 		want := run(pools(kernel, with(func(*maxPoolArgs) {})))
-		for name, spoil := range map[string]func(*maxPoolArgs){"": func(*maxPoolArgs) {}, "the last window": func(a *maxPoolArgs) { a.windows-- }, "a row too near": func(a *maxPoolArgs) { a.row -= 64 },
+		for name, spoil := range map[string]func(*maxPoolArgs){"": func(*maxPoolArgs) {}, "the last window": func(a *maxPoolArgs) { a.windows-- }, "a row too near": func(a *maxPoolArgs) { a.row -= 32 },
 			"x for y": func(a *maxPoolArgs) { a.x = a.mean }} {
 			if got := same(want, run(pools(kernel, with(spoil)))); got != (name == "") {
 				t.Errorf("pooling %d with defect %q is seen: %v", i, name, !got)
@@ -271,7 +287,7 @@ func testHalfPairs(t *testing.T) {
 	noise(1, x)
 	roundAllGeneric(x, x)
 	h := Values{halves: make([]uint16, len(x))}
-	h.Set(x)
+	h.Round(x)
 	positions := make([]int, 32)
 	for i := range positions {
 		positions[i] = i * c * 4

@@ -13,7 +13,7 @@ type Linear struct {
 
 type linearAlgorithm interface {
 	forward(y []float32, x Values, w []float32, rows int)
-	gradInput(dx, dy, w []float32, rows int)
+	gradInput(dx Values, dy, w []float32, rows int) // rounded only if dx is of halves
 	gradWeights(dw []float32, x Values, dy []float32, rows int)
 }
 
@@ -48,10 +48,11 @@ func (l *Linear) Forward(y []float32, x Values, w, bias []float32) {
 }
 
 // GradInput computes dx = dy w^T.
-func (l *Linear) GradInput(dx, dy, w []float32) {
-	n := l.check("GradInput", len(dx), dy)
+func (l *Linear) GradInput(dx Values, dy, w []float32) {
+	n := l.check("GradInput", dx.Len(), dy)
 	checkLen("Linear.GradInput: w", len(w), l.In*l.Out)
 	l.algo.gradInput(dx, dy, w, n)
+	l.ws.round(dx)
 }
 
 // GradWeights computes dw = x^T dy and, unless dbias is nil, dbias = sum over rows of dy.
@@ -119,8 +120,8 @@ func (g *genericLinear) forward(y []float32, x Values, w []float32, rows int) {
 	g.ws.Do(rows, g.forwardRow)
 }
 
-func (g *genericLinear) gradInput(dx, dy, w []float32, rows int) {
-	g.y, g.x, g.w = dy, dx, w
+func (g *genericLinear) gradInput(dx Values, dy, w []float32, rows int) {
+	g.y, g.x, g.w = dy, dx.floats, w
 	g.ws.Do(rows, g.inputRow)
 }
 

@@ -18,8 +18,8 @@ type amxLinear struct {
 	results   []int // the same in rows of dw
 	tiles     []int // of a part's results
 
-	y, dw, w, dy   []float32 // of the current call; dx is y
-	x              Values
+	dw, w, dy      []float32 // of the current call
+	x, y           Values    // dx is y
 	n              int
 	operands       []uint16 // shared: rows of x or dy, stride bytes apart
 	stride         int
@@ -85,20 +85,26 @@ func (l *amxLinear) roundRow(row, _ int) {
 }
 
 // block is a part's product of the shared rows with packed weights, in chunks of the reduction, of which so many columns from k0 on go to rows of y of so many values.
-func (l *amxLinear) block(packed []uint16, chunks int, results, y []float32, k0, columns int) {
+func (l *amxLinear) block(packed []uint16, chunks int, results []float32, k0, columns int) {
 	a := amxConvArgs{a: &l.operands[0], astride: l.stride, b: &packed[0], offsets: &l.offsets[0], chunks: chunks, y: &results[0], ystride: linearColumns * 4,
 		columns: &l.columns[0], tiles: &l.tiles[0], mblocks: len(l.tiles) / 4, kblock: (min(linearColumns, columns-k0) + 31) / 32, config: l.config}
 	amxConv2x2One(&a)
+	n := min(linearColumns, columns-k0)
 	for row := range l.n {
-		copy(y[row*columns+k0:][:min(linearColumns, columns-k0)], results[row*linearColumns:])
+		to, from := l.y.Of(row*columns+k0, row*columns+k0+n), results[row*linearColumns:][:n]
+		if to.halves != nil {
+			roundImage(nil, 0, to.halves, from)
+		} else {
+			copy(to.floats, from)
+		}
 	}
 }
 
 func (l *amxLinear) forward(y []float32, x Values, w []float32, n int) {
 	l.share(x, n, l.in)
-	l.y, l.w = y, w
+	l.y, l.w = Floats(y), w
 	l.ws.Do((l.out+linearColumns-1)/linearColumns, l.forwardPart)
-	l.y, l.w = nil, nil
+	l.y, l.w = Values{}, nil
 }
 
 func (l *amxLinear) forwardColumns(part, worker int) {
@@ -108,7 +114,7 @@ func (l *amxLinear) forwardColumns(part, worker int) {
 		to := packed[(k-k0)*chunks*32:][:chunks*1024]
 		l.packPairs(to, l.w, l.positions, chunks, k, l.out)
 	}
-	l.block(packed, chunks, results, l.y, k0, l.out)
+	l.block(packed, chunks, results, k0, l.out)
 }
 
 // packPairs packs 32 of so many columns of rows that lie at positions, from column k on.
@@ -121,11 +127,11 @@ func (l *amxLinear) packPairs(to []uint16, from []float32, positions []int, chun
 		dst: &to[0], dstblock: 2048, dstgroup: 1024})
 }
 
-func (l *amxLinear) gradInput(dx, dy, w []float32, n int) {
+func (l *amxLinear) gradInput(dx Values, dy, w []float32, n int) {
 	l.share(Floats(dy), n, l.out)
 	l.y, l.w = dx, w
 	l.ws.Do((l.in+linearColumns-1)/linearColumns, l.inputPart)
-	l.y, l.w = nil, nil
+	l.y, l.w = Values{}, nil
 }
 
 func (l *amxLinear) inputColumns(part, worker int) {
@@ -149,7 +155,7 @@ func (l *amxLinear) inputColumns(part, worker int) {
 			transpose(&transposeArgs{src: &words[group*16*length/2+chunk*16], srcstride: length * 2, dst: to.at(0), dststride: 64, rows: 1, columns: 1})
 		}
 	}
-	l.block(packed, length/32, results, l.y, c0, l.in)
+	l.block(packed, length/32, results, c0, l.in)
 }
 
 func (l *amxLinear) gradWeights(dw []float32, x Values, dy []float32, n int) {

@@ -57,8 +57,8 @@ func (l *bf16Linear) forward(y []float32, x Values, w []float32, rows int) {
 	l.ws.Do(rows, l.forwardRow)
 }
 
-func (l *bf16Linear) gradInput(dx, dy, w []float32, rows int) {
-	l.x, l.y, l.w = dx, l.rounded(l.ry, dy), l.rounded(l.rw, w)
+func (l *bf16Linear) gradInput(dx Values, dy, w []float32, rows int) {
+	l.x, l.y, l.w = dx.floats, l.rounded(l.ry, dy), l.rounded(l.rw, w)
 	l.ws.Do(rows, l.inputRow)
 }
 
@@ -82,7 +82,7 @@ func (l *roundedLinear) forward(y []float32, x Values, w []float32, rows int) {
 	l.linearAlgorithm.forward(y, Floats(l.rounded(l.x, x.floats)), l.rounded(l.w, w), rows)
 }
 
-func (l *roundedLinear) gradInput(dx, dy, w []float32, rows int) {
+func (l *roundedLinear) gradInput(dx Values, dy, w []float32, rows int) {
 	l.linearAlgorithm.gradInput(dx, l.rounded(l.y, dy), l.rounded(l.w, w), rows)
 }
 

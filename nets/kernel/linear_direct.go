@@ -111,8 +111,8 @@ func (l *directLinear) forward(y []float32, x Values, w []float32, rows int) {
 	l.ws.Do((l.out+l.forw.k-1)/l.forw.k, l.forwardPart)
 }
 
-func (l *directLinear) gradInput(dx, dy, w []float32, rows int) {
-	l.y, l.x, l.w, l.n = dy, dx, w, rows
+func (l *directLinear) gradInput(dx Values, dy, w []float32, rows int) {
+	l.y, l.x, l.w, l.n = dy, dx.floats, w, rows
 	l.ws.Do((l.in+l.back.k-1)/l.back.k, l.inputPart)
 }
 

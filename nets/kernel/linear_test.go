@@ -30,7 +30,7 @@ func TestLinear(t *testing.T) {
 					}
 					y, dx, dw, db := make([]float32, n*out), make([]float32, n*in), make([]float32, in*out), make([]float32, out)
 					l.Forward(y, Floats(x), w, bias)
-					l.GradInput(dx, dy, w)
+					l.GradInput(Floats(dx), dy, w)
 					l.GradWeights(dw, db, Floats(x), dy)
 					sums := func(count int, f func(i, j int) float64, terms int) (want, abs []float64) {
 						want, abs = make([]float64, count), make([]float64, count)
@@ -72,11 +72,11 @@ func linearResults(t *testing.T, name string, rows, in, out, n int, x, w, dy []f
 	input := Floats(x[:n*in])
 	if ws.keepsHalves() && spoil == nil {
 		input = ws.Rounded(make([]float32, n*in), n*in)
-		input.Set(rounded(x[:n*in]))
+		input.Round(rounded(x[:n*in]))
 	}
 	for range 2 { // buffers are reused
 		l.Forward(y, input, w, nil)
-		l.GradInput(dx, dy[:n*out], w)
+		l.GradInput(Floats(dx), dy[:n*out], w)
 		l.GradWeights(dw, nil, input, dy[:n*out])
 	}
 	return [3][]float32{y, dx, dw}

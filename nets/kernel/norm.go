@@ -72,7 +72,7 @@ func (s *Sums) moments(k int) (mean, variance float64) {
 //	mean = sum y / n,  variance = sum (y-mean)^2 / n
 //	z = act((y-mean) * gamma/sqrt(variance+eps) + beta + residual),  act(a) = max(a, 0) or a
 //
-// If y is rounded to bf16 ([Values]), so are z and the residual.
+// If y is rounded to bf16 ([Values]), so are z, the residual, and the gradients of both.
 //
 // y and z are (images, rows, c), where rows is H*W of an image, or 1 after a
 // linear layer.
@@ -90,7 +90,7 @@ type BatchNorm struct {
 
 	z, y, residual             Values    // of the last Forward or Eval
 	gamma                      []float32 // of the last Forward or Eval
-	dz, dy, dres               []float32 // of the last Backward
+	dz, dy, dres               Values    // of the last Backward
 	cut                        Values    // z where it says what passes the ReLU backward, else none
 	n                          int       // images in the current call
 	relu                       bool
@@ -155,15 +155,15 @@ func (b *BatchNorm) outputs() int {
 	return b.rows * b.c
 }
 
-// whole is a worker's buffer for an image before pooling.
-func (b *BatchNorm) whole(worker int) []float32 {
+// whole is a worker's buffer for a gradient of an image before pooling.
+func (b *BatchNorm) whole(worker int) Values {
 	scratch := b.ws.scratch[worker]
-	return take[float32](&scratch, b.rows*b.c)
+	return b.y.Like(take[float32](&scratch, b.rows*b.c), b.rows*b.c)
 }
 
 // pooledBack computes an image's dz from that of the pooled z into dz, which must not be y.
-func (b *BatchNorm) pooledBack(dz []float32, img int) {
-	b.poolBackImage(dz, b.dz[img*b.outputs():][:b.outputs()], b.image(b.y, img))
+func (b *BatchNorm) pooledBack(dz Values, img int) {
+	b.poolBackImage(dz, b.dz.Of(img*b.outputs(), (img+1)*b.outputs()), b.image(b.y, img))
 }
 
 // Sums returns sums of the right shape, for [Conv.Forward] to fill.
@@ -180,14 +180,6 @@ const (
 
 func (b *BatchNorm) image(x Values, img int) Values {
 	return x.Of(img*b.rows*b.c, (img+1)*b.rows*b.c)
-}
-
-// gradient is an image of a gradient, or nil of nil.
-func (b *BatchNorm) gradient(x []float32, img int) []float32 {
-	if x == nil {
-		return nil
-	}
-	return x[img*b.rows*b.c:][:b.rows*b.c]
 }
 
 func (b *BatchNorm) count(what string, y Values) int {
@@ -261,7 +253,7 @@ func (b *BatchNorm) writesZ() bool { return !b.z.None() && !b.reader }
 
 // normalised is an image of z for the reader that writes it: in its place if z is kept, else in buffer.
 func (b *BatchNorm) normalised(buffer []float32, img int) Values {
-	z := b.y.like(buffer, b.rows*b.c)
+	z := b.y.Like(buffer, b.rows*b.c)
 	if !b.z.None() {
 		z = b.image(b.z, img)
 	}
@@ -308,9 +300,9 @@ func normGeneric(z, y, residual, mean, scale, beta []float32, relu bool) {
 //	dbeta = sum a,  dgamma = sum a*xhat,  xhat = (y-mean)/sqrt(variance+eps)
 //	dy = gamma/sqrt(variance+eps) * (a - dbeta/n - xhat*dgamma/n),  dresidual = a
 //
-// dresidual may be nil. dy and dresidual may be dz (not both), and dy may be where y lies.
-func (b *BatchNorm) Backward(dy, dresidual, dgamma, dbeta, dz []float32) {
-	checkLen("BatchNorm.Backward: dy", len(dy), b.y.Len())
+// dresidual may be none. dy and dresidual may be dz (not both), and dy may be where y lies. Gradients are rounded if y is, but for dy if that is float32.
+func (b *BatchNorm) Backward(dy, dresidual Values, dgamma, dbeta []float32, dz Values) {
+	checkLen("BatchNorm.Backward: dy", dy.Len(), b.y.Len())
 	b.BackwardSums(dresidual, dgamma, dbeta, dz)
 	b.dy = dy
 	b.ws.Do(b.n, b.backApplyPart)
@@ -321,7 +313,7 @@ func (b *BatchNorm) Backward(dy, dresidual, dgamma, dbeta, dz []float32) {
 func (b *BatchNorm) Materialise(z []float32, y Values) {
 	n := b.count("Materialise", y)
 	checkLen("BatchNorm.Materialise: z", len(z), y.Len())
-	kept := y.like(make([]float32, len(z)), len(z))
+	kept := y.Like(make([]float32, len(z)), len(z))
 	b.z, b.y, b.residual = kept, y, Values{}
 	pool := b.pool
 	b.pool = nil
@@ -332,13 +324,16 @@ func (b *BatchNorm) Materialise(z []float32, y Values) {
 
 // BackwardSums is the first half of Backward: everything but dy and dresidual,
 // which [Conv.Backward] computes from dz, z and y as it needs them.
-func (b *BatchNorm) BackwardSums(dresidual, dgamma, dbeta, dz []float32) {
+func (b *BatchNorm) BackwardSums(dresidual Values, dgamma, dbeta []float32, dz Values) {
 	n := b.count("Backward", b.y)
-	checkLen("BatchNorm.Backward: dz", len(dz), n*b.outputs())
+	checkLen("BatchNorm.Backward: dz", dz.Len(), n*b.outputs())
+	if dz.rounded != b.y.rounded || !dresidual.None() && dresidual.rounded != b.y.rounded {
+		panic("kernel: BatchNorm.Backward: of y, dz and dresidual some are rounded and some are not")
+	}
 	checkLen("BatchNorm.Backward: dgamma", len(dgamma), b.c)
 	checkLen("BatchNorm.Backward: dbeta", len(dbeta), b.c)
-	if dresidual != nil {
-		checkLen("BatchNorm.Backward: dresidual", len(dresidual), n*b.outputs())
+	if !dresidual.None() {
+		checkLen("BatchNorm.Backward: dresidual", dresidual.Len(), n*b.outputs())
 		if b.pool != nil {
 			panic("kernel: BatchNorm.Backward: a residual with a pooling behind")
 		}
@@ -349,20 +344,20 @@ func (b *BatchNorm) BackwardSums(dresidual, dgamma, dbeta, dz []float32) {
 		b.mask = always
 	case b.announced != nil && b.joined:
 		b.mask = always
-		if dresidual != nil && &dresidual[0] == &dz[0] {
-			dresidual = nil // it is there
+		if dresidual.at(0) == dz.at(0) {
+			dresidual = Values{} // it is there
 		}
-	case !b.added && dresidual == nil && (!b.y.rounded || b.y.halves != nil):
+	case !b.added && dresidual.None() && (!b.y.rounded || b.y.halves != nil):
 		b.mask = again
 	default:
 		b.mask, b.cut = byZ, b.z
 		checkLen("BatchNorm.Backward: Forward's z", b.z.Len(), b.y.Len())
 	}
-	b.dz, b.dy, b.dres = dz, nil, dresidual
+	b.dz, b.dy, b.dres = dz, Values{}, dresidual
 	switch {
 	case b.announced == nil:
 		b.ws.Do(n, b.backSumPart)
-	case b.announced != &dz[0] || b.announcedMask != b.mask:
+	case b.announced != dz.at(0) || b.announcedMask != b.mask:
 		panic("kernel: BatchNorm.BackwardSums of another gradient than the one that Conv.Backward has made the sums of")
 	}
 	b.announced = nil
@@ -381,7 +376,7 @@ func (b *BatchNorm) BackwardSums(dresidual, dgamma, dbeta, dz []float32) {
 // startSums announces that sumImage, or joinImage if there is a shortcut and it reports so, will be called for every image of dz before
 // the next BackwardSums, which then does not read dz, z and y again, and must be of
 // this dz and of Forward's z and y.
-func (b *BatchNorm) startSums(dz []float32, shortcut bool) (join bool) {
+func (b *BatchNorm) startSums(dz Values, shortcut bool) (join bool) {
 	join = b.relu && b.added && shortcut
 	switch {
 	case !b.relu || join:
@@ -391,13 +386,13 @@ func (b *BatchNorm) startSums(dz []float32, shortcut bool) (join bool) {
 	default:
 		b.mask = again
 	}
-	b.announced, b.announcedMask, b.joined = &dz[0], b.mask, join
+	b.announced, b.announcedMask, b.joined = dz.at(0), b.mask, join
 	return join
 }
 
 // joinImage adds the shortcut's gradient to an image of dz, lets through what passes the ReLU backward, and makes the image's sums of BackwardSums. As dz is then the
-// gradient of the residual, too, the backward pass need not read z again nor write that.
-func (b *BatchNorm) joinImage(img int, dz, shortcut []float32) {
+// gradient of the residual, too, the backward pass need not read z again nor write that. Of halves dz is what is to be rounded and added to the shortcut's, in whose place the sum is left.
+func (b *BatchNorm) joinImage(img int, dz []float32, shortcut Values) {
 	b.joinSumImage(b.back[img*2*b.c:][:2*b.c], dz, shortcut, b.image(b.z, img), b.image(b.y, img))
 }
 
@@ -411,7 +406,7 @@ func (b *BatchNorm) joinSumsGeneric(part []float64, dz, shortcut, z, y []float32
 }
 
 // sumImage makes an image's sums of BackwardSums.
-func (b *BatchNorm) sumImage(img int, dz []float32) {
+func (b *BatchNorm) sumImage(img int, dz Values) {
 	var z Values
 	if b.mask == byZ {
 		z = b.image(b.z, img)
@@ -420,13 +415,13 @@ func (b *BatchNorm) sumImage(img int, dz []float32) {
 }
 
 // gradImage computes dy of an image into dy, and its dresidual. With a pooling dy must not be y.
-func (b *BatchNorm) gradImage(dy []float32, img int) {
+func (b *BatchNorm) gradImage(dy Values, img int) {
 	if b.pool != nil {
 		b.pooledBack(dy, img)
-		b.backImage(dy, nil, dy, Values{}, b.image(b.y, img))
+		b.backImage(dy, Values{}, dy, Values{}, b.image(b.y, img))
 		return
 	}
-	b.backImage(dy, b.gradient(b.dres, img), b.gradient(b.dz, img), b.image(b.cut, img), b.image(b.y, img))
+	b.backImage(dy, b.image(b.dres, img), b.image(b.dz, img), b.image(b.cut, img), b.image(b.y, img))
 }
 
 func (b *BatchNorm) backSum(part, worker int) {
@@ -437,17 +432,17 @@ func (b *BatchNorm) backSum(part, worker int) {
 		b.sumImage(img, dz)
 		return
 	}
-	b.sumImage(img, b.gradient(b.dz, img))
+	b.sumImage(img, b.image(b.dz, img))
 }
 
 func (b *BatchNorm) backApply(img, worker int) {
 	if b.pool != nil { // dy may be y
 		dz := b.whole(worker)
 		b.pooledBack(dz, img)
-		b.backImage(b.gradient(b.dy, img), nil, dz, Values{}, b.image(b.y, img))
+		b.backImage(b.image(b.dy, img), Values{}, dz, Values{}, b.image(b.y, img))
 		return
 	}
-	b.gradImage(b.gradient(b.dy, img), img)
+	b.gradImage(b.image(b.dy, img), img)
 }
 
 // through is the gradient of the value at i before the ReLU, dz[i] or 0.

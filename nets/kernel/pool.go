@@ -1,6 +1,9 @@
 package kernel
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // MaxPool takes the maximum over Side x Side windows, moved by Stride, of an
 // image padded with Pad pixels that never win. Windows must touch the image.
@@ -136,13 +139,25 @@ func (ws *Workers) GlobalAvgPool(y []float32, x Values, rows, c int) {
 }
 
 // GlobalAvgPoolBackward: dx[n,:,c] = dy[n,c]/rows.
-func (ws *Workers) GlobalAvgPoolBackward(dx, dy []float32, rows, c int) {
+func (ws *Workers) GlobalAvgPoolBackward(dx Values, dy []float32, rows, c int) {
 	n := len(dy) / c
 	checkLen("GlobalAvgPoolBackward: dy", len(dy), n*c)
-	checkLen("GlobalAvgPoolBackward: dx", len(dx), n*rows*c)
+	checkLen("GlobalAvgPoolBackward: dx", dx.Len(), n*rows*c)
 	for i := range n {
-		spreadImage(ws.impl, dx[i*rows*c:][:rows*c], dy[i*c:][:c], 1/float32(rows))
+		image := dx.Of(i*rows*c, (i+1)*rows*c)
+		if image.halves == nil {
+			spreadImage(ws.impl, image.floats, dy[i*c:][:c], 1/float32(rows))
+			continue
+		}
+		first := image.halves[:c]
+		for k, v := range dy[i*c:][:c] {
+			first[k] = uint16(math.Float32bits(toBF16(v*(1/float32(rows)))) >> 16)
+		}
+		for from := c; from < rows*c; from += c {
+			copy(image.halves[from:], first)
+		}
 	}
+	ws.round(dx)
 }
 
 // averageGeneric: y = scale * sum of the rows of x.

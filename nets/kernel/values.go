@@ -5,7 +5,7 @@ import (
 	"unsafe"
 )
 
-// Values are the numbers of an activation in memory: float32, or rounded to bf16. The implementation that multiplies tiles keeps rounded ones in two bytes each, the upper
+// Values are the numbers of an activation, or of its gradient, in memory: float32, or rounded to bf16. The implementation that multiplies tiles keeps rounded ones in two bytes each, the upper
 // halves of float32 whose lower halves are zero; the others keep them as float32.
 type Values struct {
 	floats  []float32
@@ -63,12 +63,36 @@ func (v Values) Float32(buffer []float32) []float32 {
 	return buffer
 }
 
-// Set writes bf16 numbers, given as float32, to values that are no float32.
-func (v Values) Set(x []float32) {
-	checkLen("Values.Set", len(x), len(v.halves))
-	for i, f := range x {
-		v.halves[i] = uint16(math.Float32bits(f) >> 16)
+// Like are n values in memory of v's kind.
+func (v Values) Like(memory []float32, n int) Values {
+	if v.halves != nil {
+		return Values{halves: halvesIn(memory)[:n], rounded: true}
 	}
+	return Values{floats: memory[:n], rounded: v.rounded}
+}
+
+// Round writes x, rounded, to values that are rounded, or x itself.
+func (v Values) Round(x []float32) {
+	checkLen("Values.Round", len(x), v.Len())
+	switch {
+	case v.halves != nil:
+		roundImage(nil, 0, v.halves, x)
+	case v.rounded:
+		roundAllGeneric(v.floats, x)
+	default:
+		copy(v.floats, x)
+	}
+}
+
+// at is where a value lies, whatever its kind; nil if there are no values.
+func (v Values) at(i int) *float32 {
+	switch {
+	case v.halves != nil:
+		return (*float32)(unsafe.Pointer(&v.halves[i]))
+	case v.floats != nil:
+		return &v.floats[i]
+	}
+	return nil
 }
 
 // memory is what the values lie in, for fetching.
@@ -84,14 +108,6 @@ func halvesIn(memory []float32) []uint16 {
 	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(memory))), 2*len(memory))
 }
 
-// like are n values of v's kind in memory.
-func (v Values) like(memory []float32, n int) Values {
-	if v.halves != nil {
-		return Values{halves: halvesIn(memory)[:n], rounded: true}
-	}
-	return Values{floats: memory[:n], rounded: v.rounded}
-}
-
 // CopyValues is [CopyPixels] of activations of one kind.
 func CopyValues(to, from Values, toStep, fromStep, n int) {
 	switch {
@@ -103,6 +119,28 @@ func CopyValues(to, from Values, toStep, fromStep, n int) {
 		for q := range (len(to.halves) + toStep - 1) / toStep {
 			copy(to.halves[q*toStep:][:n], from.halves[q*fromStep:])
 		}
+	}
+}
+
+// AddValues is [AddPixels] of activations of one kind; rounded ones are rounded again.
+func (ws *Workers) AddValues(to, from Values, toStep, fromStep, n int) {
+	if to.halves == nil {
+		AddPixels(to.floats, from.floats, toStep, fromStep, n)
+		if to.rounded {
+			roundAll(ws.impl, to.floats, to.floats)
+		}
+		return
+	}
+	for q := range (len(to.halves) + toStep - 1) / toStep {
+		ws.addSome(to.Of(q*toStep, q*toStep+n), from.Of(q*fromStep, q*fromStep+n))
+	}
+}
+
+// addHalvesGeneric adds float32, rounded to bf16, to bf16 numbers, and rounds the sum.
+func addHalvesGeneric(to []uint16, from []float32) {
+	for i, f := range from {
+		sum := math.Float32frombits(uint32(to[i])<<16) + toBF16(f)
+		to[i] = uint16(math.Float32bits(toBF16(sum)) >> 16)
 	}
 }
 

@@ -102,8 +102,8 @@ func NewWorkers(threads int, name string) (*Workers, error) {
 	return ws, nil
 }
 
-// Precision is that of the factors of products, in convolutions and linear layers, and of the activations of convolutions ([Values]). Everything else is float32: the sums of products, statistics,
-// gradients, Adam, weights.
+// Precision is that of the factors of products, in convolutions and linear layers, and of the activations of convolutions and their gradients ([Values]). Everything else is float32: the sums of products, statistics,
+// gradients of weights, Adam, weights.
 type Precision int
 
 const (

@@ -91,7 +91,7 @@ func (c *CPU) build(plan *Plan) {
 		arena = arena[apart(n):]
 		return x
 	}
-	gradient := func() []float32 { return values(plan.Batch * plan.GradientValues) }
+	gradient := func() []float32 { return values(plan.gradientSize()) }
 	c.grad, c.spare = gradient(), gradient()
 	if slices.Contains(plan.Gradients, "third") {
 		c.third = gradient()
@@ -147,13 +147,17 @@ func (c *CPU) build(plan *Plan) {
 			}
 			c.ops = append(c.ops, op)
 		case MaxPool:
-			c.ops = append(c.ops, &maxPoolOp{c: c, l: s.layer, pool: s.pool, x: newWide(at(s.In)), y: at(s.Out), wideY: newWide(at(s.Out)).floats})
+			op := &maxPoolOp{c: c, l: s.layer, pool: s.pool, x: newWide(at(s.In)), y: at(s.Out), wideY: newWide(at(s.Out)).floats}
+			if plan.rounded(s.In) {
+				op.wideX = make([]float32, at(s.In).Len())
+			}
+			c.ops = append(c.ops, op)
 		case GlobalAvgPool:
 			c.ops = append(c.ops, &avgPoolOp{c: c, l: s.layer, x: at(s.In), y: at(s.Out).Float32(nil)})
 		case Subsample:
 			c.ops = append(c.ops, newSubsampleOp(c, s.layer, at(s.In), at(s.Out)))
 		case Join:
-			c.ops = append(c.ops, &joinOp{c, s.layer})
+			c.ops = append(c.ops, &joinOp{c, s.layer, at(s.input)})
 		case Swap:
 			c.ops = append(c.ops, swapOp{c})
 		}
@@ -363,6 +367,11 @@ func (c *CPU) activation(x kernel.Values, s Shape) kernel.Values {
 	return x.Of(0, c.n*s.Len())
 }
 
+// like is a gradient in memory, of the kind of its activation.
+func (c *CPU) like(x kernel.Values, memory []float32, s Shape) kernel.Values {
+	return x.Like(memory, c.n*s.Len())
+}
+
 // float32s is an activation of the current batch for finding out what went wrong: it may allocate.
 func (c *CPU) float32s(x kernel.Values, s Shape) []float32 {
 	return c.activation(x, s).Float32(make([]float32, c.n*s.Len()))
@@ -412,21 +421,21 @@ func (o *convOp) backward() {
 // backwardFused reads the gradient of the batch norm's output, in grad or, if the batch norm added a residual, in held. The shortcut's gradient becomes the input's where it lies.
 func (o *convOp) backwardFused() {
 	c, in := o.c, kernel.Input{Norm: o.xNorm, Before: o.before}
-	var dx []float32
+	var dx kernel.Values
 	switch {
 	case o.x.None(): // the images need no gradient
 	case o.joins && o.norm.residual.None():
-		dx = c.of(c.held, o.l.In)
+		dx = c.like(o.x, c.held, o.l.In)
 		in.Shortcut = dx
 		defer func() { c.grad, c.held, c.spare = c.held, nil, c.grad }()
 	case o.joins:
-		dx, in.Shortcut = c.of(c.grad, o.l.In), c.of(c.held, o.l.In)
+		dx, in.Shortcut = c.like(o.x, c.grad, o.l.In), c.like(o.x, c.held, o.l.In)
 		defer func() { c.held, c.spare = nil, c.held }()
 	default:
 		if o.norm.residual.None() {
 			c.grad, c.third = c.third, c.grad
 		}
-		dx = c.of(c.grad, o.l.In)
+		dx = c.like(o.x, c.grad, o.l.In)
 	}
 	o.conv.Backward(dx, o.dw, c.activation(o.x, o.l.In), in, o.norm.norm)
 }
@@ -438,7 +447,7 @@ func (o *convOp) gradWeights() {
 
 func (o *convOp) gradInput() {
 	if !o.x.None() { // the images need no gradient
-		o.conv.GradInput(o.c.of(o.c.grad, o.l.In), o.c.activation(o.y, o.l.Out).Float32(nil))
+		o.conv.GradInput(o.c.like(o.x, o.c.grad, o.l.In), o.c.activation(o.y, o.l.Out).Float32(nil))
 	}
 }
 
@@ -469,7 +478,7 @@ func (o *linearOp) backward() {
 	}
 	o.linear.GradWeights(o.dw, o.dbias, o.c.activation(o.x, o.l.In), dy)
 	if !o.x.None() {
-		o.linear.GradInput(o.c.of(o.c.grad, o.l.In), dy, o.w)
+		o.linear.GradInput(o.c.like(o.x, o.c.grad, o.l.In), dy, o.w)
 	}
 }
 
@@ -537,15 +546,15 @@ func (o *normOp) forward(train bool) {
 }
 
 func (o *normOp) backward() {
-	dz := o.c.of(o.c.grad, o.out)
-	var dresidual []float32
+	dz := o.c.like(o.y, o.c.grad, o.out)
+	var dresidual kernel.Values
 	if !o.residual.None() {
 		dresidual = dz
 	}
 	if o.fused {
 		o.norm.BackwardSums(dresidual, o.dgamma, o.dbeta, dz)
 	} else {
-		o.norm.Backward(o.c.activation(o.y, o.l.Out).Float32(nil), dresidual, o.dgamma, o.dbeta, dz)
+		o.norm.Backward(o.c.activation(o.y, o.l.Out), dresidual, o.dgamma, o.dbeta, dz)
 	}
 	if !o.residual.None() { // grad now holds the gradient of the sum
 		o.c.held, o.c.grad, o.c.spare = o.c.grad, o.c.spare, nil
@@ -559,7 +568,8 @@ type maxPoolOp struct {
 	pool  *kernel.MaxPool
 	x     wide
 	y     kernel.Values
-	wideY []float32 // y as float32
+	wideY []float32 // y as float32, or its gradient
+	wideX []float32 // x's gradient as float32 where that is rounded; else nil
 }
 
 func (o *maxPoolOp) layer() string     { return o.l.Name }
@@ -568,7 +578,7 @@ func (o *maxPoolOp) forward(bool) {
 	y := o.c.of(o.wideY, o.l.Out)
 	o.pool.Forward(y, o.c.read(o.x, o.l.In))
 	if !o.y.IsFloat32() {
-		o.c.activation(o.y, o.l.Out).Set(y)
+		o.c.activation(o.y, o.l.Out).Round(y)
 	}
 }
 func (o *maxPoolOp) backward() {
@@ -576,7 +586,15 @@ func (o *maxPoolOp) backward() {
 	if !o.x.values.None() {
 		x = o.c.of(o.x.floats, o.l.In)
 	}
-	o.pool.Backward(o.c.of(o.c.spare, o.l.In), o.c.of(o.c.grad, o.l.Out), x)
+	dy, memory := o.c.like(o.y, o.c.grad, o.l.Out).Float32(o.wideY), o.c.spare
+	if o.wideX != nil {
+		memory = o.wideX
+	}
+	dx := o.c.of(memory, o.l.In)
+	o.pool.Backward(dx, dy, x)
+	if o.wideX != nil {
+		o.c.like(o.x.values, o.c.spare, o.l.In).Round(dx)
+	}
 	o.c.grad, o.c.spare = o.c.spare, o.c.grad
 }
 
@@ -594,7 +612,7 @@ func (o *avgPoolOp) forward(bool) {
 	o.c.workers.GlobalAvgPool(o.c.of(o.y, o.l.Out), o.c.activation(o.x, o.l.In), o.l.In.H*o.l.In.W, o.l.In.C)
 }
 func (o *avgPoolOp) backward() {
-	o.c.workers.GlobalAvgPoolBackward(o.c.of(o.c.spare, o.l.In), o.c.of(o.c.grad, o.l.Out), o.l.In.H*o.l.In.W, o.l.In.C)
+	o.c.workers.GlobalAvgPoolBackward(o.c.like(o.x, o.c.spare, o.l.In), o.c.of(o.c.grad, o.l.Out), o.l.In.H*o.l.In.W, o.l.In.C)
 	o.c.grad, o.c.spare = o.c.spare, o.c.grad
 }
 
@@ -603,13 +621,14 @@ func (o *avgPoolOp) backward() {
 type joinOp struct {
 	c *CPU
 	l Layer
+	x kernel.Values // the block's input
 }
 
 func (o *joinOp) layer() string     { return o.l.Name }
 func (o *joinOp) output() []float32 { return nil }
 func (o *joinOp) forward(bool)      {}
 func (o *joinOp) backward() {
-	o.c.workers.Add(o.c.of(o.c.grad, o.l.In), o.c.of(o.c.held, o.l.In))
+	o.c.workers.Add(o.c.like(o.x, o.c.grad, o.l.In), o.c.like(o.x, o.c.held, o.l.In))
 	o.c.held, o.c.spare = nil, o.c.held
 }
 
@@ -643,8 +662,9 @@ func newSubsampleOp(c *CPU, l Layer, x, y kernel.Values) *subsampleOp {
 		})
 	}
 	o.joinPart = func(image, _ int) {
+		grad, held := c.like(o.x, c.grad, l.In), c.like(o.y, c.held, l.Out)
 		rows(image, func(in, out int) {
-			kernel.AddPixels(c.grad[in:][:rowIn], c.held[out:][:rowOut], l.Stride*l.In.C, l.Out.C, channels)
+			c.workers.AddValues(grad.Of(in, in+rowIn), held.Of(out, out+rowOut), l.Stride*l.In.C, l.Out.C, channels)
 		})
 	}
 	return o

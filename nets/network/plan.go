@@ -27,7 +27,7 @@ type Plan struct {
 type Buffer struct {
 	Shape  Shape  `json:"shape"`  // of one image
 	Writer string `json:"writer"` // the layer that writes it
-	// Rounded buffers hold bf16 numbers: at that precision what convolutions write, and what is made of it by batch norms, poolings and shortcuts that subsample.
+	// Rounded buffers hold bf16 numbers: at that precision what convolutions write, and what is made of it by batch norms, poolings and shortcuts that subsample, with the gradients of all these.
 	Rounded bool `json:"bf16,omitempty"`
 	// Unused buffers belong to activations that a fusion has made unnecessary: they are not allocated.
 	Unused bool `json:"unused,omitempty"`
@@ -71,6 +71,7 @@ type Stage struct {
 
 	Normed bool `json:"-"` // Linear: a batch norm follows, and leaves the gradient in this stage's Out
 
+	input          int // Join: the buffer of the block's input
 	layer, pooling Layer
 	conv           *kernel.Conv
 	norm           *kernel.BatchNorm
@@ -114,9 +115,6 @@ func (p *planner) buffer(l Layer, rounded bool) int {
 	return len(p.plan.Buffers) - 1
 }
 
-// rounded says of which kind a buffer is.
-func (p *planner) rounded(buffer int) bool { return buffer >= 0 && p.plan.Buffers[buffer].Rounded }
-
 // layers plans a chain of layers that reads the buffer x, and returns the buffer of its output. If residual is a buffer, the
 // chain is the body of a block: its last batch norm adds that buffer and performs the ReLU of that name behind the sum, if any.
 func (p *planner) layers(layers []Layer, x, residual int, block Layer, reluBehind string) (int, error) {
@@ -140,7 +138,7 @@ func (p *planner) layers(layers []Layer, x, residual int, block Layer, reluBehin
 			if i == 0 || layers[i-1].Kind != Conv && layers[i-1].Kind != Linear {
 				return 0, fmt.Errorf("network: NewCPU: %s: want a convolution or linear layer before it", l.Name)
 			}
-			z := p.buffer(l, p.rounded(x))
+			z := p.buffer(l, p.plan.rounded(x))
 			s := Stage{In: x, Out: z, Residual: Nothing,
 				norm: kernel.NewBatchNorm(p.workers, p.plan.Batch, l.Out.H*l.Out.W, l.Out.C, p.epsilon)}
 			if i == len(layers)-1 && residual != Nothing {
@@ -155,7 +153,7 @@ func (p *planner) layers(layers []Layer, x, residual int, block Layer, reluBehin
 			if residual != Nothing {
 				return 0, fmt.Errorf("network: NewCPU: %s: pooling inside a residual block", l.Name)
 			}
-			y := p.buffer(l, l.Kind == MaxPool && p.rounded(x))
+			y := p.buffer(l, l.Kind == MaxPool && p.plan.rounded(x))
 			s := Stage{In: x, Out: y, Residual: Nothing}
 			if l.Kind == MaxPool {
 				s.pool = kernel.NewMaxPool(p.workers, l.In.H, l.In.W, l.In.C, l.Kernel, l.Stride, l.Pad)
@@ -189,13 +187,13 @@ func (p *planner) block(l Layer, x int, nested bool, relu string) (int, error) {
 		p.plan.Gradients = append(p.plan.Gradients, "held")
 	}
 	none := Stage{In: Nothing, Out: Nothing, Residual: Nothing}
-	kind := func(k Kind) Stage { s := none; s.Kind = k; return s }
+	kind := func(k Kind) Stage { s := none; s.Kind, s.input = k, x; return s }
 	shortcut := x
 	switch {
 	case len(l.Shortcut) == 0:
 		p.add(kind(Join), l)
 	case l.Shortcut[0].Kind == Subsample && len(l.Shortcut) == 1:
-		shortcut = p.buffer(l.Shortcut[0], p.rounded(x))
+		shortcut = p.buffer(l.Shortcut[0], p.plan.rounded(x))
 		p.add(Stage{In: x, Out: shortcut, Residual: Nothing}, l.Shortcut[0])
 	default:
 		p.add(kind(Join), l)
@@ -326,7 +324,7 @@ func (p *Plan) Bytes() int64 {
 func (p *Plan) arrays() (sizes []int) {
 	for _, g := range p.Gradients {
 		if g != "held" { // the name of whichever of the others holds the shortcut's gradient: no memory of its own
-			sizes = append(sizes, p.Batch*p.GradientValues)
+			sizes = append(sizes, p.gradientSize())
 		}
 	}
 	for _, b := range p.Buffers {
@@ -336,6 +334,17 @@ func (p *Plan) arrays() (sizes []int) {
 	}
 	return sizes
 }
+
+// gradientSize is how many float32 the memory of a gradient of any buffer has room for.
+func (p *Plan) gradientSize() (size int) {
+	for _, b := range p.Buffers {
+		size = max(size, p.size(b))
+	}
+	return size
+}
+
+// rounded says of which kind a buffer is.
+func (p *Plan) rounded(buffer int) bool { return buffer >= 0 && p.Buffers[buffer].Rounded }
 
 // size is how many float32 the memory of a buffer has room for.
 func (p *Plan) size(b Buffer) int {

@@ -24,6 +24,7 @@ func amxFile(p *printer) {
 	pairsBoth(p, false)
 	pairsBoth(p, true)
 	pairs(p, "pairsRoundTransposed")
+	pairs(p, "pairsHalfTransposed")
 	transpose(p)
 }
 
@@ -553,9 +554,11 @@ func splitRound(p *printer) {
 // pixels given by a table of byte offsets (negative: zeros), splits them, and
 // stores for each piece 16 rows of 16 channels by 2 positions (VNNI), or with
 // transpose 16 rows, one for each channel, of 32 positions. pairsSingle stores the first piece only, exact
-// where the values are bf16; the functions with Round in their names round to one piece as splitRound does.
+// where the values are bf16; the functions with Round in their names round to one piece as splitRound does, and those
+// with Half read bf16 numbers; the positions' offsets are still those of float32.
 func pairs(p *printer, name string) {
-	transpose, single, rounded := strings.HasSuffix(name, "Transposed"), name == "pairsSingle", strings.Contains(name, "Round")
+	transpose, single, half := strings.HasSuffix(name, "Transposed"), name == "pairsSingle", strings.Contains(name, "Half")
+	rounded := half || strings.Contains(name, "Round")
 	frame := 0
 	if transpose {
 		frame = 3072
@@ -584,7 +587,7 @@ func pairs(p *printer, name string) {
 	p.op("KMOVW K2, K1")
 	p.label("whole")
 	p.op("MOVQ R11, R12")
-	p.op("SHLQ $6, R12 // byte offset of the channels in a pixel")
+	p.op("SHLQ $%d, R12 // byte offset of the channels in a pixel", map[bool]int{false: 6, true: 5}[half])
 	p.arg("src", "R13")
 	p.op("ADDQ R12, R13")
 	p.op("ADDQ %s, R12 // zeros", p.at("zero"))
@@ -598,16 +601,27 @@ func pairs(p *printer, name string) {
 	p.label("pair")
 	for i, z := range []int{0, 3} {
 		p.op("MOVQ %d(BX), R8", 8*i)
+		if half {
+			p.op("SARQ $1, R8")
+		}
 		p.op("LEAQ (R13)(R8*1), R9")
 		p.op("TESTQ R8, R8")
 		p.op("CMOVQLT R12, R9")
-		p.op("VMOVUPS.Z (R9), K1, Z%d", z)
+		if half {
+			p.op("VMOVDQU16.Z (R9), K1, Y%d", z)
+		} else {
+			p.op("VMOVUPS.Z (R9), K1, Z%d", z)
+		}
 	}
 	parts := [][2]int{{1, 4}, {2, 5}, {0, 3}}
 	switch {
 	case rounded:
 		parts = nil
-		p.roundPair(0, 3, 1)
+		if half {
+			p.op("VINSERTI64X4 $1, Y3, Z0, Z1")
+		} else {
+			p.roundPair(0, 3, 1)
+		}
 		p.op("VPERMW Z1, Z29, Z1")
 		p.op("VMOVDQU32 Z1, (DX)")
 	case single:

@@ -40,6 +40,7 @@ func main() {
 			p.mxcsr()
 		} else {
 			p.widen()
+			p.addHalf()
 		}
 		if err := os.WriteFile(filepath.Join(*out, name), []byte(p.b.String()), 0o644); err != nil {
 			log.Fatal(err)

@@ -34,7 +34,8 @@ func (p *printer) memory(op, mem string, src, dst int) {
 	p.op(op, mem, src, dst)
 }
 
-// Functions with Half in their names, which only AVX-512 has, keep a batch norm's y, z and residual in memory as bf16 numbers, two bytes each. Gradients stay float32.
+// Functions with Half in their names, which only AVX-512 has, keep a batch norm's y, z and residual and their gradients in memory as bf16 numbers, two bytes each. What is not
+// rounded yet is float32: y of sumsHalf, dz of backSumsJoinHalf.
 
 // halves lists the ways in which activations lie in memory.
 func (p *printer) halves() []bool {
@@ -102,7 +103,7 @@ var masks = []string{"", "Mask", "Again"}
 func (p *printer) masked(half bool, mask, dz, z, mean, scale, beta string, dst int) {
 	switch mask {
 	case "":
-		p.load(dz, dst)
+		p.activation(half, dz, dst)
 		return
 	case "Mask":
 		p.activation(half, z, 4)
@@ -111,13 +112,18 @@ func (p *printer) masked(half bool, mask, dz, z, mean, scale, beta string, dst i
 		p.memory("VMULPS", scale, 4, 4)
 		p.memory("VADDPS", beta, 4, 4)
 	}
-	if p.wide() {
+	switch {
+	case half:
+		p.op("VCMPPS", less, 4, 8, "K1", "K2")
+		p.op("VPMOVZXWD.Z", dz, "K2", dst)
+		p.op("VPSLLD", "$16", dst, dst)
+	case p.wide():
 		p.op("VCMPPS", less, 4, 8, "K1", "K2")
 		p.op("VMOVUPS.Z", dz, "K2", dst)
-		return
+	default:
+		p.op("VCMPPS", less, 4, 8, 4)
+		p.op("VANDPS", dz, 4, dst)
 	}
-	p.op("VCMPPS", less, 4, 8, 4)
-	p.op("VANDPS", dz, 4, dst)
 }
 
 // wholeMask sets K1 to a whole vector.
@@ -127,10 +133,17 @@ func (p *printer) wholeMask() {
 	}
 }
 
-// joined adds the shortcut's gradient to dz, puts zeros where z is not > 0, stores that and leaves it in register 5. Uses 4; register 8 is as positive leaves it.
+// joined adds the shortcut's gradient to dz, puts zeros where z is not > 0, stores that and leaves it in register 5. Uses 3 and 4; register 8 is as positive leaves it. With halves both dz, which
+// is float32, and the sum are rounded, and the sum goes to the shortcut's place.
 func (p *printer) joined(half bool, dz, shortcut, z string) {
 	p.load(dz, 5)
-	p.memory("VADDPS", shortcut, 5, 5)
+	if half {
+		p.rounded(5)
+		p.activation(half, shortcut, 3)
+		p.op("VADDPS", 3, 5, 5)
+	} else {
+		p.memory("VADDPS", shortcut, 5, 5)
+	}
 	p.activation(half, z, 4)
 	if p.wide() {
 		p.op("VCMPPS", less, 4, 8, "K1", "K2")
@@ -139,7 +152,14 @@ func (p *printer) joined(half bool, dz, shortcut, z string) {
 		p.op("VCMPPS", less, 4, 8, 4)
 		p.op("VANDPS", 5, 4, 5)
 	}
-	p.store(5, dz)
+	if !half {
+		p.store(5, dz)
+		return
+	}
+	p.toHalves(5, 5)
+	p.op("VMOVDQU16", "Y5", "K1", shortcut)
+	p.op("VPMOVZXWD", "Y5", 5)
+	p.op("VPSLLD", "$16", 5, 5)
 }
 
 // sums adds to part the sums over a block of rows of y and y^2, and of a and a*xhat (see masked; with Join, joined). sumsHalf reads float32, which it writes to z rounded, and sums the
@@ -205,7 +225,7 @@ func (p *printer) sumsGroups(half, back bool, mask string, groups int) {
 		p.op("VXORPS", square(g), square(g), square(g))
 	}
 	if back {
-		base("dz", "R8")
+		p.channels(half && mask != "Join", "dz", "R8")
 		base("mean", "BX")
 		base("inv", "R13")
 	}
@@ -213,7 +233,7 @@ func (p *printer) sumsGroups(half, back bool, mask string, groups int) {
 	case mask == "Mask", mask == "Join", half && !back:
 		halfBase("z", "R9")
 		if mask == "Join" {
-			base("shortcut", "R15")
+			halfBase("shortcut", "R15")
 		}
 	case mask == "Again":
 		base("scale", "R9")
@@ -246,9 +266,9 @@ func (p *printer) sumsGroups(half, back bool, mask string, groups int) {
 		} else {
 			p.activation(half, halfAt("SI"), 2)
 			if mask == "Join" {
-				p.joined(half, at("R8"), at("R15"), halfAt("R9"))
+				p.joined(half, at("R8"), halfAt("R15"), halfAt("R9"))
 			} else {
-				p.masked(half, mask, at("R8"), halfAt("R9"), at("BX"), at("R9"), at("R15"), 5)
+				p.masked(half, mask, halfAt("R8"), halfAt("R9"), at("BX"), at("R9"), at("R15"), 5)
 			}
 			p.memory("VSUBPS", at("BX"), 2, 3)
 			p.memory("VMULPS", at("R13"), 3, 3)
@@ -263,7 +283,11 @@ func (p *printer) sumsGroups(half, back bool, mask string, groups int) {
 	}
 	if back {
 		p.op("ADDQ", halfStride, "SI")
-		p.op("ADDQ", "DX", "R8")
+		if mask == "Join" {
+			p.op("ADDQ", "DX", "R8")
+		} else {
+			p.op("ADDQ", halfStride, "R8")
+		}
 	} else {
 		p.op("ADDQ", "DX", "SI")
 	}
@@ -271,7 +295,7 @@ func (p *printer) sumsGroups(half, back bool, mask string, groups int) {
 		p.op("ADDQ", halfStride, "R9")
 	}
 	if mask == "Join" {
-		p.op("ADDQ", "DX", "R15")
+		p.op("ADDQ", halfStride, "R15")
 	}
 	p.op("DECQ", "CX")
 	p.op("JNZ", row)
@@ -317,9 +341,9 @@ func (p *printer) addDouble(reg int, low, high string) {
 	p.op("VMOVUPD", 4, high)
 }
 
-// rows prints a loop over rows and the groups of channels in them. The starts of a row are in the given registers, of activations apart; group is told how far behind them
-// a vector lies in both: byte R11 of the activations' row.
-func (p *printer) rows(half bool, activations, bases []string, group func(activation, float func(base string) string)) {
+// rows prints a loop over rows and the groups of channels in them. The starts of a row are in the given registers; group is told how far behind them and behind the start of
+// channels' float32 a vector lies: byte R11 of the row.
+func (p *printer) rows(half bool, activations []string, group func(activation, float func(base string) string)) {
 	index, scale, step := "(R11*1)", "(R10*4)", p.bytes()
 	if half {
 		index, scale, step = "(R11*2)", "(R10*2)", p.bytes()/2
@@ -354,9 +378,6 @@ func (p *printer) rows(half bool, activations, bases []string, group func(activa
 	for _, r := range activations {
 		p.op("LEAQ", "("+r+")"+scale, r)
 	}
-	for _, r := range bases {
-		p.op("LEAQ", "("+r+")(R10*4)", r)
-	}
 	p.op("DECQ", "CX")
 	p.op("JNZ", "row")
 	p.ret()
@@ -381,7 +402,7 @@ func (p *printer) norm() {
 			p.arg("scale", "R13")
 			p.arg("beta", "BX")
 			p.op("VXORPS", 8, 8, 8)
-			p.rows(half, activations, nil, func(activation, float func(string) string) {
+			p.rows(half, activations, func(activation, float func(string) string) {
 				p.activation(half, activation("SI"), 0)
 				p.memory("VSUBPS", float("R12"), 0, 0)
 				p.memory("VMULPS", float("R13"), 0, 0)
@@ -422,7 +443,7 @@ func (p *printer) normBackOf(half bool, dres, mask string) {
 	p.arg("y", "SI")
 	p.arg("dy", "DI")
 	p.arg("dz", "R8")
-	activations, bases := []string{"SI"}, []string{"DI", "R8"}
+	activations := []string{"SI", "DI", "R8"}
 	scale, beta := "", ""
 	switch mask {
 	case "Mask":
@@ -435,16 +456,16 @@ func (p *printer) normBackOf(half bool, dres, mask string) {
 	}
 	if dres != "" {
 		p.arg("dres", "R14")
-		bases = append(bases, "R14")
+		activations = append(activations, "R14")
 	}
 	p.arg("mean", "R12")
 	p.arg("inv", "R13")
 	p.arg("coef0", "BX")
 	p.arg("coef1", "DX")
 	p.arg("coef2", "R15")
-	p.rows(half, activations, bases, func(activation, float func(string) string) {
+	p.rows(half, activations, func(activation, float func(string) string) {
 		p.activation(half, activation("SI"), 2)
-		p.masked(half, mask, float("R8"), activation("R9"), float("R12"), float(scale), float(beta), 1)
+		p.masked(half, mask, activation("R8"), activation("R9"), float("R12"), float(scale), float(beta), 1)
 		p.memory("VSUBPS", float("R12"), 2, 0)
 		p.memory("VMULPS", float("R13"), 0, 0)
 		p.memory("VMULPS", float("R15"), 0, 0)
@@ -452,8 +473,8 @@ func (p *printer) normBackOf(half bool, dres, mask string) {
 		p.op("VSUBPS", 0, 3, 3)
 		p.memory("VMULPS", float("BX"), 3, 3)
 		if dres != "" {
-			p.store(1, float("R14"))
+			p.storeActivation(half, 1, activation("R14"))
 		}
-		p.store(3, float("DI"))
+		p.storeActivation(half, 3, activation("DI"))
 	})
 }

@@ -27,45 +27,28 @@ func (p *printer) pooled(half bool, norm, mem string, dst int) {
 	}
 }
 
-// pooledChannels loads what pooled wants for the channels from byte R11 of a pixel on. mean is R14, and scale and beta lie c bytes behind each other.
+// pooledChannels loads what pooled wants for the channels from byte R11 of a pixel on. mean is R14, and scale and beta lie c values behind each other.
 func (p *printer) pooledChannels(half bool, norm string) {
-	if norm != "" {
-		p.op("LEAQ", floatAt(half, "R14"), "AX")
-		p.op("VMOVUPS", "(AX)", 9)
-		p.op("VMOVUPS", "(AX)(DX*1)", 10)
-		p.op("VMOVUPS", "(AX)(DX*2)", 11)
-	}
-}
-
-// floatAt is where a float32 lies of which R11 counts the bytes, or, beside halves, the bytes of those.
-func floatAt(half bool, base string) string {
+	scale := 1
 	if half {
-		return "(" + base + ")(R11*2)"
+		scale = 2
 	}
-	return "(" + base + ")(R11*1)"
-}
-
-// nextPixel is the address of the pixel behind one of c channels, DX bytes of float32.
-func (p *printer) nextPixel(half bool, from, to string) {
-	if !half {
-		p.op("LEAQ", "("+from+")(DX*1)", to)
-		return
+	if norm != "" {
+		p.op("LEAQ", fmt.Sprintf("(R14)(R11*%d)", scale), "AX")
+		p.op("VMOVUPS", "(AX)", 9)
+		p.op("VMOVUPS", fmt.Sprintf("(AX)(DX*%d)", scale), 10)
+		p.op("VMOVUPS", fmt.Sprintf("(AX)(DX*%d)", 2*scale), 11)
 	}
-	p.op("MOVQ", "DX", "AX")
-	p.op("SHRQ", "$1", "AX")
-	p.op("LEAQ", "("+from+")(AX*1)", to)
 }
 
 // nextGroup moves R11 to the next vector of channels.
 func (p *printer) nextGroup(half bool) {
+	by := p.bytes()
 	if half {
-		p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()/2), "R11")
-		p.op("LEAQ", "(R11*2)", "AX")
-		p.op("CMPQ", "AX", "DX")
-	} else {
-		p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), "R11")
-		p.op("CMPQ", "R11", "DX")
+		by /= 2
 	}
+	p.op("ADDQ", fmt.Sprintf("$%d", by), "R11")
+	p.op("CMPQ", "R11", "DX")
 	p.op("JLT", "group")
 }
 
@@ -95,17 +78,14 @@ func (p *printer) maxPoolOf(half bool, norm string) {
 	p.poolFn(half, "maxPool", norm)
 	p.arg("x", "SI")
 	p.arg("row", "R8")
-	if half {
-		p.op("SHRQ", "$1", "R8")
-	}
 	p.op("ADDQ", "SI", "R8")
 	p.arg("c", "DX")
 	p.arg("windows", "R9")
 	p.arg("y", "DI")
 	p.label("window")
 	p.op("XORQ", "R11", "R11")
-	p.nextPixel(half, "SI", "R12")
-	p.nextPixel(half, "R8", "R13")
+	p.op("LEAQ", "(SI)(DX*1)", "R12")
+	p.op("LEAQ", "(R8)(DX*1)", "R13")
 	p.label("group")
 	p.pooledChannels(half, norm)
 	p.pooled(half, norm, "(SI)(R11*1)", 0)
@@ -120,21 +100,12 @@ func (p *printer) maxPoolOf(half bool, norm string) {
 		p.op("VMOVUPS", 0, "(DI)(R11*1)")
 	}
 	p.nextGroup(half)
-	p.twoPixels(half)
-	p.nextPixel(half, "DI", "DI")
+	p.op("LEAQ", "(SI)(DX*2)", "SI")
+	p.op("LEAQ", "(R8)(DX*2)", "R8")
+	p.op("ADDQ", "DX", "DI")
 	p.op("DECQ", "R9")
 	p.op("JNZ", "window")
 	p.ret()
-}
-
-// twoPixels moves to the next window.
-func (p *printer) twoPixels(half bool) {
-	by := "(DX*2)"
-	if half {
-		by = "(DX*1)"
-	}
-	p.op("LEAQ", "(SI)"+by, "SI")
-	p.op("LEAQ", "(R8)"+by, "R8")
 }
 
 // maxPoolBack writes the gradient of two rows: y's at the first maximum of each window, 0 elsewhere.
@@ -146,17 +117,14 @@ func (p *printer) maxPoolBackOf(half bool, norm string) {
 	p.arg("row", "R8")
 	p.arg("dx", "BX")
 	p.op("LEAQ", "(BX)(R8*1)", "CX")
-	if half {
-		p.op("SHRQ", "$1", "R8")
-	}
 	p.op("ADDQ", "SI", "R8")
 	p.arg("c", "DX")
 	p.arg("windows", "R9")
 	p.arg("y", "DI")
 	p.label("window")
 	p.op("XORQ", "R11", "R11")
-	p.nextPixel(half, "SI", "R12")
-	p.nextPixel(half, "R8", "R13")
+	p.op("LEAQ", "(SI)(DX*1)", "R12")
+	p.op("LEAQ", "(R8)(DX*1)", "R13")
 	p.op("LEAQ", "(BX)(DX*1)", "R10")
 	p.op("LEAQ", "(CX)(DX*1)", "R15")
 	p.label("group")
@@ -171,7 +139,11 @@ func (p *printer) maxPoolBackOf(half bool, norm string) {
 		}
 		p.op("VMAXPS", 0, 1, 0)
 	}
-	p.op("VADDPS", floatAt(half, "DI"), 8, 5) // 0 + dy, which makes -0 a 0 as adding to a cleared dx does
+	if half {
+		p.op("VMOVDQU16", "(DI)(R11*1)", "Y5")
+	} else {
+		p.op("VADDPS", "(DI)(R11*1)", 8, 5) // 0 + dy, which makes -0 a 0 as adding to a cleared dx does
+	}
 	to := []string{"BX", "R10", "CX", "R15"}
 	if p.wide() {
 		p.op("KORW", "K2", "K3", "K4") // not the second
@@ -180,8 +152,14 @@ func (p *printer) maxPoolBackOf(half bool, norm string) {
 		p.op("KANDNW", "K2", "K3", "K2")
 		p.op("KNOTW", "K5", "K5")
 		for i, k := range []string{"K5", "K1", "K2", "K3"} {
+			at := fmt.Sprintf("(%s)(R11*1)", to[i])
+			if half {
+				p.op("VMOVDQU16.Z", "Y5", k, "Y6")
+				p.op("VMOVDQU", "Y6", at)
+				continue
+			}
 			p.op("VMOVAPS.Z", 5, k, 6)
-			p.op("VMOVUPS", 6, floatAt(half, to[i]))
+			p.op("VMOVUPS", 6, at)
 		}
 	} else {
 		p.op("VORPS", 3, 4, 6)
@@ -196,8 +174,7 @@ func (p *printer) maxPoolBackOf(half bool, norm string) {
 		}
 	}
 	p.nextGroup(half)
-	p.twoPixels(half)
-	for _, r := range []string{"BX", "CX"} {
+	for _, r := range []string{"SI", "R8", "BX", "CX"} {
 		p.op("LEAQ", fmt.Sprintf("(%s)(DX*2)", r), r)
 	}
 	p.op("ADDQ", "DX", "DI")
@@ -220,12 +197,15 @@ func (p *printer) average() {
 			} else {
 				p.op("VADDPS", "(SI)", 0, 0)
 			}
-			p.nextPixel(half, "SI", "SI")
+			if half {
+				p.op("MOVQ", "DX", "R8")
+				p.op("SHRQ", "$1", "R8")
+				p.op("ADDQ", "R8", "SI")
+			} else {
+				p.op("ADDQ", "DX", "SI")
+			}
 			p.op("DECQ", "CX")
 			p.op("JNZ", "row")
-			if half {
-				p.op("MOVQ", "a+0(FP)", "AX")
-			}
 			p.with("VMULPS", "scale", 0, 0)
 			p.op("VMOVUPS", 0, "(DI)(R11*1)")
 		})

@@ -69,3 +69,24 @@ func (p *printer) widen() {
 	p.op("JG", "loop")
 	p.ret()
 }
+
+// addHalf adds float32, rounded to bf16, to bf16 numbers, and rounds the sum; n is a multiple of 16.
+func (p *printer) addHalf() {
+	p.fn("addHalf", "addHalfArgs", 0, "to", "from", "n")
+	p.arg("to", "DI")
+	p.arg("from", "SI")
+	p.arg("n", "CX")
+	p.label("loop")
+	p.op("VMOVUPS", "(SI)", 0)
+	p.rounded(0)
+	p.op("VPMOVZXWD", "(DI)", 1)
+	p.op("VPSLLD", "$16", 1, 1)
+	p.op("VADDPS", 1, 0, 0)
+	p.toHalves(0, 0)
+	p.op("VMOVDQU", "Y0", "(DI)")
+	p.op("ADDQ", "$64", "SI")
+	p.op("ADDQ", "$32", "DI")
+	p.op("SUBQ", "$16", "CX")
+	p.op("JG", "loop")
+	p.ret()
+}
