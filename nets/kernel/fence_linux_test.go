@@ -79,7 +79,7 @@ func TestNothingIsTouchedBehindTheOperands(t *testing.T) {
 					}
 					check("weights", func() { c.SetWeights(w, binary) })
 					check("y", func() { c.Forward(y, x, nil) })
-					check("dx", func() { c.GradInput(dx, dy) })
+					check("dx", func() { c.GradInput(Floats(dx), dy) })
 					check("dw", func() { c.GradWeights(dw, x, dy) })
 				}
 			}
@@ -89,7 +89,7 @@ func TestNothingIsTouchedBehindTheOperands(t *testing.T) {
 				x, w, dy, bias := filled(1, rows*in), filled(2, in*out), filled(3, rows*out), filled(4, out)
 				y, dx, dw, db := atFence(t, len(dy)), atFence(t, len(x)), atFence(t, len(w)), atFence(t, out)
 				for pass, f := range map[string]func(){
-					"y": func() { l.Forward(y, Floats(x), w, bias) }, "dx": func() { l.GradInput(dx, dy, w) }, "dw": func() { l.GradWeights(dw, db, Floats(x), dy) },
+					"y": func() { l.Forward(y, Floats(x), w, bias) }, "dx": func() { l.GradInput(Floats(dx), dy, w) }, "dw": func() { l.GradWeights(dw, db, Floats(x), dy) },
 				} {
 					if err := within(f); err != nil {
 						t.Errorf("%s, precision %v, linear %v: %s: %v", name, precision, s, pass, err)
@@ -100,7 +100,7 @@ func TestNothingIsTouchedBehindTheOperands(t *testing.T) {
 	}
 	ws := newWorkers(t, 1, "")
 	short := atFence(t, 96)
-	if err := within(func() { ws.Add(make([]float32, 97), unsafe.Slice(&short[0], 97)) }); err == nil {
+	if err := within(func() { ws.Add(Floats(make([]float32, 97)), Floats(unsafe.Slice(&short[0], 97))) }); err == nil {
 		t.Error("a value behind the fence is touched, and nobody notices")
 	}
 }
