@@ -21,6 +21,21 @@ func TestPlantedDefects(t *testing.T) {
 	windows := ConvShape{N: 2, H: 8, W: 9, C: 1, K: 16, Side: 3, Stride: 1}    // whose one channel is read by windows
 	fewer := ConvShape{N: 9, H: 4, W: 4, C: 32, K: 64, Side: 3, Stride: 2}     // of few pixels
 	parted := ConvShape{N: 8, H: 16, W: 16, C: 16, K: 16, Side: 3, Stride: 1}  // where the weights' gradient is made in parts
+	of24 := ConvShape{N: 2, H: 8, W: 9, C: 8, K: 16, Side: 3, Stride: 2}       // whose weights' gradient takes tiles of 24 rows
+	of21 := ConvShape{N: 2, H: 8, W: 9, C: 7, K: 16, Side: 3, Stride: 2}       // and of 21
+	lastRow := func(rows int) func(*Conv) {                                    // the sums of the last row of the first tile are lost
+		return func(c *Conv) {
+			g := c.algo.(*directConv).weights
+			if g.tile != (directTile{rows, 16}) {
+				t.Fatalf("tiles of %d rows: want %d", g.tile.m, rows)
+			}
+			part := g.partFunc
+			g.partFunc = func(p, worker int) {
+				part(p, worker)
+				clear(g.partial(p)[(rows-1)*g.kp:][:g.kp])
+			}
+		}
+	}
 	four := func(s ConvShape, name string, binary bool, op string, spoil func(*Conv)) bool {
 		c := newErrorCase(s, "normal", binary)
 		i := map[string]int{"y": 0, "dx": 1, "dw": 2}[op]
@@ -94,6 +109,8 @@ func TestPlantedDefects(t *testing.T) {
 			}
 			g.h, g.w, g.ph, g.pw = g.h-1, g.w-1, g.ph-1, g.pw-1
 		}},
+		{"24 rows: the last one is lost", "avx512", false, "dw", lastRow(24)},
+		{"21 rows: the last one is lost", "avx512", false, "dw", lastRow(21)},
 		{"few: a pixel of the output counts for another", "mixed", false, "dw", func(c *Conv) { c.algo.(*tiledConv).directConv.weights.pw = 1 }},
 		{"placed: the second row's pixels go to the first", "mixed", false, "dx", func(c *Conv) {
 			columns := c.algo.(*tiledConv).backTiles.columns
@@ -127,6 +144,10 @@ func TestPlantedDefects(t *testing.T) {
 						shape = folded
 					case strings.HasPrefix(d.what, "window"):
 						shape = windows
+					case strings.HasPrefix(d.what, "24 rows"):
+						shape = of24
+					case strings.HasPrefix(d.what, "21 rows"):
+						shape = of21
 					case strings.HasPrefix(d.what, "few"):
 						shape = fewer
 					case strings.HasPrefix(d.what, "placed"):
