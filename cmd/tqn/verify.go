@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -198,7 +199,7 @@ func (o verifyOptions) folder() (string, error) {
 	out := o.out
 	if partial := o.data != "" || len(o.claims) > 0; partial {
 		text, err := runfolder.ReadFile(filepath.Join(out, reports.VerificationFile), runfolder.MaxText)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if info, serr := os.Stat(out); err != nil && !errors.Is(err, fs.ErrNotExist) && serr == nil && info.IsDir() { // else out itself is no folder, which writable tells
 			return "", fmt.Errorf("--out %s may hold the report of a whole run, which this one does not replace: %w", out, err)
 		}
 		if err == nil && reports.WholeRun(text) {
