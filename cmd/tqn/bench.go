@@ -39,6 +39,9 @@ reduce-overhead mode, whichever is faster; nets/bench/gpu.sh measures all that i
 				return err
 			}
 			o.Precision, o.Memory = engine.products(), memory.bytes()
+			if engine.streams > 1 {
+				o.Runs = engine.places()
+			}
 			o.Peer = bench.PeerDevice{Platform: engine.platform(), Precision: engine.precision}
 			switch {
 			case peers:
@@ -55,8 +58,12 @@ reduce-overhead mode, whichever is faster; nets/bench/gpu.sh measures all that i
 			if e.json {
 				return e.printJSON(r)
 			}
+			with := counted(r.Threads, "thread")
+			if r.Runs > 1 {
+				with = fmt.Sprintf("%d at once", r.Runs)
+			}
 			fmt.Fprintf(e.stdout, "%s, batch %d, %s, %s: %.1f images/s, %.1f GFLOP/s, peak memory %.0f MiB\n",
-				r.Net, r.Batch, counted(r.Threads, "thread"), r.Kernel, r.ImagesPerSecond, r.GFLOPS, float64(r.PeakRSSBytes)/(1<<20))
+				r.Net, r.Batch, with, r.Kernel, r.ImagesPerSecond, r.GFLOPS, float64(r.PeakRSSBytes)/(1<<20))
 			if r.Compile > 0 {
 				fmt.Fprintf(e.stdout, "compiled in %.1f s\n", r.Compile)
 			}
@@ -64,6 +71,7 @@ reduce-overhead mode, whichever is faster; nets/bench/gpu.sh measures all that i
 		},
 	}
 	engine, memory = engineFlags(cmd), memoryFlag(cmd)
+	engine.streamsFlag(cmd, "steps that are computed on a device at once, whose images/s are added up,")
 	f := cmd.Flags()
 	f.StringVar(&o.Net, "net", "", "network: "+strings.Join(network.Nets(), ", "))
 	f.StringVar(&o.Method, "method", "adam", "method whose step is measured: adam, bc, sr, r")

@@ -28,10 +28,10 @@ func eachCommand(f func(name string, c *cobra.Command)) {
 
 // withoutEffectIn says of the command lines of [valid] which flags say nothing in them. A flag that is not named here is taken.
 var withoutEffectIn = map[string]string{
-	"bench --net vgg9":                               "cells devices memory-fraction only plugin preallocate rounds steps",
+	"bench --net vgg9":                               "cells devices memory-fraction only plugin preallocate rounds steps streams",
 	"bench --net vgg9 --engine pjrt":                 "cells memory only rounds steps",
-	"bench --peers --cells":                          "devices layers memory-fraction net plugin preallocate width",
-	"bench --peers --only vgg9":                      "devices layers memory-fraction net plugin preallocate width",
+	"bench --peers --cells":                          "devices layers memory-fraction net plugin preallocate streams width",
+	"bench --peers --only vgg9":                      "devices layers memory-fraction net plugin preallocate streams width",
 	"choices --out DIR --collect":                    "dir threads",
 	"choices --print":                                "collect dir docs out paper threads",
 	"compare DIR":                                    "formats",

@@ -54,8 +54,8 @@ func (c *engineChoice) pluginFlags(cmd *cobra.Command, engines ...string) {
 }
 
 // streamsFlag declares --streams on a command that makes several runs.
-func (c *engineChoice) streamsFlag(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&c.streams, "streams", 1, "with --engine pjrt: cells that compute on a device at once, each with a stream and an equal part of the memory of its own")
+func (c *engineChoice) streamsFlag(cmd *cobra.Command, what string) {
+	cmd.Flags().IntVar(&c.streams, "streams", 1, "with --engine pjrt: "+what+" each with a stream and an equal part of the memory of its own")
 }
 
 // device is the plug-in's client, nil for the CPU's engine and where it cannot be started, which factory reports.
@@ -77,6 +77,9 @@ func (c *engineChoice) groups() int {
 	}
 	return 0
 }
+
+// places is the number of runs that have devices, and streams on them, of their own.
+func (c *engineChoice) places() int { return c.groups() * max(1, c.streams) }
 
 // unhindered is how many of so many runs at once are known to be as fast as one alone: of those on devices one on each.
 func (c *engineChoice) unhindered(jobs int) int {

@@ -112,7 +112,7 @@ plan, run, collect and status do the parts, on one machine or on a cluster (docs
 	f.planFlags(c)
 	f.runFlags(c)
 	f.step = engineFlags(c)
-	f.step.streamsFlag(c)
+	f.step.streamsFlag(c, "cells that compute on a device at once,")
 	c.Flags().StringVar(&f.out, "out", "", "folder of plan, cells and report (default table1-PRESET)")
 	formatsFlag(c, &f.formats)
 	c.AddCommand(newTable1PlanCommand(e), newTable1RunCommand(e), newTable1CollectCommand(e), newTable1StatusCommand(e))

@@ -83,7 +83,7 @@ Exit codes for one cell: 0 finished (now or before), 75 try again (another proce
 	c.Flags().IntVar(&f.index, "index", -1, "run this cell only")
 	c.Flags().StringVar(&f.engine, "engine", "local", "local, slurm or kubernetes; pjrt: local, on XLA devices through a PJRT plug-in")
 	f.step.pluginFlags(c, "local", "slurm", "kubernetes", "pjrt")
-	f.step.streamsFlag(c)
+	f.step.streamsFlag(c, "cells that compute on a device at once,")
 	c.Flags().BoolVar(&f.print, "print", false, "print what would be run or submitted")
 	c.Flags().StringVar(&f.name, "name", "tqn-table1", "batch job's name")
 	c.Flags().IntVar(&f.cpus, "cpus", 2, "CPUs of each cell's batch task")
@@ -208,7 +208,7 @@ func (f *table1Flags) share() (jobs, threads int, err error) {
 	jobs, threads = f.jobs, f.threads
 	devices := f.step.groups()
 	if jobs == 0 {
-		jobs = devices * max(1, f.step.streams)
+		jobs = f.step.places()
 	}
 	if jobs == 0 {
 		jobs = runtime.GOMAXPROCS(0)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"tqn/nets"
 	"tqn/nets/dataset"
 	"tqn/nets/kernel"
@@ -29,6 +31,7 @@ type Options struct {
 
 	// NewEngine builds the engine; nil is the CPU's. A nets.BlockEngine is measured over blocks of its own, on textures.
 	NewEngine func(network.Model, network.Hyper) (network.Engine, error)
+	Runs      int        // at once, each of its own engine, whose speeds Run adds up; 0 is 1. The CPU's engine takes all threads: one
 	Peer      PeerDevice // where Peers runs PyTorch
 }
 
@@ -184,6 +187,7 @@ type Report struct {
 	Net             string  `json:"net"`
 	Batch           int     `json:"batch"`
 	Threads         int     `json:"threads"`
+	Runs            int     `json:"runs,omitempty"` // at once, whose speeds are added up, where there may be several
 	Kernel          string  `json:"kernel"`
 	ImagesPerSecond float64 `json:"images_per_second"`
 	GFLOPS          float64 `json:"gflops"`
@@ -191,32 +195,51 @@ type Report struct {
 	Compile         float64 `json:"compile_seconds,omitempty"` // what the first call takes longer than those behind it, if it compiles
 }
 
-// Run measures the median of at least 5 steps and about 3 seconds, after one step to warm up.
+// Run measures, of each run, the median of at least 5 steps and about 3 seconds, after one step to warm up.
 func Run(o Options) (Report, error) {
-	s, err := New(o)
-	if err != nil {
-		return Report{}, err
-	}
-	defer s.Close()
-	first, err := s.Time(1)
-	if err != nil {
-		return Report{}, err
-	}
-	var times []time.Duration
-	for begun := time.Now(); len(times) < 5 || time.Since(begun) < 3*time.Second; {
+	steps := make([]*Step, max(1, o.Runs))
+	first := make([]time.Duration, len(steps))
+	for i := range steps {
+		s, err := New(o)
+		if err != nil {
+			return Report{}, err
+		}
+		defer s.Close()
 		t, err := s.Time(1)
 		if err != nil {
 			return Report{}, err
 		}
-		times = append(times, t...)
+		steps[i], first[i] = s, t[0]
 	}
-	m := median(times)
-	r := Report{Net: o.Net, Batch: o.Batch, Threads: s.Threads, Kernel: s.Kernel,
-		ImagesPerSecond: s.ImagesPerSecond(m), GFLOPS: s.GFLOPS(m), PeakRSSBytes: peakRSS()}
-	if s.block != nil {
-		r.Compile = compileSeconds(first[0], m)
+	medians := make([]time.Duration, len(steps))
+	var all errgroup.Group
+	for i, s := range steps {
+		all.Go(func() (err error) { medians[i], err = s.settled(); return err })
+	}
+	if err := all.Wait(); err != nil {
+		return Report{}, err
+	}
+	r := Report{Net: o.Net, Batch: o.Batch, Threads: steps[0].Threads, Runs: o.Runs, Kernel: steps[0].Kernel, PeakRSSBytes: peakRSS()}
+	for i, s := range steps {
+		r.ImagesPerSecond, r.GFLOPS = r.ImagesPerSecond+s.ImagesPerSecond(medians[i]), r.GFLOPS+s.GFLOPS(medians[i])
+	}
+	if steps[0].block != nil {
+		r.Compile = compileSeconds(first[0], medians[0])
 	}
 	return r, nil
+}
+
+// settled is the median of at least 5 steps and about 3 seconds.
+func (s *Step) settled() (time.Duration, error) {
+	var times []time.Duration
+	for begun := time.Now(); len(times) < 5 || time.Since(begun) < 3*time.Second; {
+		t, err := s.Time(1)
+		if err != nil {
+			return 0, err
+		}
+		times = append(times, t...)
+	}
+	return median(times), nil
 }
 
 // compileSeconds is what a first block of steps takes longer than those behind it, from the times of a step in them.

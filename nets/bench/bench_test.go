@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -218,5 +219,43 @@ func BenchmarkStep(b *testing.B) {
 			}
 			b.ReportMetric(128*float64(b.N)/b.Elapsed().Seconds(), "images/s")
 		})
+	}
+}
+
+// slow is an engine whose step takes 10 ms and which says how many of its kind took a step at the same time.
+type slow struct {
+	network.Engine
+	now, most *atomic.Int32
+}
+
+func (s slow) Step([]float32, []int32, float64, uint64) (network.Loss, error) {
+	for n := s.now.Add(1); ; {
+		most := s.most.Load()
+		if n <= most || s.most.CompareAndSwap(most, n) {
+			break
+		}
+	}
+	defer s.now.Add(-1)
+	time.Sleep(10 * time.Millisecond)
+	return network.Loss{}, nil
+}
+
+func (s slow) Kernel() string { return "slow" }
+
+// TestRunsAtOnce: runs take their steps at the same time, and their speeds are added up.
+func TestRunsAtOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("three seconds")
+	}
+	var now, most atomic.Int32
+	r, err := Run(Options{Net: "vgg9", Method: "adam", Batch: 4, Width: 1. / 16, Runs: 3, NewEngine: func(m network.Model, h network.Hyper) (network.Engine, error) {
+		return slow{network.NewReference(m, h), &now, &most}, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Three times 4 images in 10 ms, or in somewhat more.
+	if most.Load() != 3 || r.Runs != 3 || r.ImagesPerSecond > 1200 || r.ImagesPerSecond < 500 {
+		t.Errorf("%d steps at once, %+v; want 3 and at most 1,200 images/s", most.Load(), r)
 	}
 }

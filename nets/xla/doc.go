@@ -59,7 +59,7 @@
 // compile such a kernel, the library and XLA compute these layers, too; [Engine.Kernel] says which it is.
 //
 // Tests without a GPU run the kernels' text by the definitions of its operations (TestNarrowKernels, TestNormKernels, TestTakeKernel, TestFiniteKernel), and on XLA's CPU plug-in a step in which each kernel is replaced by its definition
-// (TestStepWithOwnKernels). On a GPU TestNarrowOnAGPU and TestNormOnAGPU compare what is compiled with the definition of the layer, and TestNormStepOnAGPU compares a step with and without kernels for batch norm.
+// (TestStepWithOwnKernels). On a GPU TestNarrowOnAGPU, TestNormOnAGPU and TestPiecesOnAGPU compare what is compiled with the definition, and TestNormStepOnAGPU compares a step with and without kernels for batch norm.
 //
 // # Limits
 //

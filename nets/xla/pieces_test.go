@@ -191,3 +191,62 @@ func TestFirstNotFinite(t *testing.T) {
 		t.Errorf("of several %s is named, want %s", got, trained[2].Name)
 	}
 }
+
+// TestPiecesOnAGPU: what a GPU makes of the two kernels takes the weights and sees values that are not finite, too.
+func TestPiecesOnAGPU(t *testing.T) {
+	client, m := needKernels(t), smallNet(t)
+	l := newLayout(m)
+	b, f := valuesOf(f32, 1, l.size[stateB]), valuesOf(f32, 2, l.size[stateF])
+	b[5], b[6] = 0, math.Copysign(0, -1)
+	for _, signs := range []bool{false, true} {
+		tensors := Options{Precision: BF16}.taken(l)
+		results := runProgram(t, client, [][]float64{b, f}, [][]int{{len(b)}, {len(f)}}, func(p *program, a []value) []value {
+			n := &net{program: p, hyper: network.Hyper{Rule: quantize.SR}, Options: Options{Precision: BF16, Kernels: true}, weights: map[string]value{}}
+			if signs {
+				n.hyper.Rule = quantize.BC
+			}
+			n.take(l, a[0], a[1])
+			var out []value
+			for _, i := range tensors {
+				out = append(out, p.convert(n.weights[l.params[i].Name], f32))
+			}
+			return out
+		})
+		for at, i := range tensors {
+			from := map[int][]float64{stateB: b, stateF: f}[l.vector[i]]
+			for j, got := range results[at] {
+				want := toBF16(from[l.offset[i]+j])
+				if signs && l.vector[i] == stateB {
+					want = 1
+					if from[l.offset[i]+j] < 0 {
+						want = -1
+					}
+				}
+				if got != want {
+					t.Fatalf("signs %v: value %d of %s is %v, want %v", signs, j, l.params[i].Name, got, want)
+				}
+			}
+		}
+	}
+	lengths := []int{2*pieceSize + 1, 6, pieceSize}
+	c := cut(lengths)
+	run := compiled(t, client, function("test", float32Arguments([][]int{{lengths[0]}, {lengths[1]}, {lengths[2]}}), func(p *program, a []value) []value {
+		return p.run(finiteKernel(c, 1), []argument{{elem: f32, dims: []int{c.programs, 1}}}, p.convert(a[0], bf16), a[1], a[2])
+	}))
+	for tensor, n := range lengths {
+		for _, place := range []int{-1, 0, 5, pieceSize, n - 1} {
+			if place >= n {
+				continue
+			}
+			data := [][]float64{valuesOf(f32, 1, lengths[0]), valuesOf(f32, 2, lengths[1]), valuesOf(f32, 3, lengths[2])}
+			if place >= 0 {
+				data[tensor][place] = []float64{math.NaN(), math.Inf(1), math.Inf(-1)}[place%3]
+			}
+			for program, flag := range run(data, [][]int{{lengths[0]}, {lengths[1]}, {lengths[2]}})[0] {
+				if bad := place >= 0 && program == c.first[tensor]+place/pieceSize; math.IsNaN(flag) != bad || !bad && flag != 0 {
+					t.Errorf("value %d of gradient %d: program %d says %v", place, tensor, program, flag)
+				}
+			}
+		}
+	}
+}
