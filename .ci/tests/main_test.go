@@ -41,3 +41,39 @@ func TestSummaryFailsWhereItMust(t *testing.T) {
 		}
 	}
 }
+
+// Every line of .ci/no-race is a test of the package that stands behind it: a renamed one would silently run again.
+func TestTheSkippedTestsExist(t *testing.T) {
+	list, err := os.ReadFile("../no-race")
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	for line := range strings.Lines(string(list)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		fields := strings.Fields(line)
+		if len(fields) != 2 {
+			t.Fatalf("%q: want a test and its package", line)
+		}
+		files, err := filepath.Glob(filepath.Join("../..", filepath.FromSlash(fields[1]), "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, f := range files {
+			text, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found = found || strings.Contains(string(text), "\nfunc "+fields[0]+"(t *testing.T)")
+		}
+		if count++; !found {
+			t.Errorf("%s has no %s", fields[1], fields[0])
+		}
+	}
+	if count == 0 {
+		t.Error("no test is left out: .ci/run would leave out all")
+	}
+}
