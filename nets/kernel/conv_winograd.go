@@ -9,9 +9,10 @@ package kernel
 //
 // with 36 products for each pair of channels instead of 144. For each of the 36 positions, the products with their sum
 // over c are a matrix product of (tiles, C) and (C, K), computed by the micro-kernel of [directConv]. The gradient
-// of the input is the same of dy with filters turned and channels exchanged, that of the weights is the adjoint,
+// of the input is the same of dy with filters turned and channels exchanged. That of the weights is the adjoint, for which one of x and dy comes in tiles of 6x6 pixels
+// and the other in tiles of 4x4. Taking those of 6x6 from dy, which the gradient of the input has transformed already, gives the weights turned by 180 degrees:
 //
-//	dw = G^T [ sum over tiles of (B^T d B) * (A dy A^T) ] G.
+//	dw turned = G^T [ sum over tiles of (A x A^T) * (B^T dy B) ] G.
 //
 // B, G and A interpolate in the points 0, +-5/8, +-3/2 and infinity; the usual 0, +-1, +-2 have about twice their
 // rounding error (docs/performance-history.md). Tiles beyond the image's edge count as zero.
@@ -96,8 +97,8 @@ func (s *winogradShape) tiles() int { return s.th * s.tw }
 // exact says that tiles do not reach over the image's edge.
 func (s *winogradShape) exact() bool { return s.h%4 == 0 && s.w%4 == 0 }
 
-// stride is the distance of the positions of transformed tiles with c channels; 16 more spread them over the cache's sets.
-func winogradStride(tiles, c int) int { return tiles*c + 16 }
+// winogradStride is the distance of the positions of transformed tiles with c channels; 16 more than a multiple of 128 spread them over the cache's sets.
+func winogradStride(tiles, c int) int { return roundUp(tiles, 8)*c + 16 }
 
 // temporary is the number of floats that transforms work in.
 func (s *winogradShape) temporary() int { return max(winogradTile, (4*s.tw+2)*6) * 16 }
@@ -160,7 +161,7 @@ func (p *winogradPass) rows(images int) int { return roundUp(images*p.tiles(), p
 // scratch is the number of floats that convolve takes for so many images.
 func (p *winogradPass) scratch(images int) int {
 	t := p.rows(images)
-	n := winogradTile*(winogradStride(t, p.c)+winogradStride(t, p.k)) + p.temporary() + 64
+	n := transformedFloats(t, p.c) + winogradTile*winogradStride(t, p.k) + p.temporary() + 64
 	if !p.exact() {
 		n += 16*p.tiles()*p.k + 16
 	}
@@ -231,7 +232,7 @@ func (p *winogradPass) runGroup(group int, goesOn bool, worker int) {
 			next.addValues(p.norm.z, in, first, last)
 		}
 	}
-	p.convolve(p.dst[from*out:to*out], to-from, &next, scratch, func(img int) []float32 {
+	p.convolve(p.dst[from*out:to*out], to-from, transformed{}, &next, scratch, func(img int) []float32 {
 		if p.norm == nil {
 			return p.src[(from+img)*in:][:in]
 		}
@@ -243,22 +244,50 @@ func (p *winogradPass) runGroup(group int, goesOn bool, worker int) {
 	})
 }
 
-// convolve computes images of which source gives each, and hands each result to done. While it multiplies it fetches what is needed next.
-func (p *winogradPass) convolve(dst []float32, images int, next *ahead, scratch []byte, source func(img int) []float32, done func(img int, y []float32)) {
+// transformed are the tiles of some images, transformed: those of each position stride values behind those of the last. Behind the last position's there is room for a
+// tile of the micro-kernel.
+type transformed struct {
+	values []float32
+	stride int
+}
+
+// from is the part from a tile on of c channels.
+func (t transformed) from(tile, c int) transformed { return transformed{t.values[tile*c:], t.stride} }
+
+// takeTransformed takes so many tiles of c channels from scratch.
+func takeTransformed(scratch *[]byte, tiles, c int) transformed {
+	t := transformed{stride: winogradStride(tiles, c)}
+	t.values = take[float32](scratch, winogradTile*t.stride+mostRows*c)
+	return t
+}
+
+// mostRows is the most rows that a tile of the micro-kernel has.
+const mostRows = 16
+
+// transformedFloats is what takeTransformed takes.
+func transformedFloats(tiles, c int) int {
+	return roundUp(winogradTile*winogradStride(tiles, c)+mostRows*c, 16)
+}
+
+// convolve computes images of which source gives each, and hands each result to done. Their transformed tiles stay in u, unless that is empty. While it multiplies it fetches what is
+// needed next.
+func (p *winogradPass) convolve(dst []float32, images int, u transformed, next *ahead, scratch []byte, source func(img int) []float32, done func(img int, y []float32)) {
 	impl, rows := p.ws.impl, p.rows(images)
-	su, sm := winogradStride(rows, p.c), winogradStride(rows, p.k)
-	u, m := take[float32](&scratch, winogradTile*su), take[float32](&scratch, winogradTile*sm)
-	temp := take[float32](&scratch, p.temporary())
+	sm := winogradStride(rows, p.k)
+	if u.values == nil {
+		u = takeTransformed(&scratch, images*p.tiles(), p.c)
+	}
+	m, temp := take[float32](&scratch, winogradTile*sm), take[float32](&scratch, p.temporary())
 	for img := range images {
-		p.transform(impl, u, su, img*p.tiles(), source(img), p.c, temp)
+		p.transform(impl, u.values, u.stride, img*p.tiles(), source(img), p.c, temp)
 	}
 	a := directArgs{astride: p.c * 4, astep: 4, segs: 1, n: p.c, bstep: p.tile.k * 4, cstride: p.k * 4, blocks: rows / p.tile.m}
-	a.anext, a.bnext, a.cnext = su*4, p.c*p.k*4, sm*4
+	a.anext, a.bnext, a.cnext = u.stride*4, p.c*p.k*4, sm*4
 	a.times = positionsAtOnce(p.k)
 	for xi := 0; xi < winogradTile; xi += a.times {
 		for block := range p.k / p.tile.k {
 			next.give(&a, a.times*a.blocks*a.n)
-			a.a, a.b, a.c = &u[xi*su], &p.packed[(xi*p.k+block*p.tile.k)*p.c], &m[xi*sm+block*p.tile.k]
+			a.a, a.b, a.c = &u.values[xi*u.stride], &p.packed[(xi*p.k+block*p.tile.k)*p.c], &m[xi*sm+block*p.tile.k]
 			a.run(p.tile)
 		}
 	}
@@ -312,15 +341,14 @@ type winogradGrad struct {
 	group  int
 	parts  int
 	floats int // of a part's sums
-	whole  int // floats of dy's image set into whole tiles
-	behind int // bytes of scratch before the transformed tiles of a group, which the gradient of the input uses before them
+	whole  int // floats of x's image set into whole tiles
+	behind int // bytes of scratch before the transformed tiles of a group
 
 	// together: all images are transformed first, to u and v, and each position's sums are then made at once, whole. That is less traffic where sums are
 	// large and tiles few. At most so many images at a time: the sums of the next are added to theirs.
 	together bool
 	chunk    int
-	u, v     []float32
-	su, sv   int
+	u, v     transformed
 	from, to int // the images whose tiles are there
 
 	backwardJob
@@ -332,29 +360,29 @@ type winogradGrad struct {
 }
 
 func newWinogradGrad(ws *Workers, s ConvShape, back *winogradPass) *winogradGrad {
-	g := &winogradGrad{winogradShape: newWinogradShape(s, s.C), ws: ws, c: s.C, k: s.K, back: back, tile: newWinogradTile(ws.impl, s.K)}
+	g := &winogradGrad{winogradShape: newWinogradShape(s, 0), ws: ws, c: s.C, k: s.K, back: back, tile: newWinogradTile(ws.impl, s.K)}
 	g.rp = roundUp(g.c, g.tile.m)
 	g.floats = winogradTile * g.rp * g.k
 	// A part's sums pass through memory once for each 64 tiles or more; those of all parts take at most 64 MB, if two do.
 	g.parts = min(s.N, max(2, min(8, s.N*g.winogradShape.tiles()/128, 64<<20/(g.floats*4))))
 	g.group = min(back.group, (s.N+g.parts-1)/g.parts)
 	if !g.exact() {
-		g.whole = 16 * g.winogradShape.tiles() * g.k
+		g.whole = 16 * g.winogradShape.tiles() * g.c
 	}
 	all := s.N * g.winogradShape.tiles()
-	transformed := winogradTile * (winogradStride(all, g.c) + winogradStride(all, g.k))
+	tiles := winogradTile * (all*(g.c+g.k) + 32)
 	// Floats through memory: each part's sums are cleared, read and written by each group, and added up; transformed tiles are written and read once.
 	// The factor stands for what of the sums a cache holds.
 	of64 := min(s.N, max(1, max(64, s.C*s.K/1024)/g.winogradShape.tiles()), (s.N+g.parts-1)/g.parts)
 	groups := (s.N + of64 - 1) / of64
 	apart := g.floats * (g.parts + 2*groups + 3*(g.parts-1))
-	g.together = 5*(2*transformed+g.floats) < 3*apart
+	g.together = 5*(2*tiles+g.floats) < 3*apart
 	if g.together {
 		g.parts = 1
-		g.chunk = (s.N + transformed/mostTogether) / (1 + transformed/mostTogether)
+		g.chunk = (s.N + tiles/mostTogether) / (1 + tiles/mostTogether)
 		g.group = min(back.group, g.chunk)
 		all = g.chunk * g.winogradShape.tiles()
-		ws.reserve(0, (g.floats+winogradTile*(winogradStride(all, g.c)+winogradStride(all, g.k)))*4+256)
+		ws.reserve(0, (g.floats+transformedFloats(all, g.c)+transformedFloats(all, g.k))*4+256)
 	}
 	g.reserve(nil)
 	g.partFunc, g.addPart, g.filterPart, g.groupPart, g.positionPart = g.part, g.add, g.filter, g.transformGroup, g.position
@@ -367,12 +395,11 @@ const mostTogether = 24 << 20
 // reserve makes room for a group of images and for what tiles, unless it is nil, works in.
 func (g *winogradGrad) reserve(tiles *amxPass) {
 	n := g.group * g.winogradShape.tiles()
-	own := winogradTile*(winogradStride(n, g.c)+winogradStride(n, g.k)) + 64
 	g.behind = tiles.bytes()
 	for _, floats := range []int{g.h * g.w * g.c, g.temporary(), g.whole, g.group * g.h * g.w * g.k, g.group * g.h * g.w * g.c} {
 		g.behind += roundUp(floats*4, 64)
 	}
-	g.ws.reserve(g.behind+(max(own, g.back.scratch(g.group))+64)*4, g.parts*g.floats*4+64*g.parts)
+	g.ws.reserve(g.behind+(transformedFloats(n, g.k)+max(transformedFloats(n, g.c), g.back.scratch(g.group))+64)*4, g.parts*g.floats*4+64*g.parts)
 }
 
 func (g *winogradGrad) partial(part int) []float32 {
@@ -399,14 +426,13 @@ func (g *winogradGrad) runTogether() {
 	for g.from = 0; g.from < g.n; g.from = g.to {
 		g.to = min(g.from+g.chunk, g.n)
 		tiles := (g.to - g.from) * g.winogradShape.tiles()
-		g.su, g.sv = winogradStride(tiles, g.c), winogradStride(tiles, g.k)
 		shared := g.ws.shared
 		take[float32](&shared, g.floats)
-		g.u, g.v = take[float32](&shared, winogradTile*g.su), take[float32](&shared, winogradTile*g.sv)
+		g.u, g.v = takeTransformed(&shared, tiles, g.c), takeTransformed(&shared, tiles, g.k)
 		g.ws.Do(g.togetherGroups(), g.groupPart)
 		g.ws.Do(winogradTile, g.positionPart)
 	}
-	g.u, g.v = nil, nil
+	g.u, g.v = transformed{}, transformed{}
 }
 
 // togetherGroups is the number of groups in which images are transformed: any number, since no sum depends on it.
@@ -418,8 +444,8 @@ func (g *winogradGrad) togetherGroups() int {
 
 func (g *winogradGrad) transformGroup(group, worker int) {
 	from, to := span(g.to-g.from, 1, group, g.togetherGroups())
-	at := from * g.winogradShape.tiles()
-	g.transforms(g.u[at*g.c:], g.su, g.v[at*g.k:], g.sv, g.from+from, g.from+to, g.ws.scratch[worker])
+	at, scratch := from*g.winogradShape.tiles(), g.ws.scratch[worker]
+	g.transforms(g.u.from(at, g.c), g.v.from(at, g.k), g.from+from, g.from+to, scratch, scratch[g.behind:])
 }
 
 // positionPanel is the number of tiles whose products are added in one go: a block of channels of their v stays in the first-level cache.
@@ -429,15 +455,15 @@ const positionPanel = 128
 func (g *winogradGrad) position(xi, _ int) {
 	tiles, sums := (g.to-g.from)*g.winogradShape.tiles(), g.partial(0)
 	for at := 0; at < tiles; at += positionPanel {
-		g.multiply(sums, g.u[at*g.c:], g.su, g.v[at*g.k:], g.sv, xi, 1, min(positionPanel, tiles-at), min(g.from+at, 1), nil)
+		g.multiply(sums, g.u.from(at, g.c), g.v.from(at, g.k), xi, 1, min(positionPanel, tiles-at), min(g.from+at, 1), nil)
 	}
 }
 
 // multiply adds products of n tiles to the sums of so many positions, or with accumulate 0 sets them.
-func (g *winogradGrad) multiply(sums, u []float32, su int, v []float32, sv, xi, times, n, accumulate int, next *ahead) {
-	a := directArgs{times: times, anext: su * 4, bnext: sv * 4, cnext: g.rp * g.k * 4, astride: 4, astep: g.c * 4, segs: 1, n: n, bstep: g.k * 4, cstride: g.k * 4, accumulate: accumulate, blocks: g.rp / g.tile.m}
+func (g *winogradGrad) multiply(sums []float32, u, v transformed, xi, times, n, accumulate int, next *ahead) {
+	a := directArgs{times: times, anext: u.stride * 4, bnext: v.stride * 4, cnext: g.rp * g.k * 4, astride: 4, astep: g.c * 4, segs: 1, n: n, bstep: g.k * 4, cstride: g.k * 4, accumulate: accumulate, blocks: g.rp / g.tile.m}
 	for block := range g.k / g.tile.k {
-		a.a, a.b, a.c = &u[xi*su], &v[xi*sv+block*g.tile.k], &sums[xi*g.rp*g.k+block*g.tile.k]
+		a.a, a.b, a.c = &u.values[xi*u.stride], &v.values[xi*v.stride+block*g.tile.k], &sums[xi*g.rp*g.k+block*g.tile.k]
 		next.give(&a, times*a.blocks*n)
 		a.run(g.tile)
 	}
@@ -459,22 +485,23 @@ func (g *winogradGrad) part(part, worker int) {
 func (g *winogradGrad) images(sums []float32, from, to, behind, accumulate, worker int) {
 	scratch := g.ws.scratch[worker]
 	tiles := (to - from) * g.winogradShape.tiles()
-	su, sv := winogradStride(tiles, g.c), winogradStride(tiles, g.k)
 	at := scratch[g.behind:]
-	u, v := take[float32](&at, winogradTile*su), take[float32](&at, winogradTile*sv)
-	g.transforms(u, su, v, sv, from, to, scratch)
+	v := takeTransformed(&at, tiles, g.k)
+	forBack := at // is done with when u is written
+	u := takeTransformed(&at, tiles, g.c)
+	g.transforms(u, v, from, to, scratch, forBack)
 	next := g.back.newAhead()
 	if g.yNorm != nil && behind > to {
 		g.yNorm.fetchGradient(&next, to, behind)
 	}
 	times := positionsAtOnce(g.k)
 	for xi := 0; xi < winogradTile; xi += times {
-		g.multiply(sums, u, su, v, sv, xi, times, tiles, accumulate, &next)
+		g.multiply(sums, u, v, xi, times, tiles, accumulate, &next)
 	}
 }
 
-// transforms writes the transformed tiles of images and of their dy, each position's su and sv floats behind the last, and computes dx on the way.
-func (g *winogradGrad) transforms(u []float32, su int, v []float32, sv, from, to int, scratch []byte) {
+// transforms writes the transformed tiles of images and of their dy, and computes dx on the way, in forBack.
+func (g *winogradGrad) transforms(u, v transformed, from, to int, scratch, forBack []byte) {
 	impl := g.ws.impl
 	forTiles := take[byte](&scratch, g.tiles.bytes())
 	in, out := g.h*g.w*g.c, g.h*g.w*g.k
@@ -488,23 +515,25 @@ func (g *winogradGrad) transforms(u []float32, su int, v []float32, sv, from, to
 			g.yNorm.gradImage(Floats(dy[(img-from)*out:][:out]), img)
 		}
 	}
+	gradient := func(img int) []float32 { return dy[img*out:][:out] }
 	done := func(img int, dx []float32) {
 		g.finish(impl, from+img, dx)
 	}
-	switch {
-	case g.dx.None():
-	case g.tiles != nil:
-		for img := range to - from {
-			dx := g.products(products, in, from+img, from+img+1)
-			next := g.tiles.newAhead()
-			g.fetchInput(&next, Floats(g.x), in, from+img, from+img+1)
-			g.tiles.convolve(dx, dy[img*out:][:out], &next, forTiles)
-			done(img, dx)
-		}
-	default:
+	if !g.dx.None() && g.tiles == nil {
 		dx, next := g.products(products, in, from, to), g.back.newAhead()
 		g.fetchInput(&next, Floats(g.x), in, from, to)
-		g.back.convolve(dx, to-from, &next, scratch, func(img int) []float32 { return dy[img*out:][:out] }, done)
+		g.back.convolve(dx, to-from, v, &next, forBack, gradient, done)
+	} else {
+		for img := range to - from {
+			if !g.dx.None() {
+				dx := g.products(products, in, from+img, from+img+1)
+				next := g.tiles.newAhead()
+				g.fetchInput(&next, Floats(g.x), in, from+img, from+img+1)
+				g.tiles.convolve(dx, gradient(img), &next, forTiles)
+				done(img, dx)
+			}
+			g.back.transform(impl, v.values, v.stride, img*g.back.tiles(), gradient(img), g.k, temp)
+		}
 	}
 	for img := from; img < to; img++ {
 		x := g.x[img*in:][:in]
@@ -512,22 +541,26 @@ func (g *winogradGrad) transforms(u []float32, su int, v []float32, sv, from, to
 			g.xNorm.applyImage(Floats(z), Floats(x), Values{})
 			x = z
 		}
-		g.transform(impl, u, su, (img-from)*g.winogradShape.tiles(), x, g.c, temp)
-		src, width := dy[(img-from)*out:][:out], g.w
-		if g.whole > 0 {
-			clear(whole)
-			width = 4 * g.tw
-			for row := range g.h {
-				copy(whole[row*width*g.k:], src[row*g.w*g.k:][:g.w*g.k])
-			}
-			src = whole
-		}
-		a := winogradArgs{src: &src[0], row: width * g.k * 4, column: g.k * 4, next: 4 * g.k * 4,
-			dst: &v[(img-from)*g.winogradShape.tiles()*g.k], dstrow: 6 * sv * 4, dstcolumn: sv * 4, dstnext: g.k * 4,
-			temp: &temp[0], tiles: g.tw, bytes: g.k * 4, points: &winogradPoints[0],
-			high: g.th, down: 4 * width * g.k * 4, dstdown: g.tw * g.k * 4}
-		a.gradient(impl)
+		g.transformInput(u, (img-from)*g.winogradShape.tiles(), x, whole, temp)
 	}
+}
+
+// transformInput writes A x A^T of an image's tiles of 4x4 pixels to u from tile first on.
+func (g *winogradGrad) transformInput(u transformed, first int, x, whole, temp []float32) {
+	width := g.w
+	if g.whole > 0 {
+		clear(whole)
+		width = 4 * g.tw
+		for row := range g.h {
+			copy(whole[row*width*g.c:], x[row*g.w*g.c:][:g.w*g.c])
+		}
+		x = whole
+	}
+	a := winogradArgs{src: &x[0], row: width * g.c * 4, column: g.c * 4, next: 4 * g.c * 4,
+		dst: &u.values[first*g.c], dstrow: 6 * u.stride * 4, dstcolumn: u.stride * 4, dstnext: g.c * 4,
+		temp: &temp[0], tiles: g.tw, bytes: g.c * 4, points: &winogradPoints[0],
+		high: g.th, down: 4 * width * g.c * 4, dstdown: g.tw * g.c * 4}
+	a.gradient(g.ws.impl)
 }
 
 // add adds the parts' sums of a position.
@@ -538,13 +571,13 @@ func (g *winogradGrad) add(xi, _ int) {
 	}
 }
 
-// filter transforms the sums of 16 channels of x to gradients of weights.
+// filter transforms the sums of 16 channels of x to gradients of weights, which it turns back.
 func (g *winogradGrad) filter(part, worker int) {
 	scratch := g.ws.scratch[worker]
 	temp := take[float32](&scratch, g.temporary())
 	sums, c := g.partial(0), part*16
 	a := winogradArgs{src: &sums[c*g.k], row: 6 * g.rp * g.k * 4, column: g.rp * g.k * 4, next: g.k * 4,
-		dst: &g.dw[c*g.k], dstrow: 3 * g.c * g.k * 4, dstcolumn: g.c * g.k * 4, dstnext: g.k * 4,
+		dst: &g.dw[(8*g.c+c)*g.k], dstrow: -3 * g.c * g.k * 4, dstcolumn: -g.c * g.k * 4, dstnext: g.k * 4,
 		temp: &temp[0], tiles: 16, bytes: g.k * 4, points: &winogradPoints[0]}
 	a.filter(g.ws.impl)
 }

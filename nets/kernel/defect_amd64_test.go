@@ -77,7 +77,22 @@ func TestPlantedDefects(t *testing.T) {
 			c.algo.(*winogradConv).back.pack(w)
 		}},
 		{"the edge is not zero", "avx512", false, "y", func(c *Conv) { c.algo.(*winogradConv).forw.zeros[20] = 1 }},
-		{"the edge is not zero", "avx512", false, "dw", func(c *Conv) { c.algo.(*winogradConv).weights.zeros[20] = 1 }},
+		{"the edge is not zero", "avx512", false, "dw", func(c *Conv) { c.algo.(*winogradConv).weights.back.zeros[20] = 1 }},
+		{"x's rows are a pixel short", "avx512", false, "dw", func(c *Conv) { c.algo.(*winogradConv).weights.w-- }},
+		{"the weights' gradient stays turned", "avx512", false, "dw", func(c *Conv) {
+			g := c.algo.(*winogradConv).weights
+			filter := g.filterPart
+			g.filterPart = func(part, worker int) {
+				filter(part, worker)
+				channels := 16 * g.k
+				for tap := range 4 {
+					one, other := g.dw[tap*g.c*g.k+part*channels:][:channels], g.dw[(8-tap)*g.c*g.k+part*channels:][:channels]
+					for i, v := range one {
+						one[i], other[i] = other[i], v
+					}
+				}
+			}
+		}},
 		{"only the first part's sums count", "avx512", false, "dw", func(c *Conv) { c.algo.(*winogradConv).weights.addPart = func(int, int) {} }},
 		{"only the first part's sums count", "avx2", false, "dw", func(c *Conv) { c.algo.(*winogradConv).weights.addPart = func(int, int) {} }},
 		{"a position's sums are left over from before", "avx512", false, "dw", func(c *Conv) {
