@@ -13,10 +13,11 @@ type amxLinear struct {
 	positions []int // of rows of w in the reduction of the forward pass, in bytes, or -1
 	images    []int // of rows of x in the reduction over them, likewise; of dy: imagesOut
 	imagesOut []int
-	offsets   []int // of the chunks of a row of operands
-	columns   []int // of groups of 16 columns in a part's results
-	results   []int // the same in rows of dw
-	tiles     []int // of a part's results
+	offsets   []int     // of the chunks of a row of operands
+	columns   []int     // of groups of 16 columns in a part's results
+	results   []int     // the same in rows of dw
+	tiles     []int     // of a part's results
+	zero      []float32 // what fills up the last chunk of a reduction, in every column that a call packs
 
 	dw, w, dy      []float32 // of the current call
 	x, y           Values    // dx is y
@@ -37,7 +38,7 @@ type amxLinear struct {
 const linearColumns = 64
 
 func newAMXLinear(ws *Workers, rows, in, out int) *amxLinear {
-	l := &amxLinear{ws: ws, in: in, out: out, rows: rows, config: newTileConfig(16, 8)}
+	l := &amxLinear{ws: ws, in: in, out: out, rows: rows, config: newTileConfig(16, 8), zero: make([]float32, linearColumns)}
 	inP, outP, rowsP := roundUp(in, 32), roundUp(out, 32), roundUp(rows, 32)
 	l.positions, l.images, l.imagesOut = make([]int, inP), make([]int, rowsP), make([]int, rowsP)
 	for i := range l.positions {
@@ -123,7 +124,7 @@ func (l *amxLinear) packPairs(to []uint16, from []float32, positions []int, chun
 		clear(to) // there is no second group
 	}
 	width := min(32, columns-k)
-	pairsRound(&pairArgs{src: &from[k], zero: &zeros[0], positions: &positions[0], blocks: chunks, groups: (width + 15) / 16, tail: tailMask(width),
+	pairsRound(&pairArgs{src: &from[k], zero: &l.zero[0], positions: &positions[0], blocks: chunks, groups: (width + 15) / 16, tail: tailMask(width),
 		dst: &to[0], dstblock: 2048, dstgroup: 1024})
 }
 
@@ -187,7 +188,7 @@ func (l *amxLinear) weightsRows(part, worker int) {
 		from, to := l.x.Of(i*l.in+c0, i*l.in+c0+columns), x[i*linearColumns:][:columns]
 		copy(to, from.Float32(to))
 	}
-	pairsRoundTransposed(&pairArgs{src: &x[0], zero: &zeros[0], positions: &l.images[0], blocks: chunks, groups: (columns + 15) / 16, tail: tailMask(columns),
+	pairsRoundTransposed(&pairArgs{src: &x[0], zero: &l.zero[0], positions: &l.images[0], blocks: chunks, groups: (columns + 15) / 16, tail: tailMask(columns),
 		dst: &rows[0], dstblock: 64, dstgroup: 16 * chunks * 64, dstrow: chunks * 64})
 	to, apart := l.dw[c0*l.out:], l.out
 	direct := l.out == outP && columns%32 == 0
