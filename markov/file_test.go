@@ -32,6 +32,9 @@ func TestReadErrorsNameTheirPlace(t *testing.T) {
 		"0,0,1\n":                       "markov: f:1: state 0 leads to itself; the diagonal follows from the other entries",
 		"-1,0,1\n":                      `markov: f:1: from is "-1"; want a state, 0 or larger`,
 		"0,1,0.7\n0,1,0.7\n":            "markov: f: alpha = 1 times the rates of row 0 sum to 1.3999999999999999, more than 1; alpha may be at most 0.7142857142857143",
+		"0,99999999999999999999,1\n":    `markov: f:1: to is "99999999999999999999"; want a state below 1073741824: states are numbered from 0 without gaps`,
+		"1073741824,0,1\n":              `markov: f:1: from is "1073741824"; want a state below 1073741824: states are numbered from 0 without gaps`,
+		"0,-99999999999999999999,1\n":   `markov: f:1: to is "-99999999999999999999"; want a state, 0 or larger`,
 		"0,900000,1\n":                  "markov: f: largest state 900000 but only 1 rates; states are numbered from 0 without gaps",
 	} {
 		if _, err := ReadRates(strings.NewReader(text), "f", 1); err == nil || err.Error() != want {

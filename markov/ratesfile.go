@@ -1,9 +1,11 @@
 package markov
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 )
 
 // ratesReader collects the lines of RatesFormat.
@@ -110,7 +112,10 @@ func (s *ratesReader) state(which, field string) (int, error) {
 		return x, nil
 	}
 	x, err := strconv.Atoi(field)
-	if err != nil || x < s.base() || x >= maxStates {
+	if err == nil && x >= maxStates || errors.Is(err, strconv.ErrRange) && !strings.HasPrefix(field, "-") {
+		return 0, fmt.Errorf("%s is %q; want a state below %d: states are numbered from %d without gaps", which, field, maxStates, s.base())
+	}
+	if err != nil || x < s.base() {
 		return 0, fmt.Errorf("%s is %q; want a state, %d or larger", which, field, s.base())
 	}
 	return x - s.base(), nil

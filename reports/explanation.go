@@ -318,7 +318,7 @@ func (t *Table1) flipsFigure() *Figure {
 	f.Title = "Signs flipped a step, divided by the learning rate alpha"
 	f.Conclusion, _, _ = strings.Cut(t.sayFlips(), " Under BC")
 	for _, c := range shown { // each panel at least a decade high: small changes are to look small
-		panel := f.Panel(c.Title+" on "+dataTitle(c.Data), "epoch", "flips a step / alpha")
+		panel := f.Panel(c.Title+" on "+c.images(), "epoch", "flips a step / alpha")
 		Logarithmic(&panel.Y)
 		entries := c.batchEntries()
 		var configs []nets.Config
@@ -349,10 +349,10 @@ func (t *Table1) flipsFigure() *Figure {
 	return f
 }
 
-// saveFlips writes the figure, if there is one.
+// saveFlips writes the figure, if there is one. That of the smallest runs would judge what the report says that they cannot.
 func (t *Table1) saveFlips(dir string) error {
 	f := t.flipsFigure()
-	if f == nil {
+	if f == nil || t.Plan.Preset == "smoke" {
 		return nil
 	}
 	return f.Save(filepath.Join(dir, "flips.png"), t.Formats...)

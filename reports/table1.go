@@ -156,17 +156,22 @@ func dataTitle(name string) string {
 
 func (c *table1Column) head() string {
 	head := c.Title + " on " + dataTitle(c.PaperData)
+	if here := c.images(); here != dataTitle(c.PaperData) {
+		head += "\n(here: " + here + ")"
+	}
+	return head
+}
+
+// images says what the column was trained on: the data set, and how many of its images where it was not all.
+func (c *table1Column) images() string {
 	here := dataTitle(c.Data)
 	for _, s := range c.Scaled {
 		if n, ok := strings.CutSuffix(s, " training images"); ok {
 			set, _, _ := strings.Cut(here, ",") // not the set's own number of images
-			return head + "\n(here: " + n + " images of " + set + ")"
+			return n + " images of " + set
 		}
 	}
-	if c.Data != c.PaperData {
-		head += "\n(here: " + here + ")"
-	}
-	return head
+	return here
 }
 
 // exact reports whether the column is run as the paper does.

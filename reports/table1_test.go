@@ -143,6 +143,16 @@ func TestTable1Report(t *testing.T) {
 			t.Errorf("smoke says %q of runs that are too small to judge", verdict)
 		}
 	}
+	small, dir := table1(t, "smoke", map[string][]float64{"bc": {80}, "sr": {23}}), t.TempDir()
+	if err := small.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "flips.png")); err == nil {
+		t.Error("smoke draws a picture that judges Theorem 5")
+	}
+	if got := small.columns[0].images(); got != "320 images of Fashion-MNIST" {
+		t.Errorf("smoke is trained on %s", got)
+	}
 	tf32 := table1(t, "paper", map[string][]float64{"adam": {8}})
 	tf32.States[0].Result.Kernel = "pjrt cuda, NVIDIA H200, tf32 (xla_cuda_plugin.so)"
 	if text := tf32.Markdown(); !strings.Contains(text, "products in tf32") || strings.Contains(text, "it is run as in Section 6") {

@@ -95,7 +95,11 @@ func TestOutIsTriedBeforeTheWork(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, out := range []string{filepath.Join(file, "below"), file, "/proc/nope"} {
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(filepath.Join(dir, "gone", "further"), link); err != nil {
+		t.Fatal(err)
+	}
+	for _, out := range []string{filepath.Join(file, "below"), file, "/proc/nope", link} {
 		for _, args := range [][]string{
 			{"toy", "--iterations", "4000000000"}, {"verify"}, {"verify", "--data", good(t), "--target", "y"}, {"compare", "x"},
 			{"table1", "--preset", "smoke", "--columns", "vgg9"}, {"table1", "plan", "--preset", "smoke"}, {"train", "--net", "vgg9"},
@@ -103,6 +107,9 @@ func TestOutIsTriedBeforeTheWork(t *testing.T) {
 			code, stdout, stderr := command(t, append(args, "--out", out)...)
 			if code != exitUsage || stdout != "" || !strings.Contains(stderr, "--out "+out) {
 				t.Errorf("%v --out %s: exit code %d, %q", args, out, code, stdout+stderr)
+			}
+			if out == link && !strings.Contains(stderr, "is a link to "+filepath.Join(dir, "gone", "further")+", where no folder is") {
+				t.Errorf("%v --out %s, a link to nothing: %q", args, out, stderr)
 			}
 		}
 	}

@@ -14,6 +14,9 @@ import (
 // otherwise be lost.
 func writable(flag, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
+		if to, lerr := os.Readlink(dir); lerr == nil {
+			return fmt.Errorf("%s %s is a link to %s, where no folder is: make that folder, or take another", flag, dir, to)
+		}
 		return fmt.Errorf("%s %s cannot be made: %w", flag, dir, err)
 	}
 	f, err := os.CreateTemp(dir, ".tqn-*")
