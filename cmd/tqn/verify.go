@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -199,7 +198,7 @@ func (o verifyOptions) folder() (string, error) {
 	out := o.out
 	if partial := o.data != "" || len(o.claims) > 0; partial {
 		text, err := runfolder.ReadFile(filepath.Join(out, reports.VerificationFile), runfolder.MaxText)
-		if info, serr := os.Stat(out); err != nil && !errors.Is(err, fs.ErrNotExist) && serr == nil && info.IsDir() { // else out itself is no folder, which writable tells
+		if info, serr := os.Stat(out); errors.Is(err, runfolder.ErrStorage) && serr == nil && info.IsDir() { // else out itself is no folder, which writable tells
 			return "", fmt.Errorf("--out %s may hold the report of a whole run, which this one does not replace: %w", out, err)
 		}
 		if err == nil && reports.WholeRun(text) {
