@@ -84,7 +84,10 @@ func (v Values) Round(x []float32) {
 	}
 }
 
-// at is where a value lies, whatever its kind; nil if there are no values.
+// at is where a value lies, whatever its kind; nil if there are no values. The pointer is an address for kernels, and a last value of two bytes is shorter than what it
+// points to, which the race detector's check of pointers (checkptr) takes for an error.
+//
+//go:nocheckptr
 func (v Values) at(i int) *float32 {
 	switch {
 	case v.halves != nil:
