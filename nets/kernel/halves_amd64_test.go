@@ -163,12 +163,18 @@ func TestRounding(t *testing.T) {
 	}
 }
 
-// TestHalfDefectsAreSeen: each kernel of halves, given something wrong, differs from what it computes otherwise, which TestHalvesAreRounded holds to the definition.
-func TestHalfDefectsAreSeen(t *testing.T) {
-	if !available(amx) {
-		t.Skip("no activations in two bytes")
-	}
-	const rows, c, n = 8, 40, 8 * 40
+// halfArrays are what the kernels of halves read and write: 8 pixels of 40 channels.
+type halfArrays struct {
+	y, z, out, dz, dy   []uint16
+	wide                []float32
+	mean, scale, others []float32
+	part                []float64
+}
+
+const halfRows, halfChannels = 8, 40
+
+func newHalfArrays() *halfArrays {
+	const n = halfRows * halfChannels
 	floats := func(seed uint64) []float32 {
 		x := make([]float32, n)
 		noise(seed, x)
@@ -181,102 +187,88 @@ func TestHalfDefectsAreSeen(t *testing.T) {
 		}
 		return x
 	}
-	type arrays struct {
-		y, z, out, dz, dy   []uint16
-		wide                []float32
-		mean, scale, others []float32
-		part                []float64
-	}
-	run := func(f func(a *arrays)) *arrays {
-		a := &arrays{y: halves(1), z: halves(2), out: make([]uint16, n), dz: halves(3), dy: make([]uint16, n), wide: floats(6), mean: floats(4), scale: floats(5), others: floats(7), part: make([]float64, 2*c)}
-		f(a)
-		return a
-	}
-	same := func(a, b *arrays) bool {
-		return slices.Equal(a.out, b.out) && slices.Equal(a.dy, b.dy) && slices.Equal(a.z, b.z) && slices.Equal(a.part, b.part)
-	}
-	at := func(x []uint16) *float32 { return Values{halves: x}.at(0) }
-	norm := func(kernel func(*normArgs), spoil func(*normArgs)) func(*arrays) {
-		return func(a *arrays) {
-			args := normArgs{y: at(a.y), rows: rows, c: c, tail: tailMask(c), z: at(a.out), residual: at(a.z), mean: &a.mean[0], scale: &a.scale[0], beta: &a.others[0]}
-			spoil(&args)
-			kernel(&args)
+	return &halfArrays{y: halves(1), z: halves(2), out: make([]uint16, n), dz: halves(3), dy: make([]uint16, n), wide: floats(6), mean: floats(4), scale: floats(5), others: floats(7),
+		part: make([]float64, 2*halfChannels)}
+}
+
+func firstHalf(x []uint16) *float32 { return Values{halves: x}.at(0) }
+
+// seeDefects runs kernels as they are and with each of the defects in their arguments, and tells which defects change nothing.
+func seeDefects[A any](t *testing.T, what string, kernels []func(*A), args func(kernel int, a *halfArrays) A, defects map[string]func(*A)) {
+	t.Helper()
+	for i, kernel := range kernels {
+		run := func(spoil func(*A)) *halfArrays {
+			a := newHalfArrays()
+			b := args(i, a)
+			spoil(&b)
+			kernel(&b)
+			return a
 		}
-	}
-	for _, kernel := range []func(*normArgs){normHalfAVX512, normReLUHalfAVX512, normResidualHalfAVX512, normResidualReLUHalfAVX512} {
-		want := run(norm(kernel, func(*normArgs) {}))
-		for name, spoil := range map[string]func(*normArgs){"": func(*normArgs) {}, "the last row": func(a *normArgs) { a.rows-- }, "the tail": func(a *normArgs) { a.tail = 1 },
-			"scale for mean": func(a *normArgs) { a.mean = a.scale }, "a channel off": func(a *normArgs) { a.c--; a.tail >>= 1 }} {
-			if got := same(want, run(norm(kernel, spoil))); got != (name == "") {
-				t.Errorf("norm with defect %q is seen: %v", name, !got)
+		same := func(a, b *halfArrays) bool {
+			return slices.Equal(a.out, b.out) && slices.Equal(a.dy, b.dy) && slices.Equal(a.z, b.z) && slices.Equal(a.part, b.part)
+		}
+		want := run(func(*A) {})
+		if same(want, newHalfArrays()) || !same(want, run(func(*A) {})) {
+			t.Errorf("%s %d does nothing, or not the same twice", what, i)
+		}
+		for name, spoil := range defects {
+			if same(want, run(spoil)) {
+				t.Errorf("%s %d: the defect %q is not seen", what, i, name)
 			}
 		}
 	}
-	back := func(kernel func(*normBackArgs), spoil func(*normBackArgs)) func(*arrays) {
-		return func(a *arrays) {
-			args := normBackArgs{y: at(a.y), rows: rows, c: c, tail: tailMask(c), dy: at(a.dy), dres: at(a.out), dz: at(a.dz), z: at(a.z), mean: &a.mean[0], inv: &a.scale[0],
-				coef0: &a.others[0], coef1: &a.others[c], coef2: &a.others[2*c], scale: &a.others[3*c], beta: &a.others[4*c]}
-			spoil(&args)
-			kernel(&args)
-		}
+}
+
+// TestHalfDefectsAreSeen: each kernel of halves, given something wrong, differs from what it computes otherwise, which TestHalvesAreRounded holds to the definition.
+func TestHalfDefectsAreSeen(t *testing.T) {
+	if !available(amx) {
+		t.Skip("no activations in two bytes")
 	}
-	for _, kernel := range []func(*normBackArgs){normBackHalfAVX512, normBackMaskHalfAVX512, normBackAgainHalfAVX512, normBackResidualHalfAVX512, normBackResidualMaskHalfAVX512} {
-		want := run(back(kernel, func(*normBackArgs) {}))
-		for name, spoil := range map[string]func(*normBackArgs){"": func(*normBackArgs) {}, "the last row": func(a *normBackArgs) { a.rows-- }, "the tail": func(a *normBackArgs) { a.tail = 1 },
-			"dz for y": func(a *normBackArgs) { a.y = a.dz }, "a coefficient": func(a *normBackArgs) { a.coef1 = a.coef2 }} {
-			if got := same(want, run(back(kernel, spoil))); got != (name == "") {
-				t.Errorf("norm back with defect %q is seen: %v", name, !got)
-			}
+	const rows, c = halfRows, halfChannels
+	seeDefects(t, "batch norm", []func(*normArgs){normHalfAVX512, normReLUHalfAVX512, normResidualHalfAVX512, normResidualReLUHalfAVX512}, func(_ int, a *halfArrays) normArgs {
+		return normArgs{y: firstHalf(a.y), rows: rows, c: c, tail: tailMask(c), z: firstHalf(a.out), residual: firstHalf(a.z), mean: &a.mean[0], scale: &a.scale[0], beta: &a.others[0]}
+	}, map[string]func(*normArgs){
+		"the last row":   func(a *normArgs) { a.rows-- },
+		"the tail":       func(a *normArgs) { a.tail = 1 },
+		"scale for mean": func(a *normArgs) { a.mean = a.scale },
+		"a channel off":  func(a *normArgs) { a.c--; a.tail >>= 1 },
+	})
+	seeDefects(t, "batch norm's gradient", []func(*normBackArgs){normBackHalfAVX512, normBackMaskHalfAVX512, normBackAgainHalfAVX512, normBackResidualHalfAVX512, normBackResidualMaskHalfAVX512}, func(_ int, a *halfArrays) normBackArgs {
+		return normBackArgs{y: firstHalf(a.y), rows: rows, c: c, tail: tailMask(c), dy: firstHalf(a.dy), dres: firstHalf(a.out), dz: firstHalf(a.dz), z: firstHalf(a.z), mean: &a.mean[0], inv: &a.scale[0],
+			coef0: &a.others[0], coef1: &a.others[c], coef2: &a.others[2*c], scale: &a.others[3*c], beta: &a.others[4*c]}
+	}, map[string]func(*normBackArgs){
+		"the last row":  func(a *normBackArgs) { a.rows-- },
+		"the tail":      func(a *normBackArgs) { a.tail = 1 },
+		"dz for y":      func(a *normBackArgs) { a.y = a.dz },
+		"a coefficient": func(a *normBackArgs) { a.coef1 = a.coef2 },
+	})
+	seeDefects(t, "sums", []func(*sumsArgs){sumsHalfAVX512, backSumsHalfAVX512, backSumsMaskHalfAVX512, backSumsAgainHalfAVX512, backSumsJoinHalfAVX512}, func(kernel int, a *halfArrays) sumsArgs {
+		args := sumsArgs{y: firstHalf(a.y), rows: rows, c: c, tail: tailMask(c), part: &a.part[0], squares: &a.part[c], dz: firstHalf(a.dz), z: firstHalf(a.z), mean: &a.mean[0], inv: &a.scale[0],
+			scale: &a.others[0], beta: &a.others[c], shortcut: firstHalf(a.out)}
+		switch kernel {
+		case 0: // forward
+			args.y, args.z = &a.wide[0], firstHalf(a.out)
+		case 4: // joined
+			args.dz = &a.wide[0]
 		}
-	}
-	sums := func(kernel func(*sumsArgs), spoil func(*sumsArgs), kind int) func(*arrays) {
-		return func(a *arrays) {
-			args := sumsArgs{y: at(a.y), rows: rows, c: c, tail: tailMask(c), part: &a.part[0], squares: &a.part[c], dz: at(a.dz), z: at(a.z), mean: &a.mean[0], inv: &a.scale[0],
-				scale: &a.others[0], beta: &a.others[c], shortcut: at(a.out)}
-			switch kind {
-			case 0: // forward
-				args.y, args.z = &a.wide[0], at(a.out)
-			case 4: // joined
-				args.dz = &a.wide[0]
-			}
-			spoil(&args)
-			kernel(&args)
+		return args
+	}, map[string]func(*sumsArgs){
+		"the last row": func(a *sumsArgs) { a.rows-- },
+		"the tail":     func(a *sumsArgs) { a.tail = 1 },
+		"dz for y":     func(a *sumsArgs) { a.y = a.dz },
+	})
+	// two rows of two windows of 32 channels
+	seeDefects(t, "pooling", []func(*maxPoolArgs){maxPoolNormHalfAVX512, maxPoolNormReLUHalfAVX512, maxPoolBackNormHalfAVX512, maxPoolBackNormReLUHalfAVX512}, func(kernel int, a *halfArrays) maxPoolArgs {
+		args := maxPoolArgs{x: firstHalf(a.y), row: 4 * 32 * 2, c: 32 * 2, windows: 2, y: firstHalf(a.out), dx: firstHalf(a.dy), mean: &a.others[0]}
+		if kernel >= 2 { // backward
+			args.y = firstHalf(a.dz)
 		}
-	}
-	for i, kernel := range []func(*sumsArgs){sumsHalfAVX512, backSumsHalfAVX512, backSumsMaskHalfAVX512, backSumsAgainHalfAVX512, backSumsJoinHalfAVX512} {
-		want := run(sums(kernel, func(*sumsArgs) {}, i))
-		for name, spoil := range map[string]func(*sumsArgs){"": func(*sumsArgs) {}, "the last row": func(a *sumsArgs) { a.rows-- }, "the tail": func(a *sumsArgs) { a.tail = 1 },
-			"dz for y": func(a *sumsArgs) { a.y = a.dz }} {
-			if got := same(want, run(sums(kernel, spoil, i))); got != (name == "") {
-				t.Errorf("sums %d with defect %q is seen: %v", i, name, !got)
-			}
-		}
-	}
-	pools := func(kernel func(*maxPoolArgs), spoil func(*maxPoolArgs)) func(*arrays) { // two rows of two windows of 32 channels
-		return func(a *arrays) {
-			args := maxPoolArgs{x: at(a.y), row: 4 * 32 * 2, c: 32 * 2, windows: 2, y: at(a.out), dx: at(a.dy), mean: &a.others[0]}
-			if spoil(&args); args.y == nil { // backward
-				args.y = at(a.dz)
-			}
-			kernel(&args)
-		}
-	}
-	for i, kernel := range []func(*maxPoolArgs){maxPoolNormHalfAVX512, maxPoolNormReLUHalfAVX512, maxPoolBackNormHalfAVX512, maxPoolBackNormReLUHalfAVX512} {
-		with := func(f func(*maxPoolArgs)) func(*maxPoolArgs) {
-			return func(a *maxPoolArgs) {
-				if f(a); i >= 2 {
-					a.y = nil
-				}
-			}
-		}
-		want := run(pools(kernel, with(func(*maxPoolArgs) {})))
-		for name, spoil := range map[string]func(*maxPoolArgs){"": func(*maxPoolArgs) {}, "the last window": func(a *maxPoolArgs) { a.windows-- }, "a row too near": func(a *maxPoolArgs) { a.row -= 32 },
-			"x for y": func(a *maxPoolArgs) { a.x = a.mean }} {
-			if got := same(want, run(pools(kernel, with(spoil)))); got != (name == "") {
-				t.Errorf("pooling %d with defect %q is seen: %v", i, name, !got)
-			}
-		}
-	}
+		return args
+	}, map[string]func(*maxPoolArgs){
+		"the last window": func(a *maxPoolArgs) { a.windows-- },
+		"a row too near":  func(a *maxPoolArgs) { a.row -= 32 },
+		"x for y":         func(a *maxPoolArgs) { a.x = a.mean },
+	})
 	testHalfPairs(t)
 }
 
