@@ -460,6 +460,10 @@ func (p *amxPass) runGroup(img, n, others, worker int) {
 		}
 	}
 	for i := range n {
+		if p.norm != nil && p.norm.y.halves != nil && p.norm.z.None() && p.copies == 1 {
+			p.loadNormalised(i, img+i, scratch)
+			continue
+		}
 		p.load(i, p.operand(img+i, scratch), scratch)
 	}
 	dst := p.results(img, n, scratch)
@@ -531,6 +535,16 @@ func (p *amxPass) convolve(dst, src []float32, next *ahead, scratch []byte) {
 func (p *amxPass) load(i int, src Values, scratch []byte) {
 	planes := take[uint16](&scratch, p.group*p.planes*p.planeBytes/2)
 	p.splitImage(planes[i*p.planes*p.planeBytes/2:], src)
+}
+
+// loadNormalised is load of an image that the batch norm writes nowhere else: its rows go straight to their places among the padding.
+func (p *amxPass) loadNormalised(i, img int, scratch []byte) {
+	planes := take[uint16](&scratch, p.group*p.planes*p.planeBytes/2)[i*p.planeBytes/2:]
+	y, row, pad := p.norm.image(p.norm.y, img), p.pw*p.c, p.lead()
+	for at := range p.ph {
+		to := planes[((pad+at)*p.pitch()+pad)*p.c:][:row]
+		p.norm.applyImage(Values{halves: to, rounded: true}, y.Of(at*row, (at+1)*row), Values{})
+	}
 }
 
 // compute computes n loaded images.

@@ -656,6 +656,7 @@ func roundImage(s *Sums, img int, to []uint16, y []float32) {
 	}
 }
 
+// applyImage normalises an image, or some of its pixels.
 func (b *BatchNorm) applyImage(z, y, residual Values) {
 	impl := b.ws.impl
 	if !normsFast(impl, b.c) {
@@ -665,10 +666,11 @@ func (b *BatchNorm) applyImage(z, y, residual Values) {
 		}
 		return
 	}
-	a := normArgs{y: y.at(0), rows: b.rows, c: b.c, tail: tailMask(b.c), z: z.at(0), residual: residual.at(0), mean: &b.mean[0], scale: &b.scale[0], beta: &b.beta[0]}
+	rows := y.Len() / b.c
+	a := normArgs{y: y.at(0), rows: rows, c: b.c, tail: tailMask(b.c), z: z.at(0), residual: residual.at(0), mean: &b.mean[0], scale: &b.scale[0], beta: &b.beta[0]}
 	var twice [3][16]float32
-	if b.takesTwoPixels() {
-		a.rows, a.c, a.tail = b.rows/2, 16, tailMask(16)
+	if b.takesTwoPixels(rows) {
+		a.rows, a.c, a.tail = rows/2, 16, tailMask(16)
 		a.mean, a.scale, a.beta = doubled(&twice[0], b.mean), doubled(&twice[1], b.scale), doubled(&twice[2], b.beta)
 	}
 	if y.halves != nil {
@@ -717,7 +719,9 @@ func (a *normArgs) runHalf(residual, relu bool) {
 }
 
 // takesTwoPixels says whether two pixels of 8 channels fill a vector, as one pixel of 16: where each value is computed by itself, that changes no bit.
-func (b *BatchNorm) takesTwoPixels() bool { return b.c == 8 && b.rows%2 == 0 && lanes(b.ws.impl) == 16 }
+func (b *BatchNorm) takesTwoPixels(rows int) bool {
+	return b.c == 8 && rows%2 == 0 && lanes(b.ws.impl) == 16
+}
 
 // doubled writes the first 8 values of from twice.
 func doubled(to *[16]float32, from []float32) *float32 {
@@ -804,7 +808,7 @@ func (b *BatchNorm) backImage(dy, dres, dz, z, y Values) {
 	a := normBackArgs{y: y.at(0), rows: b.rows, c: b.c, tail: tailMask(b.c), dy: dy.at(0), dres: dres.at(0), dz: dz.at(0), z: z.at(0),
 		mean: &b.mean[0], inv: &b.inv[0], coef0: &b.coef[0], coef1: &b.coef[b.c], coef2: &b.coef[2*b.c], scale: &b.scale[0], beta: &b.beta[0]}
 	var twice [7][16]float32
-	if b.takesTwoPixels() {
+	if b.takesTwoPixels(b.rows) {
 		a.rows, a.c, a.tail = b.rows/2, 16, tailMask(16)
 		a.mean, a.inv, a.scale, a.beta = doubled(&twice[0], b.mean), doubled(&twice[1], b.inv), doubled(&twice[2], b.scale), doubled(&twice[3], b.beta)
 		a.coef0, a.coef1, a.coef2 = doubled(&twice[4], b.coef), doubled(&twice[5], b.coef[8:]), doubled(&twice[6], b.coef[16:])
