@@ -3,8 +3,6 @@
 package kernel
 
 import (
-	"unsafe"
-
 	"tqn/quantize"
 )
 
@@ -331,9 +329,6 @@ func normBackResidualMaskHalfAVX512(a *normBackArgs)
 
 // mxcsr is for tests.
 func mxcsr() uint32
-
-// first is the address of x's first value, nil if there is none.
-func first[T any](x []T) *T { return unsafe.SliceData(x) }
 
 // The functions below do the part of the work that vectors can, and leave the
 // rest to the generic code, which gives the same bits.
