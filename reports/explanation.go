@@ -351,8 +351,11 @@ func (t *Table1) flipsFigure() *Figure {
 
 // saveFlips writes the figure, if there is one. That of the smallest runs would judge what the report says that they cannot.
 func (t *Table1) saveFlips(dir string) error {
+	if t.Plan.Preset == "smoke" {
+		return nil
+	}
 	f := t.flipsFigure()
-	if f == nil || t.Plan.Preset == "smoke" {
+	if f == nil {
 		return nil
 	}
 	return f.Save(filepath.Join(dir, "flips.png"), t.Formats...)

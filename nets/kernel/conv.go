@@ -215,8 +215,8 @@ func (c *Conv) ForwardNorm(y, x Values, norm *BatchNorm, sums *Sums) {
 	if !c.packed || norm != nil && (norm.rows*norm.c != c.Inputs() || norm.n != n) {
 		panic("kernel: ForwardNorm before SetWeights or of another batch norm's images")
 	}
-	h, w := c.Out()
 	if sums != nil {
+		h, w := c.Out()
 		sums.start(n, h*w, c.K)
 	}
 	switch {

@@ -123,12 +123,12 @@ func (g *amxTapsGrad) images(dw []float32, img, n int, first bool, worker int) {
 	}
 	buffer, products := take[float32](&scratch, n*max(g.Inputs(), g.Outputs())), take[float32](&scratch, g.back.group*g.Inputs())
 	dy := g.gradient(buffer, products, img, n, forBack)
-	chunks, tail := g.chunks(n), func(channels int) int { return tailMask(channels) }
+	chunks := g.chunks(n)
 	pairsOfDY := pairsRoundTransposed
 	if dy.halves != nil {
 		pairsOfDY = pairsHalfTransposed
 	}
-	pairsOfDY(&pairArgs{src: dy.at(0), zero: &g.zero[0], positions: &dy32[0], blocks: chunks, groups: (g.K + 15) / 16, tail: tail(g.K),
+	pairsOfDY(&pairArgs{src: dy.at(0), zero: &g.zero[0], positions: &dy32[0], blocks: chunks, groups: (g.K + 15) / 16, tail: tailMask(g.K),
 		dst: &rows[0], dstblock: 64, dstgroup: 16 * g.rowBytes, dstrow: g.rowBytes})
 	x := g.xs.Of(img*g.Inputs(), (img+n)*g.Inputs())
 	if g.xNorm != nil { // dy is no longer needed where x comes
@@ -144,7 +144,7 @@ func (g *amxTapsGrad) images(dw []float32, img, n int, first bool, worker int) {
 	if x.halves != nil {
 		pairsOf = pairsBothHalf
 	}
-	pairsOf(&pairArgs{src: x.at(0), zero: &g.zero[0], positions: &x32[0], blocks: count, groups: g.cp / 16, tail: tail(g.C),
+	pairsOf(&pairArgs{src: x.at(0), zero: &g.zero[0], positions: &x32[0], blocks: count, groups: g.cp / 16, tail: tailMask(g.C),
 		dst: &pairs[0], dstpiece: g.cp / 16 * g.xBytes, dstgroup: g.xBytes})
 	for copied := range 2 * g.cp / 16 {
 		clear(pairs[copied*g.xBytes/2:][:g.xRows(n)*32][count*32:])
