@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"tqn/dispatch"
@@ -21,12 +22,15 @@ type Workers struct {
 	precision Precision
 	threads   int
 
-	job   func(part, worker int)
-	parts int64
-	next  atomic.Int64
-	left  atomic.Int64 // workers that have not finished the current job
-	wake  []chan struct{}
-	done  chan struct{}
+	job     func(part, worker int)
+	_       [64]byte      // what the workers share in a job lies on cache lines of its own
+	tickets atomic.Uint64 // upper half: the job's parts; lower half: how many are taken, or more once all are
+	_       [56]byte
+	left    atomic.Int64 // parts of the job that are not done
+	_       [56]byte
+	caller  sleeper   // who called Do
+	helpers []sleeper // workers 1, 2, ...
+	closed  atomic.Bool
 
 	scratch [][]byte // one per worker, grown when an operation is built
 	shared  []byte   // one for all: partial results by part
@@ -83,20 +87,23 @@ func NewWorkers(threads int, name string) (*Workers, error) {
 	if !slices.Contains(names, name) {
 		return nil, fmt.Errorf("kernel: %simplementation %q: this machine has %s", from, name, strings.Join(names, ", "))
 	}
-	ws := &Workers{threads: threads, done: make(chan struct{}, 1), scratch: make([][]byte, threads)}
+	ws := &Workers{threads: threads, scratch: make([][]byte, threads)}
 	for i := generic; i <= mixed; i++ {
 		if i.String() == name {
 			ws.impl = i
 		}
 	}
-	for worker := 1; worker < threads; worker++ {
-		wake := make(chan struct{}, 1)
-		ws.wake = append(ws.wake, wake)
-		go func() {
-			for range wake {
-				ws.work(worker)
-			}
-		}()
+	patience := mostPatience
+	if threads > min(runtime.GOMAXPROCS(0), runtime.NumCPU()) { // who looks would keep another worker from running
+		patience = 0
+	}
+	ws.caller = sleeper{wake: make(chan struct{}, 1), patience: patience}
+	ws.helpers = make([]sleeper, threads-1)
+	for i := range ws.helpers {
+		ws.helpers[i] = sleeper{wake: make(chan struct{}, 1), patience: patience}
+	}
+	for i := range ws.helpers {
+		go ws.help(&ws.helpers[i], i+1)
 	}
 	ws.elementwise.init(ws)
 	return ws, nil
@@ -144,10 +151,11 @@ func (ws *Workers) Threads() int { return ws.threads }
 
 // Close ends the pool's goroutines. The pool must be idle.
 func (ws *Workers) Close() {
-	for _, w := range ws.wake {
-		close(w)
+	ws.closed.Store(true)
+	for i := range ws.helpers {
+		ws.helpers[i].rouse()
 	}
-	ws.wake, ws.threads = nil, 1
+	ws.helpers, ws.threads = nil, 1
 }
 
 // Do calls f(part, worker) for each part in [0, parts), in any order and on any
@@ -157,34 +165,101 @@ func (ws *Workers) Do(parts int, f func(part, worker int)) {
 	if parts <= 0 {
 		return
 	}
-	helpers := min(len(ws.wake), parts-1)
+	helpers := min(len(ws.helpers), parts-1)
 	if helpers == 0 {
 		for part := range parts {
 			f(part, 0)
 		}
 		return
 	}
-	ws.job, ws.parts = f, int64(parts)
-	ws.next.Store(0)
-	ws.left.Store(int64(helpers + 1))
-	for _, w := range ws.wake[:helpers] {
-		w <- struct{}{}
+	ws.job = f // nobody reads it: all parts of the last job are taken and done
+	ws.left.Store(int64(parts))
+	ws.tickets.Store(uint64(parts) << 32)
+	for i := range helpers {
+		ws.helpers[i].rouse()
 	}
 	ws.work(0)
-	<-ws.done
+	ws.caller.wait(func() bool { return ws.left.Load() == 0 })
 	ws.job = nil
 }
 
+// work does parts of the job until none is left to take. A worker that comes
+// too late finds all taken, does not look at the job, which may be over, and is
+// not waited for.
 func (ws *Workers) work(worker int) {
+	done := int64(0)
 	for {
-		part := ws.next.Add(1) - 1
-		if part >= ws.parts {
+		ticket := ws.tickets.Add(1) - 1
+		parts, part := ticket>>32, ticket&(1<<32-1)
+		if part >= parts {
 			break
 		}
 		ws.job(int(part), worker)
+		done++
 	}
-	if ws.left.Add(-1) == 0 {
-		ws.done <- struct{}{}
+	if done > 0 && ws.left.Add(-done) == 0 {
+		ws.caller.rouse()
+	}
+}
+
+// help is the life of a worker other than the caller.
+func (ws *Workers) help(me *sleeper, worker int) {
+	for {
+		me.wait(func() bool {
+			ticket := ws.tickets.Load()
+			return ticket&(1<<32-1) < ticket>>32 || ws.closed.Load()
+		})
+		if ws.closed.Load() {
+			return
+		}
+		ws.work(worker)
+	}
+}
+
+// A sleeper waits for what another goroutine brings about: first it looks again
+// and again, then it sleeps. To fall asleep and be woken costs about 50
+// microseconds, more than many a job; but who looks takes a processor from
+// other programs, and may take it from the very worker that is waited for.
+// Hence looking that was in vain halves the time for which the next wait looks,
+// and looking that was not lengthens it by an eighth.
+type sleeper struct {
+	asleep   atomic.Bool
+	patience time.Duration // for how long the next wait looks; 0: never look
+	wake     chan struct{}
+	_        [40]byte // the next sleeper is on another cache line
+}
+
+const (
+	leastPatience = 50 * time.Microsecond
+	mostPatience  = time.Millisecond
+)
+
+// wait returns when ready returns true. Who makes it so calls rouse afterwards.
+func (s *sleeper) wait(ready func() bool) {
+	if s.patience > 0 {
+		for start := time.Now(); time.Since(start) < s.patience; {
+			for range 100 {
+				if ready() {
+					s.patience = min(s.patience+s.patience/8, mostPatience)
+					return
+				}
+			}
+		}
+		s.patience = max(s.patience/2, leastPatience)
+	}
+	for !ready() {
+		s.asleep.Store(true)
+		if ready() && s.asleep.CompareAndSwap(true, false) {
+			return
+		}
+		<-s.wake // rouse has taken asleep back, or will, and sends then
+	}
+}
+
+// rouse wakes s if it sleeps.
+func (s *sleeper) rouse() {
+	if s.asleep.CompareAndSwap(true, false) {
+		s.wake <- struct{}{}
 	}
 }
 
