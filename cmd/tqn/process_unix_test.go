@@ -64,10 +64,11 @@ func TestASignalEndsWhatHasNothingToSave(t *testing.T) {
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	quiet, _, err := os.Pipe() // standard input without an end; its writer stays open here
+	quiet, writer, err := os.Pipe() // standard input without an end
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { writer.Close() }) // a writer that nothing holds is closed by the garbage collector, and the input ends
 	csv := good(t)
 	signals := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, hangup()}
 	for i, args := range [][]string{
