@@ -63,11 +63,15 @@ func BinaryConnect(g quantize.Grid, gradient func(w float64) Law, alpha float64,
 	ptr := make([]int, 1, cells+1)
 	col := make([]int32, 0, entries)
 	val := make([]float64, 0, entries)
+	var law *known // of the cells of one threshold interval
 	for x := range cells {
 		k := u.nearest(x)
+		if x == 0 || k != u.nearest(x-1) {
+			law = newKnown(gradient(g.Point(k)))
+		}
 		moves := inner[k]
 		if x-reach[k] <= 0 || x+reach[k] >= cells-1 {
-			moves = coordinateMoves(nil, gradient(g.Point(k)), x, u.centres, alpha, drop)[1:]
+			moves = coordinateMoves(nil, law, x, u.centres, alpha, drop)[1:]
 		}
 		for _, m := range moves {
 			col, val = append(col, int32(x+m.steps)), append(val, m.p)
@@ -77,6 +81,34 @@ func BinaryConnect(g quantize.Grid, gradient func(w float64) Law, alpha float64,
 	var err error
 	u.Chain, err = fromCSR(cells, ptr, col, val, 1)
 	return u, err
+}
+
+// known is a law that computes each value once: the moves of the cells whose reach crosses an end of the box ask for the same ones.
+type known struct {
+	Law
+	excess, shortfall map[float64]float64    // of a
+	tent              map[[2]float64]float64 // of c and h
+}
+
+func newKnown(l Law) *known {
+	return &known{l, map[float64]float64{}, map[float64]float64{}, map[[2]float64]float64{}}
+}
+
+func (k *known) Excess(a float64) float64    { return kept(k.excess, a, k.Law.Excess) }
+func (k *known) Shortfall(a float64) float64 { return kept(k.shortfall, a, k.Law.Shortfall) }
+
+func (k *known) Tent(c, h float64) float64 {
+	return kept(k.tent, [2]float64{c, h}, func([2]float64) float64 { return k.Law.Tent(c, h) })
+}
+
+// kept returns f(x), from values where it is there.
+func kept[X comparable](values map[X]float64, x X, f func(X) float64) float64 {
+	y, ok := values[x]
+	if !ok {
+		y = f(x)
+		values[x] = y
+	}
+	return y
 }
 
 // nearest returns the index of the grid point Q_d takes a weight inside cell x to.
