@@ -237,7 +237,7 @@ func worstFigure(claim string) (Figure, bool, error) {
 		if err != nil {
 			return f, false, err
 		}
-		f.worst(fmt.Sprintf("against c at T = %d; marks from below", stairs[0].T), "c G/D", stairs, func(c WorstCase) float64 { return c.K })
+		f.worst(fmt.Sprintf("against c at T = %d (worst case: at least)", stairs[0].T), "c G/D", stairs, func(c WorstCase) float64 { return c.K })
 		f.Caption += " In the last panel the marks are staircases (docs/errata.md, 3), which the worst case is not below; they and the moving bound meet as T grows, so that the printed bound is false to the right of where it crosses the moving one, at c = 1.0837 D/G, and the appendix's beyond 0.5762 D/G."
 	}
 	return f, true, nil

@@ -71,6 +71,9 @@ func (c *Choices) Markdown(folder string) string {
 	missing := 0
 	for _, r := range c.Study {
 		line := r.Command()
+		if strings.HasSuffix(c.Results[r.Name].Kernel, "-bf16") {
+			line += " --precision bf16"
+		}
 		if _, done := c.Results[r.Name]; !done {
 			line += "   # not run yet"
 			missing++
@@ -80,7 +83,7 @@ func (c *Choices) Markdown(folder string) string {
 	p("```")
 	p("")
 	if missing > 0 {
-		p("%d of %d runs are not done.", missing, len(c.Study))
+		p("Not run yet: %d of %d, marked above.", missing, len(c.Study))
 		p("")
 	}
 	runs := map[string][]string{}
@@ -110,7 +113,7 @@ func (c *Choices) Markdown(folder string) string {
 // paperUpdates is the number of updates of the paper's protocol at batch 128: 160 epochs of 390.
 const paperUpdates = 62400
 
-// atTheEnd are the shares of changed signs of runs with the paper's number of updates.
+// atTheEnd are the largest shares of changed signs of the runs that make the paper's number of updates.
 func (c *Choices) atTheEnd(of string) (all []string) {
 	for _, l := range c.long() {
 		if l.run.Steps >= paperUpdates && strings.HasPrefix(l.name, of) {
@@ -147,7 +150,7 @@ func (c *Choices) answer(p func(string, ...any)) {
 	case len(long) == 0:
 		p("**No run with the paper's number of updates is finished, so nothing is decided.**")
 	case len(fits) == 0:
-		p("**No start of BC that was run for the paper's number of updates keeps to the sentence that BC \"never changes more than 20%% of the weights\" (Section 6, Figure 4(b)): %s.**", strings.Join(c.atTheEnd("BC"), "; "))
+		p("**No start of BC that was run for the paper's number of updates keeps to the sentence that BC \"never changes more than 20%% of the weights\" (Section 6, Figure 4(b)). The largest shares are: %s.**", strings.Join(c.atTheEnd("BC"), "; "))
 	default:
 		p("**With the paper's number of updates, BC changes at most 20 %% of its signs from: %s. In all: %s.**", strings.Join(fits, ", "), strings.Join(c.atTheEnd("BC"), "; "))
 	}
@@ -561,7 +564,7 @@ func below(a, b referee.StudyResult) string {
 func (c *Choices) changedFigure() *Figure {
 	f := NewFigure(1)
 	f.Title = "Convolution signs that differ from the start"
-	f.Conclusion = "At the paper's number of updates: " + strings.Join(c.atTheEnd(""), "; ") + "."
+	f.Conclusion = "Largest share in each run of the paper's number of updates: " + strings.Join(c.atTheEnd(""), "; ") + "."
 	panel := f.Panel("VGG-9 on CIFAR-10", "updates", "signs changed, %")
 	Logarithmic(&panel.X)
 	others := 0

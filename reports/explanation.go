@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
 	"tqn/nets"
@@ -330,6 +331,7 @@ func (t *Table1) flipsFigure() *Figure {
 		epochAxis(panel, runs...)
 		panel.Level("noise alone", referee.NoiseFlips())
 		styles := runStyles(configs)
+		predicted := "predicted for SR's last step" // one key for all crosses, which have the colours of their lines
 		for i, e := range entries {
 			config := e.runs[0].Config
 			xs, ys := e.flips()
@@ -339,7 +341,9 @@ func (t *Table1) flipsFigure() *Figure {
 				continue
 			}
 			if _, flip, err := t.predicted(e); err == nil {
-				panel.Points(name+", predicted", styles[i].Colour, draw.CrossGlyph{}, xs[len(xs)-1:], []float64{flip})
+				cross := panel.Points(predicted, styles[i].Colour, draw.CrossGlyph{}, xs[len(xs)-1:], []float64{flip})
+				cross.GlyphStyle.Radius = vg.Points(3.5)
+				predicted = ""
 			}
 		}
 		if middle := math.Sqrt(panel.Y.Min * panel.Y.Max); panel.Y.Max < 10*panel.Y.Min {

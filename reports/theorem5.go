@@ -33,7 +33,7 @@ func (t *Table1) theorem5(p func(string, ...any)) {
 		table.Add(r.column, r.run, number(r.first), number(r.early), number(r.late), fmt.Sprintf("%.3g of the first", r.drop), number(r.predicted), r.reads)
 	}
 	p("%s", table.Markdown())
-	p("Dotted vertical lines mark the drops of the learning rate; the dotted level is %.3g, where SR would be under Adam if gradients were nothing but noise, independent from step to step. A cross is the flips that Adam's state in the last checkpoint predicts for the last step. How a flip is counted is said under \"Do Sections 5 and 6 agree?\" below.", referee.NoiseFlips())
+	p("Dotted vertical lines mark the drops of the learning rate; the dotted level is %.3g, where SR would be under Adam if gradients were nothing but noise, independent from step to step. A cross, in its line's colour, is the flips that Adam's state in the last checkpoint predicts for the last step; its value is in the table. How a flip is counted is said under \"Do Sections 5 and 6 agree?\" below.", referee.NoiseFlips())
 	p("")
 }
 
