@@ -38,7 +38,7 @@ Exit codes for one cell: 0 finished (now or before), 75 try again (another proce
 		Example: `  tqn table1 run --out table1 --jobs 4
   tqn table1 run --out table1 --index 7
   tqn table1 run --out /shared/table1 --engine slurm --cpus 4 --time 12:00:00 --print
-  tqn table1 run --out /work/table1 --engine kubernetes --image registry/tqn:1 --claim work --mount /work --plan table1/plan.json --print`,
+  tqn table1 run --out /volume/table1 --engine kubernetes --image registry/tqn:1 --claim table1 --mount /volume --plan table1/plan.json --print`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			plan, err := f.loadPlan()
