@@ -188,8 +188,7 @@ func amxConv(p *printer, mt, nt, products int) {
 		p.op("ADDQ $%d, BX", 1024*nt*pieces)
 		p.op("ADDQ $8, SI")
 	}
-	p.op("DECQ CX")
-	p.op("JNZ chunk")
+	p.again("CX", "chunk")
 	p.arg("ystride", "R9")
 	p.op("MOVQ R11, SI")
 	p.op("SHRQ $3, SI")
@@ -209,8 +208,7 @@ func amxConv(p *printer, mt, nt, products int) {
 	p.op("CMPQ R12, %s", p.at("kblocks"))
 	p.op("JLT kblock")
 	p.op("ADDQ $%d, R15", 16*mt)
-	p.op("DECQ R14")
-	p.op("JNZ mblock")
+	p.again("R14", "mblock")
 	p.tileRelease()
 	p.op("RET")
 }
@@ -320,15 +318,13 @@ func amxGrad(p *printer, mt, nt int) {
 	}
 	p.op("ADDQ $64, R8")
 	p.op("ADDQ R13, BX")
-	p.op("DECQ CX")
-	p.op("JNZ chunk")
+	p.again("CX", "chunk")
 	eachAcc(p.tileStore)
 	p.op("INCQ R11")
 	p.op("CMPQ R11, %s", p.at("kblocks"))
 	p.op("JLT kblock")
 	p.op("ADDQ $%d, R15", 16*mt)
-	p.op("DECQ R14")
-	p.op("JNZ mblock")
+	p.again("R14", "mblock")
 	p.tileRelease()
 	p.op("RET")
 }
@@ -389,8 +385,7 @@ func amxTaps(p *printer, nt int) {
 	}
 	p.op("ADDQ $%d, R12", 1024*nt)
 	p.op("ADDQ $%d, R15", 8*nt)
-	p.op("DECQ R14")
-	p.op("JNZ block")
+	p.again("R14", "block")
 	p.tileRelease()
 	p.op("RET")
 }
@@ -454,10 +449,8 @@ func split(p *printer) {
 	p.op("JG loop")
 	p.op("ADDQ %s, SI", p.at("srcstride"))
 	p.op("ADDQ %s, DI", p.at("dststride"))
-	p.op("DECQ R11")
-	p.op("JNZ row")
-	p.op("VZEROUPPER")
-	p.op("RET")
+	p.again("R11", "row")
+	p.ret()
 }
 
 // split16 is split for n a multiple of 16, and in groups of 16 writes the words
@@ -505,10 +498,8 @@ func split16(p *printer) {
 	p.label("next")
 	p.op("ADDQ %s, SI", p.at("srcstride"))
 	p.op("ADDQ %s, DI", p.at("dststride"))
-	p.op("DECQ R11")
-	p.op("JNZ row")
-	p.op("VZEROUPPER")
-	p.op("RET")
+	p.again("R11", "row")
+	p.ret()
 }
 
 // splitRound writes n floats of each row as bf16 in the same order, rounded to nearest, ties to even; numbers below 2^-126 become zero.
@@ -544,10 +535,8 @@ func splitRound(p *printer) {
 	p.label("next")
 	p.op("ADDQ %s, SI", p.at("srcstride"))
 	p.op("ADDQ %s, DI", p.at("dststride"))
-	p.op("DECQ R11")
-	p.op("JNZ row")
-	p.op("VZEROUPPER")
-	p.op("RET")
+	p.again("R11", "row")
+	p.ret()
 }
 
 // pairs gathers blocks of 32 positions by 16 channels of an image, the positions'
@@ -647,8 +636,7 @@ func pairs(p *printer, name string) {
 	}
 	p.op("ADDQ $16, BX")
 	p.op("ADDQ $64, DX")
-	p.op("DECQ CX")
-	p.op("JNZ pair")
+	p.again("CX", "pair")
 	if transpose {
 		p.op("LEAQ buffer-3072(SP), BX")
 		p.arg("dstrow", "R9")
@@ -668,8 +656,7 @@ func pairs(p *printer, name string) {
 		}
 		p.op("ADDQ $1024, BX")
 		p.op("ADDQ R10, R12")
-		p.op("DECQ CX")
-		p.op("JNZ piece")
+		p.again("CX", "piece")
 		constants()
 	}
 	p.op("ADDQ %s, DI", p.at("dstgroup"))
@@ -680,10 +667,8 @@ func pairs(p *printer, name string) {
 	p.arg("dst", "R8")
 	p.op("ADDQ %s, R8", p.at("dstblock"))
 	p.op("MOVQ R8, %s", p.at("dst"))
-	p.op("DECQ R15")
-	p.op("JNZ block")
-	p.op("VZEROUPPER")
-	p.op("RET")
+	p.again("R15", "block")
+	p.ret()
 }
 
 // pairsBoth gathers pixels at positions as [pairs] does, rounds them to bf16 and stores each group of 16 channels twice: as the pairs of the positions
@@ -746,14 +731,12 @@ func pairsBoth(p *printer, half bool) {
 	p.op("VMOVDQA32 Z1, Z4")
 	p.op("ADDQ $16, BX")
 	p.op("ADDQ $64, DX")
-	p.op("DECQ CX")
-	p.op("JNZ pair")
+	p.again("CX", "pair")
 	p.op("ADDQ %s, DI", p.at("dstgroup"))
 	p.op("INCQ R11")
 	p.op("CMPQ R11, %s", p.at("groups"))
 	p.op("JLT group")
-	p.op("VZEROUPPER")
-	p.op("RET")
+	p.ret()
 }
 
 // transpose16 transposes the 16x16 dwords in Z0..Z15, using all registers, and
@@ -816,14 +799,11 @@ func transpose(p *printer) {
 		p.op("ADDQ R10, DI")
 	}
 	p.op("ADDQ $64, SI")
-	p.op("DECQ CX")
-	p.op("JNZ column")
+	p.again("CX", "column")
 	p.op("MOVQ DX, R8")
 	p.op("SHLQ $4, R8")
 	p.op("ADDQ R8, %s", p.at("src"))
 	p.op("ADDQ $64, %s", p.at("dst"))
-	p.op("DECQ R11")
-	p.op("JNZ row")
-	p.op("VZEROUPPER")
-	p.op("RET")
+	p.again("R11", "row")
+	p.ret()
 }

@@ -27,8 +27,6 @@ func pixels(p *printer, name string) {
 	p.op("JNE values")
 	p.op("ADDQ R10, R8")
 	p.op("ADDQ R11, R9")
-	p.op("DECQ CX")
-	p.op("JNZ pixel")
-	p.op("VZEROUPPER")
-	p.op("RET")
+	p.again("CX", "pixel")
+	p.ret()
 }

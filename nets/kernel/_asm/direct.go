@@ -130,8 +130,7 @@ func directRows(p *printer, name, reg string, mt, vt, run int) {
 	p.op("IMULQ DI, R9")
 	p.op("SUBQ R9, R8")
 	p.op("ADDQ %s, R8", p.at("aseg"))
-	p.op("DECQ SI")
-	p.op("JNZ segment")
+	p.again("SI", "segment")
 	p.op("MOVQ c-24(SP), SI")
 	p.arg("cstride", "DI")
 	for m := range mt {
@@ -152,8 +151,7 @@ func directRows(p *printer, name, reg string, mt, vt, run int) {
 	p.op("DECQ times0-64(SP)")
 	p.op("JGT time")
 	p.restore()
-	p.op("VZEROUPPER")
-	p.op("RET")
+	p.ret()
 }
 
 // peak prints a loop of independent multiply-adds in registers, 24 (or 12) an iteration.
@@ -169,8 +167,6 @@ func peak(p *printer, reg string) {
 	for i := range count {
 		p.op("VFMADD231PS %s%d, %s%d, %s%d", reg, count, reg, count+1, reg, i)
 	}
-	p.op("DECQ CX")
-	p.op("JNZ loop")
-	p.op("VZEROUPPER")
-	p.op("RET")
+	p.again("CX", "loop")
+	p.ret()
 }

@@ -47,6 +47,18 @@ func (p *printer) comment(format string, a ...any) { p.raw("\t// "+format+"\n", 
 
 func (p *printer) label(name string) { p.raw("%s:\n", name) }
 
+// again ends a loop that the counter's register counts down.
+func (p *printer) again(counter, label string) {
+	p.op("DECQ %s", counter)
+	p.op("JNZ %s", label)
+}
+
+// ret ends a function that has used vectors.
+func (p *printer) ret() {
+	p.op("VZEROUPPER")
+	p.op("RET")
+}
+
 // fn starts a function of one pointer to a struct of 8-byte fields, which it leaves in AX.
 func (p *printer) fn(name string, frame int, fields ...string) {
 	flags := "NOSPLIT"

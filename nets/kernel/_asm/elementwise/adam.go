@@ -51,9 +51,7 @@ func (p *printer) adam() {
 			for i := range vectors {
 				p.adamVector(rule, i)
 			}
-			for _, r := range []string{"SI", "DI", "R8", "R9"} {
-				p.op("ADDQ", fmt.Sprintf("$%d", vectors*p.bytes()), r)
-			}
+			p.advance(vectors*p.bytes(), "SI", "DI", "R8", "R9")
 			p.op("SUBQ", fmt.Sprintf("$%d", vectors*p.lanes), "CX")
 			p.op("JG", "loop")
 		})
@@ -209,7 +207,7 @@ func (p *printer) finite() {
 	p.op("VPAND"+suffix, "(SI)", 1, 3)
 	p.op("VPADDD", 2, 3, 3)
 	p.op("VPOR"+suffix, 3, 0, 0)
-	p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), "SI")
+	p.advance(p.bytes(), "SI")
 	p.op("SUBQ", fmt.Sprintf("$%d", p.lanes), "CX")
 	p.op("JG", "loop")
 	if p.wide() {
@@ -232,9 +230,6 @@ func (p *printer) add() {
 	p.op("VMOVUPS", "(DI)", 0)
 	p.op("VADDPS", "(SI)", 0, 0)
 	p.op("VMOVUPS", 0, "(DI)")
-	p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), "SI")
-	p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), "DI")
-	p.op("SUBQ", fmt.Sprintf("$%d", p.lanes), "CX")
-	p.op("JG", "loop")
-	p.ret()
+	p.advance(p.bytes(), "SI", "DI")
+	p.endLoop(p.lanes)
 }

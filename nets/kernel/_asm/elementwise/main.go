@@ -85,6 +85,33 @@ func (p *printer) op(name string, operands ...any) {
 
 func (p *printer) label(name string) { p.raw("%s:\n", name) }
 
+// advance moves pointers on.
+func (p *printer) advance(bytes int, pointers ...string) {
+	for _, r := range pointers {
+		p.op("ADDQ", fmt.Sprintf("$%d", bytes), r)
+	}
+}
+
+// again ends a loop that the counter's register counts down.
+func (p *printer) again(counter, label string) {
+	p.op("DECQ", counter)
+	p.op("JNZ", label)
+}
+
+// endLoop ends a function's only loop, labelled loop, in whose turns CX counts down by that many values.
+func (p *printer) endLoop(values int) {
+	p.op("SUBQ", fmt.Sprintf("$%d", values), "CX")
+	p.op("JG", "loop")
+	p.ret()
+}
+
+// endGroups ends a function's loop over its groups of channels, of which DX counts the bytes down.
+func (p *printer) endGroups() {
+	p.op("SUBQ", fmt.Sprintf("$%d", p.bytes()), "DX")
+	p.op("JNZ", "group")
+	p.ret()
+}
+
 // fresh returns a label not used before in this file.
 func (p *printer) fresh(name string) string { p.labels++; return fmt.Sprintf("%s%d", name, p.labels) }
 

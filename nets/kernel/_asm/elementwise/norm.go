@@ -378,8 +378,7 @@ func (p *printer) rows(half bool, activations []string, group func(activation, f
 	for _, r := range activations {
 		p.op("LEAQ", "("+r+")"+scale, r)
 	}
-	p.op("DECQ", "CX")
-	p.op("JNZ", "row")
+	p.again("CX", "row")
 	p.ret()
 }
 

@@ -47,7 +47,7 @@ func (p *printer) nextGroup(half bool) {
 	if half {
 		by /= 2
 	}
-	p.op("ADDQ", fmt.Sprintf("$%d", by), "R11")
+	p.advance(by, "R11")
 	p.op("CMPQ", "R11", "DX")
 	p.op("JLT", "group")
 }
@@ -103,8 +103,7 @@ func (p *printer) maxPoolOf(half bool, norm string) {
 	p.op("LEAQ", "(SI)(DX*2)", "SI")
 	p.op("LEAQ", "(R8)(DX*2)", "R8")
 	p.op("ADDQ", "DX", "DI")
-	p.op("DECQ", "R9")
-	p.op("JNZ", "window")
+	p.again("R9", "window")
 	p.ret()
 }
 
@@ -178,8 +177,7 @@ func (p *printer) maxPoolBackOf(half bool, norm string) {
 		p.op("LEAQ", fmt.Sprintf("(%s)(DX*2)", r), r)
 	}
 	p.op("ADDQ", "DX", "DI")
-	p.op("DECQ", "R9")
-	p.op("JNZ", "window")
+	p.again("R9", "window")
 	p.ret()
 }
 
@@ -204,8 +202,7 @@ func (p *printer) average() {
 			} else {
 				p.op("ADDQ", "DX", "SI")
 			}
-			p.op("DECQ", "CX")
-			p.op("JNZ", "row")
+			p.again("CX", "row")
 			p.with("VMULPS", "scale", 0, 0)
 			p.op("VMOVUPS", 0, "(DI)(R11*1)")
 		})
@@ -221,8 +218,7 @@ func (p *printer) spread() {
 		p.label("row")
 		p.op("VMOVUPS", 0, "(SI)")
 		p.op("ADDQ", "DX", "SI")
-		p.op("DECQ", "CX")
-		p.op("JNZ", "row")
+		p.again("CX", "row")
 	})
 }
 
@@ -234,9 +230,7 @@ func (p *printer) average2(half bool, body func()) {
 	p.channels(half, "x", "SI")
 	p.arg("rows", "CX")
 	body()
-	p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), "R11")
-	p.op("CMPQ", "R11", "DX")
-	p.op("JLT", "group")
+	p.nextGroup(false)
 	p.ret()
 }
 
@@ -262,11 +256,8 @@ func (p *printer) windowMax() {
 	p.op("CMPQ", "R10", "R9")
 	p.op("JLT", "pixel")
 	p.op("VMOVUPS", 0, "(DI)")
-	p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), "SI")
-	p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), "DI")
-	p.op("SUBQ", fmt.Sprintf("$%d", p.bytes()), "DX")
-	p.op("JNZ", "group")
-	p.ret()
+	p.advance(p.bytes(), "SI", "DI")
+	p.endGroups()
 }
 
 // windowMaxBack adds y to dx at the first maximum of one window of x; the pixels lie at the same offsets in both.
@@ -325,10 +316,6 @@ func (p *printer) windowMaxBack() {
 	p.op("INCQ", "R10")
 	p.op("CMPQ", "R10", "R9")
 	p.op("JLT", "give")
-	for _, r := range []string{"SI", "DI", "BX"} {
-		p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), r)
-	}
-	p.op("SUBQ", fmt.Sprintf("$%d", p.bytes()), "DX")
-	p.op("JNZ", "group")
-	p.ret()
+	p.advance(p.bytes(), "SI", "DI", "BX")
+	p.endGroups()
 }

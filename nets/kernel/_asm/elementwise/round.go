@@ -46,11 +46,8 @@ func (p *printer) round() {
 		p.op("VBLENDVPS", 2, 0, 1, 1)
 	}
 	p.op("VMOVUPS", 1, "(DI)")
-	p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), "SI")
-	p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), "DI")
-	p.op("SUBQ", fmt.Sprintf("$%d", p.lanes), "CX")
-	p.op("JG", "loop")
-	p.ret()
+	p.advance(p.bytes(), "SI", "DI")
+	p.endLoop(p.lanes)
 }
 
 // widen writes bf16 numbers as float32; n is a multiple of 16.
@@ -63,11 +60,9 @@ func (p *printer) widen() {
 	p.op("VPMOVZXWD", "(SI)", 0)
 	p.op("VPSLLD", "$16", 0, 0)
 	p.op("VMOVUPS", 0, "(DI)")
-	p.op("ADDQ", "$32", "SI")
-	p.op("ADDQ", "$64", "DI")
-	p.op("SUBQ", "$16", "CX")
-	p.op("JG", "loop")
-	p.ret()
+	p.advance(32, "SI")
+	p.advance(64, "DI")
+	p.endLoop(16)
 }
 
 // addHalf adds float32, rounded to bf16, to bf16 numbers, and rounds the sum; n is a multiple of 16.
@@ -84,9 +79,7 @@ func (p *printer) addHalf() {
 	p.op("VADDPS", 1, 0, 0)
 	p.toHalves(0, 0)
 	p.op("VMOVDQU", "Y0", "(DI)")
-	p.op("ADDQ", "$64", "SI")
-	p.op("ADDQ", "$32", "DI")
-	p.op("SUBQ", "$16", "CX")
-	p.op("JG", "loop")
-	p.ret()
+	p.advance(64, "SI")
+	p.advance(32, "DI")
+	p.endLoop(16)
 }
