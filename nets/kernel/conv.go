@@ -151,43 +151,29 @@ func (j *backwardJob) products(buffer []float32, each, from, to int) []float32 {
 	return j.dx.floats[from*each : to*each]
 }
 
-// finish completes an image's dx, of which dx are the products, while they are in cache.
-func (j *backwardJob) finish(impl implementation, img int, dx []float32) {
-	if j.dx.halves != nil {
-		j.finishHalves(img, dx)
-		return
-	}
-	if !j.shortcut.None() {
-		more := j.shortcut.floats[img*len(dx):][:len(dx)]
-		if j.inPlace {
-			dx, more = more, dx
-		}
-		if j.joins {
-			j.before.joinImage(img, dx, Floats(more))
-			return
-		}
-		add(impl, dx, more)
-	}
-	if j.before != nil {
-		j.before.sumImage(img, Floats(dx))
-	}
-}
-
-// finishHalves is finish where dx is rounded: the products, and their sum with the shortcut's gradient.
-func (j *backwardJob) finishHalves(img int, products []float32) {
+// finish completes an image's dx, of which products are the products, while they are in cache: it rounds them where dx is of halves, adds the shortcut's
+// gradient and makes the sums of the batch norm before.
+func (j *backwardJob) finish(impl implementation, img int, products []float32) {
 	from, to := img*len(products), (img+1)*len(products)
-	dx := j.dx.Of(from, to)
-	if j.shortcut.None() {
+	dx, more := j.dx.Of(from, to), products // more is to be added to what lies in dx
+	switch {
+	case j.shortcut.None() && dx.halves != nil:
 		roundImage(nil, img, dx.halves, products)
-	} else {
-		if !j.inPlace {
-			copy(dx.halves, j.shortcut.Of(from, to).halves)
-		}
-		if j.joins {
-			j.before.joinImage(img, products, dx)
-			return
-		}
-		addHalves(dx.halves, products)
+	case j.shortcut.None() || j.inPlace: // the products lie in dx, or the shortcut's gradient does
+	case dx.halves != nil:
+		copy(dx.halves, j.shortcut.halves[from:to])
+	default:
+		more = j.shortcut.floats[from:to]
+	}
+	switch {
+	case j.joins:
+		j.before.joinImage(img, dx, more)
+		return
+	case j.shortcut.None():
+	case dx.halves != nil:
+		addHalves(dx.halves, more)
+	default:
+		add(impl, dx.floats, more)
 	}
 	if j.before != nil {
 		j.before.sumImage(img, dx)

@@ -92,7 +92,7 @@ func TestJoinIsGeneric(t *testing.T) {
 					}
 					each := rows * c
 					for img := range images {
-						got.b.joinImage(img, got.dz[img*each:][:each], Floats(shortcut[img*each:][:each]))
+						got.b.joinImage(img, Floats(got.dz[img*each:][:each]), shortcut[img*each:][:each])
 					}
 					got.b.Backward(Floats(got.dy), Floats(got.dz), got.dg, got.db, Floats(got.dz))
 					what := fmt.Sprintf("%v c=%d rows=%d: ", impl, c, rows)

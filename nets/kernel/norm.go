@@ -338,19 +338,13 @@ func (b *BatchNorm) BackwardSums(dresidual Values, dgamma, dbeta []float32, dz V
 			panic("kernel: BatchNorm.Backward: a residual with a pooling behind")
 		}
 	}
-	b.cut = Values{}
-	switch {
-	case !b.relu:
-		b.mask = always
-	case b.announced != nil && b.joined:
-		b.mask = always
-		if dresidual.at(0) == dz.at(0) {
-			dresidual = Values{} // it is there
-		}
-	case !b.added && dresidual.None() && (!b.y.rounded || b.y.halves != nil):
-		b.mask = again
-	default:
-		b.mask, b.cut = byZ, b.z
+	joined := b.announced != nil && b.joined
+	if joined && dresidual.at(0) == dz.at(0) {
+		dresidual = Values{} // it is there
+	}
+	b.mask, b.cut = b.maskOf(joined, b.added || !dresidual.None() || b.y.rounded && b.y.halves == nil), Values{}
+	if b.mask == byZ {
+		b.cut = b.z
 		checkLen("BatchNorm.Backward: Forward's z", b.z.Len(), b.y.Len())
 	}
 	b.dz, b.dy, b.dres = dz, Values{}, dresidual
@@ -373,27 +367,36 @@ func (b *BatchNorm) BackwardSums(dresidual Values, dgamma, dbeta []float32, dz V
 	}
 }
 
+// maskOf is how dz passes the ReLU: as it is if there is none or dz has passed it already, where z says if z must be read, else where y says.
+func (b *BatchNorm) maskOf(passed, readZ bool) mask {
+	switch {
+	case !b.relu || passed:
+		return always
+	case readZ:
+		return byZ
+	default:
+		return again
+	}
+}
+
 // startSums announces that sumImage, or joinImage if there is a shortcut and it reports so, will be called for every image of dz before
 // the next BackwardSums, which then does not read dz, z and y again, and must be of
 // this dz and of Forward's z and y.
 func (b *BatchNorm) startSums(dz Values, shortcut bool) (join bool) {
 	join = b.relu && b.added && shortcut
-	switch {
-	case !b.relu || join:
-		b.mask = always
-	case b.added:
-		b.mask = byZ
-	default:
-		b.mask = again
-	}
+	b.mask = b.maskOf(join, b.added)
 	b.announced, b.announcedMask, b.joined = dz.at(0), b.mask, join
 	return join
 }
 
-// joinImage adds the shortcut's gradient to an image of dz, lets through what passes the ReLU backward, and makes the image's sums of BackwardSums. As dz is then the
-// gradient of the residual, too, the backward pass need not read z again nor write that. Of halves dz is what is to be rounded and added to the shortcut's, in whose place the sum is left.
-func (b *BatchNorm) joinImage(img int, dz []float32, shortcut Values) {
-	b.joinSumImage(b.back[img*2*b.c:][:2*b.c], dz, shortcut, b.image(b.z, img), b.image(b.y, img))
+// joinImage adds more, rounded if dz is of halves, to an image of dz, lets through what passes the ReLU backward, and makes the image's sums of BackwardSums. As dz is
+// then the gradient of the residual, too, the backward pass need not read z again nor write that.
+func (b *BatchNorm) joinImage(img int, dz Values, more []float32) {
+	first, second := dz.floats, Floats(more)
+	if dz.halves != nil {
+		first, second = more, dz // as the kernel of halves takes them
+	}
+	b.joinSumImage(b.back[img*2*b.c:][:2*b.c], first, second, b.image(b.z, img), b.image(b.y, img))
 }
 
 func (b *BatchNorm) joinSumsGeneric(part []float64, dz, shortcut, z, y []float32) {

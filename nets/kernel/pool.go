@@ -144,17 +144,11 @@ func (ws *Workers) GlobalAvgPoolBackward(dx Values, dy []float32, rows, c int) {
 	checkLen("GlobalAvgPoolBackward: dy", len(dy), n*c)
 	checkLen("GlobalAvgPoolBackward: dx", dx.Len(), n*rows*c)
 	for i := range n {
-		image := dx.Of(i*rows*c, (i+1)*rows*c)
-		if image.halves == nil {
-			spreadImage(ws.impl, image.floats, dy[i*c:][:c], 1/float32(rows))
-			continue
-		}
-		first := image.halves[:c]
-		for k, v := range dy[i*c:][:c] {
-			first[k] = uint16(math.Float32bits(toBF16(v*(1/float32(rows)))) >> 16)
-		}
-		for from := c; from < rows*c; from += c {
-			copy(image.halves[from:], first)
+		image, scale := dx.Of(i*rows*c, (i+1)*rows*c), 1/float32(rows)
+		if image.halves != nil {
+			spreadHalves(image.halves, dy[i*c:][:c], scale)
+		} else {
+			spreadImage(ws.impl, image.floats, dy[i*c:][:c], scale)
 		}
 	}
 	ws.round(dx)
@@ -179,5 +173,16 @@ func spreadGeneric(dx, dy []float32, scale float32) {
 		for k, v := range dy {
 			dx[from+k] = v * scale
 		}
+	}
+}
+
+// spreadHalves: scale * dy, rounded, for every row of dx.
+func spreadHalves(dx []uint16, dy []float32, scale float32) {
+	first := dx[:len(dy)]
+	for k, v := range dy {
+		first[k] = uint16(math.Float32bits(toBF16(v*scale)) >> 16)
+	}
+	for from := len(dy); from < len(dx); from += len(dy) {
+		copy(dx[from:], first)
 	}
 }
