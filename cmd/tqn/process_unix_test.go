@@ -173,6 +173,7 @@ func hangup() syscall.Signal {
 
 // nohup ignores SIGHUP for what it starts.
 func TestAnIgnoredSignalStaysIgnored(t *testing.T) {
+	t.Parallel()
 	quiet, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -200,8 +201,9 @@ func TestAnInterruptedTrainingSaves(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains for seconds")
 	}
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "run")
-	cmd := process("train", "--net", "vgg9", "--width", "0.0625", "--batch", "32", "--train-images", "1024", "--test-images", "64", "--threads", "1", "--epochs", "400", "--out", dir)
+	cmd := process("train", "--net", "vgg9", "--width", "0.0625", "--batch", "32", "--train-images", "256", "--test-images", "64", "--threads", "1", "--epochs", "1600", "--out", dir)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {

@@ -146,7 +146,7 @@ func TestVerifyWritesAReport(t *testing.T) {
 		t.Skip("several seconds")
 	}
 	dir := t.TempDir()
-	code, stdout, stderr := tqnVerify(t, "--claim", "corollary1", "--claim", "theorem5", "--out", dir)
+	code, stdout, stderr := tqnVerify(t, "--claim", "lemma1", "--claim", "corollary1", "--out", dir)
 	if code != exitExpected {
 		t.Fatalf("exit code %d: %s%s", code, stdout, stderr)
 	}
@@ -155,8 +155,8 @@ func TestVerifyWritesAReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"## What is false as printed", "[Corollary 1](corollary1.md)", "[Theorem 5](theorem5.md)", "[how tight](tightness.md)", "1 of 2 results is false as printed, and repaired; all ",
-		"tqn verify --claim corollary1 --claim theorem5 --seed 1 --out ", "error budget of the run is 1e-06",
+		"## What is false as printed", "[Corollary 1](corollary1.md)", "[Lemma 1](lemma1.md)", "[how tight](tightness.md)", "1 of 2 results is false as printed, and repaired; all ",
+		"tqn verify --claim lemma1 --claim corollary1 --seed 1 --out ", "error budget of the run is 1e-06",
 	} {
 		if !strings.Contains(string(report), want) {
 			t.Errorf("the report lacks %q", want)
@@ -174,7 +174,7 @@ func TestVerifyWritesAReport(t *testing.T) {
 			t.Errorf("the page of Corollary 1 lacks %q", want)
 		}
 	}
-	for _, name := range []string{"corollary1.png", "corollary1.svg", "theorem5.png"} {
+	for _, name := range []string{"corollary1.png", "corollary1.svg", "lemma1.png"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() < 10_000 {
 			t.Errorf("%s: %v", name, err)
 		}
