@@ -331,26 +331,35 @@ func (t *Table1) flipsFigure() *Figure {
 		epochAxis(panel, runs...)
 		panel.Level("noise alone", referee.NoiseFlips())
 		styles := runStyles(configs)
-		predicted := "predicted for SR's last step" // one key for all crosses, which have the colours of their lines
 		for i, e := range entries {
 			config := e.runs[0].Config
 			xs, ys := e.flips()
 			name := fmt.Sprintf("%s %d", ruleName(config), config.Batch)
 			panel.Series(name, styles[i], xs, ys)
-			if ruleName(config) != "SR-ADAM" || len(xs) == 0 {
-				continue
-			}
-			if _, flip, err := t.predicted(e); err == nil {
-				cross := panel.Points(predicted, styles[i].Colour, draw.CrossGlyph{}, xs[len(xs)-1:], []float64{flip})
-				cross.GlyphStyle.Radius = vg.Points(3.5)
-				predicted = ""
-			}
 		}
+		t.predictedFlips(panel, entries, styles)
 		if middle := math.Sqrt(panel.Y.Min * panel.Y.Max); panel.Y.Max < 10*panel.Y.Min {
 			panel.Y.Min, panel.Y.Max = middle/math.Sqrt(10), middle*math.Sqrt(10)
 		}
 	}
 	return f
+}
+
+// predictedFlips draws a cross at the last epoch of every line of SR whose last step is known, in the line's colour, with one key for all.
+func (t *Table1) predictedFlips(panel *Panel, entries []*table1Entry, styles []Style) {
+	key := "SR, predicted"
+	for i, e := range entries {
+		xs, _ := e.flips()
+		if ruleName(e.runs[0].Config) != "SR-ADAM" || len(xs) == 0 {
+			continue
+		}
+		if _, flip, err := t.predicted(e); err == nil {
+			if cross := panel.Points(key, styles[i].Colour, draw.CrossGlyph{}, xs[len(xs)-1:], []float64{flip}); cross != nil {
+				cross.GlyphStyle.Radius = vg.Points(3.5)
+				key = ""
+			}
+		}
+	}
 }
 
 // saveFlips writes the figure, if there is one. That of the smallest runs would judge what the report says that they cannot.
