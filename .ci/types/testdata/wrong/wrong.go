@@ -1,0 +1,4 @@
+// Package wrong has types that do not agree on Windows alone.
+package wrong
+
+const lines = "\n"

@@ -1,0 +1,3 @@
+package wrong
+
+var count int = lines
