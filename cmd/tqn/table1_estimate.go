@@ -51,7 +51,7 @@ func (e *env) table1Estimate(ctx context.Context, plan *cluster.Plan, f *table1F
 	}
 	fmt.Fprint(w, table.Text())
 	took := together(all, f.step.unhindered(jobs))
-	fmt.Fprintf(w, "estimated time on this machine (--engine %s), %s: %s (%.1f days)\n", f.step.engine, atOnce(jobs, threads), took.Round(time.Minute), took.Hours()/24)
+	fmt.Fprintf(w, "estimated time on this machine (--engine %s), %s: %s (%.1f days)\n", f.step.engine, atOnce(jobs, threads), inWholeUnits(took), took.Hours()/24)
 	return nil
 }
 
@@ -73,12 +73,20 @@ func (e *env) table1Announce(ctx context.Context, plan *cluster.Plan, f *table1F
 		return err
 	}
 	took := together(times, f.step.unhindered(jobs))
+	fmt.Fprintf(e.stderr, "table1 %s: %s, %s: about %s on this machine\n", plan.Preset, counted(len(cells), "cell"), atOnce(jobs, threads), inWholeUnits(took))
+	return nil
+}
+
+// inWholeUnits rounds an estimate to what it can be trusted to: to a second up to a minute, to ten up to an hour, then to a minute. It is never 0.
+func inWholeUnits(took time.Duration) time.Duration {
 	unit := time.Second
-	if took > time.Minute {
+	switch {
+	case took > time.Hour:
+		unit = time.Minute
+	case took > time.Minute:
 		unit = 10 * time.Second
 	}
-	fmt.Fprintf(e.stderr, "table1 %s: %s, %s: about %s on this machine\n", plan.Preset, counted(len(cells), "cell"), atOnce(jobs, threads), max(unit, took.Round(unit)))
-	return nil
+	return max(unit, took.Round(unit))
 }
 
 // atOnce says how a pool runs cells.

@@ -42,8 +42,7 @@ func TestParameterCounts(t *testing.T) {
 		if got.Binarised != c.convLayers {
 			t.Errorf("%s: %d convolution layers, want %d", c.net, got.Binarised, c.convLayers)
 		}
-		t.Logf("%-9s conv %.4f million (paper %g), linear %.4f million (paper %g)", c.net,
-			float64(got.Conv)/1e6, c.paperConv, float64(got.Linear)/1e6, c.paperLinear)
+		t.Logf("%-9s conv %d (paper %g million), linear %d (paper %g million)", c.net, got.Conv, c.paperConv, got.Linear, c.paperLinear)
 		for _, n := range []struct {
 			ours  int
 			paper float64
@@ -82,6 +81,7 @@ func TestResNet18NeedsProjections(t *testing.T) {
 	if main != 10994880 || printsAs(float64(main)/1e6, 11.2) {
 		t.Fatalf("%d weights outside projections", main)
 	}
+	t.Logf("resnet18  conv without projections %d", main)
 }
 
 // Every layer's input is the output before it, and every model ends in its classes.
