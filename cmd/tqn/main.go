@@ -43,7 +43,10 @@ func newRootCommand(e *env) *cobra.Command {
 (Li et al., NIPS 2017) claim by claim and reproduces its Table 1 and figures.
 
 Begin with the first example, which takes seconds, and the page that it writes, toy.md: why
-training with stochastically rounded weights does not become greedy and BinaryConnect does.`,
+training with stochastically rounded weights does not become greedy and BinaryConnect does.
+
+Of a flag that is given twice the last value counts; the values of a flag that takes a list are
+joined. 0 stands for the default of a number where the flag's help says so.`,
 		Example: `  tqn toy --out results/toy
   tqn verify --out results/verify
   tqn table1 --preset smoke --out results/smoke`,
