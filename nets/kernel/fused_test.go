@@ -38,123 +38,149 @@ func TestFusedIsUnfused(t *testing.T) {
 					if !c.FusesForward() {
 						t.Skip(name + " does not fuse")
 					}
-					ph, pw := s.Out()
-					before, after := NewBatchNorm(ws, s.N, s.H*s.W, s.C, 1e-5), NewBatchNorm(ws, s.N, ph*pw, s.K, 1e-5)
-					values := func(seed uint64, n int) []float32 {
-						x := make([]float32, n)
-						noise(seed, x)
-						if rounds {
-							roundAllGeneric(x, x)
-						}
-						return x
+					k := newFusedCase(c, rounds, residual, binary, keepsInput)
+					want := k.run(false, false)
+					if wrong := k.run(true, false).differs(want); wrong != nil {
+						t.Errorf("%q differ", wrong)
 					}
-					x, w, dz := values(1, s.N*s.Inputs()), values(2, s.Weights()), values(3, s.N*s.Outputs())
-					gammaC, betaC, gammaK, betaK := values(4, s.C), values(5, s.C), values(6, s.K), values(7, s.K)
-					var r, rC, shortcut []float32
-					if keepsInput {
-						rC, shortcut = values(9, s.N*s.Inputs()), values(10, s.N*s.Inputs())
+					if !keepsInput {
+						return
 					}
-					if residual {
-						r = values(8, s.N*s.Outputs())
-					}
-					if binary {
-						for i := range w {
-							w[i] = float32(math.Copysign(1, float64(w[i])))
-						}
-					}
-					c.SetWeights(w, binary)
-					type results struct{ a, y, z, dx, dw, dres, dgamma, dbeta, dgammaC, dbetaC, dxC []float32 }
-					run := func(fused, inPlace bool) results {
-						g := results{y: make([]float32, len(dz)), z: make([]float32, len(dz)), dx: make([]float32, len(x)), dw: make([]float32, len(w)),
-							dgamma: make([]float32, s.K), dbeta: make([]float32, s.K),
-							dgammaC: make([]float32, s.C), dbetaC: make([]float32, s.C), dxC: make([]float32, len(x))}
-						kept := func(x []float32) Values { // in memory
-							if rounds && fused && x != nil {
-								v := ws.Rounded(make([]float32, len(x)), len(x))
-								v.Round(x)
-								return v
-							}
-							return Values{floats: x, rounded: rounds && x != nil}
-						}
-						wide := func(v Values) []float32 { return v.Float32(make([]float32, v.Len())) }
-						a, y, z, x, r, rC := kept(make([]float32, len(x))), kept(g.y), kept(g.z), kept(x), kept(r), kept(rC)
-						dx, dxC, grad, shortcut := kept(g.dx), kept(g.dxC), kept(slices.Clone(dz)), kept(slices.Clone(shortcut))
-						var dres Values
-						for i := range before.back { // nothing left from another run
-							before.back[i] = math.NaN()
-						}
-						if residual {
-							dres = grad
-						}
-						before.reader = false
-						switch {
-						case fused && keepsInput:
-							before.LeaveToReader()
-							before.Forward(a, x, nil, gammaC, betaC, rC, true)
-							c.ForwardNorm(y, x, before, after.Sums())
-							g.a = wide(a)
-						case fused:
-							before.Forward(Values{}, x, nil, gammaC, betaC, Values{}, true)
-							c.ForwardNorm(y, x, before, after.Sums())
-							g.a = make([]float32, x.Len())
-							before.Materialise(g.a, x)
-						default:
-							before.Forward(a, x, nil, gammaC, betaC, rC, true)
-							c.ForwardNorm(y, a, nil, after.Sums())
-							g.a = a.Float32(nil)
-						}
-						after.Forward(z, y, after.Sums(), gammaK, betaK, r, true)
-						g.y, g.z = wide(y), wide(z)
-						if fused && c.FusesBackward() {
-							after.BackwardSums(dres, g.dgamma, g.dbeta, grad)
-							in, input := Input{Norm: before, Before: before}, x
-							if keepsInput {
-								in, input = Input{Before: before, Shortcut: shortcut}, a
-								if inPlace {
-									dx = shortcut
-								}
-							}
-							c.Backward(dx, g.dw, input, in, after)
-						} else {
-							dy := make([]float32, len(dz))
-							after.Backward(Floats(dy), dres, g.dgamma, g.dbeta, grad)
-							c.GradWeights(g.dw, g.a, dy)
-							c.GradInput(dx, dy)
-							if keepsInput {
-								ws.Add(dx, shortcut)
-							}
-						}
-						g.dres = wide(grad)
-						var dresC Values
-						if keepsInput {
-							dresC = dx // where the ReLU lets the gradient through, in both: what Backward has already made of it
-						}
-						before.Backward(dxC, dresC, g.dgammaC, g.dbetaC, dx)
-						if g.dx, g.dxC = wide(dx), wide(dxC); rounds && !fused { // a gradient that a convolution rounds
-							roundAllGeneric(g.dxC, g.dxC)
-						}
-						return g
-					}
-					want := run(false, false)
-					compare := func(got results) {
-						t.Helper()
-						for _, p := range []struct {
-							what      string
-							got, want []float32
-						}{{"x normalised", got.a, want.a}, {"y", got.y, want.y}, {"z", got.z, want.z}, {"dx", got.dx, want.dx}, {"dw", got.dw, want.dw}, {"dresidual", got.dres, want.dres},
-							{"dgamma", got.dgamma, want.dgamma}, {"dbeta", got.dbeta, want.dbeta},
-							{"dgamma before", got.dgammaC, want.dgammaC}, {"dbeta before", got.dbetaC, want.dbetaC}, {"dx before", got.dxC, want.dxC}} {
-							if !slices.Equal(p.got, p.want) {
-								t.Errorf("%s differs", p.what)
-							}
-						}
-					}
-					compare(run(true, false))
-					if keepsInput {
-						compare(run(true, true))
+					if wrong := k.run(true, true).differs(want); wrong != nil {
+						t.Errorf("in place: %q differ", wrong)
 					}
 				})
 			}
 		}
 	}
+}
+
+// fusedCase is a convolution between two batch norms, with what they read.
+type fusedCase struct {
+	*Conv
+	rounds, residual, keepsInput bool
+	before, after                *BatchNorm
+	x, w, dz                     []float32
+	gammaC, betaC, gammaK, betaK []float32
+	r, rC, shortcut              []float32 // residuals behind and before the convolution, and the gradient of a shortcut around it
+}
+
+func newFusedCase(c *Conv, rounds, residual, binary, keepsInput bool) *fusedCase {
+	values := func(seed uint64, n int) []float32 {
+		x := make([]float32, n)
+		noise(seed, x)
+		if rounds {
+			roundAllGeneric(x, x)
+		}
+		return x
+	}
+	s, ws := c.ConvShape, c.ws
+	ph, pw := s.Out()
+	k := &fusedCase{Conv: c, rounds: rounds, residual: residual, keepsInput: keepsInput,
+		before: NewBatchNorm(ws, s.N, s.H*s.W, s.C, 1e-5), after: NewBatchNorm(ws, s.N, ph*pw, s.K, 1e-5),
+		x: values(1, s.N*s.Inputs()), w: values(2, s.Weights()), dz: values(3, s.N*s.Outputs()),
+		gammaC: values(4, s.C), betaC: values(5, s.C), gammaK: values(6, s.K), betaK: values(7, s.K)}
+	if keepsInput {
+		k.rC, k.shortcut = values(9, s.N*s.Inputs()), values(10, s.N*s.Inputs())
+	}
+	if residual {
+		k.r = values(8, s.N*s.Outputs())
+	}
+	if binary {
+		for i := range k.w {
+			k.w[i] = float32(math.Copysign(1, float64(k.w[i])))
+		}
+	}
+	c.SetWeights(k.w, binary)
+	return k
+}
+
+type fusedResults struct{ a, y, z, dx, dw, dres, dgamma, dbeta, dgammaC, dbetaC, dxC []float32 }
+
+// differs lists the results that are not the same.
+func (got fusedResults) differs(want fusedResults) (names []string) {
+	for _, p := range []struct {
+		what      string
+		got, want []float32
+	}{{"x normalised", got.a, want.a}, {"y", got.y, want.y}, {"z", got.z, want.z}, {"dx", got.dx, want.dx}, {"dw", got.dw, want.dw}, {"dresidual", got.dres, want.dres},
+		{"dgamma", got.dgamma, want.dgamma}, {"dbeta", got.dbeta, want.dbeta},
+		{"dgamma before", got.dgammaC, want.dgammaC}, {"dbeta before", got.dbetaC, want.dbetaC}, {"dx before", got.dxC, want.dxC}} {
+		if !slices.Equal(p.got, p.want) {
+			names = append(names, p.what)
+		}
+	}
+	return names
+}
+
+// run goes forward and backward, by ForwardNorm and Backward or by the separate calls.
+func (k *fusedCase) run(fused, inPlace bool) fusedResults {
+	g := fusedResults{y: make([]float32, len(k.dz)), z: make([]float32, len(k.dz)), dx: make([]float32, len(k.x)), dw: make([]float32, len(k.w)),
+		dgamma: make([]float32, k.K), dbeta: make([]float32, k.K),
+		dgammaC: make([]float32, k.C), dbetaC: make([]float32, k.C), dxC: make([]float32, len(k.x))}
+	kept := func(x []float32) Values { // in memory
+		if k.rounds && fused && x != nil {
+			v := k.ws.Rounded(make([]float32, len(x)), len(x))
+			v.Round(x)
+			return v
+		}
+		return Values{floats: x, rounded: k.rounds && x != nil}
+	}
+	wide := func(v Values) []float32 { return v.Float32(make([]float32, v.Len())) }
+	a, y, z, x, r, rC := kept(make([]float32, len(k.x))), kept(g.y), kept(g.z), kept(k.x), kept(k.r), kept(k.rC)
+	dx, dxC, grad, shortcut := kept(g.dx), kept(g.dxC), kept(slices.Clone(k.dz)), kept(slices.Clone(k.shortcut))
+	var dres Values
+	for i := range k.before.back { // nothing left from another run
+		k.before.back[i] = math.NaN()
+	}
+	if k.residual {
+		dres = grad
+	}
+	k.before.reader = false
+	switch {
+	case fused && k.keepsInput:
+		k.before.LeaveToReader()
+		k.before.Forward(a, x, nil, k.gammaC, k.betaC, rC, true)
+		k.ForwardNorm(y, x, k.before, k.after.Sums())
+		g.a = wide(a)
+	case fused:
+		k.before.Forward(Values{}, x, nil, k.gammaC, k.betaC, Values{}, true)
+		k.ForwardNorm(y, x, k.before, k.after.Sums())
+		g.a = make([]float32, x.Len())
+		k.before.Materialise(g.a, x)
+	default:
+		k.before.Forward(a, x, nil, k.gammaC, k.betaC, rC, true)
+		k.ForwardNorm(y, a, nil, k.after.Sums())
+		g.a = a.Float32(nil)
+	}
+	k.after.Forward(z, y, k.after.Sums(), k.gammaK, k.betaK, r, true)
+	g.y, g.z = wide(y), wide(z)
+	if fused && k.FusesBackward() {
+		k.after.BackwardSums(dres, g.dgamma, g.dbeta, grad)
+		in, input := Input{Norm: k.before, Before: k.before}, x
+		if k.keepsInput {
+			in, input = Input{Before: k.before, Shortcut: shortcut}, a
+			if inPlace {
+				dx = shortcut
+			}
+		}
+		k.Backward(dx, g.dw, input, in, k.after)
+	} else {
+		dy := make([]float32, len(k.dz))
+		k.after.Backward(Floats(dy), dres, g.dgamma, g.dbeta, grad)
+		k.GradWeights(g.dw, g.a, dy)
+		k.GradInput(dx, dy)
+		if k.keepsInput {
+			k.ws.Add(dx, shortcut)
+		}
+	}
+	g.dres = wide(grad)
+	var dresC Values
+	if k.keepsInput {
+		dresC = dx // where the ReLU lets the gradient through, in both: what Backward has already made of it
+	}
+	k.before.Backward(dxC, dresC, g.dgammaC, g.dbetaC, dx)
+	if g.dx, g.dxC = wide(dx), wide(dxC); k.rounds && !fused { // a gradient that a convolution k.rounds
+		roundAllGeneric(g.dxC, g.dxC)
+	}
+	return g
 }
