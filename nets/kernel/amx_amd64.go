@@ -139,6 +139,17 @@ type transposeArgs struct {
 //go:noescape
 func transpose(a *transposeArgs)
 
+// signsArgs: 64 floats for each word of signs; see the generator.
+type signsArgs struct {
+	src     *float32
+	have    *uint64
+	words   int
+	differs uint64
+}
+
+//go:noescape
+func signs(a *signsArgs)
+
 //go:noescape
 func amxConv2x2One(a *amxConvArgs)
 

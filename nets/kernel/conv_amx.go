@@ -20,15 +20,16 @@ import "unsafe"
 type amxConv struct {
 	ConvShape
 	ws      *Workers
-	forw    *amxPass
+	tiles   *tilePasses
+	forw    *amxPass // of tiles
 	back    *amxPass
 	weights *amxGradPass // at float32
 	taps    *amxTapsGrad // at bf16
 }
 
 func newAMXConv(ws *Workers, s ConvShape) *amxConv {
-	c := &amxConv{ConvShape: s, ws: ws}
-	c.forw, c.back = newAMXPasses(ws, s)
+	c := &amxConv{ConvShape: s, ws: ws, tiles: newTilePasses(ws, s)}
+	c.forw, c.back = c.tiles.forw, c.tiles.back
 	if ws.precision == BF16 {
 		c.taps = newAMXTapsGrad(ws, s, c.back)
 	} else {
@@ -48,10 +49,7 @@ func newAMXPasses(ws *Workers, s ConvShape) (forw, back *amxPass) {
 	return forw, back
 }
 
-func (c *amxConv) setWeights(w []float32, binary bool) {
-	c.forw.pack(w, binary, false)
-	c.back.pack(w, binary, true)
-}
+func (c *amxConv) setWeights(w []float32, binary bool) { c.tiles.setWeights(w, binary) }
 
 func (c *amxConv) forward(y, x []float32, n int, sums *Sums) {
 	c.forw.run(Floats(y), Floats(x), n, sums)

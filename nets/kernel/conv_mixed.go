@@ -26,13 +26,15 @@ func newMixedConv(ws *Workers, s ConvShape) convAlgorithm {
 // direct: on strides above 1 the tiles would multiply those zeros.
 type tiledConv struct {
 	*directConv
-	forwTiles, backTiles *amxPass
-	forwTiled, backTiled bool // by the weights in use
+	tiles                *tilePasses
+	forwTiles, backTiles *amxPass // of tiles
+	forwTiled, backTiled bool     // by the weights in use
 }
 
 func newTiledConv(ws *Workers, s ConvShape) *tiledConv {
 	c := &tiledConv{directConv: newDirectConv(ws, s)}
-	c.forwTiles, c.backTiles = newAMXPasses(ws, s)
+	c.tiles = newTilePasses(ws, s)
+	c.forwTiles, c.backTiles = c.tiles.forw, c.tiles.back
 	c.weights.reserve(c.backTiles.bytes())
 	return c
 }
@@ -40,6 +42,11 @@ func newTiledConv(ws *Workers, s ConvShape) *tiledConv {
 func (c *tiledConv) setWeights(w []float32, binary bool) {
 	c.forwTiled = binary || c.Stride > 1 && c.C >= 16
 	c.backTiled = binary || c.Stride > 1
+	if c.forwTiled && c.backTiled {
+		c.tiles.setWeights(w, binary)
+		return
+	}
+	c.tiles.forget()
 	if c.forwTiled {
 		c.forwTiles.pack(w, binary, false)
 	} else {
@@ -85,8 +92,9 @@ func (c *tiledConv) gradInput(dx, dy []float32, n int) {
 // mixedConv is Winograd's algorithm whose two passes with weights may be the tile multiplier's; the gradient of the weights is always its own.
 type mixedConv struct {
 	*winogradConv
-	forwTiles, backTiles *amxPass // made when binary weights come
-	tiled                bool     // the weights in use are theirs
+	binaryTiles          *tilePasses // made when binary weights come
+	forwTiles, backTiles *amxPass    // of binaryTiles
+	tiled                bool        // the weights in use are theirs
 }
 
 func (c *mixedConv) setWeights(w []float32, binary bool) {
@@ -96,12 +104,12 @@ func (c *mixedConv) setWeights(w []float32, binary bool) {
 		c.winogradConv.setWeights(w, binary)
 		return
 	}
-	if c.forwTiles == nil {
-		c.forwTiles, c.backTiles = newAMXPasses(c.ws, c.ConvShape)
+	if c.binaryTiles == nil {
+		c.binaryTiles = newTilePasses(c.ws, c.ConvShape)
+		c.forwTiles, c.backTiles = c.binaryTiles.forw, c.binaryTiles.back
 		c.weights.reserve(c.backTiles)
 	}
-	c.forwTiles.pack(w, true, false)
-	c.backTiles.pack(w, true, true)
+	c.binaryTiles.setWeights(w, true)
 	c.weights.tiles = c.backTiles
 }
 

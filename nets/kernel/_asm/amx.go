@@ -26,6 +26,36 @@ func amxFile(p *printer) {
 	pairs(p, "pairsRoundTransposed")
 	pairs(p, "pairsHalfTransposed")
 	transpose(p)
+	signs(p)
+}
+
+// signs compares the signs of floats, 64 a word with the first one's lowest, with words of signs, until one differs: it leaves that in differs, and in words how many
+// there are from it on, 0 if all are the same.
+func signs(p *printer) {
+	p.fn("signs", 0, "src", "have", "words", "differs")
+	p.arg("src", "SI")
+	p.arg("have", "DI")
+	p.arg("words", "CX")
+	p.label("word")
+	for i := range 4 {
+		p.op("VMOVDQU32 %d(SI), Z%d", 64*i, i)
+		p.op("VPMOVD2M Z%d, K%d", i, i+1)
+	}
+	p.op("KUNPCKWD K1, K2, K5")
+	p.op("KUNPCKWD K3, K4, K6")
+	p.op("KUNPCKDQ K5, K6, K7")
+	p.op("KMOVQ K7, R8")
+	p.op("CMPQ R8, (DI)")
+	p.op("JNE out")
+	p.op("ADDQ $256, SI")
+	p.op("ADDQ $8, DI")
+	p.op("DECQ CX")
+	p.op("JNZ word")
+	p.label("out")
+	p.op("MOVQ R8, %s", p.at("differs"))
+	p.op("MOVQ CX, %s", p.at("words"))
+	p.op("VZEROUPPER")
+	p.op("RET")
 }
 
 // amxConv multiplies an image of bf16 triples (with one product of bf16 numbers themselves) with packed weights. A block is
