@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestFusedIsUnfused: ForwardNorm and Backward give the bits of the separate calls: with and without a residual behind the convolution; with the input itself kept or
-// not, and then with a residual before the convolution and a shortcut around it, whose gradient is apart from the input's or becomes it where it lies. With activations that are rounded
+// TestFusedIsUnfused: ForwardNorm and Backward give the bits of the separate calls: with and without residuals behind the convolution and before it; with the input itself kept or
+// not, and then with a shortcut around the convolution, whose gradient is apart from the input's or becomes it where it lies. With activations that are rounded
 // the separate calls keep them as float32, by definition, and the others in two bytes.
 func TestFusedIsUnfused(t *testing.T) {
 	for _, name := range append(Implementations(), "bf16", "bf16 rounded") {
@@ -81,10 +81,13 @@ func newFusedCase(c *Conv, rounds, residual, binary, keepsInput bool) *fusedCase
 		x: values(1, s.N*s.Inputs()), w: values(2, s.Weights()), dz: values(3, s.N*s.Outputs()),
 		gammaC: values(4, s.C), betaC: values(5, s.C), gammaK: values(6, s.K), betaK: values(7, s.K)}
 	if keepsInput {
-		k.rC, k.shortcut = values(9, s.N*s.Inputs()), values(10, s.N*s.Inputs())
+		k.shortcut = values(10, s.N*s.Inputs())
 	}
 	if residual {
 		k.r = values(8, s.N*s.Outputs())
+	}
+	if keepsInput && residual {
+		k.rC = values(9, s.N*s.Inputs())
 	}
 	if binary {
 		for i := range k.w {
@@ -175,7 +178,7 @@ func (k *fusedCase) run(fused, inPlace bool) fusedResults {
 	}
 	g.dres = wide(grad)
 	var dresC Values
-	if k.keepsInput {
+	if k.rC != nil {
 		dresC = dx // where the ReLU lets the gradient through, in both: what Backward has already made of it
 	}
 	k.before.Backward(dxC, dresC, g.dgammaC, g.dbetaC, dx)
