@@ -24,11 +24,15 @@ type winogradConv struct {
 	forw, back *winogradPass
 	weights    *winogradGrad
 	changes    winogradChanges
+
+	filters  []float32 // to be packed
+	packPart func(part, worker int)
 }
 
 func newWinogradConv(ws *Workers, s ConvShape) *winogradConv {
 	c := &winogradConv{ConvShape: s, ws: ws, forw: newWinogradPass(ws, s, s.C, s.K), back: newWinogradPass(ws, s, s.K, s.C)}
 	c.weights = newWinogradGrad(ws, s, c.back)
+	c.packPart = c.pack
 	c.changes.c = c
 	c.changes.markPart, c.changes.packPart = c.changes.mark, c.changes.pack
 	return c
@@ -38,14 +42,24 @@ func (c *winogradConv) setWeights(w []float32, binary bool) {
 	if binary && c.changes.follow(w) {
 		return
 	}
-	c.forw.pack(w)
-	shared := c.ws.shared
-	turned := take[float32](&shared, len(w))
-	c.back.source, c.back.turned = w, turned
-	c.ws.Do(9*c.C/16, c.back.turnPart)
-	c.back.pack(turned)
-	c.back.source, c.back.turned = nil, nil
+	c.filters = w
+	for _, p := range []*winogradPass{c.forw, c.back} {
+		if p.packed == nil {
+			p.packed = NewArena(winogradTile * p.apart)
+		}
+	}
+	c.ws.Do(c.forw.strips()+c.back.strips(), c.packPart)
+	c.filters = nil
 	c.changes.reset(w, binary)
+}
+
+// pack packs a strip of one of the passes' weights.
+func (c *winogradConv) pack(part, worker int) {
+	if n := c.forw.strips(); part >= n {
+		c.back.packStrip(c.filters, true, part-n, worker)
+		return
+	}
+	c.forw.packStrip(c.filters, false, part, worker)
 }
 
 func (c *winogradConv) forward(y, x []float32, n int, sums *Sums) { c.forw.run(y, x, n, nil, sums) }
@@ -117,15 +131,13 @@ type winogradPass struct {
 	tile   directTile
 	group  int // images at a time, at most
 	packed []float32
+	apart  int // floats from a position's packed weights to the next one's
 
-	source, turned     []float32
-	filters            []float32
-	dst, src           []float32
-	n, groups, parts   int
-	norm               *BatchNorm
-	sums               *Sums
-	packPart, turnPart func(part, worker int)
-	groupPart          func(part, worker int)
+	dst, src         []float32
+	n, groups, parts int
+	norm             *BatchNorm
+	sums             *Sums
+	groupPart        func(part, worker int)
 }
 
 func newWinogradTile(impl implementation, k int) directTile {
@@ -141,8 +153,10 @@ func newWinogradTile(impl implementation, k int) directTile {
 func newWinogradPass(ws *Workers, s ConvShape, c, k int) *winogradPass {
 	p := &winogradPass{winogradShape: newWinogradShape(s, c), ws: ws, c: c, k: k, tile: newWinogradTile(ws.impl, k)}
 	p.group = min(s.N, max(1, max(winogradTiles(c, k), c*k/1024)/p.tiles()))
-	ws.reserve((p.scratch(p.group)+s.H*s.W*c+64)*4, 9*c*k*4+64)
-	p.packPart, p.turnPart, p.groupPart = p.packBlock, p.turn, p.runPart
+	// A line more than a power of two, or all positions of a filter would be written to the same set of the caches.
+	p.apart = c*k + 16
+	ws.reserve(max(p.scratch(p.group)+s.H*s.W*c, p.temporary()+9*strip*p.tile.k)*4+256, 0)
+	p.groupPart = p.runPart
 	return p
 }
 
@@ -168,18 +182,25 @@ func (p *winogradPass) scratch(images int) int {
 	return n
 }
 
-// pack transforms weights (3, 3, c, k): for each position and block of output channels, (c, the block's channels).
-func (p *winogradPass) pack(w []float32) {
-	if p.packed == nil {
-		p.packed = make([]float32, winogradTile*p.c*p.k)
-	}
-	p.filters = w
-	p.ws.Do(p.k/p.tile.k, p.packPart)
-	p.filters = nil
-}
+// strip is the number of input channels whose filters one part of a job packs.
+const strip = 16
 
-func (p *winogradPass) packBlock(block, worker int) {
-	p.packVectors(p.filters[block*p.tile.k:], p.c*p.k, p.k, block, 0, p.c, p.ws.scratch[worker])
+func (p *winogradPass) strips() int { return p.k / p.tile.k * (p.c / strip) }
+
+// packStrip transforms filters of weights (3, 3, c, k): of a strip of input channels and a block of output channels. Packed weights are, for each position and block of output
+// channels, (c, the block's channels). Weights to be turned are (3, 3, k, c): taps are turned by 180 degrees and channels exchanged.
+func (p *winogradPass) packStrip(w []float32, turn bool, part, worker int) {
+	nk, scratch := p.tile.k, p.ws.scratch[worker]
+	block, c := part/(p.c/strip), part%(p.c/strip)*strip
+	if !turn {
+		p.packVectors(w[c*p.k+block*nk:], p.c*p.k, p.k, block, c, strip, scratch)
+		return
+	}
+	turned := take[float32](&scratch, 9*strip*nk)
+	for tap := range 9 {
+		transposed(turned[(8-tap)*strip*nk:], w[(tap*p.k+block*nk)*p.c+c:], nk, p.c, nk, strip, p.ws.impl >= avx512)
+	}
+	p.packVectors(turned, strip*nk, nk, block, c, strip, scratch)
 }
 
 // packVectors transforms filters of n input channels, from channel c on, and a block of output channels. In src taps are tap floats apart,
@@ -188,16 +209,9 @@ func (p *winogradPass) packVectors(src []float32, tap, next, block, c, n int, sc
 	temp := take[float32](&scratch, p.temporary())
 	nk := p.tile.k
 	a := winogradArgs{src: &src[0], row: 3 * tap * 4, column: tap * 4, next: next * 4,
-		dst: &p.packed[(block*p.c+c)*nk], dstrow: 6 * p.c * p.k * 4, dstcolumn: p.c * p.k * 4, dstnext: nk * 4,
+		dst: &p.packed[(block*p.c+c)*nk], dstrow: 6 * p.apart * 4, dstcolumn: p.apart * 4, dstnext: nk * 4,
 		temp: &temp[0], tiles: n, bytes: nk * 4, points: &winogradPoints[0]}
 	a.weights(p.ws.impl)
-}
-
-// turn exchanges channels of a tap of the source, in the place of the tap turned by 180 degrees: 16 of the pass's output channels.
-func (p *winogradPass) turn(part, _ int) {
-	tap, k0 := part/(p.k/16), part%(p.k/16)*16
-	src, dst := p.source[tap*p.c*p.k:][:p.c*p.k], p.turned[(8-tap)*p.c*p.k:][:p.c*p.k]
-	transposed(dst[k0:], src[k0*p.c:], p.k, p.c, 16, p.c, p.ws.impl >= avx512)
 }
 
 func (p *winogradPass) run(dst, src []float32, n int, norm *BatchNorm, sums *Sums) {
@@ -282,12 +296,12 @@ func (p *winogradPass) convolve(dst []float32, images int, u transformed, next *
 		p.transform(impl, u.values, u.stride, img*p.tiles(), source(img), p.c, temp)
 	}
 	a := directArgs{astride: p.c * 4, astep: 4, segs: 1, n: p.c, bstep: p.tile.k * 4, cstride: p.k * 4, blocks: rows / p.tile.m}
-	a.anext, a.bnext, a.cnext = u.stride*4, p.c*p.k*4, sm*4
+	a.anext, a.bnext, a.cnext = u.stride*4, p.apart*4, sm*4
 	a.times = positionsAtOnce(p.k)
 	for xi := 0; xi < winogradTile; xi += a.times {
 		for block := range p.k / p.tile.k {
 			next.give(&a, a.times*a.blocks*a.n)
-			a.a, a.b, a.c = &u.values[xi*u.stride], &p.packed[(xi*p.k+block*p.tile.k)*p.c], &m[xi*sm+block*p.tile.k]
+			a.a, a.b, a.c = &u.values[xi*u.stride], &p.packed[xi*p.apart+block*p.tile.k*p.c], &m[xi*sm+block*p.tile.k]
 			a.run(p.tile)
 		}
 	}

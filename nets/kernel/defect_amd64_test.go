@@ -79,12 +79,18 @@ var winogradDefects = []plantedDefect{
 	{"the filters are not turned", "avx512", plain, false, "dx", func(c *Conv) {
 		w := make([]float32, plain.Weights())
 		noise(2, w)
-		c.algo.(*winogradConv).back.pack(w)
+		p := c.algo.(*winogradConv).back
+		for part := range p.strips() {
+			p.packStrip(w, false, part, 0)
+		}
 	}},
 	{"the filters are not turned", "avx2", plain, false, "dx", func(c *Conv) {
 		w := make([]float32, plain.Weights())
 		noise(2, w)
-		c.algo.(*winogradConv).back.pack(w)
+		p := c.algo.(*winogradConv).back
+		for part := range p.strips() {
+			p.packStrip(w, false, part, 0)
+		}
 	}},
 	{"the edge is not zero", "avx512", plain, false, "y", func(c *Conv) { c.algo.(*winogradConv).forw.zeros[20] = 1 }},
 	{"the edge is not zero", "avx512", plain, false, "dw", func(c *Conv) { c.algo.(*winogradConv).weights.back.zeros[20] = 1 }},
