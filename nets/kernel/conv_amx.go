@@ -18,18 +18,14 @@ import "unsafe"
 // a plane holds the image once for each column of the filter, shifted by it, so that a tile's pixels
 // are neighbours from one row to the next ([passShape.narrow]).
 type amxConv struct {
-	ConvShape
+	*tilePasses
 	ws      *Workers
-	tiles   *tilePasses
-	forw    *amxPass // of tiles
-	back    *amxPass
 	weights *amxGradPass // at float32
 	taps    *amxTapsGrad // at bf16
 }
 
 func newAMXConv(ws *Workers, s ConvShape) *amxConv {
-	c := &amxConv{ConvShape: s, ws: ws, tiles: newTilePasses(ws, s)}
-	c.forw, c.back = c.tiles.forw, c.tiles.back
+	c := &amxConv{tilePasses: newTilePasses(ws, s), ws: ws}
 	if ws.precision == BF16 {
 		c.taps = newAMXTapsGrad(ws, s, c.back)
 	} else {
@@ -37,19 +33,6 @@ func newAMXConv(ws *Workers, s ConvShape) *amxConv {
 	}
 	return c
 }
-
-// newAMXPasses are the forward pass and the gradient of the input.
-func newAMXPasses(ws *Workers, s ConvShape) (forw, back *amxPass) {
-	f, b := s.passes()
-	if folded, ok := s.foldedBack(); ok && ws.precision == F32 { // at bf16 its arithmetic is cheaper than what folding costs
-		b = folded
-	}
-	forw, back = newAMXPass(ws, f), newAMXPass(ws, b)
-	back.conv = s
-	return forw, back
-}
-
-func (c *amxConv) setWeights(w []float32, binary bool) { c.tiles.setWeights(w, binary) }
 
 func (c *amxConv) forward(y, x []float32, n int, sums *Sums) {
 	c.forw.run(Floats(y), Floats(x), n, sums)
@@ -61,12 +44,6 @@ func (c *amxConv) gradWeights(dw, x, dy []float32, n int) {
 		return
 	}
 	c.weights.run(dw, x, dy, n)
-}
-
-func (c *amxConv) forwardNorm(y, x Values, norm *BatchNorm, n int, sums *Sums) {
-	c.forw.norm = norm
-	c.forw.run(y, x, n, sums)
-	c.forw.norm = nil
 }
 
 // fusesBackward: with more than one range of channels dy would be computed for each.

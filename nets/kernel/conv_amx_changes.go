@@ -26,8 +26,12 @@ type tilePasses struct {
 const signParts = 4
 
 func newTilePasses(ws *Workers, s ConvShape) *tilePasses {
-	h := &tilePasses{ConvShape: s}
-	h.forw, h.back = newAMXPasses(ws, s)
+	f, b := s.passes()
+	if folded, ok := s.foldedBack(); ok && ws.precision == F32 { // at bf16 its arithmetic is cheaper than what folding costs
+		b = folded
+	}
+	h := &tilePasses{ConvShape: s, forw: newAMXPass(ws, f), back: newAMXPass(ws, b)}
+	h.back.conv = s
 	h.signPart = h.followPart
 	return h
 }
@@ -40,6 +44,12 @@ func (h *tilePasses) setWeights(w []float32, binary bool) {
 	h.forw.pack(w, binary, false)
 	h.back.pack(w, binary, true)
 	h.follows = binary
+}
+
+func (h *tilePasses) forwardNorm(y, x Values, norm *BatchNorm, n int, sums *Sums) {
+	h.forw.norm = norm
+	h.forw.run(y, x, n, sums)
+	h.forw.norm = nil
 }
 
 // forget says that a pass has packed other weights.

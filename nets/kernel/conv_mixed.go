@@ -27,15 +27,12 @@ func newMixedConv(ws *Workers, s ConvShape) convAlgorithm {
 type tiledConv struct {
 	*directConv
 	tiles                *tilePasses
-	forwTiles, backTiles *amxPass // of tiles
-	forwTiled, backTiled bool     // by the weights in use
+	forwTiled, backTiled bool // by the weights in use
 }
 
 func newTiledConv(ws *Workers, s ConvShape) *tiledConv {
-	c := &tiledConv{directConv: newDirectConv(ws, s)}
-	c.tiles = newTilePasses(ws, s)
-	c.forwTiles, c.backTiles = c.tiles.forw, c.tiles.back
-	c.weights.reserve(c.backTiles.bytes())
+	c := &tiledConv{directConv: newDirectConv(ws, s), tiles: newTilePasses(ws, s)}
+	c.weights.reserve(c.tiles.back.bytes())
 	return c
 }
 
@@ -48,12 +45,12 @@ func (c *tiledConv) setWeights(w []float32, binary bool) {
 	}
 	c.tiles.forget()
 	if c.forwTiled {
-		c.forwTiles.pack(w, binary, false)
+		c.tiles.forw.pack(w, binary, false)
 	} else {
 		c.directConv.forw.pack(w, false)
 	}
 	if c.backTiled {
-		c.backTiles.pack(w, binary, true)
+		c.tiles.back.pack(w, binary, true)
 	} else {
 		c.directConv.back.pack(w, true)
 	}
@@ -68,22 +65,20 @@ func (c *tiledConv) forwardNorm(y, x Values, norm *BatchNorm, n int, sums *Sums)
 		c.directConv.forwardNorm(y, x, norm, n, sums)
 		return
 	}
-	c.forwTiles.norm = norm
-	c.forwTiles.run(y, x, n, sums)
-	c.forwTiles.norm = nil
+	c.tiles.forwardNorm(y, x, norm, n, sums)
 }
 
 func (c *tiledConv) backward(dw []float32, x Values, j backwardJob, n int) {
 	back := imagePass(c.directConv.back)
 	if c.backTiled {
-		back = c.backTiles
+		back = c.tiles.back
 	}
 	c.weights.runFused(dw, x.floats, j, back, n)
 }
 
 func (c *tiledConv) gradInput(dx, dy []float32, n int) {
 	if c.backTiled {
-		c.backTiles.run(Floats(dx), Floats(dy), n, nil)
+		c.tiles.back.run(Floats(dx), Floats(dy), n, nil)
 		return
 	}
 	c.directConv.gradInput(dx, dy, n)
@@ -92,9 +87,8 @@ func (c *tiledConv) gradInput(dx, dy []float32, n int) {
 // mixedConv is Winograd's algorithm whose two passes with weights may be the tile multiplier's; the gradient of the weights is always its own.
 type mixedConv struct {
 	*winogradConv
-	binaryTiles          *tilePasses // made when binary weights come
-	forwTiles, backTiles *amxPass    // of binaryTiles
-	tiled                bool        // the weights in use are theirs
+	tiles *tilePasses // made when binary weights come
+	tiled bool        // the weights in use are theirs
 }
 
 func (c *mixedConv) setWeights(w []float32, binary bool) {
@@ -104,13 +98,12 @@ func (c *mixedConv) setWeights(w []float32, binary bool) {
 		c.winogradConv.setWeights(w, binary)
 		return
 	}
-	if c.binaryTiles == nil {
-		c.binaryTiles = newTilePasses(c.ws, c.ConvShape)
-		c.forwTiles, c.backTiles = c.binaryTiles.forw, c.binaryTiles.back
-		c.weights.reserve(c.backTiles)
+	if c.tiles == nil {
+		c.tiles = newTilePasses(c.ws, c.ConvShape)
+		c.weights.reserve(c.tiles.back)
 	}
-	c.binaryTiles.setWeights(w, true)
-	c.weights.tiles = c.backTiles
+	c.tiles.setWeights(w, true)
+	c.weights.tiles = c.tiles.back
 }
 
 // tilesSuit says where three tile products take clearly less time than Winograd's algorithm, in a training step: multiples of 32 channels, at least 64, or on images of less than 16
@@ -136,9 +129,7 @@ func (c *mixedConv) forwardNorm(y, x Values, norm *BatchNorm, n int, sums *Sums)
 		c.winogradConv.forwardNorm(y, x, norm, n, sums)
 		return
 	}
-	c.forwTiles.norm = norm
-	c.forwTiles.run(y, x, n, sums)
-	c.forwTiles.norm = nil
+	c.tiles.forwardNorm(y, x, norm, n, sums)
 }
 
 func (c *mixedConv) gradInput(dx, dy []float32, n int) {
@@ -146,5 +137,5 @@ func (c *mixedConv) gradInput(dx, dy []float32, n int) {
 		c.winogradConv.gradInput(dx, dy, n)
 		return
 	}
-	c.backTiles.run(Floats(dx), Floats(dy), n, nil)
+	c.tiles.back.run(Floats(dx), Floats(dy), n, nil)
 }

@@ -72,26 +72,22 @@ var tileDefects = []plantedDefect{
 	{"a position of dy is left out", "amx", plain, false, "dw", func(c *Conv) { c.algo.(*amxConv).weights.tableY[3] = -1 }},
 }
 
+// unturned packs the filters of the gradient of the input as they are.
+func unturned(c *Conv) {
+	w := make([]float32, plain.Weights())
+	noise(2, w)
+	p := c.algo.(*winogradConv).back
+	for part := range p.strips() {
+		p.packStrip(w, false, part, 0)
+	}
+}
+
 // winogradDefects are those of Winograd's algorithm.
 var winogradDefects = []plantedDefect{
 	{"a transformed weight's sign is flipped", "avx512", plain, true, "y", func(c *Conv) { c.algo.(*winogradConv).forw.packed[7] *= -1 }},
 	{"a transformed weight's sign is flipped", "avx2", plain, true, "y", func(c *Conv) { c.algo.(*winogradConv).forw.packed[7] *= -1 }},
-	{"the filters are not turned", "avx512", plain, false, "dx", func(c *Conv) {
-		w := make([]float32, plain.Weights())
-		noise(2, w)
-		p := c.algo.(*winogradConv).back
-		for part := range p.strips() {
-			p.packStrip(w, false, part, 0)
-		}
-	}},
-	{"the filters are not turned", "avx2", plain, false, "dx", func(c *Conv) {
-		w := make([]float32, plain.Weights())
-		noise(2, w)
-		p := c.algo.(*winogradConv).back
-		for part := range p.strips() {
-			p.packStrip(w, false, part, 0)
-		}
-	}},
+	{"the filters are not turned", "avx512", plain, false, "dx", unturned},
+	{"the filters are not turned", "avx2", plain, false, "dx", unturned},
 	{"the edge is not zero", "avx512", plain, false, "y", func(c *Conv) { c.algo.(*winogradConv).forw.zeros[20] = 1 }},
 	{"the edge is not zero", "avx512", plain, false, "dw", func(c *Conv) { c.algo.(*winogradConv).weights.back.zeros[20] = 1 }},
 	{"x's rows are a pixel short", "avx512", plain, false, "dw", func(c *Conv) { c.algo.(*winogradConv).weights.w-- }},
@@ -124,15 +120,15 @@ var winogradDefects = []plantedDefect{
 
 // mixedDefects are those of what mixed chooses between, and of the direct algorithm.
 var mixedDefects = []plantedDefect{
-	{"a binary weight's sign is flipped", "mixed", tiled, true, "dx", func(c *Conv) { c.algo.(*mixedConv).backTiles.packed[5] ^= 0x8000 }},
-	{"a binary weight's sign is flipped", "mixed", tiled, true, "y", func(c *Conv) { c.algo.(*mixedConv).forwTiles.packed[5] ^= 0x8000 }},
-	{"a tap reads the next pixel", "mixed", strided, true, "y", func(c *Conv) { c.algo.(*tiledConv).forwTiles.offsets[1] += 2 * strided.C }},
-	{"a weight's sign is flipped", "mixed", strided, false, "dx", func(c *Conv) { c.algo.(*tiledConv).backTiles.packed[5] ^= 0x8000 }},
-	{"a tap reads the next pixel", "mixed", folded, false, "dx", func(c *Conv) { c.algo.(*tiledConv).backTiles.offsets[1] += 2 * folded.K }},
+	{"a binary weight's sign is flipped", "mixed", tiled, true, "dx", func(c *Conv) { c.algo.(*mixedConv).tiles.back.packed[5] ^= 0x8000 }},
+	{"a binary weight's sign is flipped", "mixed", tiled, true, "y", func(c *Conv) { c.algo.(*mixedConv).tiles.forw.packed[5] ^= 0x8000 }},
+	{"a tap reads the next pixel", "mixed", strided, true, "y", func(c *Conv) { c.algo.(*tiledConv).tiles.forw.offsets[1] += 2 * strided.C }},
+	{"a weight's sign is flipped", "mixed", strided, false, "dx", func(c *Conv) { c.algo.(*tiledConv).tiles.back.packed[5] ^= 0x8000 }},
+	{"a tap reads the next pixel", "mixed", folded, false, "dx", func(c *Conv) { c.algo.(*tiledConv).tiles.back.offsets[1] += 2 * folded.K }},
 	{"a weight's sign is flipped", "amx", folded, false, "dx", func(c *Conv) { c.algo.(*amxConv).back.packed[5] ^= 0x8000 }},
-	{"a tap reads the next pixel", "mixed", shared, true, "y", func(c *Conv) { c.algo.(*tiledConv).forwTiles.offsets[1] += 2 * shared.C }},
+	{"a tap reads the next pixel", "mixed", shared, true, "y", func(c *Conv) { c.algo.(*tiledConv).tiles.forw.offsets[1] += 2 * shared.C }},
 	{"the right pixel's weights are not shifted", "mixed", shared, true, "dx", func(c *Conv) {
-		p := c.algo.(*tiledConv).backTiles
+		p := c.algo.(*tiledConv).tiles.back
 		for row := range p.packed[:len(p.packed)/32] { // of two values of the reduction: the right pixel's columns become the left one's
 			copy(p.packed[row*32+16:][:16], p.packed[row*32:][:16])
 		}
@@ -148,7 +144,7 @@ var mixedDefects = []plantedDefect{
 	{"21 rows: the last one is lost", "avx512", of21, false, "dw", lastRow(21)},
 	{"a pixel of the output counts for another", "mixed", fewer, false, "dw", func(c *Conv) { c.algo.(*tiledConv).directConv.weights.pw = 1 }},
 	{"the second row's pixels go to the first", "mixed", placed, false, "dx", func(c *Conv) {
-		columns := c.algo.(*tiledConv).backTiles.columns
+		columns := c.algo.(*tiledConv).tiles.back.columns
 		copy(columns[2:], columns[:2])
 	}},
 	{"only the first part's sums count", "mixed", strided, false, "dw", func(c *Conv) {

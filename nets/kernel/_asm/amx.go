@@ -49,13 +49,11 @@ func signs(p *printer) {
 	p.op("JNE out")
 	p.op("ADDQ $256, SI")
 	p.op("ADDQ $8, DI")
-	p.op("DECQ CX")
-	p.op("JNZ word")
+	p.again("CX", "word")
 	p.label("out")
 	p.op("MOVQ R8, %s", p.at("differs"))
 	p.op("MOVQ CX, %s", p.at("words"))
-	p.op("VZEROUPPER")
-	p.op("RET")
+	p.ret()
 }
 
 // amxConv multiplies an image of bf16 triples (with one product of bf16 numbers themselves) with packed weights. A block is
