@@ -49,11 +49,13 @@ func BinaryConnect(g quantize.Grid, gradient func(w float64) Law, alpha float64,
 	// The cells of one threshold interval share their law; so, inside the box, they share
 	// the probabilities of each displacement, in the order of their targets.
 	wide := quantize.Grid{Delta: h, Lo: -float64(cells) * h, Hi: float64(cells) * h} // far from its ends
+	laws := make([]Law, g.Len())
 	inner := make([][]move, g.Len())
 	reach := make([]int, g.Len())
 	entries := 0
 	for k := range inner {
-		moves := coordinateMoves(nil, gradient(g.Point(k)), cells, wide, alpha, drop)[1:]
+		laws[k] = gradient(g.Point(k))
+		moves := coordinateMoves(nil, laws[k], cells, wide, alpha, drop)[1:]
 		slices.SortFunc(moves, func(a, b move) int { return a.steps - b.steps })
 		if len(moves) > 0 {
 			reach[k] = max(-moves[0].steps, moves[len(moves)-1].steps)
@@ -63,14 +65,15 @@ func BinaryConnect(g quantize.Grid, gradient func(w float64) Law, alpha float64,
 	ptr := make([]int, 1, cells+1)
 	col := make([]int32, 0, entries)
 	val := make([]float64, 0, entries)
-	var law *known // of the cells of one threshold interval
+	var law *known // laws[of], for the cells near the box's ends
+	of := -1
 	for x := range cells {
 		k := u.nearest(x)
-		if x == 0 || k != u.nearest(x-1) {
-			law = newKnown(gradient(g.Point(k)))
-		}
 		moves := inner[k]
 		if x-reach[k] <= 0 || x+reach[k] >= cells-1 {
+			if of != k {
+				law, of = newKnown(laws[k]), k
+			}
 			moves = coordinateMoves(nil, law, x, u.centres, alpha, drop)[1:]
 		}
 		for _, m := range moves {

@@ -52,9 +52,9 @@ func sameKernel(kernel, now string) string {
 		advice += ", without --engine pjrt"
 	}
 	switch {
-	case bf16 && !strings.HasSuffix(now, bf16Suffix):
+	case bf16 && !AtBF16(now):
 		return advice + ", and give --precision bf16"
-	case !bf16 && !onDevice && strings.HasSuffix(now, bf16Suffix):
+	case !bf16 && !onDevice && AtBF16(now):
 		return advice + ", and leave out --precision bf16"
 	}
 	return advice
@@ -62,3 +62,6 @@ func sameKernel(kernel, now string) string {
 
 // bf16Suffix ends the name of a kernel of the CPU at precision bf16.
 const bf16Suffix = "-bf16"
+
+// AtBF16 says that a kernel's name is that of one of the CPU at precision bf16.
+func AtBF16(kernel string) bool { return strings.HasSuffix(kernel, bf16Suffix) }

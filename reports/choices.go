@@ -71,7 +71,7 @@ func (c *Choices) Markdown(folder string) string {
 	missing := 0
 	for _, r := range c.Study {
 		line := r.Command()
-		if strings.HasSuffix(c.Results[r.Name].Kernel, "-bf16") {
+		if nets.AtBF16(c.Results[r.Name].Kernel) {
 			line += " --precision bf16"
 		}
 		if _, done := c.Results[r.Name]; !done {
@@ -101,7 +101,7 @@ func (c *Choices) Markdown(folder string) string {
 		if i > 0 {
 			of = strings.Join(runs[k], ", ")
 		}
-		if strings.HasSuffix(k, "-bf16") {
+		if nets.AtBF16(k) {
 			how = "`--precision bf16`"
 		}
 		p("Kernel of %s: %s (%s); data: %s.", of, k, how, c.Results[runs[k][0]].DataChecksum)
@@ -429,7 +429,7 @@ func (c *Choices) orderSizes() (all []orderSize) {
 			}
 		}
 		if len(size.runs) > 0 {
-			if strings.HasSuffix(size.runs["sr"].Kernel, "-bf16") {
+			if nets.AtBF16(size.runs["sr"].Kernel) {
 				size.name += ", bf16"
 			}
 			all = append(all, size)
