@@ -156,6 +156,11 @@ func peakZ(a *peakZArgs)
 //go:noescape
 func peakY(a *peakYArgs)
 
+// peakDot is peakZ with VDPBF16PS in the place of multiply-adds: what BenchmarkPeakVDPBF16 asks of a processor.
+//
+//go:noescape
+func peakDot(a *peakZArgs)
+
 // peakLoop does about n rounds of multiply-adds and returns the operations done.
 func peakLoop(impl implementation, n int) float64 {
 	switch {

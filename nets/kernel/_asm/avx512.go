@@ -2,6 +2,7 @@ package main
 
 func avx512File(p *printer) {
 	peak(p, "Z")
+	peakDot(p)
 	direct(p, "Z", 14, 2)
 	direct(p, "Z", 28, 1)
 	direct(p, "Z", 8, 2)

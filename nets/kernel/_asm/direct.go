@@ -157,7 +157,17 @@ func directRows(p *printer, name, reg string, mt, vt, run int) {
 // peak prints a loop of independent multiply-adds in registers, 24 (or 12) an iteration.
 func peak(p *printer, reg string) {
 	count := map[string]int{"Z": 24, "Y": 12}[reg]
-	p.fn("peak"+reg, 0, "iterations")
+	peakOf(p, "peak"+reg, reg, count, func(i int) { p.op("VFMADD231PS %s%d, %s%d, %s%d", reg, count, reg, count+1, reg, i) })
+}
+
+// peakDot prints the same loop of VDPBF16PS, which adds two products of bf16 to each of 16 floats.
+func peakDot(p *printer) {
+	const count = 24
+	peakOf(p, "peakDot", "Z", count, func(i int) { p.dot(i, count, count+1) })
+}
+
+func peakOf(p *printer, name, reg string, count int, multiply func(acc int)) {
+	p.fn(name, 0, "iterations")
 	p.arg("iterations", "CX")
 	clear := map[string]string{"Z": "VPXORD", "Y": "VXORPS"}[reg]
 	for i := range count + 2 {
@@ -165,7 +175,7 @@ func peak(p *printer, reg string) {
 	}
 	p.label("loop")
 	for i := range count {
-		p.op("VFMADD231PS %s%d, %s%d, %s%d", reg, count, reg, count+1, reg, i)
+		multiply(i)
 	}
 	p.again("CX", "loop")
 	p.ret()

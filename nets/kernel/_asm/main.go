@@ -86,6 +86,9 @@ func (p *printer) restore() { p.op("LDMXCSR old-4(SP)") }
 
 // argsType names the struct of a function's arguments: the longest prefix wins.
 func argsType(name string) string {
+	if name == "peakDot" {
+		return "peakZ"
+	}
 	best := name
 	for _, prefix := range []string{"amxConv", "amxGrad", "amxTaps", "pair", "split", "direct", "pixels", "winograd", "winogradImage"} {
 		if strings.HasPrefix(name, prefix) && (best == name || len(prefix) > len(best)) {
@@ -157,6 +160,14 @@ func (p *printer) tileConfig(base string) {
 // roundPair rounds the floats of Z<low> and Z<high> to 32 bf16 in Z<to>, low's first: VCVTNE2PS2BF16, which Go's assembler does not know.
 func (p *printer) roundPair(low, high, to int) {
 	p.op("BYTE $0x62; BYTE $0xF2; BYTE $0x%02X; BYTE $0x48; BYTE $0x72; BYTE $0x%02X // VCVTNE2PS2BF16 Z%d, Z%d, Z%d", byte(15-high)<<3|7, 0xC0|byte(to)<<3|byte(low), low, high, to)
+}
+
+// dot: acc += a*b of bf16 pairs, VDPBF16PS of whole registers, which Go's assembler does not know.
+func (p *printer) dot(acc, a, b int) {
+	inverse := func(register, bit int) byte { return byte(^register>>bit) & 1 }
+	p.op("BYTE $0x62; BYTE $0x%02X; BYTE $0x%02X; BYTE $0x%02X; BYTE $0x52; BYTE $0x%02X // VDPBF16PS Z%d, Z%d, Z%d",
+		inverse(acc, 3)<<7|inverse(b, 4)<<6|inverse(b, 3)<<5|inverse(acc, 4)<<4|2, byte(^a&15)<<3|6, 0x40|inverse(a, 4)<<3,
+		0xC0|byte(acc&7)<<3|byte(b&7), b, a, acc)
 }
 
 // interleaveConstant puts the words 0, 16, 1, 17, ... 15, 31 into a register, VPERMW's indices.
