@@ -99,8 +99,7 @@ for streams in 1 4; do at vgg9 tf32 "$few" "$quarter" $streams; done
 for precision in bf16 tf32; do beside resnet56 $precision; done
 at resnet56 bf16 "$uneven" "$width" 1
 at resnet56 bf16 "$batch" "$width" 2
-learns vgg9 "$half" tf32
-for net in vgg-bc wrn56-2; do beside $net bf16; done
+for precision in tf32 f32; do learns vgg9 "$half" $precision; done
 for graphs in serial none; do alone resnet56 bf16 $graphs; done
-learns vgg9 "$half" f32
+for net in wrn56-2 vgg-bc; do beside $net bf16; done # PyTorch compiles for more than a minute
 say "# done after $((SECONDS - begun)) s"
