@@ -1,6 +1,7 @@
 package nets
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -69,7 +70,7 @@ func Eval(dir string, o EvalOptions) (EvalResult, error) {
 	if r.Weights, err = loadState(engine, dir, config, set, o); err != nil {
 		return r, err
 	}
-	r.Loss, err = EvaluateOn(engine, set, h.Batch)
+	r.Loss, err = EvaluateOn(context.Background(), engine, set, h.Batch)
 	return r, err
 }
 

@@ -125,15 +125,22 @@ func TestInterruptionAnywhereChangesNothing(t *testing.T) {
 	c := tiny(t)
 	result, weights := uninterrupted(t, c)
 	dir := t.TempDir()
-	for stops := 0; ; stops++ { // stop after every single step
+	for stops := 0; ; stops++ { // stop after every single step, also before the test images that follow an epoch's last one
 		ctx, cancel := context.WithCancel(context.Background())
-		_, err := Train(ctx, c, Where{Dir: dir, Progress: func(Progress) { cancel() }})
+		at := ""
+		_, err := Train(ctx, c, Where{Dir: dir, Progress: func(p Progress) {
+			at = fmt.Sprintf("epoch %d, batch %d", p.Epoch, p.Step-3*uint64(p.Epoch-1))
+			cancel()
+		}})
 		cancel()
 		if err == nil {
-			if stops < 8 {
-				t.Errorf("only %d interruptions", stops)
+			if stops != 9 {
+				t.Errorf("%d interruptions of 3 epochs of 3 steps", stops)
 			}
 			break
+		}
+		if !strings.Contains(err.Error(), at) {
+			t.Fatalf("interrupted at %s: %v", at, err)
 		}
 		if !errors.Is(err, ErrInterrupted) || !Retryable(err) {
 			t.Fatal(err)
@@ -142,6 +149,31 @@ func TestInterruptionAnywhereChangesNothing(t *testing.T) {
 	same(t, "interrupted after every step", dir, result, weights)
 	if lines := bytes.Count(read(t, dir, "metrics.jsonl"), []byte("\n")); lines != 3 {
 		t.Errorf("%d lines in metrics.jsonl, want 3", lines)
+	}
+}
+
+// interruptedEvaluation ends a context in the first batch of test images, and counts them.
+type interruptedEvaluation struct {
+	network.Engine
+	end     context.CancelFunc
+	batches int
+}
+
+func (e *interruptedEvaluation) Evaluate(_ []float32, labels []int32) (network.Loss, error) {
+	e.end()
+	e.batches++
+	return network.Loss{Images: len(labels)}, nil
+}
+
+func TestEvaluationEndsWithItsContext(t *testing.T) {
+	set, err := openData(tiny(t), "", false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	e := &interruptedEvaluation{end: cancel}
+	if _, err := EvaluateOn(ctx, e, set, 2); !errors.Is(err, context.Canceled) || e.batches != 1 {
+		t.Errorf("after %d batches: %v", e.batches, err)
 	}
 }
 

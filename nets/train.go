@@ -414,10 +414,7 @@ func (t *training) run(ctx context.Context) (Result, error) {
 		alpha := t.config.Alpha(t.epoch + 1)
 		for t.index < t.batches {
 			if ctx.Err() != nil {
-				if err := t.save(); err != nil {
-					return Result{}, err
-				}
-				return Result{}, fmt.Errorf("nets: %s: epoch %d, batch %d: %w", t.where.Dir, t.epoch+1, t.index, ErrInterrupted)
+				return Result{}, t.interrupted()
 			}
 			steps, err := next(alpha)
 			if err != nil {
@@ -432,7 +429,10 @@ func (t *training) run(ctx context.Context) (Result, error) {
 				}
 			}
 		}
-		test, err := t.evaluate()
+		test, err := t.evaluate(ctx)
+		if ended := ctx.Err(); ended != nil && errors.Is(err, ended) {
+			return Result{}, t.interrupted() // and the same command begins with this evaluation
+		}
 		if err != nil {
 			return Result{}, t.named(err)
 		}
@@ -445,6 +445,14 @@ func (t *training) run(ctx context.Context) (Result, error) {
 		}
 	}
 	return t.finish()
+}
+
+// interrupted saves what is done and says where that is.
+func (t *training) interrupted() error {
+	if err := t.save(); err != nil {
+		return err
+	}
+	return fmt.Errorf("nets: %s: epoch %d, batch %d: %w", t.where.Dir, t.epoch+1, t.index, ErrInterrupted)
 }
 
 // batchSource returns a function that trains on the next batch or block of batches, adds to the loss and returns the number of steps.
@@ -476,16 +484,20 @@ func (t *training) batchSource() (next func(alpha float64) (int, error), stop fu
 	}, loader.Close, nil
 }
 
-// evaluate runs the test split.
-func (t *training) evaluate() (network.Loss, error) {
+// evaluate runs the test split, or returns ctx's error.
+func (t *training) evaluate(ctx context.Context) (network.Loss, error) {
+	if err := ctx.Err(); err != nil {
+		return network.Loss{}, err
+	}
 	if t.block != nil {
 		return t.block.EvaluateSet()
 	}
-	return EvaluateOn(t.engine, t.set, t.config.Batch)
+	return EvaluateOn(ctx, t.engine, t.set, t.config.Batch)
 }
 
-// EvaluateOn runs a data set's test split through an engine built for batches of that many images.
-func EvaluateOn(e network.Engine, set *dataset.Set, batch int) (network.Loss, error) {
+// EvaluateOn runs a data set's test split through an engine built for batches of that many images. That of ImageNet takes many
+// minutes: when ctx ends before, EvaluateOn returns ctx's error.
+func EvaluateOn(ctx context.Context, e network.Engine, set *dataset.Set, batch int) (network.Loss, error) {
 	var sum network.Loss
 	loader, err := dataset.NewLoader(set, dataset.LoaderOptions{Batch: batch})
 	if err != nil {
@@ -493,6 +505,9 @@ func EvaluateOn(e network.Engine, set *dataset.Set, batch int) (network.Loss, er
 	}
 	defer loader.Close()
 	for {
+		if err := ctx.Err(); err != nil {
+			return sum, err
+		}
 		b, err := loader.Next()
 		if err == io.EOF {
 			return sum, nil

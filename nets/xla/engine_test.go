@@ -687,7 +687,7 @@ func TestBlock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	onHost, err := nets.EvaluateOn(single, set, 16)
+	onHost, err := nets.EvaluateOn(t.Context(), single, set, 16)
 	if err != nil {
 		t.Fatal(err)
 	}
