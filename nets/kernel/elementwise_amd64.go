@@ -69,12 +69,13 @@ type sumsArgs struct {
 type normArgs struct {
 	y                              *float32
 	rows, c, tail                  int
+	block                          int // rows that AVX-512 does for one group of channels before it turns to the next
 	z, residual, mean, scale, beta *float32
 }
 
 type normBackArgs struct {
 	y                                                            *float32
-	rows, c, tail                                                int
+	rows, c, tail, block                                         int
 	dy, dres, dz, z, mean, inv, coef0, coef1, coef2, scale, beta *float32
 }
 
@@ -203,6 +204,21 @@ func backSumsMaskAVX2(a *sumsArgs)
 
 //go:noescape
 func backSumsAgainAVX2(a *sumsArgs)
+
+//go:noescape
+func sumsTwoAVX512(a *sumsArgs)
+
+//go:noescape
+func backSumsTwoAVX512(a *sumsArgs)
+
+//go:noescape
+func backSumsMaskTwoAVX512(a *sumsArgs)
+
+//go:noescape
+func backSumsAgainTwoAVX512(a *sumsArgs)
+
+//go:noescape
+func backSumsJoinTwoAVX512(a *sumsArgs)
 
 //go:noescape
 func normAVX512(a *normArgs)
@@ -577,6 +593,9 @@ func normsFast(impl implementation, c int) bool {
 	return impl >= avx512 || impl == avx2 && c%8 == 0
 }
 
+// normBlock is a number of rows whose activations stay in the first-level cache while a batch norm goes from one group of channels to the next.
+func normBlock(c int) int { return max(4, 2048/c) }
+
 func addImage(impl implementation, s *Sums, img int, y []float32) {
 	if !normsFast(impl, s.c) {
 		s.addImageGeneric(img, y)
@@ -587,12 +606,21 @@ func addImage(impl implementation, s *Sums, img int, y []float32) {
 	a := sumsArgs{c: s.c, tail: tailMask(s.c), part: &part[0], squares: &part[s.c]}
 	for from := 0; from < s.rows; from += sumBlock {
 		a.y, a.rows = &y[from*s.c], min(sumBlock, s.rows-from)
-		if impl >= avx512 {
+		switch {
+		case takesTwoBlocks(impl, s.c, s.rows-from):
+			sumsTwoAVX512(&a)
+			from += sumBlock
+		case impl >= avx512:
 			sumsAVX512(&a)
-		} else {
+		default:
 			sumsAVX2(&a)
 		}
 	}
+}
+
+// takesTwoBlocks says whether the sums of two blocks of 8 channels, which fill a vector, are made at once. Each is what it is alone.
+func takesTwoBlocks(impl implementation, c, rows int) bool {
+	return impl >= avx512 && c == 8 && rows >= 2*sumBlock
 }
 
 // roundAll rounds x to bf16 into the beginning of to.
@@ -662,7 +690,7 @@ func (b *BatchNorm) applyImage(z, y, residual Values) {
 		return
 	}
 	rows := y.Len() / b.c
-	a := normArgs{y: y.at(0), rows: rows, c: b.c, tail: tailMask(b.c), z: z.at(0), residual: residual.at(0), mean: &b.mean[0], scale: &b.scale[0], beta: &b.beta[0]}
+	a := normArgs{y: y.at(0), rows: rows, c: b.c, tail: tailMask(b.c), block: normBlock(b.c), z: z.at(0), residual: residual.at(0), mean: &b.mean[0], scale: &b.scale[0], beta: &b.beta[0]}
 	var twice [3][16]float32
 	if b.takesTwoPixels(rows) {
 		a.rows, a.c, a.tail = rows/2, 16, tailMask(16)
@@ -739,6 +767,11 @@ func (b *BatchNorm) backSumImage(part []float64, dz, z, y Values) {
 		if b.mask == byZ {
 			a.z = z.at(at)
 		}
+		if y.halves == nil && takesTwoBlocks(impl, b.c, b.rows-from) {
+			a.runBackTwo(b.mask)
+			from += sumBlock
+			continue
+		}
 		a.runBack(impl, b.mask, y.halves != nil)
 	}
 }
@@ -772,6 +805,17 @@ func (a *sumsArgs) runBack(impl implementation, m mask, halves bool) {
 	}
 }
 
+func (a *sumsArgs) runBackTwo(m mask) {
+	switch m {
+	case always:
+		backSumsTwoAVX512(a)
+	case again:
+		backSumsAgainTwoAVX512(a)
+	default:
+		backSumsMaskTwoAVX512(a)
+	}
+}
+
 func (b *BatchNorm) joinSumImage(part []float64, dz []float32, shortcut, z, y Values) {
 	impl := b.ws.impl
 	if !normsFast(impl, b.c) {
@@ -786,6 +830,9 @@ func (b *BatchNorm) joinSumImage(part []float64, dz []float32, shortcut, z, y Va
 		switch {
 		case y.halves != nil:
 			backSumsJoinHalfAVX512(&a)
+		case takesTwoBlocks(impl, b.c, b.rows-from):
+			backSumsJoinTwoAVX512(&a)
+			from += sumBlock
 		case impl >= avx512:
 			backSumsJoinAVX512(&a)
 		default:
@@ -800,7 +847,7 @@ func (b *BatchNorm) backImage(dy, dres, dz, z, y Values) {
 		b.backGeneric(dy.floats, dres.floats, dz.floats, z.floats, y.floats)
 		return
 	}
-	a := normBackArgs{y: y.at(0), rows: b.rows, c: b.c, tail: tailMask(b.c), dy: dy.at(0), dres: dres.at(0), dz: dz.at(0), z: z.at(0),
+	a := normBackArgs{y: y.at(0), rows: b.rows, c: b.c, tail: tailMask(b.c), block: normBlock(b.c), dy: dy.at(0), dres: dres.at(0), dz: dz.at(0), z: z.at(0),
 		mean: &b.mean[0], inv: &b.inv[0], coef0: &b.coef[0], coef1: &b.coef[b.c], coef2: &b.coef[2*b.c], scale: &b.scale[0], beta: &b.beta[0]}
 	var twice [7][16]float32
 	if b.takesTwoPixels(b.rows) {

@@ -31,7 +31,7 @@ func fastest(b *testing.B, f func()) float64 {
 var normLayers = []struct{ images, hw, c int }{
 	{128, 32, 64}, {128, 16, 128}, {128, 8, 256}, // VGG-9
 	{128, 32, 16}, {128, 16, 32}, {128, 8, 64}, // ResNet-56
-	{4, 32, 16}, // in cache
+	{4, 32, 16}, {8, 32, 8}, // in cache
 }
 
 // threads: the second-level caches and the bandwidth of one processor's share.

@@ -62,6 +62,46 @@ func TestElementwiseDefectsAreSeen(t *testing.T) {
 	}
 }
 
+// TestTwoBlocksAreOneAfterTheOther: the sums of two blocks of 8 channels at once are those of the kernels for one block, and what is wrong with their arguments is seen.
+func TestTwoBlocksAreOneAfterTheOther(t *testing.T) {
+	if !available(avx512) {
+		t.Skip("no AVX-512")
+	}
+	const c, n = 8, 2 * sumBlock * 8
+	run := func(kernel func(*sumsArgs), blocks int, spoil func(*sumsArgs)) (dz []float32, part []float64) {
+		var x [4][]float32
+		for i := range x {
+			x[i] = make([]float32, n)
+			noise(uint64(i), x[i])
+		}
+		dz, part = x[1], make([]float64, 2*c)
+		for i := range blocks {
+			at := i * sumBlock * c
+			a := sumsArgs{y: &x[0][at], rows: sumBlock, c: c, tail: tailMask(c), part: &part[0], squares: &part[c], dz: &dz[at], z: &x[2][at], mean: &x[3][0], inv: &x[3][8], scale: &x[3][16], beta: &x[3][24],
+				shortcut: &x[3][at]}
+			spoil(&a)
+			kernel(&a)
+		}
+		return dz, part
+	}
+	kernels := []struct{ one, two func(*sumsArgs) }{{sumsAVX512, sumsTwoAVX512}, {backSumsAVX512, backSumsTwoAVX512}, {backSumsMaskAVX512, backSumsMaskTwoAVX512}, {backSumsAgainAVX512, backSumsAgainTwoAVX512},
+		{backSumsJoinAVX512, backSumsJoinTwoAVX512}}
+	for i, k := range kernels {
+		wantDZ, want := run(k.one, 2, func(*sumsArgs) {})
+		for name, spoil := range map[string]func(*sumsArgs){
+			"":                func(*sumsArgs) {},
+			"the last row":    func(a *sumsArgs) { a.rows-- },
+			"another y":       func(a *sumsArgs) { a.y = a.mean },
+			"squares in part": func(a *sumsArgs) { a.squares = a.part },
+		} {
+			dz, part := run(k.two, 1, spoil)
+			if same := slices.Equal(dz, wantDZ) && slices.Equal(part, want); same != (name == "") {
+				t.Errorf("kernel %d, defect %q: the sums of one block after the other: %v", i, name, same)
+			}
+		}
+	}
+}
+
 // TestWindowDefectsAreSeen: a pooling that looks beside its window differs from the generic one.
 func TestWindowDefectsAreSeen(t *testing.T) {
 	for _, impl := range vectorised(t) {

@@ -226,7 +226,7 @@ func TestHalfDefectsAreSeen(t *testing.T) {
 	}
 	const rows, c = halfRows, halfChannels
 	seeDefects(t, "batch norm", []func(*normArgs){normHalfAVX512, normReLUHalfAVX512, normResidualHalfAVX512, normResidualReLUHalfAVX512}, func(_ int, a *halfArrays) normArgs {
-		return normArgs{y: firstHalf(a.y), rows: rows, c: c, tail: tailMask(c), z: firstHalf(a.out), residual: firstHalf(a.z), mean: &a.mean[0], scale: &a.scale[0], beta: &a.others[0]}
+		return normArgs{y: firstHalf(a.y), rows: rows, c: c, tail: tailMask(c), block: 2, z: firstHalf(a.out), residual: firstHalf(a.z), mean: &a.mean[0], scale: &a.scale[0], beta: &a.others[0]}
 	}, map[string]func(*normArgs){
 		"the last row":   func(a *normArgs) { a.rows-- },
 		"the tail":       func(a *normArgs) { a.tail = 1 },
@@ -234,7 +234,7 @@ func TestHalfDefectsAreSeen(t *testing.T) {
 		"a channel off":  func(a *normArgs) { a.c--; a.tail >>= 1 },
 	})
 	seeDefects(t, "batch norm's gradient", []func(*normBackArgs){normBackHalfAVX512, normBackMaskHalfAVX512, normBackAgainHalfAVX512, normBackResidualHalfAVX512, normBackResidualMaskHalfAVX512}, func(_ int, a *halfArrays) normBackArgs {
-		return normBackArgs{y: firstHalf(a.y), rows: rows, c: c, tail: tailMask(c), dy: firstHalf(a.dy), dres: firstHalf(a.out), dz: firstHalf(a.dz), z: firstHalf(a.z), mean: &a.mean[0], inv: &a.scale[0],
+		return normBackArgs{y: firstHalf(a.y), rows: rows, c: c, tail: tailMask(c), block: 2, dy: firstHalf(a.dy), dres: firstHalf(a.out), dz: firstHalf(a.dz), z: firstHalf(a.z), mean: &a.mean[0], inv: &a.scale[0],
 			coef0: &a.others[0], coef1: &a.others[c], coef2: &a.others[2*c], scale: &a.others[3*c], beta: &a.others[4*c]}
 	}, map[string]func(*normBackArgs){
 		"the last row":  func(a *normBackArgs) { a.rows-- },

@@ -39,6 +39,7 @@ func main() {
 		if set.lanes == 8 {
 			p.mxcsr()
 		} else {
+			p.sumsTwo()
 			p.widen()
 			p.addHalf()
 		}

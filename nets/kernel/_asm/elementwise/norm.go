@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -99,8 +100,8 @@ func (p *printer) positive(half bool) {
 // by computing z again, which is cheaper than reading it.
 var masks = []string{"", "Mask", "Again"}
 
-// masked loads dz where z > 0 to register dst. y is in register 2; uses 4 and 5. Register 8 is as positive leaves it.
-func (p *printer) masked(half bool, mask, dz, z, mean, scale, beta string, dst int) {
+// masked loads dz where z > 0 to register dst. y - mean is in the register centred; uses 4. Register 8 is as positive leaves it; channels says where the channels' values of a field lie.
+func (p *printer) masked(half bool, mask, dz, z string, channels func(field string) string, centred, dst int) {
 	switch mask {
 	case "":
 		p.activation(half, dz, dst)
@@ -108,9 +109,8 @@ func (p *printer) masked(half bool, mask, dz, z, mean, scale, beta string, dst i
 	case "Mask":
 		p.activation(half, z, 4)
 	case "Again":
-		p.memory("VSUBPS", mean, 2, 4)
-		p.memory("VMULPS", scale, 4, 4)
-		p.memory("VADDPS", beta, 4, 4)
+		p.memory("VMULPS", channels("scale"), centred, 4)
+		p.memory("VADDPS", channels("beta"), 4, 4)
 	}
 	switch {
 	case half:
@@ -224,10 +224,10 @@ func (p *printer) sumsGroups(half, back bool, mask string, groups int) {
 		p.op("VXORPS", sum(g), sum(g), sum(g))
 		p.op("VXORPS", square(g), square(g), square(g))
 	}
+	fields := map[string]string{} // the registers that point to what the channels have
 	if back {
 		p.channels(half && mask != "Join", "dz", "R8")
-		base("mean", "BX")
-		base("inv", "R13")
+		fields["mean"], fields["inv"] = "BX", "R13"
 	}
 	switch {
 	case mask == "Mask", mask == "Join", half && !back:
@@ -236,8 +236,16 @@ func (p *printer) sumsGroups(half, back bool, mask string, groups int) {
 			halfBase("shortcut", "R15")
 		}
 	case mask == "Again":
-		base("scale", "R9")
-		base("beta", "R15")
+		fields["scale"], fields["beta"] = "R9", "R15"
+	}
+	names := slices.Sorted(maps.Keys(fields))
+	for i, name := range names {
+		base(name, fields[name])
+		for g := range groups {
+			if p.wide() { // where registers are enough, they hold it for all rows
+				p.load(fmt.Sprintf("%d(%s)", g*p.bytes(), fields[name]), 16+4*g+i)
+			}
+		}
 	}
 	if half {
 		p.op("MOVQ", "DX", "R14")
@@ -247,6 +255,12 @@ func (p *printer) sumsGroups(half, back bool, mask string, groups int) {
 	p.label(row)
 	for g := range groups {
 		at := func(base string) string { return fmt.Sprintf("%d(%s)", g*p.bytes(), base) }
+		channels := func(field string) string {
+			if p.wide() {
+				return p.v(16 + 4*g + slices.Index(names, field))
+			}
+			return at(fields[field])
+		}
 		halfAt := func(base string) string {
 			if half {
 				return fmt.Sprintf("%d(%s)", g*p.bytes()/2, base)
@@ -267,11 +281,12 @@ func (p *printer) sumsGroups(half, back bool, mask string, groups int) {
 			p.activation(half, halfAt("SI"), 2)
 			if mask == "Join" {
 				p.joined(half, at("R8"), halfAt("R15"), halfAt("R9"))
-			} else {
-				p.masked(half, mask, halfAt("R8"), halfAt("R9"), at("BX"), at("R9"), at("R15"), 5)
 			}
-			p.memory("VSUBPS", at("BX"), 2, 3)
-			p.memory("VMULPS", at("R13"), 3, 3)
+			p.memory("VSUBPS", channels("mean"), 2, 3)
+			if mask != "Join" {
+				p.masked(half, mask, halfAt("R8"), halfAt("R9"), channels, 3, 5)
+			}
+			p.memory("VMULPS", channels("inv"), 3, 3)
 			p.op("VMULPS", 5, 3, 3)
 			p.op("VADDPS", 5, sum(g), sum(g))
 		}
@@ -303,6 +318,97 @@ func (p *printer) sumsGroups(half, back bool, mask string, groups int) {
 		p.addDouble(sum(g), fmt.Sprintf("%d(DI)(R11*2)", 2*g*p.bytes()), fmt.Sprintf("%d(DI)(R11*2)", (2*g+1)*p.bytes()))
 		p.addDouble(square(g), fmt.Sprintf("%d(R12)(R11*2)", 2*g*p.bytes()), fmt.Sprintf("%d(R12)(R11*2)", (2*g+1)*p.bytes()))
 	}
+}
+
+// sumsTwo are the functions of sums for two blocks of rows of 8 channels at once, the second rows behind the first, in the halves of a vector. Each block's sums are added up as by those of one.
+func (p *printer) sumsTwo() {
+	fields := []string{"y", "rows", "c", "tail", "part", "squares", "dz", "z", "mean", "inv", "scale", "beta", "shortcut"}
+	p.fn("sumsTwo", "sumsArgs", 0, fields...)
+	p.sumsTwoBody(false, "")
+	for _, mask := range append(slices.Clone(masks), "Join") {
+		p.fn("backSums"+mask+"Two", "sumsArgs", 0, fields...)
+		p.sumsTwoBody(true, mask)
+	}
+}
+
+func (p *printer) sumsTwoBody(back bool, mask string) {
+	second := func(base string) string { return "(" + base + ")(R10*1)" }
+	load := func(base string, reg int) {
+		p.op("VMOVUPS", "("+base+")", fmt.Sprintf("Y%d", reg))
+		p.op("VINSERTF32X8", "$1", second(base), reg, reg)
+	}
+	p.op("VXORPS", 8, 8, 8)
+	p.op("VXORPS", 6, 6, 6)
+	p.op("VXORPS", 11, 11, 11)
+	p.arg("rows", "CX")
+	p.op("MOVQ", "CX", "R10")
+	p.op("SHLQ", "$5", "R10") // bytes of a block
+	pointers := []string{"SI"}
+	p.arg("y", "SI")
+	if back {
+		p.arg("dz", "R8")
+		pointers = append(pointers, "R8")
+		for i, field := range []string{"mean", "inv", "scale", "beta"} {
+			p.arg(field, "BX")
+			p.op("VBROADCASTF32X8", "(BX)", 16+i)
+		}
+	}
+	if mask == "Mask" || mask == "Join" {
+		p.arg("z", "R9")
+		pointers = append(pointers, "R9")
+	}
+	if mask == "Join" {
+		p.arg("shortcut", "R15")
+		pointers = append(pointers, "R15")
+	}
+	p.label("row")
+	load("SI", 2)
+	if !back {
+		p.op("VMULPS", 2, 2, 3)
+		p.op("VADDPS", 2, 6, 6)
+	} else {
+		p.op("VSUBPS", 16, 2, 3)
+		switch mask {
+		case "Mask", "Join":
+			load("R9", 4)
+		case "Again":
+			p.op("VMULPS", 18, 3, 4)
+			p.op("VADDPS", 19, 4, 4)
+		}
+		switch mask {
+		case "":
+			load("R8", 5)
+		case "Join":
+			load("R8", 5)
+			load("R15", 2)
+			p.op("VADDPS", 2, 5, 5)
+			p.op("VCMPPS", less, 4, 8, "K2")
+			p.op("VMOVAPS.Z", 5, "K2", 5)
+			p.op("VMOVUPS", "Y5", "(R8)")
+			p.op("VEXTRACTF32X8", "$1", 5, second("R8"))
+		default:
+			p.op("VCMPPS", less, 4, 8, "K2")
+			p.op("VMOVUPS", "(R8)", "Y5")
+			p.op("VINSERTF32X8.Z", "$1", second("R8"), 5, "K2", 5)
+		}
+		p.op("VMULPS", 17, 3, 3)
+		p.op("VMULPS", 5, 3, 3)
+		p.op("VADDPS", 5, 6, 6)
+	}
+	p.op("VADDPS", 3, 11, 11)
+	p.advance(32, pointers...)
+	p.again("CX", "row")
+	for i, field := range []string{"part", "squares"} {
+		reg := 6 + 5*i
+		p.arg(field, "DI")
+		p.op("VEXTRACTF64X4", "$1", reg, "Y2")
+		p.op("VCVTPS2PD", fmt.Sprintf("Y%d", reg), 3)
+		p.op("VCVTPS2PD", "Y2", 4)
+		p.op("VADDPD", "(DI)", 3, 3)
+		p.op("VADDPD", 4, 3, 3)
+		p.op("VMOVUPD", 3, "(DI)")
+	}
+	p.ret()
 }
 
 // channels is where the channels from byte R11 of a row of float32 on begin in an array of such rows, or of halves.
@@ -341,42 +447,80 @@ func (p *printer) addDouble(reg int, low, high string) {
 	p.op("VMOVUPD", 4, high)
 }
 
-// rows prints a loop over rows and the groups of channels in them. The starts of a row are in the given registers; group is told how far behind them and behind the start of
-// channels' float32 a vector lies: byte R11 of the row.
-func (p *printer) rows(half bool, activations []string, group func(activation, float func(base string) string)) {
-	index, scale, step := "(R11*1)", "(R10*4)", p.bytes()
-	if half {
-		index, scale, step = "(R11*2)", "(R10*2)", p.bytes()/2
+// columns prints loops over blocks of rows, the groups of channels in them, and the rows of a block. The activations begin at the given registers; what the channels have is in the given fields. group
+// is told where a vector of an activation and the channels' values of a field lie.
+//
+// With AVX-512, which has registers enough, the values of the fields stay in registers 16, 17, ... for all rows of a block; a block is small enough for the first-level cache.
+func (p *printer) columns(half bool, activations, fields []string, group func(activation, channels func(string) string)) {
+	if !p.wide() {
+		p.rows(activations, fields, group)
+		return
 	}
-	activation := func(base string) string { return "(" + base + ")(R11*1)" }
-	float := func(base string) string { return "(" + base + ")" + index }
+	shift := "$2" // of the number of channels, to their bytes in a row of activations
+	if half {
+		shift = "$1"
+	}
+	p.arg("rows", "CX")
+	p.arg("c", "DX")
+	p.op("LEAQ", "(DX*4)", "R13")
+	p.op("SHLQ", shift, "DX")
+	p.label("block")
+	p.arg("block", "R10")
+	p.op("CMPQ", "R10", "CX")
+	p.op("CMOVQGT", "CX", "R10")
+	p.op("XORQ", "R12", "R12")
+	p.wholeMask()
+	p.label("group")
+	p.op("MOVQ", "R13", "R11")
+	p.op("SUBQ", "R12", "R11")
+	p.op("CMPQ", "R11", "$64")
+	p.op("JGE", "whole")
+	p.op("KMOVW", p.at("tail"), "K1")
+	p.label("whole")
+	for i, field := range fields {
+		p.arg(field, "BX")
+		p.load("(BX)(R12*1)", 16+i)
+	}
+	p.op("MOVQ", "R12", "R11")
+	if half {
+		p.op("SHRQ", "$1", "R11")
+	}
+	p.op("MOVQ", "R10", "BX")
+	p.label("row")
+	group(func(base string) string { return "(" + base + ")(R11*1)" }, func(field string) string { return p.v(16 + slices.Index(fields, field)) })
+	p.op("ADDQ", "DX", "R11")
+	p.again("BX", "row")
+	p.op("ADDQ", "$64", "R12")
+	p.op("CMPQ", "R12", "R13")
+	p.op("JLT", "group")
+	p.op("MOVQ", "R10", "BX")
+	p.op("IMULQ", "DX", "BX")
+	for _, r := range activations {
+		p.op("ADDQ", "BX", r)
+	}
+	p.op("SUBQ", "R10", "CX")
+	p.op("JG", "block")
+	p.ret()
+}
+
+// rows is columns row by row, with the values of the fields in memory.
+func (p *printer) rows(activations, fields []string, group func(activation, channels func(string) string)) {
+	free := []string{"R12", "R13", "BX", "DX", "R15", "R9", "R14"}[:len(fields)]
+	for i, field := range fields {
+		p.arg(field, free[i])
+	}
 	p.arg("rows", "CX")
 	p.label("row")
 	p.op("XORQ", "R11", "R11")
 	p.arg("c", "R10")
-	if p.wide() {
-		p.wholeMask()
-		p.op("SUBQ", "$16", "R10")
-		p.op("JLT", "short")
-	}
 	p.label("group")
-	group(activation, float)
-	p.op("ADDQ", fmt.Sprintf("$%d", step), "R11")
+	group(func(base string) string { return "(" + base + ")(R11*1)" }, func(field string) string { return "(" + free[slices.Index(fields, field)] + ")(R11*1)" })
+	p.op("ADDQ", fmt.Sprintf("$%d", p.bytes()), "R11")
 	p.op("SUBQ", fmt.Sprintf("$%d", p.lanes), "R10")
-	if p.wide() {
-		p.op("JGE", "group")
-		p.label("short")
-		p.op("ADDQ", "$16", "R10")
-		p.op("JZ", "next")
-		p.op("KMOVW", p.at("tail"), "K1")
-		group(activation, float)
-		p.label("next")
-	} else {
-		p.op("JG", "group")
-	}
+	p.op("JG", "group")
 	p.arg("c", "R10")
 	for _, r := range activations {
-		p.op("LEAQ", "("+r+")"+scale, r)
+		p.op("LEAQ", "("+r+")(R10*4)", r)
 	}
 	p.again("CX", "row")
 	p.ret()
@@ -389,7 +533,7 @@ func (p *printer) norm() {
 			name           string
 			residual, relu bool
 		}{{"", false, false}, {"ReLU", false, true}, {"Residual", true, false}, {"ResidualReLU", true, true}} {
-			p.fn("norm"+v.name+suffix(half), "normArgs", 0, "y", "rows", "c", "tail", "z", "residual", "mean", "scale", "beta")
+			p.fn("norm"+v.name+suffix(half), "normArgs", 0, "y", "rows", "c", "tail", "block", "z", "residual", "mean", "scale", "beta")
 			p.arg("y", "SI")
 			p.arg("z", "DI")
 			activations := []string{"SI", "DI"}
@@ -397,15 +541,12 @@ func (p *printer) norm() {
 				p.arg("residual", "R9")
 				activations = append(activations, "R9")
 			}
-			p.arg("mean", "R12")
-			p.arg("scale", "R13")
-			p.arg("beta", "BX")
 			p.op("VXORPS", 8, 8, 8)
-			p.rows(half, activations, func(activation, float func(string) string) {
+			p.columns(half, activations, []string{"mean", "scale", "beta"}, func(activation, channels func(string) string) {
 				p.activation(half, activation("SI"), 0)
-				p.memory("VSUBPS", float("R12"), 0, 0)
-				p.memory("VMULPS", float("R13"), 0, 0)
-				p.memory("VADDPS", float("BX"), 0, 0)
+				p.memory("VSUBPS", channels("mean"), 0, 0)
+				p.memory("VMULPS", channels("scale"), 0, 0)
+				p.memory("VADDPS", channels("beta"), 0, 0)
 				switch {
 				case v.residual && half:
 					p.activation(half, activation("R9"), 1)
@@ -437,40 +578,32 @@ func (p *printer) normBack() {
 }
 
 func (p *printer) normBackOf(half bool, dres, mask string) {
-	p.fn("normBack"+dres+mask+suffix(half), "normBackArgs", 0, "y", "rows", "c", "tail", "dy", "dres", "dz", "z", "mean", "inv", "coef0", "coef1", "coef2", "scale", "beta")
+	p.fn("normBack"+dres+mask+suffix(half), "normBackArgs", 0, "y", "rows", "c", "tail", "block", "dy", "dres", "dz", "z", "mean", "inv", "coef0", "coef1", "coef2", "scale", "beta")
 	p.positive(half)
 	p.arg("y", "SI")
 	p.arg("dy", "DI")
 	p.arg("dz", "R8")
-	activations := []string{"SI", "DI", "R8"}
-	scale, beta := "", ""
+	activations, fields := []string{"SI", "DI", "R8"}, []string{"mean", "inv", "coef0", "coef1", "coef2"}
 	switch mask {
 	case "Mask":
 		p.arg("z", "R9")
 		activations = append(activations, "R9")
 	case "Again":
-		scale, beta = "R9", "R14"
-		p.arg("scale", scale)
-		p.arg("beta", beta)
+		fields = append(fields, "scale", "beta")
 	}
 	if dres != "" {
 		p.arg("dres", "R14")
 		activations = append(activations, "R14")
 	}
-	p.arg("mean", "R12")
-	p.arg("inv", "R13")
-	p.arg("coef0", "BX")
-	p.arg("coef1", "DX")
-	p.arg("coef2", "R15")
-	p.rows(half, activations, func(activation, float func(string) string) {
+	p.columns(half, activations, fields, func(activation, channels func(string) string) {
 		p.activation(half, activation("SI"), 2)
-		p.masked(half, mask, activation("R8"), activation("R9"), float("R12"), float(scale), float(beta), 1)
-		p.memory("VSUBPS", float("R12"), 2, 0)
-		p.memory("VMULPS", float("R13"), 0, 0)
-		p.memory("VMULPS", float("R15"), 0, 0)
-		p.memory("VSUBPS", float("DX"), 1, 3)
+		p.memory("VSUBPS", channels("mean"), 2, 0)
+		p.masked(half, mask, activation("R8"), activation("R9"), channels, 0, 1)
+		p.memory("VMULPS", channels("inv"), 0, 0)
+		p.memory("VMULPS", channels("coef2"), 0, 0)
+		p.memory("VSUBPS", channels("coef1"), 1, 3)
 		p.op("VSUBPS", 0, 3, 3)
-		p.memory("VMULPS", float("BX"), 3, 3)
+		p.memory("VMULPS", channels("coef0"), 3, 3)
 		if dres != "" {
 			p.storeActivation(half, 1, activation("R14"))
 		}
