@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -128,8 +128,14 @@ func ParsePlan(name string, b []byte) (*Plan, error) {
 	return &p, nil
 }
 
-// LoadPlan reads DIR/plan.json.
-func LoadPlan(dir string) (*Plan, error) { return ReadPlan(filepath.Join(dir, "plan.json")) }
+// LoadPlan reads DIR/plan.json. Where there is none its error wraps [fs.ErrNotExist] and names the command that makes one.
+func LoadPlan(dir string) (*Plan, error) {
+	plan, err := ReadPlan(filepath.Join(dir, "plan.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w; tqn table1 plan --out DIR makes a plan", err)
+	}
+	return plan, err
+}
 
 // ReadPlan reads a plan from a file of any name. What is no regular file is refused before it is opened.
 func ReadPlan(path string) (*Plan, error) {
@@ -150,7 +156,7 @@ func (p *Plan) Save(dir string) error {
 	case err == nil:
 		return fmt.Errorf("cluster: %s: %w: the plan in this folder is another one: %s; use another folder, or the flags that it was made with",
 			dir, errPlan, old.differences(p))
-	case !errors.Is(err, os.ErrNotExist):
+	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
 	b, err := json.MarshalIndent(p, "", " ")

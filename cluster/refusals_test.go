@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"math"
 	"slices"
 	"strings"
@@ -12,6 +13,13 @@ import (
 	"tqn/nets"
 	"tqn/runfolder"
 )
+
+// A folder without a plan is one in which table1 plan comes first.
+func TestNoPlan(t *testing.T) {
+	if _, err := LoadPlan(t.TempDir()); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "tqn table1 plan") {
+		t.Errorf("an empty folder: %v", err)
+	}
+}
 
 // Whoever edits a plan can put a right hash below it, so every part is looked at by itself.
 func TestPlansThatContradictThemselvesAreRefused(t *testing.T) {
