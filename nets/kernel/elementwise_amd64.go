@@ -79,6 +79,17 @@ type normBackArgs struct {
 	dy, dres, dz, z, mean, inv, coef0, coef1, coef2, scale, beta *float32
 }
 
+// normPoolArgs are pairs of rows of an image of y, and the gradient dp behind the pooling.
+type normPoolArgs struct {
+	y                                           *float32
+	row, c                                      int // bytes of a row of pixels, of a pixel
+	windows, pairs                              int // in a pair of rows; of rows
+	dp, dy                                      *float32
+	mean, inv, scale, beta, coef0, coef1, coef2 *float32
+	part, squares                               *float64
+	later                                       *float32 // room for two vectors for each window
+}
+
 //go:noescape
 func adamStepAVX512(a *adamArgs)
 
@@ -204,6 +215,12 @@ func backSumsMaskAVX2(a *sumsArgs)
 
 //go:noescape
 func backSumsAgainAVX2(a *sumsArgs)
+
+//go:noescape
+func normPoolBackAVX512(a *normPoolArgs)
+
+//go:noescape
+func normPoolSumsAVX512(a *normPoolArgs)
 
 //go:noescape
 func sumsTwoAVX512(a *sumsArgs)
@@ -555,6 +572,45 @@ func (b *BatchNorm) poolBackImage(dz, dp, y Values) {
 		default:
 			maxPoolBackNormAVX2(&a)
 		}
+	}
+}
+
+// poolsAtOnce says whether the backward pass with the fused pooling goes window by window, which with AVX-512 it does for the ReLU that stands between the two in all our nets.
+func (b *BatchNorm) poolsAtOnce(y Values) bool {
+	return b.ws.impl >= avx512 && y.halves == nil && b.relu
+}
+
+// mostWindows is how many windows of two rows poolSums has room for.
+const mostWindows = sumBlock / 4
+
+// sumsPoolAtOnce says whether poolSums does, too: the blocks of the sums must be pairs of rows.
+func (b *BatchNorm) sumsPoolAtOnce(y Values) bool {
+	return b.poolsAtOnce(y) && sumBlock%(2*b.pool.w) == 0 && b.rows%sumBlock == 0
+}
+
+func (b *BatchNorm) normPoolArgs(dp, y Values) normPoolArgs {
+	m := b.pool
+	return normPoolArgs{y: y.at(0), row: m.w * m.c * 4, c: m.c * 4, windows: m.pw, pairs: m.ph, dp: dp.at(0), mean: &b.mean[0], inv: &b.inv[0], scale: &b.scale[0], beta: &b.beta[0],
+		coef0: &b.coef[0], coef1: &b.coef[b.c], coef2: &b.coef[2*b.c]}
+}
+
+// poolGrad writes an image's dy, which may be y, from the gradient dp behind the pooling.
+func (b *BatchNorm) poolGrad(dy, dp, y Values) {
+	a := b.normPoolArgs(dp, y)
+	a.dy = dy.at(0)
+	normPoolBackAVX512(&a)
+}
+
+// poolSums makes an image's sums of BackwardSums from the gradient dp behind the pooling. Only pixels with a gradient count: where xhat of another one is beyond float32's range, two passes would add 0 times that,
+// a NaN. Such an activation's dy is not finite, either way.
+func (b *BatchNorm) poolSums(part []float64, dp, y Values) {
+	var later [mostWindows * 2 * 16]float32
+	clear(part)
+	a := b.normPoolArgs(dp, y)
+	a.pairs, a.part, a.squares, a.later = sumBlock/(2*b.pool.w), &part[0], &part[b.c], &later[0]
+	for from := 0; from < b.rows; from += sumBlock {
+		a.y, a.dp = y.at(from*b.c), dp.at(from/4*b.c)
+		normPoolSumsAVX512(&a)
 	}
 }
 

@@ -57,3 +57,8 @@ func (m *MaxPool) poolsFast() bool { return false }
 // Nothing fuses a pooling here ([MaxPool.poolsFast]).
 func (b *BatchNorm) poolImage(_, _ Values)        { panic("kernel: no fused pooling") }
 func (b *BatchNorm) poolBackImage(_, _, _ Values) { panic("kernel: no fused pooling") }
+
+func (b *BatchNorm) poolsAtOnce(Values) bool           { return false }
+func (b *BatchNorm) sumsPoolAtOnce(Values) bool        { return false }
+func (b *BatchNorm) poolGrad(_, _, _ Values)           { panic("kernel: no fused pooling") }
+func (b *BatchNorm) poolSums(_ []float64, _, _ Values) { panic("kernel: no fused pooling") }

@@ -10,9 +10,10 @@ import (
 func TestPoolInBatchNorm(t *testing.T) {
 	for _, impl := range vectorised(t) {
 		for _, relu := range []bool{false, true} {
-			for _, odd := range []float64{0, 0.2} {
-				const images, h, w, c = 5, 6, 10, 48
-				what := fmt.Sprintf("%v relu=%v: ", impl, relu)
+			for i, odd := range []float64{0, 0.2, 0, 0, 0} {
+				const images, c = 5, 48
+				h, w := []int{6, 6, 4, 8, 16}[i], []int{10, 10, 32, 16, 8}[i] // the last ones have whole blocks of pairs of rows
+				what := fmt.Sprintf("%v relu=%v %dx%d: ", impl, relu, h, w)
 				ws := pool(t, 3, impl)
 				apart, fused := newNormCase(t, ws, images, h*w, c, 1, odd, nil), newNormCase(t, ws, images, h*w, c, 1, odd, nil)
 				m := NewMaxPool(ws, h, w, c, 2, 2, 0)
@@ -43,11 +44,25 @@ func TestPoolInBatchNorm(t *testing.T) {
 				equalBits(t, what+"dgamma", fused.dg, apart.dg)
 				equalBits(t, what+"dbeta", fused.db, apart.db)
 				// Planted defects: the scales' sign, which turns maxima into minima, and the channels' place.
-				got, out, each := make([]float32, h*w*c), make([]float32, m.Outputs()), m.Outputs()
+				got, out, each, part := make([]float32, h*w*c), make([]float32, m.Outputs()), m.Outputs(), make([]float64, 2*c)
 				same := func() (forward, backward bool) {
-					fused.b.poolImage(Floats(out), fused.b.image(Floats(whole), 0))
-					fused.b.poolBackImage(Floats(got), Floats(dz[:each]), fused.b.image(Floats(whole), 0))
-					return slices.Equal(out, wantZ[:each]), slices.Equal(got, apart.b.image(Floats(apart.dz), 0).floats)
+					y, dp := fused.b.image(Floats(whole), 0), Floats(dz[:each])
+					fused.b.poolImage(Floats(out), y)
+					fused.b.poolBackImage(Floats(got), dp, y)
+					backward = slices.Equal(got, apart.b.image(Floats(apart.dz), 0).floats)
+					if odd == 0 && fused.b.poolsAtOnce(y) {
+						fused.b.poolGrad(Floats(got), dp, y)
+						if slices.Equal(got, apart.b.image(Floats(apart.dy), 0).floats) != backward {
+							t.Errorf("%sthe gradient window by window is the one of two passes: %v", what, !backward)
+						}
+					}
+					if odd == 0 && fused.b.sumsPoolAtOnce(y) {
+						fused.b.poolSums(part, dp, y)
+						if slices.Equal(part, apart.b.back[:2*c]) != backward {
+							t.Errorf("%sthe sums window by window are those of two passes: %v", what, !backward)
+						}
+					}
+					return slices.Equal(out, wantZ[:each]), backward
 				}
 				copy(whole, apart.y)
 				if forward, backward := same(); odd == 0 && (!forward || !backward) {

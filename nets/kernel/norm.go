@@ -163,7 +163,12 @@ func (b *BatchNorm) whole(worker int) Values {
 
 // pooledBack computes an image's dz from that of the pooled z into dz, which must not be y.
 func (b *BatchNorm) pooledBack(dz Values, img int) {
-	b.poolBackImage(dz, b.dz.Of(img*b.outputs(), (img+1)*b.outputs()), b.image(b.y, img))
+	b.poolBackImage(dz, b.pooledGradient(img), b.image(b.y, img))
+}
+
+// pooledGradient is an image of the gradient behind the pooling.
+func (b *BatchNorm) pooledGradient(img int) Values {
+	return b.dz.Of(img*b.outputs(), (img+1)*b.outputs())
 }
 
 // Sums returns sums of the right shape, for [Conv.Forward] to fill.
@@ -417,9 +422,13 @@ func (b *BatchNorm) sumImage(img int, dz Values) {
 	b.backSumImage(b.back[img*2*b.c:][:2*b.c], dz, z, b.image(b.y, img))
 }
 
-// gradImage computes dy of an image into dy, and its dresidual. With a pooling dy must not be y.
+// gradImage computes dy of an image into dy, and its dresidual. With a pooling dy must not be y, unless poolsAtOnce.
 func (b *BatchNorm) gradImage(dy Values, img int) {
-	if b.pool != nil {
+	switch {
+	case b.pool != nil && b.poolsAtOnce(b.y):
+		b.poolGrad(dy, b.pooledGradient(img), b.image(b.y, img))
+		return
+	case b.pool != nil:
 		b.pooledBack(dy, img)
 		b.backImage(dy, Values{}, dy, Values{}, b.image(b.y, img))
 		return
@@ -429,7 +438,11 @@ func (b *BatchNorm) gradImage(dy Values, img int) {
 
 func (b *BatchNorm) backSum(part, worker int) {
 	img := b.n - 1 - part
-	if b.pool != nil {
+	switch {
+	case b.pool != nil && b.sumsPoolAtOnce(b.y):
+		b.poolSums(b.back[img*2*b.c:][:2*b.c], b.pooledGradient(img), b.image(b.y, img))
+		return
+	case b.pool != nil:
 		dz := b.whole(worker)
 		b.pooledBack(dz, img)
 		b.sumImage(img, dz)
@@ -439,7 +452,7 @@ func (b *BatchNorm) backSum(part, worker int) {
 }
 
 func (b *BatchNorm) backApply(img, worker int) {
-	if b.pool != nil { // dy may be y
+	if b.pool != nil && !b.poolsAtOnce(b.y) { // dy may be y
 		dz := b.whole(worker)
 		b.pooledBack(dz, img)
 		b.backImage(b.image(b.dy, img), Values{}, dz, Values{}, b.image(b.y, img))

@@ -39,6 +39,8 @@ func main() {
 		if set.lanes == 8 {
 			p.mxcsr()
 		} else {
+			p.normPoolBack()
+			p.normPoolSums()
 			p.sumsTwo()
 			p.widen()
 			p.addHalf()

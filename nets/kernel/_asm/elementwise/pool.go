@@ -181,6 +181,140 @@ func (p *printer) maxPoolBackOf(half bool, norm string) {
 	p.ret()
 }
 
+// The two halves of the backward pass of a batch norm with its ReLU and the 2x2 pooling behind it, window by window: the gradient before the pooling, 0 but at a window's first maximum, is not stored.
+// A function goes over pairs of rows of an image, one vector of channels after the other; c is a multiple of the lanes, AVX-512 only.
+var normPoolFields = []string{"y", "row", "c", "windows", "pairs", "dp", "dy", "mean", "inv", "scale", "beta", "coef0", "coef1", "coef2", "part", "squares", "later"}
+
+// normPoolChannels begins a loop over groups of channels, of which R11 counts the bytes: it loads the channels' values of the fields into registers 16, 17, ... and sets SI and R8 to the first pair of
+// rows of y, DI to the first gradient, CX to the number of pairs, and DX to the bytes of a pixel.
+func (p *printer) normPoolChannels(fields ...string) {
+	p.arg("c", "DX")
+	p.op("VXORPS", 8, 8, 8)
+	p.op("XORQ", "R11", "R11")
+	p.label("group")
+	for i, field := range fields {
+		p.arg(field, "BX")
+		p.op("VMOVUPS", "(BX)(R11*1)", 16+i)
+	}
+	p.channels(false, "y", "SI")
+	p.op("MOVQ", "SI", "R8")
+	p.op("ADDQ", p.at("row"), "R8")
+	p.channels(false, "dp", "DI")
+	p.arg("pairs", "CX")
+}
+
+// normWindow leaves y - mean of a window's pixels in registers 0 to 3, what passes the ReLU in K6 (of the maximum, the only pixel with a gradient) and, in K1 to K3, where the second to fourth pixel exceeds
+// those before it. mean, scale and beta are in registers 16 to 18. Uses 4 to 7.
+func (p *printer) normWindow() {
+	for i, at := range []string{"(SI)", "(SI)(DX*1)", "(R8)", "(R8)(DX*1)"} {
+		p.op("VMOVUPS", at, i)
+		p.op("VSUBPS", 16, i, i)
+		p.op("VMULPS", 17, i, 4+i)
+		p.op("VADDPS", 18, 4+i, 4+i)
+		p.op("VMAXPS", 8, 4+i, 4+i) // as in norm
+	}
+	for i := range 3 {
+		p.op("VCMPPS", greater, 4, 5+i, fmt.Sprintf("K%d", i+1))
+		p.op("VMAXPS", 4, 5+i, 4)
+	}
+	p.op("VCMPPS", less, 4, 8, "K6")
+}
+
+// nextPair moves pointers, which stand behind one row of a pair, to the next pair.
+func (p *printer) nextPair(pointers ...string) {
+	for _, r := range pointers {
+		p.op("ADDQ", p.at("row"), r)
+	}
+	p.again("CX", "pair")
+}
+
+// normPoolBack: dy = coef0 * ((a - coef1) - xhat*coef2), as in normBack.
+func (p *printer) normPoolBack() {
+	p.fn("normPoolBack", "normPoolArgs", 0, normPoolFields...)
+	p.normPoolChannels("mean", "scale", "beta", "inv", "coef0", "coef1", "coef2")
+	p.op("VSUBPS", 21, 8, 23) // of a pixel without a gradient
+	p.channels(false, "dy", "R12")
+	p.op("MOVQ", "R12", "R13")
+	p.op("ADDQ", p.at("row"), "R13")
+	p.label("pair")
+	p.arg("windows", "R9")
+	p.label("window")
+	p.normWindow()
+	p.op("VADDPS.Z", "(DI)", 8, "K6", 9) // 0 + dy, as in maxPoolBack
+	p.op("VSUBPS", 21, 9, 9)
+	p.op("KORW", "K2", "K3", "K4") // not the second
+	p.op("KORW", "K1", "K4", "K5") // not the first
+	p.op("KANDNW", "K1", "K4", "K1")
+	p.op("KANDNW", "K2", "K3", "K2")
+	p.op("KNOTW", "K5", "K5")
+	for i, at := range []string{"(R12)", "(R12)(DX*1)", "(R13)", "(R13)(DX*1)"} {
+		p.op("VBLENDMPS", 9, 23, []string{"K5", "K1", "K2", "K3"}[i], 10)
+		p.op("VMULPS", 19, i, i)
+		p.op("VMULPS", 22, i, i)
+		p.op("VSUBPS", i, 10, 10)
+		p.op("VMULPS", 20, 10, 10)
+		p.op("VMOVUPS", 10, at)
+	}
+	for _, r := range []string{"SI", "R8", "R12", "R13"} {
+		p.op("LEAQ", fmt.Sprintf("(%s)(DX*2)", r), r)
+	}
+	p.op("ADDQ", "DX", "DI")
+	p.again("R9", "window")
+	p.nextPair("SI", "R8", "R12", "R13")
+	p.nextGroup(false)
+	p.ret()
+}
+
+// normPoolSums adds to part the sums of a and of a*xhat over a block of rows in the order of backSums: what a window gives to its lower row is put aside until the upper row has been added.
+func (p *printer) normPoolSums() {
+	p.fn("normPoolSums", "normPoolArgs", 0, normPoolFields...)
+	p.wholeMask()
+	p.op("KMOVW", "K1", "K7")
+	p.normPoolChannels("mean", "scale", "beta", "inv")
+	p.op("VXORPS", 11, 11, 11)
+	p.op("VXORPS", 12, 12, 12)
+	p.label("pair")
+	p.arg("windows", "R9")
+	p.arg("later", "R12")
+	p.label("window")
+	p.normWindow()
+	p.op("VADDPS.Z", "(DI)", 8, "K6", 9)
+	for i := range 3 {
+		p.op("VMOVAPS", i+1, fmt.Sprintf("K%d", i+1), 0) // of the maximum
+	}
+	p.op("VMULPS", 19, 0, 0)
+	p.op("VMULPS", 9, 0, 0)
+	p.op("KORW", "K2", "K3", "K4") // the lower row
+	p.op("KNOTW", "K4", "K5")
+	p.op("VADDPS", 9, 11, "K5", 11)
+	p.op("VADDPS", 0, 12, "K5", 12)
+	p.op("VMOVAPS.Z", 9, "K4", 9)
+	p.op("VMOVAPS.Z", 0, "K4", 10)
+	p.op("VMOVUPS", 9, "(R12)")
+	p.op("VMOVUPS", 10, fmt.Sprintf("%d(R12)", p.bytes()))
+	p.advance(2*p.bytes(), "R12")
+	for _, r := range []string{"SI", "R8"} {
+		p.op("LEAQ", fmt.Sprintf("(%s)(DX*2)", r), r)
+	}
+	p.op("ADDQ", "DX", "DI")
+	p.again("R9", "window")
+	p.arg("windows", "R9")
+	p.arg("later", "R12")
+	p.label("lower")
+	p.op("VADDPS", "(R12)", 11, 11)
+	p.op("VADDPS", fmt.Sprintf("%d(R12)", p.bytes()), 12, 12)
+	p.advance(2*p.bytes(), "R12")
+	p.again("R9", "lower")
+	p.nextPair("SI", "R8")
+	p.op("KMOVW", "K7", "K1")
+	for i, field := range []string{"part", "squares"} {
+		p.arg(field, "BX")
+		p.addDouble(11+i, "(BX)(R11*2)", fmt.Sprintf("%d(BX)(R11*2)", p.bytes()))
+	}
+	p.nextGroup(false)
+	p.ret()
+}
+
 // average is y = scale * sum of rows; c bytes a row of float32.
 func (p *printer) average() {
 	for _, half := range p.halves() {
