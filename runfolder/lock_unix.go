@@ -17,8 +17,10 @@ import (
 func lock(dir string) (unlock func(), made bool, err error) {
 	path := filepath.Join(dir, lockName)
 	for {
-		_, err := os.Lstat(path)
-		made = errors.Is(err, fs.ErrNotExist)
+		info, err := os.Lstat(path)
+		if made = errors.Is(err, fs.ErrNotExist); err == nil && !info.Mode().IsRegular() { // a link's file would be overwritten, a pipe waited for
+			return nil, false, fmt.Errorf("runfolder: %s is %s: want the lock, a plain file, or nothing", path, Kind(info.Mode()))
+		}
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 		if err != nil {
 			return nil, false, StorageError(err)
@@ -68,8 +70,8 @@ func sameFile(f *os.File, path string) bool {
 // moment: a run that starts in that moment fails with [ErrLocked].
 func Holder(dir string) (holder string, held bool) {
 	path := filepath.Join(dir, lockName)
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-		return "", false // a FIFO would wait for its writer
+	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+		return "", false // a named pipe would wait for its writer
 	}
 	f, err := os.Open(path)
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -48,5 +50,36 @@ func TestAFileThatCannotBeLocked(t *testing.T) {
 	f.Close()
 	if _, err := take(f, t.TempDir()); !errors.Is(err, ErrStorage) || errors.Is(err, ErrLocked) {
 		t.Errorf("a closed file: %v", err)
+	}
+}
+
+// What has the lock's name and is no plain file is refused, neither locked nor written to: of a link to a file no lock would ever be the folder's, and a pipe is waited for.
+func TestALockThatIsNoPlainFile(t *testing.T) {
+	dir := t.TempDir()
+	path, other := filepath.Join(dir, lockName), filepath.Join(t.TempDir(), "other")
+	for kind, put := range map[string]func() error{
+		"a folder":        func() error { return os.Mkdir(path, 0o755) },
+		"a symbolic link": func() error { return os.Symlink(other, path) },
+		"a named pipe":    func() error { return syscall.Mkfifo(path, 0o644) },
+	} {
+		if err := put(); err != nil {
+			t.Fatal(err)
+		}
+		for _, there := range []bool{false, true} { // what the link leads to
+			if f, err := Claim(dir); err == nil || !strings.Contains(err.Error(), kind) || errors.Is(err, ErrLocked) || errors.Is(err, ErrStorage) {
+				t.Errorf("%s: %v, %v", kind, f, err)
+			}
+			if _, held := Holder(dir); held {
+				t.Errorf("%s: held", kind)
+			}
+			if b, err := os.ReadFile(other); there && (err != nil || string(b) != "precious") || !there && err == nil {
+				t.Errorf("%s: the other file holds %q, %v", kind, b, err)
+			}
+			if err := os.WriteFile(other, []byte("precious"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		os.Remove(path)
+		os.Remove(other)
 	}
 }
