@@ -119,8 +119,11 @@ func (c *Conv) GradWeights(dw, x, dy []float32) {
 // winogradFits says whether the shape suits Winograd's algorithm, which the AVX kernels then use, without too much waste at the edges.
 func winogradFits(s ConvShape) bool {
 	tiles := ((s.H + 3) / 4) * ((s.W + 3) / 4)
-	return s.Side == 3 && s.Stride == 1 && s.C%16 == 0 && s.K%16 == 0 && tiles*16 <= 2*s.H*s.W
+	return s.Side == 3 && s.Stride == 1 && (winogradNarrow(s) || s.C%16 == 0 && s.K%16 == 0 && tiles*16 <= 2*s.H*s.W)
 }
+
+// winogradNarrow says whether there are 8 channels on both sides and, for AVX-512's sake, pairs of tiles without waste.
+func winogradNarrow(s ConvShape) bool { return s.C == 8 && s.K == 8 && s.H%4 == 0 && s.W%8 == 0 }
 
 // fusing is a convolution that normalises what it reads and differentiates what
 // it is handed image by image in cache, so that neither goes through memory.

@@ -244,6 +244,8 @@ var convShapes = []ConvShape{
 	{N: 3, H: 8, W: 12, C: 5, K: 17, Side: 3, Stride: 2}, // folded gradients of the input
 	{N: 2, H: 16, W: 16, C: 8, K: 32, Side: 3, Stride: 2},
 	{N: 2, H: 5, W: 32, C: 8, K: 8, Side: 3, Stride: 1}, // two pixels share a row of a tile
+	{N: 5, H: 8, W: 24, C: 8, K: 8, Side: 3, Stride: 1}, // pairs of Winograd's tiles
+	{N: 9, H: 4, W: 8, C: 8, K: 8, Side: 3, Stride: 1},
 	{N: 2, H: 4, W: 18, C: 8, K: 16, Side: 3, Stride: 1},
 	{N: 2, H: 3, W: 16, C: 4, K: 3, Side: 5, Stride: 1},
 	{N: 2, H: 4, W: 32, C: 8, K: 16, Side: 3, Stride: 2}, // folded gradients of the input that are stored in their place

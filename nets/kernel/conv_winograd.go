@@ -17,7 +17,7 @@ package kernel
 // B, G and A interpolate in the points 0, +-5/8, +-3/2 and infinity; the usual 0, +-1, +-2 have about twice their
 // rounding error (docs/performance-history.md). Tiles beyond the image's edge count as zero.
 //
-// A worker takes a group of images through all steps while their tiles lie in its cache.
+// A worker takes a group of images through all steps while their tiles lie in its cache. Of layers of 8 channels conv_winograd_narrow.go has what is different.
 type winogradConv struct {
 	ConvShape
 	ws         *Workers
@@ -50,7 +50,7 @@ func (c *winogradConv) setWeights(w []float32, binary bool) {
 	}
 	c.ws.Do(c.forw.strips()+c.back.strips(), c.packPart)
 	c.filters = nil
-	c.changes.reset(w, binary)
+	c.changes.reset(w, binary && !winogradNarrow(c.ConvShape)) // so few are all packed again
 }
 
 // pack packs a strip of one of the passes' weights.
@@ -100,10 +100,11 @@ const winogradTile = 36 // values of a transformed tile
 type winogradShape struct {
 	h, w, th, tw int // pixels, tiles
 	zeros        []float32
+	pairs        bool // vectors hold two tiles: see winogradPairs
 }
 
-func newWinogradShape(s ConvShape, channels int) winogradShape {
-	return winogradShape{h: s.H, w: s.W, th: (s.H + 3) / 4, tw: (s.W + 3) / 4, zeros: make([]float32, s.W*channels)}
+func newWinogradShape(impl implementation, s ConvShape, channels int) winogradShape {
+	return winogradShape{h: s.H, w: s.W, th: (s.H + 3) / 4, tw: (s.W + 3) / 4, zeros: make([]float32, s.W*channels), pairs: winogradPairs(impl, s)}
 }
 
 func (s *winogradShape) tiles() int { return s.th * s.tw }
@@ -121,6 +122,10 @@ func (s *winogradShape) temporary() int { return max(winogradTile, (4*s.tw+2)*6)
 func (s *winogradShape) transform(impl implementation, u []float32, stride, first int, src []float32, c int, temp []float32) {
 	a := winogradImageArgs{src: &src[0], zeros: &s.zeros[0], pitch: s.w * c * 4, h: s.h, column: c * 4, columns: s.w, right: 4*s.tw + 1 - s.w, temp: &temp[0],
 		dst: &u[first*c], down: s.tw * c * 4, xi: stride * 4, tile: c * 4, tiles: s.tw, bytes: c * 4, points: &winogradPoints[0]}
+	if s.pairs {
+		a.runPairs()
+		return
+	}
 	a.run(impl)
 }
 
@@ -142,8 +147,12 @@ type winogradPass struct {
 
 func newWinogradTile(impl implementation, k int) directTile {
 	switch {
+	case impl == avx2 && k == 8:
+		return directTile{8, 8}
 	case impl == avx2:
 		return directTile{6, 16}
+	case k == 8:
+		return pairsTile
 	case k%32 != 0:
 		return directTile{16, 16}
 	}
@@ -151,10 +160,10 @@ func newWinogradTile(impl implementation, k int) directTile {
 }
 
 func newWinogradPass(ws *Workers, s ConvShape, c, k int) *winogradPass {
-	p := &winogradPass{winogradShape: newWinogradShape(s, c), ws: ws, c: c, k: k, tile: newWinogradTile(ws.impl, k)}
+	p := &winogradPass{winogradShape: newWinogradShape(ws.impl, s, c), ws: ws, c: c, k: k, tile: newWinogradTile(ws.impl, k)}
 	p.group = min(s.N, max(1, max(winogradTiles(c, k), c*k/1024)/p.tiles()))
 	// A line more than a power of two, or all positions of a filter would be written to the same set of the caches.
-	p.apart = c*k + 16
+	p.apart = c*k/p.tile.k*p.columns() + 16
 	ws.reserve(max(p.scratch(p.group)+s.H*s.W*c, p.temporary()+9*strip*p.tile.k)*4+256, 0)
 	p.groupPart = p.runPart
 	return p
@@ -182,15 +191,27 @@ func (p *winogradPass) scratch(images int) int {
 	return n
 }
 
-// strip is the number of input channels whose filters one part of a job packs.
+// columns is the number of floats of a row of packed weights.
+func (p *winogradPass) columns() int {
+	if p.pairs {
+		return 2 * p.tile.k
+	}
+	return p.tile.k
+}
+
+// strip is the number of input channels whose filters one part of a job packs, if there are more than 8.
 const strip = 16
 
-func (p *winogradPass) strips() int { return p.k / p.tile.k * (p.c / strip) }
+func (p *winogradPass) strips() int { return max(1, p.k/p.tile.k*(p.c/strip)) }
 
 // packStrip transforms filters of weights (3, 3, c, k): of a strip of input channels and a block of output channels. Packed weights are, for each position and block of output
 // channels, (c, the block's channels). Weights to be turned are (3, 3, k, c): taps are turned by 180 degrees and channels exchanged.
 func (p *winogradPass) packStrip(w []float32, turn bool, part, worker int) {
 	nk, scratch := p.tile.k, p.ws.scratch[worker]
+	if p.c < strip {
+		p.packNarrow(w, turn, scratch)
+		return
+	}
 	block, c := part/(p.c/strip), part%(p.c/strip)*strip
 	if !turn {
 		p.packVectors(w[c*p.k+block*nk:], p.c*p.k, p.k, block, c, strip, scratch)
@@ -207,7 +228,7 @@ func (p *winogradPass) packStrip(w []float32, turn bool, part, worker int) {
 // input channels next.
 func (p *winogradPass) packVectors(src []float32, tap, next, block, c, n int, scratch []byte) {
 	temp := take[float32](&scratch, p.temporary())
-	nk := p.tile.k
+	nk := p.columns()
 	a := winogradArgs{src: &src[0], row: 3 * tap * 4, column: tap * 4, next: next * 4,
 		dst: &p.packed[(block*p.c+c)*nk], dstrow: 6 * p.apart * 4, dstcolumn: p.apart * 4, dstnext: nk * 4,
 		temp: &temp[0], tiles: n, bytes: nk * 4, points: &winogradPoints[0]}
@@ -276,7 +297,7 @@ func takeTransformed(scratch *[]byte, tiles, c int) transformed {
 }
 
 // mostRows is the most rows that a tile of the micro-kernel has.
-const mostRows = 16
+const mostRows = 32
 
 // transformedFloats is what takeTransformed takes.
 func transformedFloats(tiles, c int) int {
@@ -296,6 +317,9 @@ func (p *winogradPass) convolve(dst []float32, images int, u transformed, next *
 		p.transform(impl, u.values, u.stride, img*p.tiles(), source(img), p.c, temp)
 	}
 	a := directArgs{astride: p.c * 4, astep: 4, segs: 1, n: p.c, bstep: p.tile.k * 4, cstride: p.k * 4, blocks: rows / p.tile.m}
+	if p.pairs {
+		a.astride, a.astep, a.bstep, a.cstride = pairBytes, 8, pairBytes, pairBytes
+	}
 	a.anext, a.bnext, a.cnext = u.stride*4, p.apart*4, sm*4
 	a.times = positionsAtOnce(p.k)
 	for xi := 0; xi < winogradTile; xi += a.times {
@@ -319,7 +343,11 @@ func (p *winogradPass) convolve(dst []float32, images int, u transformed, next *
 			dst: &to[0], dstrow: width * p.k * 4, dstcolumn: p.k * 4, dstnext: 4 * p.k * 4,
 			temp: &temp[0], tiles: p.tw, bytes: p.k * 4, points: &winogradPoints[0],
 			high: p.th, down: p.tw * p.k * 4, dstdown: 4 * width * p.k * 4}
-		b.output(impl)
+		if p.pairs {
+			b.outputPairs()
+		} else {
+			b.output(impl)
+		}
 		if whole != nil {
 			for row := range p.h {
 				copy(y[row*p.w*p.k:][:p.w*p.k], whole[row*width*p.k:])
@@ -334,9 +362,12 @@ func (p *winogradPass) newAhead() ahead {
 	return ahead{room: secondLevel/4*3 - winogradTile*(p.rows(p.group)*(p.c+p.k)+p.c*p.k)*4}
 }
 
-// positionsAtOnce is the number of positions whose products one call of the micro-kernel makes: several where one is soon done, with 16 output channels. It divides 36.
+// positionsAtOnce is the number of positions whose products one call of the micro-kernel makes: several where one is soon done, with few output channels. It divides 36.
 func positionsAtOnce(k int) int {
-	if k == 16 {
+	switch k {
+	case 8:
+		return 12
+	case 16:
 		return 4
 	}
 	return 1
@@ -352,6 +383,7 @@ type winogradGrad struct {
 	tiles  *amxPass // computes the input's gradient in back's place, unless nil
 	tile   directTile
 	rp     int // rows of a position's sums: c, rounded up to tiles
+	each   int // floats of a position's sums
 	group  int
 	parts  int
 	floats int // of a part's sums
@@ -374,9 +406,13 @@ type winogradGrad struct {
 }
 
 func newWinogradGrad(ws *Workers, s ConvShape, back *winogradPass) *winogradGrad {
-	g := &winogradGrad{winogradShape: newWinogradShape(s, 0), ws: ws, c: s.C, k: s.K, back: back, tile: newWinogradTile(ws.impl, s.K)}
+	g := &winogradGrad{winogradShape: newWinogradShape(ws.impl, s, 0), ws: ws, c: s.C, k: s.K, back: back, tile: newWinogradTile(ws.impl, s.K)}
 	g.rp = roundUp(g.c, g.tile.m)
-	g.floats = winogradTile * g.rp * g.k
+	g.each = g.rp * g.k
+	if winogradNarrow(s) {
+		g.rp, g.each = g.c, narrowSums
+	}
+	g.floats = winogradTile * g.each
 	// A part's sums pass through memory once for each 64 tiles or more; those of all parts take at most 64 MB, if two do.
 	g.parts = min(s.N, max(2, min(8, s.N*g.winogradShape.tiles()/128, 64<<20/(g.floats*4))))
 	g.group = min(back.group, (s.N+g.parts-1)/g.parts)
@@ -400,6 +436,9 @@ func newWinogradGrad(ws *Workers, s ConvShape, back *winogradPass) *winogradGrad
 	}
 	g.reserve(nil)
 	g.partFunc, g.addPart, g.filterPart, g.groupPart, g.positionPart = g.part, g.add, g.filter, g.transformGroup, g.position
+	if winogradNarrow(s) {
+		g.filterPart = g.filterNarrow
+	}
 	return g
 }
 
@@ -432,7 +471,7 @@ func (g *winogradGrad) run(dw, x []float32, n int) {
 		g.ws.Do(g.parts, g.partFunc)
 		g.ws.Do(winogradTile, g.addPart)
 	}
-	g.ws.Do(g.c/16, g.filterPart)
+	g.ws.Do(max(1, g.c/16), g.filterPart)
 	g.dw, g.x = nil, nil
 }
 
@@ -475,6 +514,10 @@ func (g *winogradGrad) position(xi, _ int) {
 
 // multiply adds products of n tiles to the sums of so many positions, or with accumulate 0 sets them.
 func (g *winogradGrad) multiply(sums []float32, u, v transformed, xi, times, n, accumulate int, next *ahead) {
+	if g.k == 8 {
+		g.multiplyNarrow(sums, u, v, xi, times, n, accumulate, next)
+		return
+	}
 	a := directArgs{times: times, anext: u.stride * 4, bnext: v.stride * 4, cnext: g.rp * g.k * 4, astride: 4, astep: g.c * 4, segs: 1, n: n, bstep: g.k * 4, cstride: g.k * 4, accumulate: accumulate, blocks: g.rp / g.tile.m}
 	for block := range g.k / g.tile.k {
 		a.a, a.b, a.c = &u.values[xi*u.stride], &v.values[xi*v.stride+block*g.tile.k], &sums[xi*g.rp*g.k+block*g.tile.k]
@@ -574,12 +617,16 @@ func (g *winogradGrad) transformInput(u transformed, first int, x, whole, temp [
 		dst: &u.values[first*g.c], dstrow: 6 * u.stride * 4, dstcolumn: u.stride * 4, dstnext: g.c * 4,
 		temp: &temp[0], tiles: g.tw, bytes: g.c * 4, points: &winogradPoints[0],
 		high: g.th, down: 4 * width * g.c * 4, dstdown: g.tw * g.c * 4}
+	if g.pairs {
+		a.gradientPairs()
+		return
+	}
 	a.gradient(g.ws.impl)
 }
 
 // add adds the parts' sums of a position.
 func (g *winogradGrad) add(xi, _ int) {
-	n := g.rp * g.k
+	n := g.each
 	for part := 1; part < g.parts; part++ {
 		add(g.ws.impl, g.partial(0)[xi*n:][:n], g.partial(part)[xi*n:][:n])
 	}

@@ -11,7 +11,7 @@ import (
 // winogradTransforms are the three transforms of an image's tiles by impl, with what spoil does to their arguments: of the image to tiles, of a gradient to tiles,
 // and of tiles to an output.
 func winogradTransforms(impl implementation, h, w, c int, spoil func(*winogradImageArgs, *winogradArgs)) [3][]float32 {
-	s := newWinogradShape(ConvShape{H: h, W: w, C: c}, c)
+	s := newWinogradShape(impl, ConvShape{H: h, W: w, C: c}, c)
 	stride := winogradStride(s.tiles(), c)
 	values := func(seed uint64, n int) []float32 {
 		x := make([]float32, n)

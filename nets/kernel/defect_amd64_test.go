@@ -16,7 +16,8 @@ var (
 	tiled   = ConvShape{N: 2, H: 16, W: 17, C: 64, K: 64, Side: 3, Stride: 1} // where mixed takes tiles
 	strided = ConvShape{N: 2, H: 16, W: 17, C: 16, K: 32, Side: 3, Stride: 2} // where mixed takes tiles for two passes of the direct algorithm
 	folded  = ConvShape{N: 2, H: 16, W: 18, C: 16, K: 32, Side: 3, Stride: 2} // whose gradient of the input is folded
-	shared  = ConvShape{N: 2, H: 8, W: 16, C: 8, K: 8, Side: 3, Stride: 1}    // where two pixels share a row of a tile
+	shared  = ConvShape{N: 2, H: 6, W: 16, C: 8, K: 8, Side: 3, Stride: 1}    // where two pixels share a row of a tile
+	narrow  = ConvShape{N: 3, H: 8, W: 16, C: 8, K: 8, Side: 3, Stride: 1}    // of 8 channels, by Winograd's algorithm
 	placed  = ConvShape{N: 2, H: 8, W: 32, C: 16, K: 32, Side: 3, Stride: 2}  // whose folded gradient is stored in its place
 	windows = ConvShape{N: 2, H: 8, W: 9, C: 1, K: 16, Side: 3, Stride: 1}    // whose one channel is read by windows
 	fewer   = ConvShape{N: 9, H: 4, W: 4, C: 32, K: 64, Side: 3, Stride: 2}   // of few pixels
@@ -82,6 +83,21 @@ func unturned(c *Conv) {
 	}
 }
 
+// rightLost loses what the right tiles of pairs give to the gradient of weights.
+func rightLost(c *Conv) {
+	g := c.algo.(*winogradConv).weights
+	filter := g.filterPart
+	g.filterPart = func(part, worker int) {
+		sums := g.partial(0)
+		for i := range sums {
+			if g.pairs && i%2 == 1 || !g.pairs && i%narrowSums >= narrowSums/2 {
+				sums[i] = 0
+			}
+		}
+		filter(part, worker)
+	}
+}
+
 // winogradDefects are those of Winograd's algorithm.
 var winogradDefects = []plantedDefect{
 	{"a transformed weight's sign is flipped", "avx512", plain, true, "y", func(c *Conv) { c.algo.(*winogradConv).forw.packed[7] *= -1 }},
@@ -107,6 +123,11 @@ var winogradDefects = []plantedDefect{
 	}},
 	{"only the first part's sums count", "avx512", parted, false, "dw", func(c *Conv) { c.algo.(*winogradConv).weights.addPart = func(int, int) {} }},
 	{"only the first part's sums count", "avx2", parted, false, "dw", func(c *Conv) { c.algo.(*winogradConv).weights.addPart = func(int, int) {} }},
+	{"a transformed weight's sign is flipped", "avx512", narrow, true, "y", func(c *Conv) { c.algo.(*winogradConv).forw.packed[7] *= -1 }},
+	{"a transformed weight's sign is flipped", "avx2", narrow, true, "dx", func(c *Conv) { c.algo.(*winogradConv).back.packed[7] *= -1 }},
+	{"the edge is not zero", "avx512", narrow, false, "y", func(c *Conv) { c.algo.(*winogradConv).forw.zeros[20] = 1 }},
+	{"the right tiles' sums are lost", "avx512", narrow, false, "dw", rightLost},
+	{"the right tiles' sums are lost", "avx2", narrow, false, "dw", rightLost},
 	{"a position's sums are left over from before", "avx512", plain, false, "dw", func(c *Conv) {
 		g := c.algo.(*winogradConv).weights
 		position := g.positionPart

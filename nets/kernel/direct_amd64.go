@@ -42,7 +42,16 @@ func directZ3x3x1(a *directArgs)
 func directZ9x1(a *directArgs)
 
 //go:noescape
+func directZ16x1Pairs(a *directArgs)
+
+//go:noescape
+func directZ8x1Pairs(a *directArgs)
+
+//go:noescape
 func directY6x2(a *directArgs)
+
+//go:noescape
+func directY8x1(a *directArgs)
 
 // run calls the micro-kernel: c = or += a times b.
 func (a *directArgs) run(t directTile) {
@@ -63,6 +72,10 @@ func (a *directArgs) run(t directTile) {
 		directZ9x1(a)
 	case directTile{6, 16}:
 		directY6x2(a)
+	case directTile{8, 8}:
+		directY8x1(a)
+	case pairsTile:
+		directZ16x1Pairs(a)
 	default:
 		panic("kernel: no such micro-kernel")
 	}

@@ -79,6 +79,7 @@ func dirtyConvolutions(t *testing.T, name string, precision Precision) {
 		{N: 2, H: 6, W: 6, C: 48, K: 16, Side: 3, Stride: 2},
 		{N: 2, H: 9, W: 4, C: 10, K: 7, Side: 5, Stride: 1},
 		{N: 3, H: 4, W: 4, C: 64, K: 64, Side: 1, Stride: 1},
+		{N: 3, H: 4, W: 16, C: 8, K: 8, Side: 3, Stride: 1},
 	} {
 		ph, pw := s.Out()
 		x, w, dy := make([]float32, s.N*s.H*s.W*s.C), make([]float32, s.Side*s.Side*s.C*s.K), make([]float32, s.N*ph*pw*s.K)

@@ -119,7 +119,7 @@ func TestConvEdges(t *testing.T) {
 // TestThreads: the same bits for any number of workers.
 func TestThreads(t *testing.T) {
 	for _, name := range Implementations() {
-		for _, s := range []ConvShape{{N: 13, H: 8, W: 8, C: 48, K: 40, Side: 3, Stride: 1}, {N: 7, H: 9, W: 10, C: 3, K: 16, Side: 3, Stride: 2}} {
+		for _, s := range []ConvShape{{N: 13, H: 8, W: 8, C: 48, K: 40, Side: 3, Stride: 1}, {N: 7, H: 9, W: 10, C: 3, K: 16, Side: 3, Stride: 2}, {N: 7, H: 16, W: 16, C: 8, K: 8, Side: 3, Stride: 1}} {
 			var first [][]float32
 			for _, threads := range []int{1, 2, 3, 7} {
 				ws := newWorkers(t, threads, name)
@@ -316,6 +316,7 @@ func TestErrorAgainstFloat64(t *testing.T) {
 		{N: 1, H: 16, W: 16, C: 64, K: 64, Side: 3, Stride: 1},
 		{N: 2, H: 8, W: 8, C: 256, K: 16, Side: 3, Stride: 1},
 		{N: 2, H: 32, W: 32, C: 16, K: 16, Side: 3, Stride: 1},
+		{N: 2, H: 32, W: 32, C: 8, K: 8, Side: 3, Stride: 1},
 		{N: 16, H: 8, W: 8, C: 64, K: 64, Side: 3, Stride: 1},
 	} {
 		for _, kind := range []string{"normal", "relu", "heavy"} {

@@ -18,6 +18,7 @@ func TestFusedIsUnfused(t *testing.T) {
 			{N: 3, H: 9, W: 12, C: 16, K: 16, Side: 3, Stride: 2},
 			{N: 2, H: 7, W: 5, C: 3, K: 5, Side: 3, Stride: 1},
 			{N: 5, H: 8, W: 6, C: 8, K: 8, Side: 3, Stride: 1},
+			{N: 5, H: 4, W: 16, C: 8, K: 8, Side: 3, Stride: 1},
 			{N: 3, H: 6, W: 10, C: 1, K: 8, Side: 3, Stride: 1},
 			{N: 9, H: 8, W: 8, C: 128, K: 256, Side: 3, Stride: 1},
 		} {

@@ -29,16 +29,25 @@ func winogradImageZ(a *winogradImageArgs)
 func winogradImageY(a *winogradImageArgs)
 
 //go:noescape
+func winogradImagePairsZ(a *winogradImageArgs)
+
+//go:noescape
 func winogradGradientZ(a *winogradArgs)
 
 //go:noescape
 func winogradGradientY(a *winogradArgs)
 
 //go:noescape
+func winogradGradientPairsZ(a *winogradArgs)
+
+//go:noescape
 func winogradOutputZ(a *winogradArgs)
 
 //go:noescape
 func winogradOutputY(a *winogradArgs)
+
+//go:noescape
+func winogradOutputPairsZ(a *winogradArgs)
 
 //go:noescape
 func winogradWeightsZ(a *winogradArgs)
@@ -51,6 +60,17 @@ func winogradFilterZ(a *winogradArgs)
 
 //go:noescape
 func winogradFilterY(a *winogradArgs)
+
+// winogradPairLanes are the lanes of two vectors, the second one's from 16 on, that the transforms of pairs of tiles take: each one's first 8 in turn; then all even, and all odd ones.
+//
+//lint:ignore U1000 the assembly reads it
+var winogradPairLanes = func() (lanes [3][16]uint32) {
+	for i := range lanes[0] {
+		lanes[0][i] = uint32(i/2 + i%2*16)
+		lanes[1][i], lanes[2][i] = uint32(2*i), uint32(2*i+1)
+	}
+	return lanes
+}()
 
 // run transforms the tiles of an image: B^T d B.
 func (a *winogradImageArgs) run(impl implementation) {

@@ -11,5 +11,7 @@ func avx512File(p *printer) {
 	direct(p, "Z", 16, 1)
 	direct(p, "Z", 9, 1)
 	directRows(p, "directZ3x3x1", "Z", 9, 1, 3)
+	directPairs(p, 16)
+	directPairs(p, 8)
 	winogradFile(p, "Z")
 }

@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // direct prints the micro-kernel of the direct algorithm for registers of that
 // letter (Z: 16 floats, Y: 8):
@@ -12,6 +15,13 @@ import "fmt"
 // after the last. Denormals count as zero inside. With each step of the reduction a line of 64 bytes of what lies from ahead to end is fetched into the second-level cache, while some is left.
 func direct(p *printer, reg string, mt, vt int) {
 	directRows(p, fmt.Sprintf("direct%s%dx%d", reg, mt, vt), reg, mt, vt, 0)
+}
+
+// directPairs is that for one register of 16 floats with two rows of a in turn in its lanes, whose values are neighbours in memory:
+//
+//	c[m][2k+l] += a[m*astride + i*astep + 4l] * b[i*bstep + 2k+l]
+func directPairs(p *printer, mt int) {
+	directRows(p, fmt.Sprintf("directZ%dx1Pairs", mt), "Z", mt, 1, 0)
 }
 
 // directRows is that with run rows that are neighbours in memory, the next run astride bytes further, and so on; with 0 every row is astride bytes after the last.
@@ -97,6 +107,10 @@ func directRows(p *printer, name, reg string, mt, vt, run int) {
 		}
 		for m := range mt {
 			switch {
+			case strings.HasSuffix(name, "Pairs"):
+				t := fmt.Sprintf("Z%d", mt+1+m%4)
+				p.op("VBROADCASTSD %s, %s", operand(m), t)
+				p.op("VFMADD231PS %s, %s, %s", t, bReg(0), acc(m, 0))
 			case reg == "Z" && vt == 1:
 				p.op("VFMADD231PS.BCST %s, %s, %s", operand(m), bReg(0), acc(m, 0))
 			default:

@@ -197,12 +197,18 @@ type winograd struct {
 	constants map[string]string
 	x         func(i int) string
 	y         func(i int) string
-	mask      string // of loads, if any: what it leaves out is zero
+	mask      string                // of loads, if any: what it leaves out is zero
+	loader    func(r int, x string) // of inputs, if it is not one vector that is loaded
+	rowDone   func()                // stores a row of results, if they are not stored one by one
 }
 
 func (w *winograd) width() int     { return map[string]int{"Z": 64, "Y": 32}[w.reg] }
 func (w *winograd) r(i int) string { return fmt.Sprintf("%s%d", w.reg, i) }
 func (w *winograd) load(r, i int) {
+	if w.loader != nil {
+		w.loader(r, w.x(i))
+		return
+	}
 	if w.mask != "" {
 		w.op("VMOVUPS.Z %s, %s, %s", w.x(i), w.mask, w.r(r))
 		return
@@ -283,6 +289,9 @@ func winogradFile(p *printer, reg string) {
 		wholeImage(p)
 		wholeTiles(p, "winogradGradient", fromGradient)
 		wholeTiles(p, "winogradOutput", toImage)
+		pairsImage(p)
+		pairsGradient(p)
+		pairsOutput(p)
 	} else {
 		winogradImage(p, reg)
 		winogradTiles(p, reg, "winogradGradient", fromGradient)
@@ -488,11 +497,14 @@ func (w *winograd) whole(t transform, column, row func(i int), between func()) {
 			p.body(w, to)
 		}
 		between()
-		w.mask = ""
+		w.mask, w.loader = "", nil
 		for o, output := range p.outputs {
 			row(output)
 			w.x = func(j int) string { return w.r(at(o, j)) }
 			t.body(w)
+			if w.rowDone != nil {
+				w.rowDone()
+			}
 		}
 	}
 }
@@ -586,10 +598,7 @@ func wholeTiles(p *printer, name string, t transform) {
 		}
 		w.x = strided("R11", "R12", "R13", "R8")
 	}, func(i int) {
-		p.op("MOVQ R9, R11")
-		for ; i > 0; i -= map[bool]int{true: 2, false: 1}[i > 1] {
-			p.op(map[bool]string{true: "LEAQ (R11)(R14*2), R11", false: "ADDQ R14, R11"}[i > 1])
-		}
+		w.rowAt(i)
 		w.y = strided("R11", "DX", "R15", "R10")
 	}, func() {})
 	p.op("ADDQ %s, SI", p.at("next"))
@@ -598,6 +607,159 @@ func wholeTiles(p *printer, name string, t transform) {
 	p.op("ADDQ $64, BX")
 	p.op("CMPQ BX, %s", p.at("bytes"))
 	p.op("JNE block")
+	nextRow(p)
+	w.end()
+}
+
+// With 8 channels a vector holds two neighbouring tiles of a row: channel k of the left one in lane 2k and of the right one in lane 2k+1. Their pixels lie 128 bytes apart.
+
+// The registers of pairs of tiles, which no transform uses: index vectors, and one to work in.
+const pairsIndex, pairsOddIndex, pairsWork = 25, 24, 4
+
+// pairsIndices loads vectors of winogradPairLanes.
+func pairsIndices(p *printer, at int, registers ...int) {
+	p.op("LEAQ ·winogradPairLanes(SB), R8")
+	for i, r := range registers {
+		p.op("VMOVDQU32 %d(R8), Z%d", 64*(at+i), r)
+	}
+	p.op("MOVL $0xFF, R8")
+	p.op("KMOVW R8, K3")
+}
+
+// loadPairs loads an input of a pair of tiles; the masks leave out the left or the right tile's.
+func (w *winograd) loadPairs(left, right string) func(r int, x string) {
+	return func(r int, x string) {
+		if left == "" {
+			w.op("VMOVUPS %s, Z%d", x, r)
+		} else {
+			w.op("VMOVUPS.Z %s, %s, Z%d", x, left, r)
+		}
+		w.op("VMOVUPS.Z 128%s, %s, Z%d", x, right, pairsWork)
+		w.op("VPERMT2PS Z%d, Z%d, Z%d", pairsWork, pairsIndex, r)
+	}
+}
+
+// pairsImage is wholeImage for pairs of tiles of 8 channels; tiles counts pairs. The image's rows are whole pairs.
+func pairsImage(p *printer) {
+	w := &winograd{printer: p, reg: "Z"}
+	p.fn("winogradImagePairsZ", 40, imageFields...)
+	w.begin(fromImage)
+	pairsIndices(p, 0, pairsIndex)
+	p.op("MOVQ $0, row-24(SP)")
+	p.arg("dst", "R8")
+	p.op("MOVQ R8, dst-32(SP)")
+	p.arg("xi", "R14")
+	p.op("LEAQ (R14)(R14*2), R15")
+	p.label("down")
+	pixelRows(p)
+	p.op("LEAQ (R14)(R14*4), CX")
+	p.op("MOVQ dst-32(SP), DI")
+	p.op("MOVQ $-32, SI")
+	p.arg("tiles", "BX")
+	p.op("MOVQ BX, tiles-40(SP)")
+	p.op("KXORW K1, K1, K1") // no column left of the first tile
+	p.op("KMOVW K3, K2")
+	p.label("tile")
+	p.op("CMPQ tiles-40(SP), $1")
+	p.op("JNE inner")
+	p.op("KXORW K2, K2, K2") // none right of the last one
+	p.label("inner")
+	p.op("MOVQ DI, BX")
+	w.whole(fromImage, func(j int) {
+		if j > 0 {
+			p.op("ADDQ $32, SI")
+		}
+		w.loader = w.loadPairs(map[bool]string{true: "K1"}[j == 0], map[bool]string{true: "K2", false: "K3"}[j == 5])
+		w.x = func(i int) string { return "(" + imageRows[i] + ")(SI*1)" }
+	}, func(i int) {
+		if i > 0 {
+			p.op("LEAQ (BX)(R15*2), BX")
+		}
+		w.y = strided("BX", "R14", "R15", "CX")
+	}, func() { p.op("SUBQ $160, SI") })
+	p.op("KXNORW K1, K1, K1")
+	p.op("ADDQ $256, SI")
+	p.op("ADDQ %s, DI", p.at("tile"))
+	p.op("DECQ tiles-40(SP)")
+	p.op("JNZ tile")
+	nextTiles(p)
+	w.end()
+}
+
+// pairsGradient is wholeTiles of fromGradient for pairs of tiles of 8 channels; tiles counts pairs.
+func pairsGradient(p *printer) {
+	w := &winograd{printer: p, reg: "Z"}
+	p.fn("winogradGradientPairsZ", 40, tileFields...)
+	w.begin(fromGradient)
+	pairsIndices(p, 0, pairsIndex)
+	firstRow(p)
+	tileStrides(p)
+	p.arg("dstrow", "R14")
+	eachTile(p)
+	w.whole(fromGradient, func(j int) {
+		if j == 0 {
+			p.op("MOVQ SI, R11")
+		} else {
+			p.op("ADDQ $32, R11")
+		}
+		w.loader = w.loadPairs("", "K3")
+		w.x = strided("R11", "R12", "R13", "R8")
+	}, func(i int) {
+		w.rowAt(i)
+		w.y = strided("R11", "DX", "R15", "R10")
+	}, func() {})
+	w.nextPair()
+}
+
+// pairsOutput is wholeTiles of toImage for pairs of tiles of 8 channels; tiles counts pairs. Two pixels of a tile are stored at a time.
+func pairsOutput(p *printer) {
+	w := &winograd{printer: p, reg: "Z"}
+	p.fn("winogradOutputPairsZ", 40, tileFields...)
+	w.begin(toImage)
+	pairsIndices(p, 1, pairsIndex, pairsOddIndex)
+	firstRow(p)
+	tileStrides(p)
+	p.arg("dstrow", "R14")
+	p.arg("column", "DI")
+	eachTile(p)
+	const results, left = 20, 19 // registers
+	w.rowDone = func() {
+		for i := 0; i < 4; i += 2 {
+			w.move(results+i, left)
+			p.op("VPERMT2PS Z%d, Z%d, Z%d", results+i+1, pairsIndex, left)
+			p.op("VMOVUPS Z%d, %d(R11)", left, 32*i)
+			p.op("VPERMT2PS Z%d, Z%d, Z%d", results+i+1, pairsOddIndex, results+i)
+			p.op("VMOVUPS Z%d, %d(R11)", results+i, 128+32*i)
+		}
+	}
+	w.whole(toImage, func(j int) {
+		if j == 0 {
+			p.op("MOVQ SI, R11")
+		} else {
+			p.op("ADDQ DI, R11")
+		}
+		w.x = strided("R11", "R12", "R13", "R8")
+	}, func(i int) {
+		w.rowAt(i)
+		w.y = func(i int) string { return w.r(results + i) }
+	}, func() {})
+	w.nextPair()
+}
+
+// rowAt sets R11 to the place of row i of a tile's results, R14 apart from R9 on.
+func (w *winograd) rowAt(i int) {
+	w.op("MOVQ R9, R11")
+	for ; i > 0; i -= map[bool]int{true: 2, false: 1}[i > 1] {
+		w.op(map[bool]string{true: "LEAQ (R11)(R14*2), R11", false: "ADDQ R14, R11"}[i > 1])
+	}
+}
+
+// nextPair goes on to the next pair of tiles of eachTile's loops, which have one block of channels.
+func (w *winograd) nextPair() {
+	p := w.printer
+	p.op("ADDQ %s, SI", p.at("next"))
+	p.op("ADDQ %s, R9", p.at("dstnext"))
+	p.again("CX", "tile")
 	nextRow(p)
 	w.end()
 }
