@@ -1763,8 +1763,16 @@ TEXT ·pixelsCopy(SB), NOSPLIT, $0-8
 	MOVQ 8(AX), R9
 	MOVQ 16(AX), R10
 	MOVQ 24(AX), R11
-	MOVQ 32(AX), CX
 	MOVQ 40(AX), DX
+	MOVQ 48(AX), SI
+	MOVQ 56(AX), DI
+	MOVQ 64(AX), R12
+row:
+	MOVQ 32(AX), CX
+	MOVQ R8, R13
+	MOVQ R9, R15
+	CMPQ DX, $32
+	JEQ eight
 pixel:
 	XORQ BX, BX
 values:
@@ -1777,6 +1785,19 @@ values:
 	ADDQ R11, R9
 	DECQ CX
 	JNZ pixel
+	JMP done
+eight:
+	VMOVUPS (R9), Y0
+	VMOVUPS Y0, (R8)
+	ADDQ R10, R8
+	ADDQ R11, R9
+	DECQ CX
+	JNZ eight
+done:
+	LEAQ (R13)(DI*1), R8
+	LEAQ (R15)(R12*1), R9
+	DECQ SI
+	JNZ row
 	VZEROUPPER
 	RET
 
@@ -1787,8 +1808,16 @@ TEXT ·pixelsAdd(SB), NOSPLIT, $0-8
 	MOVQ 8(AX), R9
 	MOVQ 16(AX), R10
 	MOVQ 24(AX), R11
-	MOVQ 32(AX), CX
 	MOVQ 40(AX), DX
+	MOVQ 48(AX), SI
+	MOVQ 56(AX), DI
+	MOVQ 64(AX), R12
+row:
+	MOVQ 32(AX), CX
+	MOVQ R8, R13
+	MOVQ R9, R15
+	CMPQ DX, $32
+	JEQ eight
 pixel:
 	XORQ BX, BX
 values:
@@ -1802,5 +1831,19 @@ values:
 	ADDQ R11, R9
 	DECQ CX
 	JNZ pixel
+	JMP done
+eight:
+	VMOVUPS (R9), Y0
+	VADDPS (R8), Y0, Y0
+	VMOVUPS Y0, (R8)
+	ADDQ R10, R8
+	ADDQ R11, R9
+	DECQ CX
+	JNZ eight
+done:
+	LEAQ (R13)(DI*1), R8
+	LEAQ (R15)(R12*1), R9
+	DECQ SI
+	JNZ row
 	VZEROUPPER
 	RET

@@ -132,7 +132,9 @@ func newPassTile(impl implementation, s *passShape) directTile {
 type pixelsArgs struct {
 	to, from         *float32
 	tostep, fromstep int // bytes
-	pixels, bytes    int
+	pixels, bytes    int // in a row; of a pixel
+	rows             int
+	torow, fromrow   int // bytes
 }
 
 //go:noescape
@@ -144,14 +146,14 @@ func pixelsAdd(a *pixelsArgs)
 // hasVectors is asked for every row of an image.
 var hasVectors = available(avx2)
 
-// vectorPixels does CopyPixels or AddPixels with vectors, if it can.
-func vectorPixels(to, from []float32, toStep, fromStep, n int, add bool) bool {
-	pixels := (len(to) + toStep - 1) / toStep
-	if n%8 > 0 || n == 0 || pixels == 0 || !hasVectors {
+// vectorPixels copies or adds a [Grid] with vectors, if it can.
+func vectorPixels(to, from []float32, g Grid, add bool) bool {
+	if g.N%8 > 0 || g.N < 1 || g.Columns < 1 || g.Rows < 1 || !hasVectors {
 		return false
 	}
-	_, _ = to[(pixels-1)*toStep:][:n], from[(pixels-1)*fromStep:][:n]
-	a := pixelsArgs{&to[0], &from[0], toStep * 4, fromStep * 4, pixels, n * 4}
+	last := func(row, step int) int { return (g.Rows-1)*row + (g.Columns-1)*step }
+	_, _ = to[last(g.ToRow, g.ToStep):][:g.N], from[last(g.FromRow, g.FromStep):][:g.N]
+	a := pixelsArgs{&to[0], &from[0], g.ToStep * 4, g.FromStep * 4, g.Columns, g.N * 4, g.Rows, g.ToRow * 4, g.FromRow * 4}
 	if add {
 		pixelsAdd(&a)
 	} else {

@@ -8,6 +8,6 @@ func newFastConv(*Workers, ConvShape) convAlgorithm { return nil }
 
 func newFastLinear(*Workers, int, int, int) linearAlgorithm { return nil }
 
-func vectorPixels(_, _ []float32, _, _, _ int, _ bool) bool { return false }
+func vectorPixels(_, _ []float32, _ Grid, _ bool) bool { return false }
 
 func peakLoop(_ implementation, n int) float64 { return peakGeneric(n) }

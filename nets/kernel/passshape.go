@@ -71,22 +71,33 @@ func (s *passShape) copyRows(dst, out []float32, outPitch, kp int) {
 
 // CopyPixels copies the first n values of pixels that begin every toStep values of to and every fromStep values of from, for as many pixels as begin in to.
 func CopyPixels(to, from []float32, toStep, fromStep, n int) {
-	if vectorPixels(to, from, toStep, fromStep, n, false) {
-		return
-	}
-	for q := range (len(to) + toStep - 1) / toStep {
-		copy(to[q*toStep:][:n], from[q*fromStep:])
-	}
+	g := Grid{Rows: 1, Columns: (len(to) + toStep - 1) / toStep, ToStep: toStep, FromStep: fromStep, N: n}
+	g.apply(to, from, false)
 }
 
-// AddPixels is [CopyPixels] that adds.
-func AddPixels(to, from []float32, toStep, fromStep, n int) {
-	if vectorPixels(to, from, toStep, fromStep, n, true) {
+// A Grid is pixels of two images, in as many rows and columns of each: where the rows and, in them, the pixels begin, counted in values, and how many values of each pixel are meant, from its first one on.
+type Grid struct {
+	Rows, Columns    int
+	ToRow, FromRow   int
+	ToStep, FromStep int
+	N                int
+}
+
+// apply copies the grid's values, or adds them.
+func (g Grid) apply(to, from []float32, add bool) {
+	if vectorPixels(to, from, g, add) {
 		return
 	}
-	for q := range (len(to) + toStep - 1) / toStep {
-		for i, v := range from[q*fromStep:][:n] {
-			to[q*toStep+i] += v
+	for p := range g.Rows {
+		for q := range g.Columns {
+			pixel, values := to[p*g.ToRow+q*g.ToStep:][:g.N], from[p*g.FromRow+q*g.FromStep:]
+			if !add {
+				copy(pixel, values)
+				continue
+			}
+			for i, v := range values[:g.N] {
+				pixel[i] += v
+			}
 		}
 	}
 }

@@ -111,31 +111,37 @@ func halvesIn(memory []float32) []uint16 {
 	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(memory))), 2*len(memory))
 }
 
-// CopyValues is [CopyPixels] of activations of one kind.
-func CopyValues(to, from Values, toStep, fromStep, n int) {
-	switch {
-	case to.halves == nil:
-		CopyPixels(to.floats, from.floats, toStep, fromStep, n)
-	case (toStep|fromStep|n)%2 == 0: // two halves as the bits of a float32
-		CopyPixels(to.memory(), from.memory(), toStep/2, fromStep/2, n/2)
-	default:
-		for q := range (len(to.halves) + toStep - 1) / toStep {
-			copy(to.halves[q*toStep:][:n], from.halves[q*fromStep:])
+// Copy copies a grid of activations of one kind.
+func (g Grid) Copy(to, from Values) {
+	if to.halves == nil {
+		g.apply(to.floats, from.floats, false)
+		return
+	}
+	if (g.ToRow|g.FromRow|g.ToStep|g.FromStep|g.N)%2 == 0 { // two halves as the bits of a float32
+		Grid{g.Rows, g.Columns, g.ToRow / 2, g.FromRow / 2, g.ToStep / 2, g.FromStep / 2, g.N / 2}.apply(to.memory(), from.memory(), false)
+		return
+	}
+	for p := range g.Rows {
+		for q := range g.Columns {
+			copy(to.halves[p*g.ToRow+q*g.ToStep:][:g.N], from.halves[p*g.FromRow+q*g.FromStep:])
 		}
 	}
 }
 
-// AddValues is [AddPixels] of activations of one kind; rounded ones are rounded again.
-func (ws *Workers) AddValues(to, from Values, toStep, fromStep, n int) {
+// AddGrid adds a grid of activations of one kind to an image; rounded ones are rounded again.
+func (ws *Workers) AddGrid(to, from Values, g Grid) {
 	if to.halves == nil {
-		AddPixels(to.floats, from.floats, toStep, fromStep, n)
+		g.apply(to.floats, from.floats, true)
 		if to.rounded {
 			roundAll(ws.impl, to.floats, to.floats)
 		}
 		return
 	}
-	for q := range (len(to.halves) + toStep - 1) / toStep {
-		ws.addSome(to.Of(q*toStep, q*toStep+n), from.Of(q*fromStep, q*fromStep+n))
+	for p := range g.Rows {
+		for q := range g.Columns {
+			at, more := p*g.ToRow+q*g.ToStep, p*g.FromRow+q*g.FromStep
+			ws.addSome(to.Of(at, at+g.N), from.Of(more, more+g.N))
+		}
 	}
 }
 

@@ -650,22 +650,13 @@ type subsampleOp struct {
 
 func newSubsampleOp(c *CPU, l Layer, x, y kernel.Values) *subsampleOp {
 	o := &subsampleOp{c: c, l: l, x: x, y: y} // the appended channels stay zero
-	channels, rowIn, rowOut := min(l.In.C, l.Out.C), l.In.W*l.In.C, l.Out.W*l.Out.C
-	rows := func(image int, f func(in, out int)) {
-		for i := range min(l.Out.H, channels*l.Out.H) { // none without channels
-			f((image*l.In.H+i*l.Stride)*rowIn, (image*l.Out.H+i)*rowOut)
-		}
-	}
-	o.copyPart = func(image, _ int) {
-		rows(image, func(in, out int) {
-			kernel.CopyValues(o.y.Of(out, out+rowOut), o.x.Of(in, in+rowIn), l.Out.C, l.Stride*l.In.C, channels)
-		})
-	}
+	g := kernel.Grid{Rows: l.Out.H, Columns: l.Out.W, ToRow: l.Out.W * l.Out.C, FromRow: l.Stride * l.In.W * l.In.C, ToStep: l.Out.C, FromStep: l.Stride * l.In.C, N: min(l.In.C, l.Out.C)}
+	back := kernel.Grid{Rows: g.Rows, Columns: g.Columns, ToRow: g.FromRow, FromRow: g.ToRow, ToStep: g.FromStep, FromStep: g.ToStep, N: g.N}
+	in, out := l.In.Len(), l.Out.Len()
+	o.copyPart = func(image, _ int) { g.Copy(o.y.Of(image*out, (image+1)*out), o.x.Of(image*in, (image+1)*in)) }
 	o.joinPart = func(image, _ int) {
 		grad, held := c.like(o.x, c.grad, l.In), c.like(o.y, c.held, l.Out)
-		rows(image, func(in, out int) {
-			c.workers.AddValues(grad.Of(in, in+rowIn), held.Of(out, out+rowOut), l.Stride*l.In.C, l.Out.C, channels)
-		})
+		c.workers.AddGrid(grad.Of(image*in, (image+1)*in), held.Of(image*out, (image+1)*out), back)
 	}
 	return o
 }
