@@ -37,9 +37,43 @@ func (a *ahead) give(d *directArgs, lines int) {
 	if a == nil || a.n == 0 {
 		return
 	}
-	x := a.take(16 * lines)
-	d.ahead = uintptr(unsafe.Pointer(&x[0]))
+	d.fetch(a.take(16 * lines))
+}
+
+// runFetching is run, while the micro-kernel fetches all of soon, as far as there are as many steps of the reduction, and then what next has. A call fetches one range, so that each range gets
+// a call of its own with as many blocks of rows as it needs.
+func (d *directArgs) runFetching(t directTile, next *ahead, soon ...[]float32) {
+	part := *d
+	for _, x := range soon {
+		if len(x) == 0 || part.blocks == 0 {
+			continue
+		}
+		all, lines := part.blocks, (len(x)+15)/16
+		part.blocks = min(all, (lines+d.n-1)/d.n)
+		part.fetch(x)
+		part.run(t)
+		if all -= part.blocks; all > 0 {
+			part.a = (*float32)(unsafe.Add(unsafe.Pointer(part.a), part.blocks*t.m*d.astride))
+			part.c = (*float32)(unsafe.Add(unsafe.Pointer(part.c), part.blocks*t.m*d.cstride))
+		}
+		part.blocks = all
+	}
+	if part.blocks > 0 {
+		next.give(&part, part.blocks*d.n)
+		part.run(t)
+	}
+}
+
+// fetch lets a call of the micro-kernel fetch x.
+func (d *directArgs) fetch(x []float32) {
+	d.ahead = uintptr(unsafe.Pointer(unsafe.SliceData(x)))
 	d.end = d.ahead + uintptr(4*len(x))
+}
+
+// piece is the i'th of n equal pieces of x, the last of which may be shorter.
+func piece(x []float32, i, n int) []float32 {
+	each := (len(x) + n - 1) / n
+	return x[min(i*each, len(x)):min((i+1)*each, len(x))]
 }
 
 // take removes up to n values of the first range, which there is.

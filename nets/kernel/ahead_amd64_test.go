@@ -89,6 +89,56 @@ func TestFetchingChangesNothing(t *testing.T) {
 	}
 }
 
+// TestFetchingLeavesNoRowOut: the calls that fetch several ranges, one each, compute all blocks of rows, the same bits as one call, where the ranges need no block, some, all, or more than there are.
+func TestFetchingLeavesNoRowOut(t *testing.T) {
+	tiles := map[string]directTile{"avx2": {6, 16}, "avx512": {8, 32}}
+	for _, name := range Implementations() {
+		tile, ok := tiles[name]
+		if !ok {
+			continue
+		}
+		const n, blocks = 5, 7
+		a, b, far := make([]float32, blocks*tile.m*n), make([]float32, n*tile.k), make([]float32, 1<<12)
+		noise(1, a)
+		noise(2, b)
+		run := func(blocks int, run func(d *directArgs)) []float32 {
+			c := make([]float32, 7*tile.m*tile.k)
+			run(&directArgs{a: &a[0], astride: n * 4, astep: 4, segs: 1, n: n, b: &b[0], bstep: tile.k * 4, c: &c[0], cstride: tile.k * 4, blocks: blocks})
+			return c
+		}
+		want := run(blocks, func(d *directArgs) { d.run(tile) })
+		for _, soon := range [][][]float32{{}, {nil, far[:1]}, {far[:16*n], far[:16*n+1]}, {far[:16*n*3], nil, far[:16*n*4]}, {far, far}} {
+			fetching := func(d *directArgs) { d.runFetching(tile, &ahead{}, soon...) }
+			if !slices.Equal(run(blocks, fetching), want) {
+				t.Errorf("%s: other bits while %d ranges are fetched", name, len(soon))
+			}
+			if slices.Equal(run(blocks-1, fetching), want) {
+				t.Errorf("%s: a block of rows that is left out: not found", name)
+			}
+		}
+	}
+}
+
+// TestPieces: pieces of a range are all of it, in order.
+func TestPieces(t *testing.T) {
+	x := make([]float32, 100)
+	for _, length := range []int{0, 1, 3, 64, 100} {
+		for _, n := range []int{1, 2, 7, 16} {
+			end := 0
+			for i := range n {
+				p := piece(x[:length], i, n)
+				if len(p) > 0 && &p[0] != &x[end] {
+					t.Errorf("piece %d of %d of %d values does not begin where the last one ends", i, n, length)
+				}
+				end += len(p)
+			}
+			if end != length {
+				t.Errorf("%d pieces of %d values have %d", n, length, end)
+			}
+		}
+	}
+}
+
 // TestTilesFetchOnTheWay: a pass by tiles computes the same bits while it fetches, however the ranges divide its tiles or the channels' blocks, and where there are more blocks than ranges it leaves none out.
 func TestTilesFetchOnTheWay(t *testing.T) {
 	if !slices.Contains(Implementations(), "amx") {

@@ -119,9 +119,9 @@ func winogradStride(tiles, c int) int { return roundUp(tiles, 8)*c + 16 }
 func (s *winogradShape) temporary() int { return max(winogradTile, (4*s.tw+2)*6) * 16 }
 
 // transform writes B^T d B of an image's tiles to u from tile first on.
-func (s *winogradShape) transform(impl implementation, u []float32, stride, first int, src []float32, c int, temp []float32) {
+func (s *winogradShape) transform(impl implementation, u transformed, first int, src []float32, c int, temp []float32) {
 	a := winogradImageArgs{src: &src[0], zeros: &s.zeros[0], pitch: s.w * c * 4, h: s.h, column: c * 4, columns: s.w, right: 4*s.tw + 1 - s.w, temp: &temp[0],
-		dst: &u[first*c], down: s.tw * c * 4, xi: stride * 4, tile: c * 4, tiles: s.tw, bytes: c * 4, points: &winogradPoints[0]}
+		dst: &u.values[first*u.pitch], down: s.tw * u.pitch * 4, xi: u.stride * 4, tile: u.pitch * 4, tiles: s.tw, bytes: c * 4, points: &winogradPoints[0]}
 	if s.pairs {
 		a.runPairs()
 		return
@@ -282,16 +282,26 @@ func (p *winogradPass) runGroup(group int, goesOn bool, worker int) {
 // transformed are the tiles of some images, transformed: those of each position stride values behind those of the last. Behind the last position's there is room for a
 // tile of the micro-kernel.
 type transformed struct {
-	values []float32
-	stride int
+	values        []float32
+	stride, pitch int // floats from a position to the next, from a tile to the next
 }
 
-// from is the part from a tile on of c channels.
-func (t transformed) from(tile, c int) transformed { return transformed{t.values[tile*c:], t.stride} }
+// from is the part from a tile on.
+func (t transformed) from(tile int) transformed {
+	return transformed{t.values[tile*t.pitch:], t.stride, t.pitch}
+}
+
+// of is what lies at a position of so many tiles; nothing behind the last position.
+func (t transformed) of(xi, tiles int) []float32 {
+	if xi == winogradTile {
+		return nil
+	}
+	return t.values[xi*t.stride:][:tiles*t.pitch]
+}
 
 // takeTransformed takes so many tiles of c channels from scratch.
 func takeTransformed(scratch *[]byte, tiles, c int) transformed {
-	t := transformed{stride: winogradStride(tiles, c)}
+	t := transformed{stride: winogradStride(tiles, c), pitch: c}
 	t.values = take[float32](scratch, winogradTile*t.stride+mostRows*c)
 	return t
 }
@@ -314,20 +324,13 @@ func (p *winogradPass) convolve(dst []float32, images int, u transformed, next *
 	}
 	m, temp := take[float32](&scratch, winogradTile*sm), take[float32](&scratch, p.temporary())
 	for img := range images {
-		p.transform(impl, u.values, u.stride, img*p.tiles(), source(img), p.c, temp)
+		p.transform(impl, u, img*p.tiles(), source(img), p.c, temp)
 	}
-	a := directArgs{astride: p.c * 4, astep: 4, segs: 1, n: p.c, bstep: p.tile.k * 4, cstride: p.k * 4, blocks: rows / p.tile.m}
-	if p.pairs {
-		a.astride, a.astep, a.bstep, a.cstride = pairBytes, 8, pairBytes, pairBytes
-	}
-	a.anext, a.bnext, a.cnext = u.stride*4, p.apart*4, sm*4
-	a.times = positionsAtOnce(p.k)
-	for xi := 0; xi < winogradTile; xi += a.times {
-		for block := range p.k / p.tile.k {
-			next.give(&a, a.times*a.blocks*a.n)
-			a.a, a.b, a.c = &u.values[xi*u.stride], &p.packed[xi*p.apart+block*p.tile.k*p.c], &m[xi*sm+block*p.tile.k]
-			a.run(p.tile)
-		}
+	sums := transformed{m, sm, p.k}
+	if p.overflows() {
+		p.multiplyFetching(u, sums, rows, next)
+	} else {
+		p.multiply(u, sums, rows, next)
 	}
 	var whole []float32
 	if !p.exact() {
@@ -356,6 +359,52 @@ func (p *winogradPass) convolve(dst []float32, images int, u transformed, next *
 		done(img, y)
 	}
 }
+
+// multiply computes the products of so many tiles.
+func (p *winogradPass) multiply(u, sums transformed, rows int, next *ahead) {
+	a := p.products(u, sums, rows)
+	a.anext, a.bnext, a.cnext = u.stride*4, p.apart*4, sums.stride*4
+	a.times = positionsAtOnce(p.k)
+	for xi := 0; xi < winogradTile; xi += a.times {
+		for block := range p.k / p.tile.k {
+			next.give(&a, a.times*a.blocks*a.n)
+			a.a, a.b, a.c = &u.values[xi*u.stride], &p.packed[xi*p.apart+block*p.tile.k*p.c], &sums.values[xi*sums.stride+block*p.tile.k]
+			a.run(p.tile)
+		}
+	}
+}
+
+func (p *winogradPass) products(u, sums transformed, rows int) directArgs {
+	a := directArgs{astride: u.pitch * 4, astep: 4, segs: 1, n: p.c, bstep: p.tile.k * 4, cstride: sums.pitch * 4, blocks: rows / p.tile.m}
+	if p.pairs {
+		a.astride, a.astep, a.bstep, a.cstride = pairBytes, 8, pairBytes, pairBytes
+	}
+	return a
+}
+
+// mostReduced is the number of channels whose weights, for a block of output channels, stay in the first-level cache beside a block of tiles.
+const mostReduced = 256
+
+// multiplyFetching is multiply where the second-level cache does not hold the weights and the transformed tiles: while it multiplies it fetches the weights and tiles that come next, and the places of the next sums.
+func (p *winogradPass) multiplyFetching(u, sums transformed, rows int, next *ahead) {
+	a, blocks := p.products(u, sums, rows), p.k/p.tile.k
+	for xi := range winogradTile {
+		for block := range blocks {
+			tiles, places := piece(u.of(xi+1, rows), block, blocks), piece(sums.of(xi+1, rows), block, blocks)
+			weights := p.packed[xi*p.apart+block*p.tile.k*p.c:]
+			for from := 0; from < p.c; from += mostReduced {
+				a.n, a.accumulate = min(mostReduced, p.c-from), min(from, 1)
+				a.a, a.b, a.c = &u.values[xi*u.stride+from], &weights[from*p.tile.k], &sums.values[xi*sums.stride+block*p.tile.k]
+				following := weights[(from+a.n)*p.tile.k:]
+				a.runFetching(p.tile, next, following[:min(len(following), a.n*p.tile.k)], tiles, places)
+				tiles, places = nil, nil
+			}
+		}
+	}
+}
+
+// overflows says that the second-level cache does not hold the weights and the transformed tiles of a group.
+func (p *winogradPass) overflows() bool { return p.newAhead().room < 0 }
 
 // newAhead leaves in the second-level cache room for the transformed tiles of a group and for the packed weights.
 func (p *winogradPass) newAhead() ahead {
@@ -498,7 +547,7 @@ func (g *winogradGrad) togetherGroups() int {
 func (g *winogradGrad) transformGroup(group, worker int) {
 	from, to := span(g.to-g.from, 1, group, g.togetherGroups())
 	at, scratch := from*g.winogradShape.tiles(), g.ws.scratch[worker]
-	g.transforms(g.u.from(at, g.c), g.v.from(at, g.k), g.from+from, g.from+to, scratch, scratch[g.behind:])
+	g.transforms(g.u.from(at), g.v.from(at), g.from+from, g.from+to, scratch, scratch[g.behind:])
 }
 
 // positionPanel is the number of tiles whose products are added in one go: a block of channels of their v stays in the first-level cache.
@@ -508,21 +557,31 @@ const positionPanel = 128
 func (g *winogradGrad) position(xi, _ int) {
 	tiles, sums := (g.to-g.from)*g.winogradShape.tiles(), g.partial(0)
 	for at := 0; at < tiles; at += positionPanel {
-		g.multiply(sums, g.u.from(at, g.c), g.v.from(at, g.k), xi, 1, min(positionPanel, tiles-at), min(g.from+at, 1), nil)
+		u, v, n := g.u.from(at), g.v.from(at), min(positionPanel, tiles-at)
+		following := min(positionPanel, tiles-at-n)
+		g.multiply(sums, u, v, xi, 1, n, min(g.from+at, 1), nil, u.from(n).of(xi, following), v.from(n).of(xi, following))
 	}
 }
 
-// multiply adds products of n tiles to the sums of so many positions, or with accumulate 0 sets them.
-func (g *winogradGrad) multiply(sums []float32, u, v transformed, xi, times, n, accumulate int, next *ahead) {
+// multiply adds products of n tiles to the sums of so many positions, or with accumulate 0 sets them. It fetches soon, unless there are several positions, and next.
+func (g *winogradGrad) multiply(sums []float32, u, v transformed, xi, times, n, accumulate int, next *ahead, soon ...[]float32) {
 	if g.k == 8 {
 		g.multiplyNarrow(sums, u, v, xi, times, n, accumulate, next)
 		return
 	}
-	a := directArgs{times: times, anext: u.stride * 4, bnext: v.stride * 4, cnext: g.rp * g.k * 4, astride: 4, astep: g.c * 4, segs: 1, n: n, bstep: g.k * 4, cstride: g.k * 4, accumulate: accumulate, blocks: g.rp / g.tile.m}
+	a := directArgs{times: times, anext: u.stride * 4, bnext: v.stride * 4, cnext: g.rp * g.k * 4, astride: 4, astep: u.pitch * 4, segs: 1, n: n, bstep: v.pitch * 4, cstride: g.k * 4, accumulate: accumulate, blocks: g.rp / g.tile.m}
+	var pieces [3][]float32
 	for block := range g.k / g.tile.k {
 		a.a, a.b, a.c = &u.values[xi*u.stride], &v.values[xi*v.stride+block*g.tile.k], &sums[xi*g.rp*g.k+block*g.tile.k]
-		next.give(&a, times*a.blocks*n)
-		a.run(g.tile)
+		if len(soon) == 0 {
+			next.give(&a, times*a.blocks*n)
+			a.run(g.tile)
+			continue
+		}
+		for i, x := range soon {
+			pieces[i] = piece(x, block, g.k/g.tile.k)
+		}
+		a.runFetching(g.tile, next, pieces[:len(soon)]...)
 	}
 }
 
@@ -551,9 +610,14 @@ func (g *winogradGrad) images(sums []float32, from, to, behind, accumulate, work
 	if g.yNorm != nil && behind > to {
 		g.yNorm.fetchGradient(&next, to, behind)
 	}
-	times := positionsAtOnce(g.k)
+	times, fetches := positionsAtOnce(g.k), g.back.overflows()
 	for xi := 0; xi < winogradTile; xi += times {
-		g.multiply(sums, u, v, xi, times, tiles, accumulate, &next)
+		if times > 1 || !fetches {
+			g.multiply(sums, u, v, xi, times, tiles, accumulate, &next)
+			continue
+		}
+		following := transformed{sums, g.rp * g.k, g.k}.of(xi+1, g.rp)
+		g.multiply(sums, u, v, xi, times, tiles, accumulate, &next, u.of(xi+1, tiles), v.of(xi+1, tiles), following)
 	}
 }
 
@@ -589,7 +653,7 @@ func (g *winogradGrad) transforms(u, v transformed, from, to int, scratch, forBa
 				g.tiles.convolve(dx, gradient(img), &next, forTiles)
 				done(img, dx)
 			}
-			g.back.transform(impl, v.values, v.stride, img*g.back.tiles(), gradient(img), g.k, temp)
+			g.back.transform(impl, v, img*g.back.tiles(), gradient(img), g.k, temp)
 		}
 	}
 	for img := from; img < to; img++ {
@@ -614,9 +678,9 @@ func (g *winogradGrad) transformInput(u transformed, first int, x, whole, temp [
 		x = whole
 	}
 	a := winogradArgs{src: &x[0], row: width * g.c * 4, column: g.c * 4, next: 4 * g.c * 4,
-		dst: &u.values[first*g.c], dstrow: 6 * u.stride * 4, dstcolumn: u.stride * 4, dstnext: g.c * 4,
+		dst: &u.values[first*u.pitch], dstrow: 6 * u.stride * 4, dstcolumn: u.stride * 4, dstnext: u.pitch * 4,
 		temp: &temp[0], tiles: g.tw, bytes: g.c * 4, points: &winogradPoints[0],
-		high: g.th, down: 4 * width * g.c * 4, dstdown: g.tw * g.c * 4}
+		high: g.th, down: 4 * width * g.c * 4, dstdown: g.tw * u.pitch * 4}
 	if g.pairs {
 		a.gradientPairs()
 		return
