@@ -29,6 +29,8 @@ type Failure struct {
 	Permanent bool   `json:"permanent"`
 	Attempts  int    `json:"attempts"`
 	Error     string `json:"error"`
+	// OtherKernel says that another kernel than this machine's began the cell ([nets.ErrOtherKernel]): another machine may go on with it.
+	OtherKernel bool `json:"other_kernel,omitempty"`
 }
 
 // Train carries out one training run. It is [nets.Train], or a function of a test that fails in the way that the test needs.
@@ -72,7 +74,7 @@ func RunCell(ctx context.Context, dir string, plan *Plan, index int, train Train
 	if nets.Retryable(err) {
 		code = ExitRetry
 	}
-	f := Failure{Permanent: code == ExitPermanent, Attempts: 1, Error: err.Error()}
+	f := Failure{Permanent: code == ExitPermanent, Attempts: 1, Error: err.Error(), OtherKernel: errors.Is(err, nets.ErrOtherKernel)}
 	if old, rerr := cell.failure(dir); rerr == nil {
 		f.Attempts = min(old.Attempts+1, maxAttempts)
 	}

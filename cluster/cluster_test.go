@@ -63,7 +63,7 @@ func actAsCell(behaviour string) int {
 	defer stop()
 	code, err := RunCell(ctx, dir, plan, index, fakeTrain(behaviour), nets.Where{})
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintln(os.Stderr, "tqn:", err)
 	}
 	return code
 }
@@ -84,7 +84,7 @@ func actAsPool() int {
 }
 
 // fakeTrain writes a result after noting that it ran, or fails as told: "done";
-// "retry-once" fails the first attempt with a file error; "permanent";
+// "retry-once" fails the first attempt with a file error; "permanent"; "other kernel";
 // "slow" waits for an interruption the first time and finishes the second time;
 // "die" is killed by a signal the first time.
 func fakeTrain(behaviour string) Train {
@@ -103,6 +103,8 @@ func fakeTrain(behaviour string) Train {
 		switch {
 		case behaviour == "permanent":
 			return nets.Result{}, errors.New("layer conv_1: gradient is NaN")
+		case behaviour == "other kernel":
+			return nets.Result{}, fmt.Errorf("%w (generic)", nets.ErrOtherKernel)
 		case behaviour == "retry-once" && first:
 			return nets.Result{}, fmt.Errorf("disk full: %w", runfolder.ErrLocked)
 		case behaviour == "slow" && first:
@@ -506,20 +508,47 @@ func TestPoolRetriesWhatMaySucceed(t *testing.T) {
 	}
 }
 
+// What no further attempt on this machine can change is run once, and the pool's error says what the cells' processes said.
 func TestPoolGivesUpWhatCannotSucceed(t *testing.T) {
-	dir := t.TempDir()
-	p := testPlan(t, dir, 2)
-	runs := 0
-	pool := Pool{Jobs: 2, Command: cellProcess(dir, "permanent"), Started: func(Cell) { runs++ }}
-	err := pool.Run(context.Background(), dir, p.Cells)
-	if err == nil || !strings.Contains(err.Error(), "vgg9.adam.1") || !strings.Contains(err.Error(), "log.txt") {
-		t.Errorf("error %v", err)
+	for behaviour, want := range map[string]struct {
+		words string
+		state State
+	}{
+		"permanent":    {"cell vgg9.adam.1: exit status 1: layer conv_1: gradient is NaN (its log is ", Failed},
+		"other kernel": {"cell vgg9.adam.1: exit status 75: begun with another kernel (generic) (its log is ", Retrying},
+	} {
+		dir := t.TempDir()
+		p := testPlan(t, dir, 2)
+		runs := 0
+		pool := Pool{Jobs: 2, Command: cellProcess(dir, behaviour), Started: func(Cell) { runs++ }}
+		err := pool.Run(context.Background(), dir, p.Cells)
+		if err == nil || !strings.Contains(err.Error(), want.words) || !strings.Contains(err.Error(), "log.txt") {
+			t.Errorf("%s: error %v", behaviour, err)
+		}
+		if runs != 2 {
+			t.Errorf("%s: %d runs of 2 cells", behaviour, runs)
+		}
+		if s := Collect(dir, p)[0]; s.State != want.state || s.Why == "" {
+			t.Errorf("%s: %+v", behaviour, s)
+		}
 	}
-	if runs != 2 {
-		t.Errorf("%d runs of 2 cells that fail for good", runs)
+}
+
+// An attempt's last words are an error of the form that tqn prints, not those of an attempt before, nor what a crash leaves.
+func TestLastError(t *testing.T) {
+	for log, want := range map[string]string{
+		"before\n": "",
+		"before\ntqn: warning: w\ntqn: nets: e\n":           "nets: e",
+		"before\ntqn: nets: e\ngoroutine 1 [running]:\n":    "",
+		"before\n" + strings.Repeat("x", 5000) + "\ntqn: e": "e",
+		"before\ntqn: " + strings.Repeat("x", 5000) + "\n":  "",
+	} {
+		if said := lastError(strings.NewReader(log), int64(len("before\n"))); said != want {
+			t.Errorf("%.40q: %q, want %q", log, said, want)
+		}
 	}
-	if s := Collect(dir, p)[0]; s.State != Failed || !strings.Contains(s.Why, "NaN") {
-		t.Errorf("%+v", s)
+	if said := lastError(strings.NewReader("tqn: before\n"), int64(len("tqn: before\n"))); said != "" {
+		t.Errorf("an attempt that said nothing: %q", said)
 	}
 }
 

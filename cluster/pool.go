@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -88,9 +89,10 @@ func (p *Pool) Run(ctx context.Context, dir string, cells []Cell) error {
 		return cmp.Or(extra(a.cell)-extra(b.cell), cmp.Compare(b.cost.MultAdds, a.cost.MultAdds))
 	})
 	type end struct {
-		job  job
-		code int
-		err  error
+		job   job
+		code  int
+		err   error
+		again bool
 	}
 	ended := make(chan end)
 	running, used := 0, int64(0)
@@ -111,7 +113,8 @@ func (p *Pool) Run(ctx context.Context, dir string, cells []Cell) error {
 			}
 			go func() {
 				code, err := p.runOne(ctx, dir, j.cell)
-				if retryable(code) && j.runs < attempts {
+				again := j.runs < attempts && retryable(code) && !j.cell.otherKernel(dir, code)
+				if again {
 					pause := p.Pause
 					if pause == 0 {
 						pause = 5 * time.Second
@@ -121,7 +124,7 @@ func (p *Pool) Run(ctx context.Context, dir string, cells []Cell) error {
 					case <-ctx.Done():
 					}
 				}
-				ended <- end{j, code, err}
+				ended <- end{j, code, err, again}
 			}()
 		}
 		if running == 0 {
@@ -136,7 +139,7 @@ func (p *Pool) Run(ctx context.Context, dir string, cells []Cell) error {
 		switch {
 		case e.code == ExitDone:
 		case ctx.Err() != nil:
-		case retryable(e.code) && e.job.runs < attempts:
+		case e.again:
 			queue = append(queue, e.job)
 		default:
 			failed = append(failed, fmt.Errorf("cluster: cell %s: %w (its log is %s)", e.job.cell.ID, e.err, filepath.Join(e.job.cell.Dir(dir), "log.txt")))
@@ -155,6 +158,12 @@ func retryable(code int) bool {
 	return code == ExitRetry || code == exitOutput || code == ExitInterrupted || code < 0
 }
 
+// otherKernel reports whether a cell has ended because another kernel began it, which no further attempt on this machine changes.
+func (c Cell) otherKernel(dir string, code int) bool {
+	f, err := c.failure(dir)
+	return code == ExitRetry && err == nil && f.OtherKernel
+}
+
 // exitOutput is EX_IOERR of sysexits.h, by which tqn says that it could not print.
 const exitOutput = 74
 
@@ -164,11 +173,15 @@ func (p *Pool) runOne(ctx context.Context, dir string, c Cell) (code int, err er
 	if err := os.MkdirAll(c.Dir(dir), 0o755); err != nil {
 		return ExitRetry, err
 	}
-	log, err := os.OpenFile(filepath.Join(c.Dir(dir), "log.txt"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	log, err := os.OpenFile(filepath.Join(c.Dir(dir), "log.txt"), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o644)
 	if err != nil {
 		return ExitRetry, err
 	}
 	defer log.Close()
+	begin, err := log.Seek(0, io.SeekEnd)
+	if err != nil {
+		return ExitRetry, err
+	}
 	if p.InProcess != nil {
 		if code, err = p.InProcess(ctx, c, log); err != nil {
 			fmt.Fprintln(log, err)
@@ -208,7 +221,34 @@ func (p *Pool) runOne(ctx context.Context, dir string, c Cell) (code int, err er
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
+		if said := lastError(log, begin); said != "" {
+			err = fmt.Errorf("%w: %s", err, strings.TrimPrefix(said, "cluster: cell "+c.ID+": "))
+		}
 		return exit.ExitCode(), err // -1 when a signal ended it
 	}
 	return ExitRetry, err
 }
+
+// lastError is the error that a cell's process has printed at last, in what of its log lies behind begin; empty if its last line is none.
+func lastError(log io.ReadSeeker, begin int64) string {
+	end, err := log.Seek(0, io.SeekEnd)
+	if err != nil {
+		return ""
+	}
+	if _, err := log.Seek(max(begin, end-maxLine), io.SeekStart); err != nil {
+		return ""
+	}
+	b, err := io.ReadAll(io.LimitReader(log, maxLine))
+	if err != nil {
+		return ""
+	}
+	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+	said, ok := strings.CutPrefix(lines[len(lines)-1], "tqn: ")
+	if !ok {
+		return ""
+	}
+	return said
+}
+
+// maxLine is the most bytes of a log that are looked through for its last line.
+const maxLine = 4096

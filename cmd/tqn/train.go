@@ -161,7 +161,7 @@ func withoutEffect(c nets.Config, given func(flag string) bool) error {
 	}
 	switch {
 	case given("drops") && last >= c.Epochs:
-		return fmt.Errorf("--drops %d has no effect: the run ends after %d epochs", last, c.Epochs)
+		return fmt.Errorf("--drops %d has no effect: the run ends after %s", last, counted(c.Epochs, "epoch"))
 	case given("init") && c.Method != "bc" && c.Method != "adam":
 		return fmt.Errorf("--init has no effect with --method %s: it is for bc and adam", c.Method)
 	case given("dir") && builtIn:
