@@ -509,6 +509,24 @@ func TestPoolRetriesWhatMaySucceed(t *testing.T) {
 }
 
 // What no further attempt on this machine can change is run once, and the pool's error says what the cells' processes said.
+// TestPoolsLastCell: a cell behind which none waits is the one that Last runs, and no other one.
+func TestPoolsLastCell(t *testing.T) {
+	for _, n := range []int{1, 3} {
+		dir := t.TempDir()
+		p := testPlan(t, dir, n)
+		var last, started []string
+		run := cellProcess(dir, "done")
+		pool := Pool{Jobs: 2, Command: run, Started: func(c Cell) { started = append(started, c.ID) },
+			Last: func(c Cell) *exec.Cmd { last = append(last, c.ID); return run(c) }}
+		if err := pool.Run(context.Background(), dir, p.Cells); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(last, started[n-1:]) {
+			t.Errorf("of the cells %v, in this order, Last ran %v", started, last)
+		}
+	}
+}
+
 func TestPoolGivesUpWhatCannotSucceed(t *testing.T) {
 	for behaviour, want := range map[string]struct {
 		words string

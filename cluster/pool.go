@@ -35,6 +35,8 @@ type Pool struct {
 	// Command returns the process that runs a cell. The process must end with one of the exit codes
 	// of this package.
 	Command func(Cell) *exec.Cmd
+	// Last returns, if it is not nil, the process for a cell behind which none waits: it may use the processors that the others leave when they end. Otherwise such a cell's process is Command's, too.
+	Last func(Cell) *exec.Cmd
 	// InProcess, if it is not nil, is called to run a cell in this process instead of Command's, and returns what [RunCell] does. Its
 	// messages go to log, which is the cell's log.txt.
 	InProcess func(ctx context.Context, c Cell, log io.Writer) (code int, err error)
@@ -111,8 +113,12 @@ func (p *Pool) Run(ctx context.Context, dir string, cells []Cell) error {
 			if p.Started != nil {
 				p.Started(j.cell)
 			}
+			command := p.Command
+			if len(queue) == 0 && p.Last != nil {
+				command = p.Last
+			}
 			go func() {
-				code, err := p.runOne(ctx, dir, j.cell)
+				code, err := p.runOne(ctx, dir, j.cell, command)
 				again := j.runs < attempts && retryable(code) && !j.cell.otherKernel(dir, code)
 				if again {
 					pause := p.Pause
@@ -169,7 +175,7 @@ const exitOutput = 74
 
 // runOne runs a cell and waits for it. What it prints is appended to
 // log.txt in the cell's folder.
-func (p *Pool) runOne(ctx context.Context, dir string, c Cell) (code int, err error) {
+func (p *Pool) runOne(ctx context.Context, dir string, c Cell, command func(Cell) *exec.Cmd) (code int, err error) {
 	if err := os.MkdirAll(c.Dir(dir), 0o755); err != nil {
 		return ExitRetry, err
 	}
@@ -188,7 +194,7 @@ func (p *Pool) runOne(ctx context.Context, dir string, c Cell) (code int, err er
 		}
 		return code, err
 	}
-	cmd := p.Command(c)
+	cmd := command(c)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = childAttributes()
 	if err := cmd.Start(); err != nil {

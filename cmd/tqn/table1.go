@@ -156,7 +156,7 @@ func methodNames() (names []string) {
 
 func (f *table1Flags) runFlags(c *cobra.Command) {
 	c.Flags().IntVar(&f.jobs, "jobs", 0, "cells at once; 0 is one for each CPU, or for each device and stream with --engine pjrt")
-	c.Flags().IntVar(&f.threads, "threads", 0, "threads of each process; 0 shares the CPUs out")
+	c.Flags().IntVar(&f.threads, "threads", 0, "threads of each process; 0 shares the CPUs out, and gives all to the last cell")
 	c.Flags().BoolVar(&f.kernelChange, "kernel-change", false, "cells that were begun with a kernel whose sums round otherwise, as on another machine, go on with this one's; their results name both")
 	c.Flags().Int64Var(&f.memory, "memory", 0, "MiB that all cells together may use; 0 is 90 % of what is free, without limit with --engine pjrt")
 }

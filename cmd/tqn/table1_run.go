@@ -239,10 +239,16 @@ func (f *table1Flags) pool(plan *cluster.Plan) (*cluster.Pool, error) {
 			memory = n / 10 * 9
 		}
 	}
-	pool := &cluster.Pool{Jobs: jobs, Memory: memory, Command: func(c cluster.Cell) *exec.Cmd {
-		args := f.cellCommand(self, c, threads)
-		return exec.Command(args[0], args[1:]...)
-	}}
+	with := func(threads int) func(cluster.Cell) *exec.Cmd {
+		return func(c cluster.Cell) *exec.Cmd {
+			args := f.cellCommand(self, c, threads)
+			return exec.Command(args[0], args[1:]...)
+		}
+	}
+	pool := &cluster.Pool{Jobs: jobs, Memory: memory, Command: with(threads)}
+	if f.threads == 0 { // the CPUs are shared out: the last cell takes over those of the cells that end before it
+		pool.Last = with(runtime.GOMAXPROCS(0))
+	}
 	if newEngine != nil { // a process for each would load the plug-in, and take its devices, again
 		pool.InProcess = func(ctx context.Context, c cluster.Cell, log io.Writer) (int, error) {
 			return cluster.RunCell(ctx, f.out, plan, c.Index, nets.Train, nets.Where{Commit: reports.Commit(), DataDir: f.dir, NewEngine: newEngine, KernelChange: f.kernelChange,
