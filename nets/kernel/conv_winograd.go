@@ -319,10 +319,17 @@ func transformedFloats(tiles, c int) int {
 func (p *winogradPass) convolve(dst []float32, images int, u transformed, next *ahead, scratch []byte, source func(img int) []float32, done func(img int, y []float32)) {
 	impl, rows := p.ws.impl, p.rows(images)
 	sm := winogradStride(rows, p.k)
-	if u.values == nil {
-		u = takeTransformed(&scratch, images*p.tiles(), p.c)
+	var m []float32
+	switch {
+	case u.values != nil:
+		m = take[float32](&scratch, winogradTile*sm)
+	case p.c == p.k && p.k == p.tile.k: // a tile of the micro-kernel has read all of its rows when it writes them: products take their factors' place
+		u = takeTransformed(&scratch, rows, p.c)
+		m, sm = u.values, u.stride
+	default:
+		u, m = takeTransformed(&scratch, images*p.tiles(), p.c), take[float32](&scratch, winogradTile*sm)
 	}
-	m, temp := take[float32](&scratch, winogradTile*sm), take[float32](&scratch, p.temporary())
+	temp := take[float32](&scratch, p.temporary())
 	for img := range images {
 		p.transform(impl, u, img*p.tiles(), source(img), p.c, temp)
 	}
