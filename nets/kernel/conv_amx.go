@@ -95,6 +95,7 @@ type amxPass struct {
 	w, source  []float32
 	stack      *amxPass // of images of few pixels, or nil
 	stacked    int      // stack: how many images
+	reach      [][2]int // stack: the chunks of each pixel of the output
 	images     int      // how many there are in all
 	parts      int      // of their images
 	group      int      // images at a time, at most
@@ -128,7 +129,7 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 	p.setValues()
 	ws.reserve(roundUp(p.scratch, 64)+p.buffers(), (s.side*s.side*s.c*s.k+s.side*p.reduction*p.pixels*s.k)*4+128)
 	p.image, p.packPart, p.turnPart = p.runPart, p.packGroup, p.turn
-	if s.stride == 1 && !s.folded && s.outH*s.outW <= 8 {
+	if s.outH*s.outW <= mostStacked && p.copies == 1 && !s.folded {
 		p.stack = p.newStack()
 	}
 	return p
@@ -252,32 +253,49 @@ func (p *amxPass) sharesRows() bool {
 	return p.stride == 1 && !p.folded && !p.narrow() && p.outW%2 == 0 && p.outW >= 16 && 2*p.k <= 16 && more == chunks && (!p.one || chunks == 1 && p.c%2 == 0)
 }
 
-// mostStacked is the most images in a stack.
-const mostStacked = 16
+// mostStacked is the most pixels that an image's result has in a stack.
+const mostStacked = 12
 
 // newStack is the same pass for several images, one below the other with a common padding between them: each of few pixels, they would fill a tile badly, and the weights
-// would be read for each. Tiles run along the padded rows; a pixel's sum is the same as in an image by itself.
+// would be read for each. A tile is one pixel of 16 images, mt tiles at a time, and of the reduction the chunks before the first and behind the last that reaches into the image are left out, all
+// of whose factors are zeros; a pixel's sum is the same as in an image by itself.
 func (p *amxPass) newStack() *amxPass {
 	t := *p
-	t.stacked, t.direct, t.outPitch = mostStacked, false, p.pitch()
-	t.outPixels = roundUp(mostStacked*t.apart()-1, 16)
+	t.stacked, t.direct, t.outPitch = 16*t.mt, false, t.outW
+	t.outPixels = t.stacked * t.outH * t.outW
 	t.tiles = nil
-	for at := 0; at < t.outPixels; at += 16 {
-		t.tiles = append(t.tiles, at*t.c*2, at*t.width*4)
-	}
-	for len(t.tiles)%(2*t.mt) != 0 {
-		t.tiles = append(t.tiles, t.tiles[len(t.tiles)-2:]...)
+	for at := range t.outH * t.outW {
+		t.reach = append(t.reach, t.reachOf(at/t.outW, at%t.outW))
+		for m := range t.mt {
+			t.tiles = append(t.tiles, (16*m*t.apart()+t.stride*(at/t.outW*t.pitch()+at%t.outW))*t.c*2, (16*m*t.outH*t.outW+at)*t.width*4)
+		}
 	}
 	t.config = newTileConfig(16, 8-t.nt)
 	if t.nt == 1 {
 		t.config.columns(t.width, 0, 1, 2, 3, 7)
 	}
-	pixels := mostStacked*t.apart() + t.paddedPixels(16)
+	pixels := t.stacked*t.apart() + t.paddedPixels(16)
 	t.planeBytes = roundUp((pixels*t.c+64)*2, 128) + 64
 	t.scratch = t.planes*t.planeBytes + t.outPixels*t.width*4 + 128
 	t.ws.reserve(roundUp(t.scratch, 64)+t.buffers(), 0)
 	t.image = t.runStack
 	return &t
+}
+
+// reachOf is the first chunk of the reduction in which a pixel of the output meets one of the image, and the end of the last one.
+func (p *amxPass) reachOf(row, column int) (reach [2]int) {
+	reach[0] = p.chunks
+	for chunk := range p.chunks {
+		r, first := chunk/p.perRow, chunk%p.perRow*32
+		if in := row*p.stride + r - p.lead(); in < 0 || in >= p.h {
+			continue
+		}
+		from, to := column*p.stride+first/p.c-p.lead(), column*p.stride+min(first+31, p.reduction-1)/p.c-p.lead()
+		if to >= 0 && from < p.passShape.w {
+			reach[0], reach[1] = min(reach[0], chunk), chunk+1
+		}
+	}
+	return reach
 }
 
 // apart is the number of pixels from an image of a stack to the next.
@@ -375,10 +393,10 @@ var zeros [16]float32
 func (p *amxPass) run(dst, src Values, n int, sums *Sums) {
 	p.dst, p.src, p.sums, p.images = dst, src, sums, n
 	if t := p.stack; t != nil && n > 1 {
-		t.packed, t.binary, t.norm = p.packed, p.binary, p.norm
+		t.packed, t.pieces, t.binary, t.norm = p.packed, p.pieces, p.binary, p.norm
 		t.dst, t.src, t.sums, t.images = dst, src, sums, n
 		t.clearPadding()
-		p.ws.Do((n+mostStacked-1)/mostStacked, t.image)
+		p.ws.Do((n+t.stacked-1)/t.stacked, t.image)
 		t.norm, t.dst, t.src, t.sums = nil, Values{}, Values{}, nil
 	} else {
 		p.clearPadding()
@@ -492,11 +510,24 @@ func (p *amxPass) runStack(part, worker int) {
 	for i := range images {
 		p.splitImage(planes[i*p.apart()*p.c:], p.operand(first+i, scratch))
 	}
-	p.multiply(out, planes, nil)
+	p.multiplyStack(out, planes)
 	for i := range images {
 		dst := p.results(first+i, 1, scratch)
-		p.copyRows(dst, out[i*p.apart()*p.width:], p.outPitch, p.width)
+		p.copyRows(dst, out[i*p.outH*p.outW*p.width:], p.outPitch, p.width)
 		p.finish(first+i, dst)
+	}
+}
+
+// multiplyStack computes a stack's tiles, a pixel of the output and a block of channels at a time.
+func (p *amxPass) multiplyStack(out []float32, planes []uint16) {
+	args := amxConvArgs{a: &planes[0], plane: p.planeBytes, astride: p.apart() * p.c * 2, y: &out[0], ystride: p.outH * p.outW * p.width * 4, config: p.config, mblocks: 1, kblock: 1}
+	for block := range p.kp / 16 / p.nt {
+		args.columns = &p.columns[block*p.nt]
+		for pixel, reach := range p.reach {
+			args.offsets, args.chunks, args.tiles = &p.offsets[reach[0]], reach[1]-reach[0], &p.tiles[2*p.mt*pixel]
+			args.b = &p.packed[(block*p.chunks+reach[0])*p.pieces*p.nt*512]
+			p.multiplyTiles(&args)
+		}
 	}
 }
 

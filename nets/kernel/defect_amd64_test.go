@@ -21,6 +21,7 @@ var (
 	placed  = ConvShape{N: 2, H: 8, W: 32, C: 16, K: 32, Side: 3, Stride: 2}  // whose folded gradient is stored in its place
 	windows = ConvShape{N: 2, H: 8, W: 9, C: 1, K: 16, Side: 3, Stride: 1}    // whose one channel is read by windows
 	fewer   = ConvShape{N: 9, H: 4, W: 4, C: 32, K: 64, Side: 3, Stride: 2}   // of few pixels
+	stacked = ConvShape{N: 20, H: 2, W: 2, C: 32, K: 32, Side: 3, Stride: 1}  // whose images share tiles
 	parted  = ConvShape{N: 8, H: 16, W: 16, C: 16, K: 16, Side: 3, Stride: 1} // where the weights' gradient is made in parts
 	of24    = ConvShape{N: 2, H: 8, W: 9, C: 8, K: 16, Side: 3, Stride: 2}    // whose weights' gradient takes tiles of 24 rows
 	of21    = ConvShape{N: 2, H: 8, W: 9, C: 7, K: 16, Side: 3, Stride: 2}    // and of 21
@@ -160,6 +161,11 @@ var mixedDefects = []plantedDefect{
 			panic("no window")
 		}
 		g.h, g.w, g.ph, g.pw = g.h-1, g.w-1, g.ph-1, g.pw-1
+	}},
+	{"a chunk of a pixel's sum is left out", "mixed", stacked, true, "y", func(c *Conv) { c.algo.(*tiledConv).tiles.forw.stack.reach[3][1]-- }},
+	{"a pixel's image is the next one", "mixed", stacked, true, "dx", func(c *Conv) {
+		p := c.algo.(*tiledConv).tiles.back.stack
+		p.tiles[0] += p.apart() * p.c * 2
 	}},
 	{"24 rows: the last one is lost", "avx512", of24, false, "dw", lastRow(24)},
 	{"21 rows: the last one is lost", "avx512", of21, false, "dw", lastRow(21)},

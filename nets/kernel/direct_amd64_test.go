@@ -111,10 +111,11 @@ func TestStackedImagesGiveTheSameBits(t *testing.T) {
 	for _, precision := range []Precision{F32, BF16} {
 		ws := newWorkers(t, 2, "amx")
 		ws.SetPrecision(precision)
-		for _, c := range []struct{ n, h, w, c, k, side int }{{33, 2, 2, 16, 32, 3}, {5, 2, 3, 7, 12, 3}, {17, 1, 1, 40, 40, 1}, {20, 1, 4, 5, 3, 5}} {
+		for _, c := range []struct{ n, h, w, c, k, side, stride, dilate int }{{33, 2, 2, 16, 32, 3, 1, 1}, {5, 2, 3, 7, 12, 3, 1, 1}, {17, 1, 1, 40, 40, 1, 1, 1}, {20, 1, 4, 5, 3, 5, 1, 1}, {35, 5, 6, 24, 40, 3, 2, 1}, {70, 3, 3, 32, 16, 3, 1, 2}} {
 			for _, binary := range []bool{false, true} {
-				s := passShape{ph: c.h, pw: c.w, c: c.c, dilate: 1, h: c.h, w: c.w, side: c.side, stride: 1, outH: c.h, outW: c.w, k: c.k}
-				src, w := make([]float32, c.n*c.h*c.w*c.c), make([]float32, c.side*c.side*c.c*c.k)
+				s := passShape{ph: (c.h + c.dilate - 1) / c.dilate, pw: (c.w + c.dilate - 1) / c.dilate, c: c.c, dilate: c.dilate, h: c.h, w: c.w, side: c.side, stride: c.stride,
+					outH: (c.h + c.stride - 1) / c.stride, outW: (c.w + c.stride - 1) / c.stride, k: c.k}
+				src, w := make([]float32, c.n*s.ph*s.pw*c.c), make([]float32, c.side*c.side*c.c*c.k)
 				noise(1, src)
 				noise(2, w)
 				if binary {
@@ -124,7 +125,7 @@ func TestStackedImagesGiveTheSameBits(t *testing.T) {
 				}
 				p := newAMXPass(ws, s)
 				p.pack(w, binary, false)
-				got, want := make([]float32, c.n*c.h*c.w*c.k), make([]float32, c.n*c.h*c.w*c.k)
+				got, want := make([]float32, c.n*s.outH*s.outW*c.k), make([]float32, c.n*s.outH*s.outW*c.k)
 				p.run(Floats(got), Floats(src), c.n, nil)
 				if p.stack == nil {
 					t.Fatalf("%+v: no stack", c)
