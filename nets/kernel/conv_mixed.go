@@ -22,7 +22,8 @@ func newMixedConv(ws *Workers, s ConvShape) convAlgorithm {
 }
 
 // tiledConv is the direct algorithm of which two passes may be the tile multiplier's: both for binary weights, and the gradient of the input for strides above 1,
-// where the direct kernel would multiply the zeros between the pixels at float32's speed. With strides above 1 and 16 channels the forward pass is, too. The gradient of the weights is always
+// where the direct kernel would multiply the zeros between the pixels at float32's speed. With strides above 1 and 16 channels the forward pass is, too, and so are passes of images of so few
+// pixels that these share tiles. The gradient of the weights is always
 // direct: on strides above 1 the tiles would multiply those zeros.
 type tiledConv struct {
 	*directConv
@@ -37,8 +38,8 @@ func newTiledConv(ws *Workers, s ConvShape) *tiledConv {
 }
 
 func (c *tiledConv) setWeights(w []float32, binary bool) {
-	c.forwTiled = binary || c.Stride > 1 && c.C >= 16
-	c.backTiled = binary || c.Stride > 1
+	c.forwTiled = binary || c.Stride > 1 && c.C >= 16 || c.tiles.forw.stack != nil
+	c.backTiled = binary || c.Stride > 1 || c.tiles.back.stack != nil
 	if c.forwTiled && c.backTiled {
 		c.tiles.setWeights(w, binary)
 		return

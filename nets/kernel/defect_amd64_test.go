@@ -163,6 +163,7 @@ var mixedDefects = []plantedDefect{
 		g.h, g.w, g.ph, g.pw = g.h-1, g.w-1, g.ph-1, g.pw-1
 	}},
 	{"a chunk of a pixel's sum is left out", "mixed", stacked, true, "y", func(c *Conv) { c.algo.(*tiledConv).tiles.forw.stack.reach[3][1]-- }},
+	{"a chunk of a pixel's sum is left out", "mixed", stacked, false, "dx", func(c *Conv) { c.algo.(*tiledConv).tiles.back.stack.reach[0][0]++ }},
 	{"a pixel's image is the next one", "mixed", stacked, true, "dx", func(c *Conv) {
 		p := c.algo.(*tiledConv).tiles.back.stack
 		p.tiles[0] += p.apart() * p.c * 2
