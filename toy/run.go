@@ -2,6 +2,7 @@ package toy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -155,12 +156,13 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if r.Figure3, err = newFigure3(); err != nil {
 		return r.Result, err
 	}
-	if r.Limit, err = r.problem.limit(); err != nil {
-		return r.Result, err
-	}
-	r.LimitEntropy, r.LimitGlobal = Entropy(r.Limit), r.problem.GlobalMass(r.Limit)
-	for _, part := range []func() error{r.figure2, r.contrast, r.batches, r.sensitivity, r.mixing} {
-		if err := part(); err != nil {
+	// The largest batch has the least noise, which may be too little: that is found before the simulations.
+	for _, part := range []func() error{r.limits, r.batches, r.figure2, r.contrast, r.sensitivity, r.mixing} {
+		err := part()
+		if errors.Is(err, markov.ErrReducible) {
+			err = fmt.Errorf("toy: noise %g is too far from the slopes for float64, in which some of the steps have the probability 0: %w", o.Noise, err)
+		}
+		if err != nil {
 			return r.Result, err
 		}
 	}
@@ -175,10 +177,23 @@ func (p Problem) limit() ([]float64, error) {
 		return nil, fmt.Errorf("toy: %w", err)
 	}
 	c, err := p.SR().Limit(alpha0 / 2)
+	var law []float64
+	if err == nil {
+		law, err = c.Stationary()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("toy: %w", err)
 	}
-	return c.Stationary()
+	return law, nil
+}
+
+// limits computes pi~.
+func (r *run) limits() (err error) {
+	if r.Limit, err = r.problem.limit(); err != nil {
+		return err
+	}
+	r.LimitEntropy, r.LimitGlobal = Entropy(r.Limit), r.problem.GlobalMass(r.Limit)
+	return nil
 }
 
 // figure2 simulates BC at every learning rate, then SR.
@@ -243,7 +258,7 @@ func (r *run) batches() error {
 		q.Noise = r.problem.Noise / math.Sqrt(float64(b))
 		pi, err := q.limit()
 		if err != nil {
-			return err
+			return fmt.Errorf("%w, for batches of %d", err, b)
 		}
 		r.Batch = append(r.Batch, BatchRow{b, pi, Entropy(pi), q.GlobalMass(pi), q.Excess(pi)})
 	}

@@ -161,6 +161,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"delta 0.3":           {func(o *Options) { o.Delta = 0.3 }, "whole number"},
 		"noise 0":             {func(o *Options) { o.Noise = 0 }, "noise 0"},
 		"noise infinite":      {func(o *Options) { o.Noise = math.Inf(1) }, "noise +Inf"},
+		"noise too small":     {func(o *Options) { o.Noise = 0.3 }, "noise 0.3 is too far from the slopes for float64, in which some of the steps have the probability 0: toy: markov: more than one closed class, for batches of "},
 		"noise is NaN":        {func(o *Options) { o.Noise = math.NaN() }, "noise NaN"},
 		"iterations 0":        {func(o *Options) { o.Iterations = 0 }, "0 iterations"},
 		"iterations too many": {func(o *Options) { o.Iterations = 1 << 32 }, "4294967296 iterations"},
