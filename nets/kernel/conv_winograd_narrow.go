@@ -24,26 +24,24 @@ const narrowSums = 2 * 8 * 8
 
 // packNarrow is packStrip for 8 channels.
 func (p *winogradPass) packNarrow(w []float32, turn bool, scratch []byte) {
-	columns := p.columns()
-	taps := take[float32](&scratch, 9*p.c*columns)
-	for tap := range 9 {
-		from, next := w[tap*p.c*p.k:][:p.c*p.k], 1 // next is from an output channel to the next one
-		if turn {
-			from, next = w[(8-tap)*p.c*p.k:][:p.c*p.k], p.c
-		}
-		for c := range p.c {
-			to := taps[(tap*p.c+c)*columns:][:columns]
-			at := c * p.k / next
-			for k := range p.k {
-				v := from[at+k*next]
-				if p.pairs {
-					to[2*k], to[2*k+1] = v, v
-				} else {
-					to[k] = v
-				}
+	taps, n := w, p.c*p.k
+	if turn {
+		taps = take[float32](&scratch, 9*n)
+		for tap := range 9 {
+			from, to := w[tap*n:][:n], taps[(8-tap)*n:][:n]
+			for i, v := range from {
+				to[i%8*8+i/8] = v
 			}
 		}
 	}
+	if p.pairs {
+		twice := take[float32](&scratch, 2*9*n)
+		for i, v := range taps {
+			twice[2*i], twice[2*i+1] = v, v
+		}
+		taps = twice
+	}
+	columns := p.columns()
 	p.packVectors(taps, p.c*columns, columns, 0, 0, p.c, scratch)
 }
 
@@ -53,7 +51,7 @@ func (g *winogradGrad) multiplyNarrow(sums []float32, u, v transformed, xi, time
 	next.give(&a, times*n/2)
 	if g.pairs {
 		a.a, a.b, a.c, a.astride, a.cstride = &u.values[xi*u.stride], &v.values[xi*v.stride], &sums[xi*narrowSums], 8, pairBytes
-		directZ8x1Pairs(&a)
+		directZ8x1DownPairs(&a)
 		return
 	}
 	a.astride, a.cstride = 4, pairBytes/2

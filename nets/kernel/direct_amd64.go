@@ -21,40 +21,59 @@ type directArgs struct {
 func directZ14x2(a *directArgs)
 
 //go:noescape
+func directZ14x2Down(a *directArgs)
+
+//go:noescape
 func directZ28x1(a *directArgs)
+
+//go:noescape
+func directZ28x1Down(a *directArgs)
 
 //go:noescape
 func directZ8x2(a *directArgs)
 
 //go:noescape
-func directZ24x1(a *directArgs)
+func directZ8x2Down(a *directArgs)
 
 //go:noescape
-func directZ21x1(a *directArgs)
+func directZ24x1Down(a *directArgs)
+
+//go:noescape
+func directZ21x1Down(a *directArgs)
 
 //go:noescape
 func directZ16x1(a *directArgs)
 
 //go:noescape
+func directZ16x1Down(a *directArgs)
+
+//go:noescape
 func directZ3x3x1(a *directArgs)
 
 //go:noescape
-func directZ9x1(a *directArgs)
+func directZ9x1Down(a *directArgs)
 
 //go:noescape
 func directZ16x1Pairs(a *directArgs)
 
 //go:noescape
-func directZ8x1Pairs(a *directArgs)
+func directZ8x1DownPairs(a *directArgs)
 
 //go:noescape
 func directY6x2(a *directArgs)
+
+//go:noescape
+func directY6x2Down(a *directArgs)
 
 //go:noescape
 func directY8x1(a *directArgs)
 
 // run calls the micro-kernel: c = or += a times b.
 func (a *directArgs) run(t directTile) {
+	if a.astride == 4 {
+		a.runDown(t)
+		return
+	}
 	switch t {
 	case directTile{14, 32}:
 		directZ14x2(a)
@@ -62,20 +81,40 @@ func (a *directArgs) run(t directTile) {
 		directZ28x1(a)
 	case directTile{8, 32}:
 		directZ8x2(a)
-	case directTile{24, 16}:
-		directZ24x1(a)
-	case directTile{21, 16}:
-		directZ21x1(a)
 	case directTile{16, 16}:
 		directZ16x1(a)
-	case directTile{9, 16}:
-		directZ9x1(a)
 	case directTile{6, 16}:
 		directY6x2(a)
 	case directTile{8, 8}:
 		directY8x1(a)
 	case pairsTile:
 		directZ16x1Pairs(a)
+	default:
+		panic("kernel: no such micro-kernel")
+	}
+}
+
+// runDown is run with rows that are neighbours in memory.
+func (a *directArgs) runDown(t directTile) {
+	switch t {
+	case directTile{14, 32}:
+		directZ14x2Down(a)
+	case directTile{28, 16}:
+		directZ28x1Down(a)
+	case directTile{8, 32}:
+		directZ8x2Down(a)
+	case directTile{24, 16}:
+		directZ24x1Down(a)
+	case directTile{21, 16}:
+		directZ21x1Down(a)
+	case directTile{16, 16}:
+		directZ16x1Down(a)
+	case directTile{9, 16}:
+		directZ9x1Down(a)
+	case directTile{6, 16}:
+		directY6x2Down(a)
+	case directTile{8, 8}:
+		directY8x1(a)
 	default:
 		panic("kernel: no such micro-kernel")
 	}

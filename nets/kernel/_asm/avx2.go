@@ -3,6 +3,7 @@ package main
 func avx2File(p *printer) {
 	peak(p, "Y")
 	direct(p, "Y", 6, 2)
+	directDown(p, "Y", 6, 2)
 	direct(p, "Y", 8, 1)
 	winogradFile(p, "Y")
 	pixels(p, "pixelsCopy")

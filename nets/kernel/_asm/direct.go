@@ -17,11 +17,22 @@ func direct(p *printer, reg string, mt, vt int) {
 	directRows(p, fmt.Sprintf("direct%s%dx%d", reg, mt, vt), reg, mt, vt, 0)
 }
 
+// directDown is direct where the rows are neighbours in memory (astride is 4): one base then serves all, where several, whose additions take the ports of multiply-adds, serve rows that
+// are any number of bytes apart.
+func directDown(p *printer, reg string, mt, vt int) {
+	directRows(p, fmt.Sprintf("direct%s%dx%dDown", reg, mt, vt), reg, mt, vt, mt)
+}
+
 // directPairs is that for one register of 16 floats with two rows of a in turn in its lanes, whose values are neighbours in memory:
 //
 //	c[m][2k+l] += a[m*astride + i*astep + 4l] * b[i*bstep + 2k+l]
 func directPairs(p *printer, mt int) {
 	directRows(p, fmt.Sprintf("directZ%dx1Pairs", mt), "Z", mt, 1, 0)
+}
+
+// directDownPairs is that where the rows' pairs are neighbours in memory, too (astride is 8).
+func directDownPairs(p *printer, mt int) {
+	directRows(p, fmt.Sprintf("directZ%dx1DownPairs", mt), "Z", mt, 1, mt)
 }
 
 // directRows is that with run rows that are neighbours in memory, the next run astride bytes further, and so on; with 0 every row is astride bytes after the last.
@@ -55,9 +66,11 @@ func directRows(p *printer, name, reg string, mt, vt, run int) {
 	address := func(m int) string {
 		return bases[m/5] + []string{"", "(DX*1)", "(DX*2)", "(R15*1)", "(DX*4)"}[m%5]
 	}
+	pairs := strings.HasSuffix(name, "Pairs")
+	each := map[bool]int{true: 8, false: 4}[pairs]
 	operand := func(m int) string {
 		if run > 0 {
-			return fmt.Sprintf("%d(%s)", 4*(m%run), bases[m/run])
+			return fmt.Sprintf("%d(%s)", each*(m%run), bases[m/run])
 		}
 		a := address(m)
 		return "(" + a[:len(bases[m/5])] + ")" + a[len(bases[m/5]):]
@@ -107,7 +120,7 @@ func directRows(p *printer, name, reg string, mt, vt, run int) {
 		}
 		for m := range mt {
 			switch {
-			case strings.HasSuffix(name, "Pairs"):
+			case pairs:
 				t := fmt.Sprintf("Z%d", mt+1+m%4)
 				p.op("VBROADCASTSD %s, %s", operand(m), t)
 				p.op("VFMADD231PS %s, %s, %s", t, bReg(0), acc(m, 0))
