@@ -49,18 +49,24 @@ func TestAhead(t *testing.T) {
 	}
 }
 
-// TestFetchingChangesNothing: the micro-kernels compute the same bits while they fetch: nothing, fewer lines than there are products, more.
+// TestFetchingChangesNothing: the micro-kernels compute the same bits while they fetch: nothing, fewer lines than there are products, more. Rows are neighbours in memory (down), or
+// the values of the reduction are.
 func TestFetchingChangesNothing(t *testing.T) {
+	along := map[string][]directTile{"avx2": {{6, 16}, {8, 8}}, "avx512": {{14, 32}, {28, 16}, {8, 32}, {16, 16}}}
+	down := map[string][]directTile{"avx2": {{6, 16}}, "avx512": {{14, 32}, {28, 16}, {8, 32}, {24, 16}, {21, 16}, {16, 16}, {9, 16}}}
 	for _, name := range Implementations() {
-		tiles := map[string][]directTile{"avx2": {{6, 16}}, "avx512": {{14, 32}, {28, 16}, {8, 32}, {16, 16}, {9, 16}}}[name]
-		for _, tile := range tiles {
+		for i, tile := range slices.Concat(along[name], down[name]) {
 			const n, blocks = 5, 2
+			astride, astep := n, 1
+			if i >= len(along[name]) {
+				astride, astep = 1, blocks*tile.m
+			}
 			a, b, far := make([]float32, blocks*tile.m*n), make([]float32, n*tile.k), make([]float32, 1<<12)
 			noise(1, a)
 			noise(2, b)
 			run := func(lines int) []float32 {
 				c := make([]float32, blocks*tile.m*tile.k)
-				d := directArgs{a: &a[0], astride: n * 4, astep: 4, segs: 1, n: n, b: &b[0], bstep: tile.k * 4, c: &c[0], cstride: tile.k * 4, blocks: blocks}
+				d := directArgs{a: &a[0], astride: astride * 4, astep: astep * 4, segs: 1, n: n, b: &b[0], bstep: tile.k * 4, c: &c[0], cstride: tile.k * 4, blocks: blocks}
 				d.ahead = uintptr(unsafe.Pointer(&far[0]))
 				d.end = d.ahead + uintptr(64*lines)
 				d.run(tile)
@@ -69,11 +75,11 @@ func TestFetchingChangesNothing(t *testing.T) {
 			want := make([]float32, blocks*tile.m*tile.k)
 			for i := range want {
 				for k := range n {
-					want[i] += a[i/tile.k*n+k] * b[k*tile.k+i%tile.k]
+					want[i] += a[i/tile.k*astride+k*astep] * b[k*tile.k+i%tile.k]
 				}
 			}
 			none := run(0)
-			t.Run(fmt.Sprintf("%s/%dx%d", name, tile.m, tile.k), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s/%dx%d/down=%v", name, tile.m, tile.k, astride == 1), func(t *testing.T) {
 				for i := range want {
 					if d := none[i] - want[i]; d > 1e-5 || d < -1e-5 {
 						t.Fatalf("sum %d is %v; want %v", i, none[i], want[i])
