@@ -108,7 +108,11 @@ func (b *BatchNorm) fetchGradient(next *ahead, from, to int) {
 // fetchInput asks for what is written and read of some images when the gradient of their input x is made.
 func (j *backwardJob) fetchInput(next *ahead, x Values, each, from, to int) {
 	next.addValues(j.dx, each, from, to)
-	if !j.inPlace {
+	switch {
+	case j.inPlace:
+	case j.grid != (Grid{}):
+		next.addValues(j.shortcut, j.each, from, to)
+	default:
 		next.addValues(j.shortcut, each, from, to)
 	}
 	if j.before != nil {

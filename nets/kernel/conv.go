@@ -144,6 +144,8 @@ type backwardJob struct {
 	before   *BatchNorm // the sums of its backward pass are made of dx, unless nil
 	joins    bool       // both by before.joinImage
 	inPlace  bool       // dx is the shortcut's gradient, to which the products' is added
+	grid     Grid       // unless zero, where in dx the shortcut is added
+	each     int        // values of an image of the shortcut
 }
 
 // products is where the gradient of some images, of so many values each, is made of its products: in its place or, if that is of halves or holds the shortcut's gradient, in buffer.
@@ -157,6 +159,10 @@ func (j *backwardJob) products(buffer []float32, each, from, to int) []float32 {
 // finish completes an image's dx, of which products are the products, while they are in cache: it rounds them where dx is of halves, adds the shortcut's
 // gradient and makes the sums of the batch norm before.
 func (j *backwardJob) finish(impl implementation, img int, products []float32) {
+	if j.grid != (Grid{}) {
+		j.finishGrid(img, products)
+		return
+	}
 	from, to := img*len(products), (img+1)*len(products)
 	dx, more := j.dx.Of(from, to), products // more is to be added to what lies in dx
 	switch {
@@ -179,6 +185,21 @@ func (j *backwardJob) finish(impl implementation, img int, products []float32) {
 		add(impl, dx.floats, more)
 	}
 	if j.before != nil {
+		j.before.sumImage(img, dx)
+	}
+}
+
+// finishGrid is finish where the shortcut's gradient goes to some pixels only.
+func (j *backwardJob) finishGrid(img int, products []float32) {
+	dx := j.dx.Of(img*len(products), (img+1)*len(products))
+	if dx.halves != nil {
+		roundImage(nil, img, dx.halves, products)
+	}
+	j.yNorm.ws.AddGrid(dx, j.shortcut.Of(img*j.each, (img+1)*j.each), j.grid)
+	switch {
+	case j.joins:
+		j.before.cutImage(img, dx)
+	case j.before != nil:
 		j.before.sumImage(img, dx)
 	}
 }
@@ -236,6 +257,8 @@ type Input struct {
 	Norm *BatchNorm
 	// Shortcut is the gradient that reaches the input past the convolution, as in a residual block, and is added to dx. Else none.
 	Shortcut Values
+	// Grid, unless it is zero, says to which pixels of dx, and which of their channels, the shortcut's are added: its images are then of another shape.
+	Grid Grid
 	// Before is the batch norm that made the input, if all of that one's gradient is dx: its next backward pass must have this dx, unchanged, as its dz, and
 	// finds its sums made. If it added a residual and there is a shortcut, dx is the gradient of what its ReLU read: 0 where the input is. Else nil.
 	Before *BatchNorm
@@ -256,7 +279,12 @@ func (c *Conv) Backward(dx Values, dw []float32, x Values, in Input, norm *Batch
 	job := backwardJob{dx: dx, xNorm: in.Norm, yNorm: norm}
 	if !dx.None() {
 		job.shortcut, job.before = in.Shortcut, in.Before
-		if !in.Shortcut.None() {
+		switch {
+		case in.Shortcut.None():
+		case in.Grid != (Grid{}):
+			job.grid, job.each = in.Grid, in.Shortcut.Len()/n
+			checkLen("Backward: Shortcut", in.Shortcut.Len(), n*job.each)
+		default:
 			checkLen("Backward: Shortcut", in.Shortcut.Len(), dx.Len())
 			job.inPlace = in.Shortcut.at(0) == dx.at(0)
 		}

@@ -205,10 +205,16 @@ func backSumsAgainAVX512(a *sumsArgs)
 func backSumsJoinAVX512(a *sumsArgs)
 
 //go:noescape
+func backSumsCutAVX512(a *sumsArgs)
+
+//go:noescape
 func backSumsAVX2(a *sumsArgs)
 
 //go:noescape
 func backSumsJoinAVX2(a *sumsArgs)
+
+//go:noescape
+func backSumsCutAVX2(a *sumsArgs)
 
 //go:noescape
 func backSumsMaskAVX2(a *sumsArgs)
@@ -236,6 +242,9 @@ func backSumsAgainTwoAVX512(a *sumsArgs)
 
 //go:noescape
 func backSumsJoinTwoAVX512(a *sumsArgs)
+
+//go:noescape
+func backSumsCutTwoAVX512(a *sumsArgs)
 
 //go:noescape
 func normAVX512(a *normArgs)
@@ -332,6 +341,9 @@ func backSumsAgainHalfAVX512(a *sumsArgs)
 
 //go:noescape
 func backSumsJoinHalfAVX512(a *sumsArgs)
+
+//go:noescape
+func backSumsCutHalfAVX512(a *sumsArgs)
 
 //go:noescape
 func normHalfAVX512(a *normArgs)
@@ -893,6 +905,31 @@ func (b *BatchNorm) joinSumImage(part []float64, dz []float32, shortcut, z, y Va
 			backSumsJoinAVX512(&a)
 		default:
 			backSumsJoinAVX2(&a)
+		}
+	}
+}
+
+func (b *BatchNorm) cutSumImage(part []float64, dz, z, y Values) {
+	impl := b.ws.impl
+	if !normsFast(impl, b.c) {
+		b.cutSumsGeneric(part, dz.floats, z.floats, y.floats)
+		return
+	}
+	clear(part)
+	a := b.sumsArgs(part)
+	for from := 0; from < b.rows; from += sumBlock {
+		at := from * b.c
+		a.y, a.dz, a.z, a.rows = y.at(at), dz.at(at), z.at(at), min(sumBlock, b.rows-from)
+		switch {
+		case y.halves != nil:
+			backSumsCutHalfAVX512(&a)
+		case takesTwoBlocks(impl, b.c, b.rows-from):
+			backSumsCutTwoAVX512(&a)
+			from += sumBlock
+		case impl >= avx512:
+			backSumsCutAVX512(&a)
+		default:
+			backSumsCutAVX2(&a)
 		}
 	}
 }

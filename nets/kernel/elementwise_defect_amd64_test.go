@@ -85,7 +85,7 @@ func TestTwoBlocksAreOneAfterTheOther(t *testing.T) {
 		return dz, part
 	}
 	kernels := []struct{ one, two func(*sumsArgs) }{{sumsAVX512, sumsTwoAVX512}, {backSumsAVX512, backSumsTwoAVX512}, {backSumsMaskAVX512, backSumsMaskTwoAVX512}, {backSumsAgainAVX512, backSumsAgainTwoAVX512},
-		{backSumsJoinAVX512, backSumsJoinTwoAVX512}}
+		{backSumsJoinAVX512, backSumsJoinTwoAVX512}, {backSumsCutAVX512, backSumsCutTwoAVX512}}
 	for i, k := range kernels {
 		wantDZ, want := run(k.one, 2, func(*sumsArgs) {})
 		for name, spoil := range map[string]func(*sumsArgs){

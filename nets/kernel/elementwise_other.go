@@ -35,6 +35,10 @@ func (b *BatchNorm) joinSumImage(part []float64, dz []float32, shortcut, z, y Va
 	b.joinSumsGeneric(part, dz, shortcut.floats, z.floats, y.floats)
 }
 
+func (b *BatchNorm) cutSumImage(part []float64, dz, z, y Values) {
+	b.cutSumsGeneric(part, dz.floats, z.floats, y.floats)
+}
+
 func (b *BatchNorm) backSumImage(part []float64, dz, z, y Values) {
 	b.backSumsGeneric(part, dz.floats, z.floats, y.floats)
 }

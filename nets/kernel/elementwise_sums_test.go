@@ -75,38 +75,48 @@ func TestJoinIsGeneric(t *testing.T) {
 							continue
 						}
 					}
-					got, want := newNormCase(t, pool(t, 2, impl), images, rows, c, 9, odd, also), newNormCase(t, pool(t, 1, generic), images, rows, c, 9, odd, also)
-					shortcut, check := walled(len(got.y), c%16)
-					fill(shortcut, 77, odd, also)
-					for _, n := range []*normCase{got, want} {
-						n.b.Forward(Floats(n.z), Floats(n.y), nil, n.gamma, n.beta, Floats(n.residual), true)
-						copy(n.z, got.z)
-						n.z[0], n.z[1] = max(n.z[0], 1), 0 // something to let through, and something to stop
-					}
-					want.b.ws.Add(Floats(want.dz), Floats(shortcut))
-					want.b.Backward(Floats(want.dy), Floats(want.dz), want.dg, want.db, Floats(want.dz))
-
-					spoil(got, shortcut)
-					if !got.b.startSums(Floats(got.dz), true) {
-						t.Fatal("a batch norm with a residual and a ReLU does not join")
-					}
-					each := rows * c
-					for img := range images {
-						got.b.joinImage(img, Floats(got.dz[img*each:][:each]), shortcut[img*each:][:each])
-					}
-					got.b.Backward(Floats(got.dy), Floats(got.dz), got.dg, got.db, Floats(got.dz))
-					what := fmt.Sprintf("%v c=%d rows=%d: ", impl, c, rows)
-					if name != "" {
-						if slices.Equal(got.dz, want.dz) && slices.Equal(got.dg, want.dg) && slices.Equal(got.db, want.db) {
-							t.Errorf("%sdefect in %s is not seen", what, name)
+					for _, cut := range []bool{false, true} {
+						got, want := newNormCase(t, pool(t, 2, impl), images, rows, c, 9, odd, also), newNormCase(t, pool(t, 1, generic), images, rows, c, 9, odd, also)
+						shortcut, check := walled(len(got.y), c%16)
+						fill(shortcut, 77, odd, also)
+						for _, n := range []*normCase{got, want} {
+							n.b.Forward(Floats(n.z), Floats(n.y), nil, n.gamma, n.beta, Floats(n.residual), true)
+							copy(n.z, got.z)
+							n.z[0], n.z[1] = max(n.z[0], 1), 0 // something to let through, and something to stop
 						}
-						continue
+						want.b.ws.Add(Floats(want.dz), Floats(shortcut))
+						want.b.Backward(Floats(want.dy), Floats(want.dz), want.dg, want.db, Floats(want.dz))
+
+						spoil(got, shortcut)
+						if !got.b.startSums(Floats(got.dz), true) {
+							t.Fatal("a batch norm with a residual and a ReLU does not join")
+						}
+						each := rows * c
+						if cut {
+							got.b.ws.Add(Floats(got.dz), Floats(shortcut))
+						}
+						for img := range images {
+							dz := Floats(got.dz[img*each:][:each])
+							if cut {
+								got.b.cutImage(img, dz)
+							} else {
+								got.b.joinImage(img, dz, shortcut[img*each:][:each])
+							}
+						}
+						got.b.Backward(Floats(got.dy), Floats(got.dz), got.dg, got.db, Floats(got.dz))
+						what := fmt.Sprintf("%v c=%d rows=%d cut=%v: ", impl, c, rows, cut)
+						if name != "" {
+							if slices.Equal(got.dz, want.dz) && slices.Equal(got.dg, want.dg) && slices.Equal(got.db, want.db) {
+								t.Errorf("%sdefect in %s is not seen", what, name)
+							}
+							continue
+						}
+						equalBits(t, what+"dz", got.dz, want.dz)
+						equalBits(t, what+"dy", got.dy, want.dy)
+						equalBits(t, what+"dgamma", got.dg, want.dg)
+						equalBits(t, what+"dbeta", got.db, want.db)
+						check(t, what+"shortcut")
 					}
-					equalBits(t, what+"dz", got.dz, want.dz)
-					equalBits(t, what+"dy", got.dy, want.dy)
-					equalBits(t, what+"dgamma", got.dg, want.dg)
-					equalBits(t, what+"dbeta", got.db, want.db)
-					check(t, what+"shortcut")
 				}
 			}
 		}

@@ -50,6 +50,17 @@ func TestFusedIsUnfused(t *testing.T) {
 					if wrong := k.run(true, true).differs(want); wrong != nil {
 						t.Errorf("in place: %q differ", wrong)
 					}
+					// As in front of a subsampling by 2 that doubles the channels.
+					rows, columns := (s.H+1)/2, (s.W+1)/2
+					k.grid = Grid{Rows: rows, Columns: columns, ToRow: 2 * s.W * s.C, FromRow: columns * 2 * s.C, ToStep: 2 * s.C, FromStep: 2 * s.C, N: s.C}
+					k.shortcut = k.shortcut[:s.N*rows*k.grid.FromRow]
+					subsampled := k.run(false, false)
+					if wrong := k.run(true, false).differs(subsampled); wrong != nil {
+						t.Errorf("subsampled: %q differ", wrong)
+					}
+					if subsampled.differs(want) == nil {
+						t.Error("subsampled: no difference from a whole shortcut")
+					}
 				})
 			}
 		}
@@ -64,6 +75,7 @@ type fusedCase struct {
 	x, w, dz                     []float32
 	gammaC, betaC, gammaK, betaK []float32
 	r, rC, shortcut              []float32 // residuals behind and before the convolution, and the gradient of a shortcut around it
+	grid                         Grid      // unless zero, where that is added
 }
 
 func newFusedCase(c *Conv, rounds, residual, binary, keepsInput bool) *fusedCase {
@@ -162,7 +174,7 @@ func (k *fusedCase) run(fused, inPlace bool) fusedResults {
 		k.after.BackwardSums(dres, g.dgamma, g.dbeta, grad)
 		in, input := Input{Norm: k.before, Before: k.before}, x
 		if k.keepsInput {
-			in, input = Input{Before: k.before, Shortcut: shortcut}, a
+			in, input = Input{Before: k.before, Shortcut: shortcut, Grid: k.grid}, a
 			if inPlace {
 				dx = shortcut
 			}
@@ -173,7 +185,12 @@ func (k *fusedCase) run(fused, inPlace bool) fusedResults {
 		k.after.Backward(Floats(dy), dres, g.dgamma, g.dbeta, grad)
 		k.GradWeights(g.dw, g.a, dy)
 		k.GradInput(dx, dy)
-		if k.keepsInput {
+		switch each, eachS := k.Inputs(), shortcut.Len()/k.N; {
+		case k.grid != (Grid{}):
+			for img := range k.N {
+				k.ws.AddGrid(dx.Of(img*each, (img+1)*each), shortcut.Of(img*eachS, (img+1)*eachS), k.grid)
+			}
+		case k.keepsInput:
 			k.ws.Add(dx, shortcut)
 		}
 	}

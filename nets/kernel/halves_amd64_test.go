@@ -242,7 +242,7 @@ func TestHalfDefectsAreSeen(t *testing.T) {
 		"dz for y":      func(a *normBackArgs) { a.y = a.dz },
 		"a coefficient": func(a *normBackArgs) { a.coef1 = a.coef2 },
 	})
-	seeDefects(t, "sums", []func(*sumsArgs){sumsHalfAVX512, backSumsHalfAVX512, backSumsMaskHalfAVX512, backSumsAgainHalfAVX512, backSumsJoinHalfAVX512}, func(kernel int, a *halfArrays) sumsArgs {
+	seeDefects(t, "sums", []func(*sumsArgs){sumsHalfAVX512, backSumsHalfAVX512, backSumsMaskHalfAVX512, backSumsAgainHalfAVX512, backSumsJoinHalfAVX512, backSumsCutHalfAVX512}, func(kernel int, a *halfArrays) sumsArgs {
 		args := sumsArgs{y: firstHalf(a.y), rows: rows, c: c, tail: tailMask(c), part: &a.part[0], squares: &a.part[c], dz: firstHalf(a.dz), z: firstHalf(a.z), mean: &a.mean[0], inv: &a.scale[0],
 			scale: &a.others[0], beta: &a.others[c], shortcut: firstHalf(a.out)}
 		switch kernel {

@@ -384,7 +384,7 @@ func (b *BatchNorm) maskOf(passed, readZ bool) mask {
 	}
 }
 
-// startSums announces that sumImage, or joinImage if there is a shortcut and it reports so, will be called for every image of dz before
+// startSums announces that sumImage, or joinImage or cutImage if there is a shortcut and it reports so, will be called for every image of dz before
 // the next BackwardSums, which then does not read dz, z and y again, and must be of
 // this dz and of Forward's z and y.
 func (b *BatchNorm) startSums(dz Values, shortcut bool) (join bool) {
@@ -402,6 +402,20 @@ func (b *BatchNorm) joinImage(img int, dz Values, more []float32) {
 		first, second = more, dz // as the kernel of halves takes them
 	}
 	b.joinSumImage(b.back[img*2*b.c:][:2*b.c], first, second, b.image(b.z, img), b.image(b.y, img))
+}
+
+// cutImage is joinImage of an image of dz to which everything has been added.
+func (b *BatchNorm) cutImage(img int, dz Values) {
+	b.cutSumImage(b.back[img*2*b.c:][:2*b.c], dz, b.image(b.z, img), b.image(b.y, img))
+}
+
+func (b *BatchNorm) cutSumsGeneric(part []float64, dz, z, y []float32) {
+	for i, v := range z {
+		if !(v > 0) {
+			dz[i] = 0
+		}
+	}
+	b.backSumsGeneric(part, dz, nil, y)
 }
 
 func (b *BatchNorm) joinSumsGeneric(part []float64, dz, shortcut, z, y []float32) {

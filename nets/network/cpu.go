@@ -121,6 +121,9 @@ func (c *CPU) build(plan *Plan) {
 			t.conv = s.conv
 			op := &convOp{c: c, l: s.layer, conv: s.conv, x: at(s.In), y: at(s.Out), dw: t.grad,
 				sums: norms[s.SumsFor].Sums(), xNorm: norms[s.Normalises], before: norms[s.SumsBack], joins: s.Joins != ""}
+			if s.joined.Kind == Subsample {
+				op.subsampled, op.grid = s.joined.Out, subsampleGrid(s.joined).back
+			}
 			if s.Writes != "" {
 				op.writes, op.unwritten = norms[s.Writes], read[s.Writes]
 				op.writes.LeaveToReader()
@@ -155,7 +158,9 @@ func (c *CPU) build(plan *Plan) {
 		case GlobalAvgPool:
 			c.ops = append(c.ops, &avgPoolOp{c: c, l: s.layer, x: at(s.In), y: at(s.Out).Float32(nil)})
 		case Subsample:
-			c.ops = append(c.ops, newSubsampleOp(c, s.layer, at(s.In), at(s.Out)))
+			op := newSubsampleOp(c, s.layer, at(s.In), at(s.Out))
+			op.joined = s.JoinedBy != ""
+			c.ops = append(c.ops, op)
 		case Join:
 			c.ops = append(c.ops, &joinOp{c, s.layer, at(s.input)})
 		case Swap:
@@ -393,6 +398,9 @@ type convOp struct {
 	unwritten kernel.Values
 	before    *kernel.BatchNorm // not nil: backward makes the sums of its backward pass
 	joins     bool              // backward adds the shortcut's gradient, in held
+	// Where that is the gradient of a subsampling, its shape and place.
+	subsampled Shape
+	grid       kernel.Grid
 }
 
 func (o *convOp) layer() string     { return o.l.Name }
@@ -424,6 +432,10 @@ func (o *convOp) backwardFused() {
 	var dx kernel.Values
 	switch {
 	case o.x.None(): // the images need no gradient
+	case o.grid != (kernel.Grid{}):
+		c.grad, c.third = c.third, c.grad
+		dx, in.Shortcut, in.Grid = c.like(o.x, c.grad, o.l.In), c.like(o.x, c.held, o.subsampled), o.grid
+		defer func() { c.held, c.spare = nil, c.held }()
 	case o.joins && o.norm.residual.None():
 		dx = c.like(o.x, c.held, o.l.In)
 		in.Shortcut = dx
@@ -646,17 +658,25 @@ type subsampleOp struct {
 	l                  Layer
 	x, y               kernel.Values
 	copyPart, joinPart func(image, worker int)
+	joined             bool // a convolution performs the backward pass
+}
+
+// subsampleGrid says where the pixels of a subsampled image lie in it and in the image that it is made of, for the copy and, back, for its gradient.
+func subsampleGrid(l Layer) (g struct{ forward, back kernel.Grid }) {
+	g.forward = kernel.Grid{Rows: l.Out.H, Columns: l.Out.W, ToRow: l.Out.W * l.Out.C, FromRow: l.Stride * l.In.W * l.In.C, ToStep: l.Out.C, FromStep: l.Stride * l.In.C, N: min(l.In.C, l.Out.C)}
+	f := g.forward
+	g.back = kernel.Grid{Rows: f.Rows, Columns: f.Columns, ToRow: f.FromRow, FromRow: f.ToRow, ToStep: f.FromStep, FromStep: f.ToStep, N: f.N}
+	return g
 }
 
 func newSubsampleOp(c *CPU, l Layer, x, y kernel.Values) *subsampleOp {
 	o := &subsampleOp{c: c, l: l, x: x, y: y} // the appended channels stay zero
-	g := kernel.Grid{Rows: l.Out.H, Columns: l.Out.W, ToRow: l.Out.W * l.Out.C, FromRow: l.Stride * l.In.W * l.In.C, ToStep: l.Out.C, FromStep: l.Stride * l.In.C, N: min(l.In.C, l.Out.C)}
-	back := kernel.Grid{Rows: g.Rows, Columns: g.Columns, ToRow: g.FromRow, FromRow: g.ToRow, ToStep: g.FromStep, FromStep: g.ToStep, N: g.N}
+	g := subsampleGrid(l)
 	in, out := l.In.Len(), l.Out.Len()
-	o.copyPart = func(image, _ int) { g.Copy(o.y.Of(image*out, (image+1)*out), o.x.Of(image*in, (image+1)*in)) }
+	o.copyPart = func(image, _ int) { g.forward.Copy(o.y.Of(image*out, (image+1)*out), o.x.Of(image*in, (image+1)*in)) }
 	o.joinPart = func(image, _ int) {
 		grad, held := c.like(o.x, c.grad, l.In), c.like(o.y, c.held, l.Out)
-		c.workers.AddGrid(grad.Of(image*in, (image+1)*in), held.Of(image*out, (image+1)*out), back)
+		c.workers.AddGrid(grad.Of(image*in, (image+1)*in), held.Of(image*out, (image+1)*out), g.back)
 	}
 	return o
 }
@@ -665,6 +685,9 @@ func (o *subsampleOp) layer() string     { return o.l.Name }
 func (o *subsampleOp) output() []float32 { return o.c.float32s(o.y, o.l.Out) }
 func (o *subsampleOp) forward(bool)      { o.c.workers.Do(o.c.n, o.copyPart) }
 func (o *subsampleOp) backward() {
+	if o.joined {
+		return
+	}
 	o.c.workers.Do(o.c.n, o.joinPart)
 	o.c.held, o.c.spare = nil, o.c.held
 }

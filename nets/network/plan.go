@@ -62,7 +62,8 @@ type Stage struct {
 
 	Writes    string `json:"writes,omitempty"`     // Conv: the batch norm before it whose output it computes, reads and writes, image by image
 	WrittenBy string `json:"written_by,omitempty"` // BatchNorm: the convolution that does so
-	Joins     string `json:"joins,omitempty"`      // Conv: the block whose shortcut's gradient it adds to its input's while that is in cache: no stage joins them
+	Joins     string `json:"joins,omitempty"`      // Conv: the block or subsampling whose shortcut's gradient it adds to its input's while that is in cache: no stage joins them
+	JoinedBy  string `json:"joined_by,omitempty"`  // Subsample: the convolution that does so
 	SumsBack  string `json:"sums_back,omitempty"`  // Conv: the batch norm before it, the sums of whose backward pass it makes at that moment
 
 	ReLU string `json:"relu,omitempty"` // BatchNorm: the ReLU that is performed with it
@@ -71,7 +72,8 @@ type Stage struct {
 
 	Normed bool `json:"-"` // Linear: a batch norm follows, and leaves the gradient in this stage's Out
 
-	input          int // Join: the buffer of the block's input
+	input          int   // Join: the buffer of the block's input
+	joined         Layer // Conv: the subsampling that it joins
 	layer, pooling Layer
 	conv           *kernel.Conv
 	norm           *kernel.BatchNorm
@@ -255,6 +257,7 @@ func (p *planner) fuseInputs() {
 			p.plan.Stages = slices.Delete(p.plan.Stages, i-1, i)
 		}
 	}
+	p.fuseSubsampling()
 	for i := 1; i < len(p.plan.Stages); i++ {
 		norm, conv := &p.plan.Stages[i-1], &p.plan.Stages[i]
 		if norm.Kind != BatchNorm || norm.Pool != "" || conv.Kind != Conv || conv.Normalises == "" && conv.In != norm.Out {
@@ -266,6 +269,21 @@ func (p *planner) fuseInputs() {
 		if conv.Normalises == "" && conv.conv.FusesForward() {
 			conv.Writes, norm.WrittenBy = norm.Layer, conv.Layer
 		}
+	}
+}
+
+// fuseSubsampling lets the convolution at the beginning of a block add the gradient of an option-A shortcut, too. The shortcut is subsampled once the convolution and its batch norm are done, so that the
+// convolution stands right behind the batch norm that makes the input of both.
+func (p *planner) fuseSubsampling() {
+	stages := p.plan.Stages
+	for i := 0; i+2 < len(stages); i++ {
+		subsample, conv, norm := &stages[i], &stages[i+1], &stages[i+2]
+		if subsample.Kind != Subsample || conv.BackwardOf != norm.Layer || conv.In != subsample.In || norm.Residual != Nothing {
+			continue
+		}
+		conv.Joins, conv.joined, subsample.JoinedBy = subsample.Layer, subsample.layer, conv.Layer
+		stages[i], stages[i+1], stages[i+2] = *conv, *norm, *subsample
+		i += 2
 	}
 }
 
@@ -288,6 +306,7 @@ func (s Stage) Does() string {
 	say(s.Pool, "%s")
 	say(s.NormalisedBy, "writes nothing: %s computes it")
 	say(s.WrittenBy, "leaves its output to %s")
+	say(s.JoinedBy, "leaves its backward pass to %s")
 	say(s.FinishedBy, "leaves the end of its backward pass to %s")
 	switch s.Kind {
 	case Join:
@@ -295,7 +314,9 @@ func (s Stage) Does() string {
 	case Swap:
 		parts = append(parts, "backward only: exchanges grad and held")
 	case Subsample:
-		parts = append(parts, "backward: adds its share of held to grad")
+		if s.JoinedBy == "" {
+			parts = append(parts, "backward: adds its share of held to grad")
+		}
 	}
 	return strings.Join(parts, "; ")
 }

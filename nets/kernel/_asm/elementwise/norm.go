@@ -162,14 +162,33 @@ func (p *printer) joined(half bool, dz, shortcut, z string) {
 	p.op("VPSLLD", "$16", 5, 5)
 }
 
-// sums adds to part the sums over a block of rows of y and y^2, and of a and a*xhat (see masked; with Join, joined). sumsHalf reads float32, which it writes to z rounded, and sums the
+// cut is joined without a shortcut: with halves dz, too, is of halves, and stays where it is. Uses 4.
+func (p *printer) cut(half bool, dz, z string) {
+	p.activation(half, dz, 5)
+	p.activation(half, z, 4)
+	if p.wide() {
+		p.op("VCMPPS", less, 4, 8, "K1", "K2")
+		p.op("VMOVAPS.Z", 5, "K2", 5)
+	} else {
+		p.op("VCMPPS", less, 4, 8, 4)
+		p.op("VANDPS", 5, 4, 5)
+	}
+	if !half {
+		p.store(5, dz)
+		return
+	}
+	p.toHalves(5, 4)
+	p.op("VMOVDQU16", "Y4", "K1", dz)
+}
+
+// sums adds to part the sums over a block of rows of y and y^2, and of a and a*xhat (see masked; with Join, joined, with Cut, cut). sumsHalf reads float32, which it writes to z rounded, and sums the
 // rounded ones.
 func (p *printer) sums() {
 	fields := []string{"y", "rows", "c", "tail", "part", "squares", "dz", "z", "mean", "inv", "scale", "beta", "shortcut"}
 	for _, half := range p.halves() {
 		p.fn("sums"+suffix(half), "sumsArgs", 0, fields...)
 		p.sumsBody(half, false, "")
-		for _, mask := range append(slices.Clone(masks), "Join") {
+		for _, mask := range append(slices.Clone(masks), "Join", "Cut") {
 			p.fn("backSums"+mask+suffix(half), "sumsArgs", 0, fields...)
 			p.sumsBody(half, true, mask)
 		}
@@ -230,7 +249,7 @@ func (p *printer) sumsGroups(half, back bool, mask string, groups int) {
 		fields["mean"], fields["inv"] = "BX", "R13"
 	}
 	switch {
-	case mask == "Mask", mask == "Join", half && !back:
+	case mask == "Mask", mask == "Join", mask == "Cut", half && !back:
 		halfBase("z", "R9")
 		if mask == "Join" {
 			halfBase("shortcut", "R15")
@@ -283,7 +302,11 @@ func (p *printer) sumsGroups(half, back bool, mask string, groups int) {
 				p.joined(half, at("R8"), halfAt("R15"), halfAt("R9"))
 			}
 			p.memory("VSUBPS", channels("mean"), 2, 3)
-			if mask != "Join" {
+			switch mask {
+			case "Join":
+			case "Cut":
+				p.cut(half, halfAt("R8"), halfAt("R9"))
+			default:
 				p.masked(half, mask, halfAt("R8"), halfAt("R9"), channels, 3, 5)
 			}
 			p.memory("VMULPS", channels("inv"), 3, 3)
@@ -306,7 +329,7 @@ func (p *printer) sumsGroups(half, back bool, mask string, groups int) {
 	} else {
 		p.op("ADDQ", "DX", "SI")
 	}
-	if mask == "Mask" || mask == "Join" || half && !back {
+	if mask == "Mask" || mask == "Join" || mask == "Cut" || half && !back {
 		p.op("ADDQ", halfStride, "R9")
 	}
 	if mask == "Join" {
@@ -325,7 +348,7 @@ func (p *printer) sumsTwo() {
 	fields := []string{"y", "rows", "c", "tail", "part", "squares", "dz", "z", "mean", "inv", "scale", "beta", "shortcut"}
 	p.fn("sumsTwo", "sumsArgs", 0, fields...)
 	p.sumsTwoBody(false, "")
-	for _, mask := range append(slices.Clone(masks), "Join") {
+	for _, mask := range append(slices.Clone(masks), "Join", "Cut") {
 		p.fn("backSums"+mask+"Two", "sumsArgs", 0, fields...)
 		p.sumsTwoBody(true, mask)
 	}
@@ -353,7 +376,7 @@ func (p *printer) sumsTwoBody(back bool, mask string) {
 			p.op("VBROADCASTF32X8", "(BX)", 16+i)
 		}
 	}
-	if mask == "Mask" || mask == "Join" {
+	if mask == "Mask" || mask == "Join" || mask == "Cut" {
 		p.arg("z", "R9")
 		pointers = append(pointers, "R9")
 	}
@@ -369,7 +392,7 @@ func (p *printer) sumsTwoBody(back bool, mask string) {
 	} else {
 		p.op("VSUBPS", 16, 2, 3)
 		switch mask {
-		case "Mask", "Join":
+		case "Mask", "Join", "Cut":
 			load("R9", 4)
 		case "Again":
 			p.op("VMULPS", 18, 3, 4)
@@ -378,10 +401,12 @@ func (p *printer) sumsTwoBody(back bool, mask string) {
 		switch mask {
 		case "":
 			load("R8", 5)
-		case "Join":
+		case "Join", "Cut":
 			load("R8", 5)
-			load("R15", 2)
-			p.op("VADDPS", 2, 5, 5)
+			if mask == "Join" {
+				load("R15", 2)
+				p.op("VADDPS", 2, 5, 5)
+			}
 			p.op("VCMPPS", less, 4, 8, "K2")
 			p.op("VMOVAPS.Z", 5, "K2", 5)
 			p.op("VMOVUPS", "Y5", "(R8)")
