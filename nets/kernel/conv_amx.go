@@ -77,6 +77,7 @@ type amxPass struct {
 	values     []int // byte offset in w of each value of the reduction, two for each row of a tile, or -1
 	chunks     int   // of 32 in the reduction
 	perRow     int   // chunks of a filter row
+	ends       []int // folded: of each block of channels, the end of the chunks with weights that are not zeros
 	offsets    []int
 	tiles      []int
 	pixels     int // in a row of a tile: 1 or 2, see [amxPass.sharesRows]
@@ -121,6 +122,7 @@ func newAMXPass(ws *Workers, s passShape) *amxPass {
 	if p.nt == 1 {
 		p.config.columns(p.width, 0, 1, 2, 3, 7) // accumulators and weights: no other channels are stored
 	}
+	p.setEnds()
 	p.setGroup()
 	p.scratch = p.group*p.planes*p.planeBytes + 64
 	if !p.direct {
@@ -193,6 +195,19 @@ func (p *amxPass) setPlanes() {
 			}
 			p.offsets = append(p.offsets, at)
 		}
+	}
+}
+
+// setEnds finds, if the pass is folded, behind which chunk all weights of a block of channels are zeros: of the four pixels of dx, the one at (0, 0) takes the window's first pixel, that at (0, 1) its
+// first row, and that at (1, 0) nothing behind the second row's first pixel.
+func (p *amxPass) setEnds() {
+	if !p.folded {
+		return
+	}
+	first := (p.c + 31) / 32 // chunks of a row that has one pixel
+	for at := 0; at < p.kp; at += 16 * p.nt {
+		pixel := min(at+16*p.nt, p.k) - 1
+		p.ends = append(p.ends, []int{first, p.perRow, p.perRow + first, 2 * p.perRow}[pixel/(p.k/4)])
 	}
 }
 
@@ -622,6 +637,10 @@ func (p *amxPass) multiply(out []float32, planes []uint16, next *ahead) {
 		y: &out[0], ystride: p.apartY * 4, config: p.config,
 	}
 	blocks, kblocks := len(p.tiles)/2/p.mt, p.kp/16/p.nt
+	if p.folded && kblocks > 1 {
+		p.multiplyFolded(&args, blocks, next)
+		return
+	}
 	args.each = (next.lines() + blocks*kblocks*p.chunks - 1) / (blocks * kblocks * p.chunks)
 	units := max(blocks, kblocks)
 	for at, n := 0, 0; at < units; at += n {
@@ -640,6 +659,26 @@ func (p *amxPass) multiply(out []float32, planes []uint16, next *ahead) {
 			args.b = &p.packed[at*p.chunks*p.pieces*p.nt*512]
 		}
 		p.multiplyTiles(&args)
+	}
+}
+
+// multiplyFolded is multiply by blocks of channels, of each of which it leaves out the products with zeros. A block's calls fetch a range each, so that few are left out.
+func (p *amxPass) multiplyFolded(args *amxConvArgs, blocks int, next *ahead) {
+	args.kblock = 1
+	for block, end := range p.ends {
+		left := len(p.ends) - block
+		calls := min(blocks, max(1, (next.n+left-1)/left))
+		args.columns, args.chunks, args.b = &p.columns[block*p.nt], end, &p.packed[block*p.chunks*p.pieces*p.nt*512]
+		for call := range calls {
+			from, to := span(blocks, 1, call, calls)
+			if args.lines = 0; next.n > 0 {
+				x := next.take(len(next.ranges[0]))
+				args.ahead, args.lines = &x[0], (len(x)+15)/16
+				args.each = (args.lines + (to-from)*end - 1) / ((to - from) * end)
+			}
+			args.tiles, args.mblocks = &p.tiles[2*p.mt*from], to-from
+			p.multiplyTiles(args)
+		}
 	}
 }
 

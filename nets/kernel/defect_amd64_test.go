@@ -147,6 +147,7 @@ var mixedDefects = []plantedDefect{
 	{"a tap reads the next pixel", "mixed", strided, true, "y", func(c *Conv) { c.algo.(*tiledConv).tiles.forw.offsets[1] += 2 * strided.C }},
 	{"a weight's sign is flipped", "mixed", strided, false, "dx", func(c *Conv) { c.algo.(*tiledConv).tiles.back.packed[5] ^= 0x8000 }},
 	{"a tap reads the next pixel", "mixed", folded, false, "dx", func(c *Conv) { c.algo.(*tiledConv).tiles.back.offsets[1] += 2 * folded.K }},
+	{"a chunk that is not of zeros is left out", "mixed", folded, false, "dx", func(c *Conv) { c.algo.(*tiledConv).tiles.back.ends[0]-- }},
 	{"a weight's sign is flipped", "amx", folded, false, "dx", func(c *Conv) { c.algo.(*amxConv).back.packed[5] ^= 0x8000 }},
 	{"a tap reads the next pixel", "mixed", shared, true, "y", func(c *Conv) { c.algo.(*tiledConv).tiles.forw.offsets[1] += 2 * shared.C }},
 	{"the right pixel's weights are not shifted", "mixed", shared, true, "dx", func(c *Conv) {
