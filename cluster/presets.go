@@ -183,6 +183,9 @@ func NewPlan(preset string, c Choice) (*Plan, error) {
 			return nil, err
 		}
 	}
+	if err := c.Unstated.reach(plan.Cells); err != nil {
+		return nil, err
+	}
 	plan.Hash = plan.hash()
 	return plan, nil
 }

@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"tqn/nets"
@@ -28,11 +30,28 @@ func (u Unstated) Set(c *nets.Config) {
 // apply sets those that a cell can have: the start, the box and the scale are BC's alone (ADAM keeps its own start, so that the table's
 // first row does not change with BC's), shortcuts are ResNets'.
 func (u Unstated) apply(c *nets.Config) {
-	if c.Method != "bc" {
+	if !ofBC(*c) {
 		u.Init, u.Clip, u.LearningRateScale = "", nil, ""
 	}
-	if strings.HasPrefix(c.Net, "vgg") {
+	if !hasShortcuts(*c) {
 		u.Shortcut = ""
 	}
 	u.Set(c)
+}
+
+func ofBC(c nets.Config) bool         { return c.Method == "bc" }
+func hasShortcuts(c nets.Config) bool { return !strings.HasPrefix(c.Net, "vgg") }
+
+// reach refuses a choice that no cell can have: it would say nothing, and nobody would have looked whether it is one.
+func (u Unstated) reach(cells []Cell) error {
+	some := func(has func(nets.Config) bool) bool {
+		return slices.ContainsFunc(cells, func(c Cell) bool { return has(c.Config) })
+	}
+	if given := u.Init != "" || u.Clip != nil || u.LearningRateScale != ""; given && !some(ofBC) {
+		return fmt.Errorf("cluster: init, clip and the learning rate's scale are those of bc, of which the plan has no cell: leave them out, or add the method")
+	}
+	if u.Shortcut != "" && !some(hasShortcuts) {
+		return fmt.Errorf("cluster: shortcut is %q, and the plan has no cell of a ResNet: leave it out, or add such a column", u.Shortcut)
+	}
+	return nil
 }

@@ -38,7 +38,15 @@ func TestUnstatedChoicesReachTheirCells(t *testing.T) {
 			t.Errorf("%s: hash %s, without it %s", name, p.Hash, plain.Hash)
 		}
 	}
-	if _, err := NewPlan("paper", Choice{Columns: []string{"vgg9"}, Unstated: Unstated{Init: "xavier"}}); err == nil || !strings.Contains(err.Error(), "init is xavier") {
-		t.Errorf("error %v", err)
+	for want, c := range map[string]Choice{
+		"init is xavier":       {Columns: []string{"vgg9"}, Unstated: Unstated{Init: "xavier"}},
+		"no cell of a ResNet":  {Columns: []string{"vgg9", "vgg-bc"}, Unstated: Unstated{Shortcut: "C"}},
+		"of which the plan":    {Methods: []string{"sr", "adam"}, Unstated: Unstated{Init: "he"}},
+		"init, clip":           {Methods: []string{"sr"}, Unstated: Unstated{Clip: &no}},
+		"learning rate's scal": {Methods: []string{"r"}, Unstated: Unstated{LearningRateScale: "none"}},
+	} {
+		if _, err := NewPlan("paper", c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
 	}
 }
