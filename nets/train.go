@@ -468,7 +468,7 @@ func (t *training) batchSource() (next func(alpha float64) (int, error), stop fu
 		}, func() {}, nil
 	}
 	loader, err := dataset.NewLoader(t.set, dataset.LoaderOptions{Train: true, Batch: t.config.Batch, Seed: t.config.Seed,
-		Epoch: t.epoch, Index: t.index, Augment: t.augmentation(), Partial: t.config.LastBatch == "keep"})
+		Epoch: t.epoch, Index: t.index, Augment: t.augmentation(), Partial: t.config.LastBatch == "keep", Inline: t.inline()})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -492,14 +492,21 @@ func (t *training) evaluate(ctx context.Context) (network.Loss, error) {
 	if t.block != nil {
 		return t.block.EvaluateSet()
 	}
-	return EvaluateOn(ctx, t.engine, t.set, t.config.Batch)
+	return evaluateOn(ctx, t.engine, t.set, dataset.LoaderOptions{Batch: t.config.Batch, Inline: t.inline()})
 }
+
+// inline says whether batches are made between steps, by the one thread that the run may take; an engine elsewhere computes meanwhile.
+func (t *training) inline() bool { return t.where.Threads == 1 && t.where.NewEngine == nil }
 
 // EvaluateOn runs a data set's test split through an engine built for batches of that many images. That of ImageNet takes many
 // minutes: when ctx ends before, EvaluateOn returns ctx's error.
 func EvaluateOn(ctx context.Context, e network.Engine, set *dataset.Set, batch int) (network.Loss, error) {
+	return evaluateOn(ctx, e, set, dataset.LoaderOptions{Batch: batch})
+}
+
+func evaluateOn(ctx context.Context, e network.Engine, set *dataset.Set, o dataset.LoaderOptions) (network.Loss, error) {
 	var sum network.Loss
-	loader, err := dataset.NewLoader(set, dataset.LoaderOptions{Batch: batch})
+	loader, err := dataset.NewLoader(set, o)
 	if err != nil {
 		return sum, err
 	}

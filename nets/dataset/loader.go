@@ -40,6 +40,10 @@ type LoaderOptions struct {
 	// one on each processor with an image tree. The batches do not depend on it.
 	Workers int
 
+	// If Inline is set, there are no workers: Next fills the batch itself. It is for a process that has one processor to itself, on which workers would only take turns with the consumer. An image tree, whose
+	// pictures take longer than that, is read by workers all the same.
+	Inline bool
+
 	// Ahead is how many batches are kept ready. The value 0 stands for two more than Workers.
 	Ahead int
 
@@ -70,6 +74,15 @@ type Loader struct {
 	stop                chan struct{}
 	done                sync.WaitGroup
 	closed              bool
+
+	inline *inline // nil: there are workers
+}
+
+// inline is the state of a loader without workers: the batch that comes next.
+type inline struct {
+	epoch, index int
+	order        []int32 // of the epoch; nil: not made yet
+	img          []uint8
 }
 
 // NewLoader starts the workers. Close ends them.
@@ -121,11 +134,17 @@ func NewLoader(set *Set, o LoaderOptions) (*Loader, error) {
 	if ahead <= 0 {
 		ahead = workers + 2
 	}
+	if o.Inline && !isPictures {
+		l.inline = &inline{epoch: o.Epoch, index: o.Index, img: make([]uint8, set.Pixels())}
+	}
 	l.free = make(chan *Batch, ahead)
+	if l.inline != nil {
+		return l, nil
+	}
 	l.pending = make(chan *Batch, ahead)
 	l.work = make(chan *Batch, ahead)
 	for range ahead {
-		l.free <- &Batch{X: make([]float32, o.Batch*set.Pixels()), Labels: make([]int32, o.Batch)}
+		l.free <- l.newBatch()
 	}
 	l.done.Add(1 + workers)
 	go l.plan()
@@ -133,6 +152,10 @@ func NewLoader(set *Set, o LoaderOptions) (*Loader, error) {
 		go l.fill()
 	}
 	return l, nil
+}
+
+func (l *Loader) newBatch() *Batch {
+	return &Batch{X: make([]float32, l.o.Batch*l.set.Pixels()), Labels: make([]int32, l.o.Batch)}
 }
 
 // Batches is the number of batches in a training epoch of n images; partial counts one of the images left over, if they are
@@ -151,6 +174,9 @@ func (l *Loader) Batches() int { return l.batches }
 // Next returns the next batch, waiting for it if need be, or io.EOF after the
 // last of a test pass. The batch is the caller's until Release.
 func (l *Loader) Next() (*Batch, error) {
+	if l.inline != nil {
+		return l.next()
+	}
 	b, ok := <-l.pending
 	if !ok {
 		return nil, io.EOF
@@ -178,23 +204,43 @@ func (l *Loader) Close() {
 	}
 }
 
+// next is Next without workers.
+func (l *Loader) next() (*Batch, error) {
+	in := l.inline
+	if in.index == l.batches && l.o.Train {
+		in.epoch, in.index, in.order = in.epoch+1, 0, nil
+	}
+	if in.index == l.batches {
+		return nil, io.EOF
+	}
+	if in.order == nil {
+		in.order = l.orderOf(in.epoch)
+	}
+	var b *Batch
+	select {
+	case b = <-l.free: // the one that has just been used, and is still in the caches
+	default:
+		b = l.newBatch()
+	}
+	l.begin(b, in.epoch, in.index, in.order)
+	in.index++
+	if l.fillBatch(b, in.img); b.err != nil {
+		return nil, b.err
+	}
+	return b, nil
+}
+
 // plan sends the batches in order into two channels: into pending, from which the consumer takes them, and into work, from which a worker takes
 // them to fill them.
 func (l *Loader) plan() {
 	defer l.done.Done()
 	defer close(l.pending)
 	defer close(l.work)
-	n := l.split.Len()
 	for epoch, index := l.o.Epoch, l.o.Index; ; epoch, index = epoch+1, 0 {
-		var order []int32
-		if l.o.Train {
-			order = Order(l.o.Seed, epoch, n)
-		} else {
-			if epoch > l.o.Epoch {
-				return
-			}
-			order = inOrder(n)
+		if !l.o.Train && epoch > l.o.Epoch {
+			return
 		}
+		order := l.orderOf(epoch)
 		for ; index < l.batches; index++ {
 			var b *Batch
 			select {
@@ -202,14 +248,39 @@ func (l *Loader) plan() {
 			case <-l.stop:
 				return
 			}
-			first := index * l.o.Batch
-			b.N = min(l.o.Batch, n-first)
-			b.Epoch, b.Index, b.order, b.err = epoch, index, order[first:first+b.N], nil
-			b.X, b.Labels = b.X[:b.N*l.set.Pixels()], b.Labels[:b.N]
+			l.begin(b, epoch, index, order)
 			b.ready = make(chan struct{})
 			// Neither send waits: each channel has room for every batch there is.
 			l.pending <- b
 			l.work <- b
+		}
+	}
+}
+
+// orderOf is the order of an epoch's images.
+func (l *Loader) orderOf(epoch int) []int32 {
+	if l.o.Train {
+		return Order(l.o.Seed, epoch, l.split.Len())
+	}
+	return inOrder(l.split.Len())
+}
+
+// begin makes b a batch of an epoch in that order, still to be filled.
+func (l *Loader) begin(b *Batch, epoch, index int, order []int32) {
+	first := index * l.o.Batch
+	b.N = min(l.o.Batch, len(order)-first)
+	b.Epoch, b.Index, b.order, b.err = epoch, index, order[first:first+b.N], nil
+	b.X, b.Labels = b.X[:b.N*l.set.Pixels()], b.Labels[:b.N]
+}
+
+// fillBatch writes the images and labels of a batch that has begun; img is room for one image.
+func (l *Loader) fillBatch(b *Batch, img []uint8) {
+	p := l.set.Pixels()
+	for k, i := range b.order {
+		b.Labels[k] = int32(l.split.Label(int(i)))
+		if b.err = l.image(b.X[k*p:(k+1)*p], img, b.Epoch, int(i)); b.err != nil {
+			b.err = fmt.Errorf("dataset: %s: image %d: %w", l.set.Name, i, b.err)
+			return
 		}
 	}
 }
@@ -229,14 +300,7 @@ func (l *Loader) fill() {
 			if !ok {
 				return
 			}
-			p := l.set.Pixels()
-			for k, i := range b.order {
-				b.Labels[k] = int32(l.split.Label(int(i)))
-				if b.err = l.image(b.X[k*p:(k+1)*p], img, b.Epoch, int(i)); b.err != nil {
-					b.err = fmt.Errorf("dataset: %s: image %d: %w", l.set.Name, i, b.err)
-					break
-				}
-			}
+			l.fillBatch(b, img)
 			close(b.ready)
 		case <-l.stop:
 			return

@@ -77,6 +77,9 @@ func TestLoaderDoesNotDependOnWorkers(t *testing.T) {
 		o.Workers, o.Ahead = workers, workers+1
 		same(t, read(t, set, o, 40), want)
 	}
+	o.Inline = true
+	same(t, read(t, set, o, 40), want)
+	same(t, read(t, set, LoaderOptions{Batch: 8, Inline: true}, 40), read(t, set, LoaderOptions{Batch: 8}, 40))
 	o.Seed++
 	if other := read(t, set, o, 1); slices.Equal(other[0].X, want[0].X) {
 		t.Error("another seed gives the same batch")
@@ -87,12 +90,14 @@ func TestLoaderResumesAnywhere(t *testing.T) {
 	set := smallSet(t)
 	o := LoaderOptions{Train: true, Batch: 8, Seed: 5, Augment: Augmentation{Pad: 3, Flip: true}}
 	all := read(t, set, o, 36) // three epochs of 12
-	for _, skip := range []int{1, 11, 12, 13, 30} {
-		o.Epoch, o.Index = skip/12, skip%12
-		same(t, read(t, set, o, 36-skip), all[skip:])
+	for _, o.Inline = range []bool{false, true} {
+		for _, skip := range []int{1, 11, 12, 13, 30} {
+			o.Epoch, o.Index = skip/12, skip%12
+			same(t, read(t, set, o, 36-skip), all[skip:])
+		}
+		o.Epoch, o.Index = 0, 12 // the end of an epoch is the start of the next
+		same(t, read(t, set, o, 24), all[12:])
 	}
-	o.Epoch, o.Index = 0, 12 // the end of an epoch is the start of the next
-	same(t, read(t, set, o, 24), all[12:])
 }
 
 func TestLoaderEpochsVisitDistinctImages(t *testing.T) {
@@ -300,13 +305,15 @@ func (failing) Image(i int, _ []uint8) error { return errors.New("disk on fire")
 func TestLoaderReportsUnreadableImages(t *testing.T) {
 	base := smallSet(t)
 	set := &Set{Name: "failing", Classes: base.Classes, Height: 16, Width: 16, Channels: 3, Train: failing{base.Train}, Test: base.Test, fixed: &imagenetStatistics}
-	l, err := NewLoader(set, LoaderOptions{Train: true, Batch: 10})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if _, err := l.Next(); err == nil || !strings.Contains(err.Error(), "dataset: failing: image ") || !strings.Contains(err.Error(), "disk on fire") {
-		t.Errorf("error %v, want the set, the image and the reason", err)
+	for _, inline := range []bool{false, true} {
+		l, err := NewLoader(set, LoaderOptions{Train: true, Batch: 10, Inline: inline})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		if _, err := l.Next(); err == nil || !strings.Contains(err.Error(), "dataset: failing: image ") || !strings.Contains(err.Error(), "disk on fire") {
+			t.Errorf("error %v, want the set, the image and the reason", err)
+		}
 	}
 }
 
