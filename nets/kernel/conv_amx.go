@@ -428,13 +428,8 @@ func (p *amxPass) clearPadding() {
 	}
 }
 
-// bytes is what convolve takes of scratch: 0 for no pass.
-func (p *amxPass) bytes() int {
-	if p == nil {
-		return 0
-	}
-	return roundUp(p.scratch, 64)
-}
+// bytes is what convolve takes of scratch.
+func (p *amxPass) bytes() int { return roundUp(p.scratch, 64) }
 
 // runPart computes some images, one group behind the other.
 func (p *amxPass) runPart(part, worker int) {

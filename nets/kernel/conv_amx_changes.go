@@ -12,7 +12,7 @@ import (
 // are the same bits as when all are packed.
 type tilePasses struct {
 	ConvShape
-	forw, back *amxPass
+	forw, back *amxPass // back is nil where only the forward pass is by tiles
 	follows    bool     // both passes have packed binary weights, whose signs are in have
 	have       []uint64 // a bit for each weight, set for -1
 	next       []float32
@@ -36,13 +36,23 @@ func newTilePasses(ws *Workers, s ConvShape) *tilePasses {
 	return h
 }
 
-// setWeights packs w for both passes.
+// newForwardTiles has no gradient of the input.
+func newForwardTiles(ws *Workers, s ConvShape) *tilePasses {
+	f, _ := s.passes()
+	h := &tilePasses{ConvShape: s, forw: newAMXPass(ws, f)}
+	h.signPart = h.followPart
+	return h
+}
+
+// setWeights packs w for the passes.
 func (h *tilePasses) setWeights(w []float32, binary bool) {
 	if binary && h.follow(w) {
 		return
 	}
 	h.forw.pack(w, binary, false)
-	h.back.pack(w, binary, true)
+	if h.back != nil {
+		h.back.pack(w, binary, true)
+	}
 	h.follows = binary
 }
 
@@ -59,7 +69,10 @@ func (h *tilePasses) forget() { h.follows = false }
 // 64 has changed: from about one in 50 on, packing all of them takes less time.
 func (h *tilePasses) follow(w []float32) bool {
 	if h.have == nil { // nothing is kept for real-valued weights
-		h.have, h.forwAt, h.backAt = make([]uint64, (len(w)+63)/64), h.forw.places(), h.back.places()
+		h.have, h.forwAt = make([]uint64, (len(w)+63)/64), h.forw.places()
+		if h.back != nil {
+			h.backAt = h.back.places()
+		}
 	}
 	h.next = w
 	h.forw.ws.Do(signParts, h.signPart)
@@ -121,6 +134,9 @@ func (h *tilePasses) write(tap, c, k int, w float32) {
 	v := uint16(math.Float32bits(w) >> 16)
 	row, column := tap/h.Side, tap%h.Side
 	h.forw.write(h.forwAt, row, column, c, k, v)
+	if h.back == nil {
+		return
+	}
 	if h.back.folded { // the inverse of foldTap
 		ofRow, ofColumn := (row+1)%2, (column+1)%2
 		h.back.write(h.backAt, (ofRow+1-row)/2, (ofColumn+1-column)/2, k, (2*ofRow+ofColumn)*h.C+c, v)

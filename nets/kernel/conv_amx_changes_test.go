@@ -21,11 +21,12 @@ func TestChangedTileWeights(t *testing.T) {
 		for _, precision := range []Precision{F32, BF16} {
 			ws := newWorkers(t, 2, "amx")
 			ws.SetPrecision(precision)
-			kept := newTilePasses(ws, s)
+			kept, forward := newTilePasses(ws, s), newForwardTiles(ws, s)
 			testChanges(t, fmt.Sprintf("%v, %+v", precision, s), s.Weights(), []float64{0, 0, 1, 0.002, 0, 0.01, 0.5, 0.002, 0.005}, kept, func(w []float32) bool {
 				all := newTilePasses(ws, s)
 				all.setWeights(w, true)
-				return slices.Equal(all.forw.packed, kept.forw.packed) && slices.Equal(all.back.packed, kept.back.packed)
+				forward.setWeights(w, true)
+				return slices.Equal(all.forw.packed, kept.forw.packed) && slices.Equal(all.back.packed, kept.back.packed) && slices.Equal(all.forw.packed, forward.forw.packed)
 			}, func(int) {}, func(i int, _ float32) { kept.have[i/64] ^= 1 << (i % 64) })
 		}
 	}

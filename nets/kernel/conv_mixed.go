@@ -7,7 +7,7 @@ package kernel
 // candidates layer by layer; BenchmarkDefault of nets/bench fails where "mixed" is not the fastest implementation for a whole net.
 //
 //   - 3x3 kernels of stride 1 that Winograd's algorithm fits: Winograd's algorithm; but for binary weights, which take three products of bf16 and not six, the
-//     forward pass and the gradient of the input by tiles where [tilesSuit].
+//     forward pass by tiles where [tilesSuit].
 //   - Other shapes: [tiledConv], unless there are too few channels for a tile, as in a net's first layer.
 func newMixedConv(ws *Workers, s ConvShape) convAlgorithm {
 	switch {
@@ -85,40 +85,29 @@ func (c *tiledConv) gradInput(dx, dy []float32, n int) {
 	c.directConv.gradInput(dx, dy, n)
 }
 
-// mixedConv is Winograd's algorithm whose two passes with weights may be the tile multiplier's; the gradient of the weights is always its own.
+// mixedConv is Winograd's algorithm whose forward pass may be the tile multiplier's. The gradient of the input is always its own: it shares transformed tiles with the gradient of the weights.
 type mixedConv struct {
 	*winogradConv
-	tiles *tilePasses // made when binary weights come
-	tiled bool        // the weights in use are theirs
+	tiles *tilePasses // the forward pass alone, made when binary weights come
+	tiled bool        // the weights in use are binary, and theirs
 }
 
 func (c *mixedConv) setWeights(w []float32, binary bool) {
-	c.tiled = binary && tilesSuit(c.ConvShape)
-	c.weights.tiles = nil
-	if !c.tiled {
-		c.winogradConv.setWeights(w, binary)
+	c.winogradConv.setWeights(w, binary)
+	if c.tiled = binary && tilesSuit(c.ConvShape); !c.tiled {
 		return
 	}
 	if c.tiles == nil {
-		c.tiles = newTilePasses(c.ws, c.ConvShape)
-		c.weights.reserve(c.tiles.back)
+		c.tiles = newForwardTiles(c.ws, c.ConvShape)
 	}
 	c.tiles.setWeights(w, true)
-	c.weights.tiles = c.tiles.back
 }
 
-// tilesSuit says where three tile products take clearly less time than Winograd's algorithm, in a training step: multiples of 32 channels, at least 64, or on images of less than 16
-// pixels a side at least 128 and at most 256, of which the second-level cache holds the weights. With fewer channels tiles gain little, if the tile multiplier is free: other
-// work on the host slows it to a third at times.
+// tilesSuit says where three tile products take clearly less time than Winograd's algorithm in a forward pass: multiples of 32 channels from 64 to 128, on images of at least 16
+// pixels a side. With fewer channels tiles gain little, if the tile multiplier is free: other work on the host slows it to a third at times. With more, or on smaller
+// images, Winograd's products are near the multiply-adds' limit.
 func tilesSuit(s ConvShape) bool {
-	least, most := min(s.C, s.K), max(s.C, s.K)
-	if s.C%32 > 0 || s.K%32 > 0 {
-		return false
-	}
-	if min(s.H, s.W) >= 16 {
-		return least >= 64
-	}
-	return least >= 128 && most <= 256
+	return s.C%32 == 0 && s.K%32 == 0 && min(s.C, s.K) >= 64 && max(s.C, s.K) <= 128 && min(s.H, s.W) >= 16
 }
 
 func (c *mixedConv) forward(y, x []float32, n int, sums *Sums) {
@@ -131,12 +120,4 @@ func (c *mixedConv) forwardNorm(y, x Values, norm *BatchNorm, n int, sums *Sums)
 		return
 	}
 	c.tiles.forwardNorm(y, x, norm, n, sums)
-}
-
-func (c *mixedConv) gradInput(dx, dy []float32, n int) {
-	if !c.tiled {
-		c.winogradConv.gradInput(dx, dy, n)
-		return
-	}
-	c.tiles.back.run(Floats(dx), Floats(dy), n, nil)
 }

@@ -21,11 +21,10 @@ func TestTilesSuit(t *testing.T) {
 		side, c, k int
 		tiles      bool
 	}{
-		{32, 64, 64, true}, {16, 64, 128, true}, {16, 256, 256, true}, // large images, many channels
+		{32, 64, 64, true}, {16, 64, 128, true}, {32, 128, 128, true}, // large images, many channels,
+		{16, 128, 256, false}, {16, 256, 256, false}, // but not so many that Winograd's products are near their limit
 		{32, 32, 32, false}, {16, 32, 64, false}, {32, 16, 16, false}, // few channels
-		{8, 128, 128, true}, {8, 128, 256, true}, {8, 256, 256, true},
-		{8, 64, 64, false}, {8, 64, 128, false}, // small images want more channels,
-		{8, 256, 512, false}, {8, 512, 512, false}, // but not more weights than the cache holds
+		{8, 64, 64, false}, {8, 128, 128, false}, {8, 256, 512, false}, // small images
 		{16, 80, 96, false}, // 16 channels beside whole tiles
 	} {
 		conv := NewConv(ws, ConvShape{N: 1, H: c.side, W: c.side, C: c.c, K: c.k, Side: 3, Stride: 1})
@@ -35,7 +34,7 @@ func TestTilesSuit(t *testing.T) {
 		}
 		for _, binary := range []bool{true, false, true} {
 			conv.SetWeights(w, binary)
-			if m := conv.algo.(*mixedConv); m.tiled != (binary && c.tiles) || (m.weights.tiles != nil) != m.tiled {
+			if m := conv.algo.(*mixedConv); m.tiled != (binary && c.tiles) {
 				t.Errorf("%dx%d, %d to %d channels, binary %v: tiles %v", c.side, c.side, c.c, c.k, binary, m.tiled)
 			}
 		}

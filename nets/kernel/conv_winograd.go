@@ -436,7 +436,6 @@ type winogradGrad struct {
 	ws     *Workers
 	c, k   int
 	back   *winogradPass
-	tiles  *amxPass // computes the input's gradient in back's place, unless nil
 	tile   directTile
 	rp     int // rows of a position's sums: c, rounded up to tiles
 	each   int // floats of a position's sums
@@ -490,7 +489,7 @@ func newWinogradGrad(ws *Workers, s ConvShape, back *winogradPass) *winogradGrad
 		all = g.chunk * g.winogradShape.tiles()
 		ws.reserve(0, (g.floats+transformedFloats(all, g.c)+transformedFloats(all, g.k))*4+256)
 	}
-	g.reserve(nil)
+	g.reserve()
 	g.partFunc, g.addPart, g.filterPart, g.groupPart, g.positionPart = g.part, g.add, g.filter, g.transformGroup, g.position
 	if winogradNarrow(s) {
 		g.filterPart = g.filterNarrow
@@ -501,10 +500,10 @@ func newWinogradGrad(ws *Workers, s ConvShape, back *winogradPass) *winogradGrad
 // mostTogether is about the most values that transformed tiles together take: 96 MB.
 const mostTogether = 24 << 20
 
-// reserve makes room for a group of images and for what tiles, unless it is nil, works in.
-func (g *winogradGrad) reserve(tiles *amxPass) {
+// reserve makes room for a group of images.
+func (g *winogradGrad) reserve() {
 	n := g.group * g.winogradShape.tiles()
-	g.behind = tiles.bytes()
+	g.behind = 0
 	for _, floats := range []int{g.h * g.w * g.c, g.temporary(), g.whole, g.group * g.h * g.w * g.k, g.group * g.h * g.w * g.c} {
 		g.behind += roundUp(floats*4, 64)
 	}
@@ -518,9 +517,6 @@ func (g *winogradGrad) partial(part int) []float32 {
 
 func (g *winogradGrad) run(dw, x []float32, n int) {
 	g.dw, g.x, g.n = dw, x, n
-	if g.tiles != nil && !g.dx.None() {
-		g.tiles.clearPadding()
-	}
 	if g.together {
 		g.runTogether()
 	} else {
@@ -631,7 +627,6 @@ func (g *winogradGrad) images(sums []float32, from, to, behind, accumulate, work
 // transforms writes the transformed tiles of images and of their dy, and computes dx on the way, in forBack.
 func (g *winogradGrad) transforms(u, v transformed, from, to int, scratch, forBack []byte) {
 	impl := g.ws.impl
-	forTiles := take[byte](&scratch, g.tiles.bytes())
 	in, out := g.h*g.w*g.c, g.h*g.w*g.k
 	z, temp := take[float32](&scratch, in), take[float32](&scratch, g.temporary())
 	whole := take[float32](&scratch, g.whole)
@@ -647,21 +642,14 @@ func (g *winogradGrad) transforms(u, v transformed, from, to int, scratch, forBa
 	done := func(img int, dx []float32) {
 		g.finish(impl, from+img, dx)
 	}
-	if !g.dx.None() && g.tiles == nil {
+	if g.dx.None() {
+		for img := range to - from {
+			g.back.transform(impl, v, img*g.back.tiles(), gradient(img), g.k, temp)
+		}
+	} else {
 		dx, next := g.products(products, in, from, to), g.back.newAhead()
 		g.fetchInput(&next, Floats(g.x), in, from, to)
 		g.back.convolve(dx, to-from, v, &next, forBack, gradient, done)
-	} else {
-		for img := range to - from {
-			if !g.dx.None() {
-				dx := g.products(products, in, from+img, from+img+1)
-				next := g.tiles.newAhead()
-				g.fetchInput(&next, Floats(g.x), in, from+img, from+img+1)
-				g.tiles.convolve(dx, gradient(img), &next, forTiles)
-				done(img, dx)
-			}
-			g.back.transform(impl, v, img*g.back.tiles(), gradient(img), g.k, temp)
-		}
 	}
 	for img := from; img < to; img++ {
 		x := g.x[img*in:][:in]
