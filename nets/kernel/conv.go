@@ -204,6 +204,20 @@ func (j *backwardJob) finishGrid(img int, products []float32) {
 	}
 }
 
+// finishImage takes an image of results, which lie in dst unless that is of halves, to dst, rounded if that is, and makes its sums.
+func (ws *Workers) finishImage(dst Values, sums *Sums, img int, y []float32) {
+	switch {
+	case dst.halves != nil:
+		roundImage(sums, img, dst.halves[img*len(y):][:len(y)], y)
+		return
+	case dst.rounded:
+		roundAll(ws.impl, y, y)
+	}
+	if sums != nil {
+		addImage(ws.impl, sums, img, y)
+	}
+}
+
 // FusesForward reports whether [Conv.ForwardNorm] works.
 func (c *Conv) FusesForward() bool {
 	_, ok := c.algo.(fusing)

@@ -472,7 +472,7 @@ func (p *amxPass) runGroup(img, n, others, worker int) {
 	dst := p.results(img, n, scratch)
 	p.compute(dst, n, &next, scratch)
 	for i := range n {
-		p.finish(img+i, dst[i*out:][:out])
+		p.ws.finishImage(p.dst, p.sums, img+i, dst[i*out:][:out])
 	}
 }
 
@@ -496,20 +496,6 @@ func (p *amxPass) results(img, n int, scratch []byte) []float32 {
 	return take[float32](&after, n*out)
 }
 
-// finish takes an image of results to dst, rounded if that is, and makes its sums.
-func (p *amxPass) finish(img int, y []float32) {
-	switch {
-	case p.dst.halves != nil:
-		roundImage(p.sums, img, p.dst.halves[img*len(y):][:len(y)], y)
-		return
-	case p.dst.rounded:
-		roundAll(p.ws.impl, y, y)
-	}
-	if p.sums != nil {
-		addImage(p.ws.impl, p.sums, img, y)
-	}
-}
-
 // runStack computes the images of a stack.
 func (p *amxPass) runStack(part, worker int) {
 	scratch := p.ws.scratch[worker]
@@ -524,7 +510,7 @@ func (p *amxPass) runStack(part, worker int) {
 	for i := range images {
 		dst := p.results(first+i, 1, scratch)
 		p.copyRows(dst, out[i*p.outH*p.outW*p.width:], p.outPitch, p.width)
-		p.finish(first+i, dst)
+		p.ws.finishImage(p.dst, p.sums, first+i, dst)
 	}
 }
 

@@ -167,6 +167,30 @@ func newRoundedConv(ws *Workers, s ConvShape, algo convAlgorithm) *roundedConv {
 	return &roundedConv{convAlgorithm: algo, rounder: newRounder(ws), w: make([]float32, s.Weights()), x: make([]float32, s.N*s.Inputs()), dy: make([]float32, s.N*s.Outputs())}
 }
 
+// halvesConv computes at bf16 with float32's kernels of rounded operands, where activations lie in two bytes: what float32's algorithm is given
+// of these it takes as factors ([Workers.factors]), and it is given rounded weights. The same numbers as a roundedConv's.
+type halvesConv struct {
+	fusingConv
+	*rounder
+	w []float32
+}
+
+type fusingConv interface {
+	convAlgorithm
+	fusing
+}
+
+func newHalvesConv(ws *Workers, s ConvShape, algo fusingConv) *halvesConv {
+	return &halvesConv{fusingConv: algo, rounder: newRounder(ws), w: make([]float32, s.Weights())}
+}
+
+func (c *halvesConv) setWeights(w []float32, binary bool) {
+	if !binary {
+		w = c.rounded(c.w, w)
+	}
+	c.fusingConv.setWeights(w, binary)
+}
+
 // rounder rounds operands on all workers.
 type rounder struct {
 	ws       *Workers

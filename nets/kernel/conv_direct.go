@@ -30,13 +30,15 @@ func (c *directConv) setWeights(w []float32, _ bool) {
 	c.forw.pack(w, false)
 	c.back.pack(w, true)
 }
-func (c *directConv) forward(y, x []float32, n int, sums *Sums) { c.forw.run(y, x, n, sums) }
-func (c *directConv) gradInput(dx, dy []float32, n int)         { c.back.run(dx, dy, n, nil) }
-func (c *directConv) gradWeights(dw, x, dy []float32, n int)    { c.weights.run(dw, x, dy, n) }
+func (c *directConv) forward(y, x []float32, n int, sums *Sums) {
+	c.forw.run(Floats(y), Floats(x), n, sums)
+}
+func (c *directConv) gradInput(dx, dy []float32, n int)      { c.back.run(Floats(dx), Floats(dy), n, nil) }
+func (c *directConv) gradWeights(dw, x, dy []float32, n int) { c.weights.run(dw, Floats(x), dy, n) }
 
 func (c *directConv) forwardNorm(y, x Values, norm *BatchNorm, n int, sums *Sums) {
 	c.forw.norm = norm
-	c.forw.run(y.floats, x.floats, n, sums)
+	c.forw.run(y, x, n, sums)
 	c.forw.norm = nil
 }
 
@@ -44,7 +46,7 @@ func (c *directConv) forwardNorm(y, x Values, norm *BatchNorm, n int, sums *Sums
 func (c *directConv) fusesBackward() bool { return !c.weights.few }
 
 func (c *directConv) backward(dw []float32, x Values, j backwardJob, n int) {
-	c.weights.runFused(dw, x.floats, j, c.back, n)
+	c.weights.runFused(dw, x, j, c.back, n)
 }
 
 // directPass computes a source's products with the filter: the rows of a tile are pixels, its columns the channels of the result.
@@ -64,7 +66,7 @@ type directPass struct {
 	padded              int  // floats
 	packed, w, source   []float32
 
-	dst, src                  []float32
+	dst, src                  Values
 	norm                      *BatchNorm // src is still to be normalised
 	sums                      *Sums
 	image, packPart, turnPart func(part, worker int)
@@ -81,7 +83,7 @@ func newDirectPass(ws *Workers, s passShape, tile directTile) *directPass {
 	p.inPlace = p.kp == p.pixels*s.k && p.outPitch*p.pixels == s.outW && p.outPixels*p.pixels == s.outH*s.outW
 	p.padded = roundUp(s.paddedPixels(p.tile.m*p.pixels)*s.c+64, 16)
 	p.packed = make([]float32, s.side*p.reduction*p.kp)
-	ws.reserve(p.bytes()+s.ph*s.pw*s.c*4+64, s.side*s.side*s.c*s.k*4+64)
+	ws.reserve(p.bytes()+(2*s.ph*s.pw*s.c+s.outH*s.outW*s.k)*4+256, s.side*s.side*s.c*s.k*4+64)
 	p.image, p.packPart, p.turnPart = p.runImage, p.packBlock, p.turn
 	return p
 }
@@ -141,11 +143,11 @@ func (p *directPass) packBlock(part, _ int) {
 // turn transposes the channels of a tap into the place of the tap turned by 180 degrees.
 func (p *directPass) turn(tap, _ int) { p.turnTap(p.w, p.source, tap, p.ws.impl >= avx512) }
 
-func (p *directPass) run(dst, src []float32, n int, sums *Sums) {
+func (p *directPass) run(dst, src Values, n int, sums *Sums) {
 	p.dst, p.src, p.sums = dst, src, sums
 	p.clearPadding()
 	p.ws.Do(n, p.image)
-	p.dst, p.src, p.sums = nil, nil, nil
+	p.dst, p.src, p.sums = Values{}, Values{}, nil
 }
 
 // clearPadding makes the beginning of every worker's scratch ready for convolve.
@@ -159,17 +161,18 @@ func (p *directPass) clearPadding() {
 func (p *directPass) bytes() int { return (p.padded + p.outPixels*p.kp) * 4 }
 
 func (p *directPass) runImage(img, worker int) {
-	scratch := p.ws.scratch[worker]
-	src := p.src[img*p.ph*p.pw*p.c:][:p.ph*p.pw*p.c]
+	scratch, in, out := p.ws.scratch[worker], p.ph*p.pw*p.c, p.outH*p.outW*p.k
+	after := scratch[roundUp(p.bytes(), 64):]
+	src, z, wide := p.src.Of(img*in, (img+1)*in), take[float32](&after, in), take[float32](&after, in)
 	if p.norm != nil {
-		after := scratch[p.bytes():]
-		src = p.norm.normalised(take[float32](&after, len(src)), img).floats
+		src = p.norm.normalised(z, img)
 	}
-	dst := p.dst[img*p.outH*p.outW*p.k:][:p.outH*p.outW*p.k]
-	p.convolve(dst, src, nil, scratch)
-	if p.sums != nil {
-		addImage(p.ws.impl, p.sums, img, dst)
+	dst := take[float32](&after, out)
+	if p.dst.halves == nil {
+		dst = p.dst.floats[img*out:][:out]
 	}
+	p.convolve(dst, p.ws.factors(src, wide), nil, scratch)
+	p.ws.finishImage(p.dst, p.sums, img, dst)
 }
 
 // convolve computes one image. The beginning of scratch must hold zeros where the padding is.
@@ -219,7 +222,8 @@ type directGrad struct {
 	backwardJob // what is computed on the way; with yNorm there is no dy
 	back        imagePass
 	behind      int // bytes of a worker's scratch that are back's
-	dw, x, dy   []float32
+	dw, dy      []float32
+	x           Values
 	images      int
 
 	partFunc, reduceFn  func(part, worker int)
@@ -282,7 +286,7 @@ func newDirectGrad(ws *Workers, s ConvShape, way gradWay) *directGrad {
 	g.imageParts = max(2, min(8, s.N, 4<<20/(s.Weights()*4)))
 	g.imageParts = min(g.imageParts, s.N)
 	g.partFunc, g.reduceFn, g.padFunc, g.columnFunc = g.part, g.reduce, g.pad, g.column
-	g.few = way == byRow && fewPixels(s) && g.k == g.kp
+	g.few = ws.precision == F32 && way == byRow && fewPixels(s) && g.k == g.kp
 	if g.reserve(0); g.few {
 		if g.tile == (directTile{14, 32}) {
 			g.tile = directTile{8, 32} // divides more numbers of channels
@@ -302,12 +306,12 @@ type imagePass interface {
 // reserve makes room for one's own work and, at the beginning of a worker's scratch, for that many bytes of a pass.
 func (g *directGrad) reserve(pass int) {
 	g.behind = max(g.behind, roundUp(pass, 64))
-	own := g.padded + g.wide + g.rows*g.woven + roundUp(g.outH*g.outW*g.k+g.tile.k, 16) + 2*roundUp(g.ph*g.pw*g.c, 16)
+	own := g.padded + g.wide + g.rows*g.woven + roundUp(g.outH*g.outW*g.k+g.tile.k, 16) + 3*roundUp(g.ph*g.pw*g.c, 16) + roundUp(g.outH*g.outW*g.k, 16)
 	g.ws.reserve(g.behind+own*4, g.imageParts*g.floats()*4)
 }
 
 // runFused is run of the dy that j.yNorm computes; back makes the gradient of the input of it.
-func (g *directGrad) runFused(dw, x []float32, j backwardJob, back imagePass, n int) {
+func (g *directGrad) runFused(dw []float32, x Values, j backwardJob, back imagePass, n int) {
 	g.backwardJob, g.back = j, back
 	if !j.dx.None() {
 		back.clearPadding()
@@ -330,9 +334,9 @@ func (g *directGrad) partial(part int) []float32 {
 	return take[float32](&shared, g.floats())
 }
 
-func (g *directGrad) run(dw, x, dy []float32, n int) {
+func (g *directGrad) run(dw []float32, x Values, dy []float32, n int) {
 	g.dw, g.x, g.dy, g.images = dw, x, dy, n
-	defer func() { g.dw, g.x, g.dy = nil, nil, nil }()
+	defer func() { g.dw, g.x, g.dy = nil, Values{}, nil }()
 	if g.few {
 		g.ws.Do(n, g.padFunc)
 		g.ws.Do(g.side*g.kp/g.tile.k, g.columnFunc)
@@ -353,7 +357,7 @@ func (g *directGrad) run(dw, x, dy []float32, n int) {
 func (g *directGrad) pad(img, _ int) {
 	padded := g.paddedImage(img)
 	clear(padded)
-	g.padImage(padded, g.x[img*g.ph*g.pw*g.c:][:g.ph*g.pw*g.c])
+	g.padImage(padded, g.x.floats[img*g.ph*g.pw*g.c:][:g.ph*g.pw*g.c])
 }
 
 func (g *directGrad) paddedImage(img int) []float32 {
@@ -408,25 +412,21 @@ func (g *directGrad) part(part, worker int) {
 	forBack := take[byte](&scratch, g.behind)
 	padded, wide, woven := take[float32](&scratch, g.padded), take[float32](&scratch, g.wide), take[float32](&scratch, g.rows*g.woven)
 	inputs, outputs := g.ph*g.pw*g.c, g.outH*g.outW*g.k
-	made, z, products := take[float32](&scratch, outputs+g.tile.k), take[float32](&scratch, inputs), take[float32](&scratch, inputs)
+	made, narrow := take[float32](&scratch, outputs+g.tile.k), take[float32](&scratch, outputs)
+	z, factors, products := take[float32](&scratch, inputs), take[float32](&scratch, inputs), take[float32](&scratch, inputs)
 	for img := from; img < to; img++ {
 		dy := made // there is room behind it for a tile that is wider than a pixel
 		if g.yNorm == nil {
-			dy = g.dy[img*outputs:][:outputs]
+			dy = g.ws.factors(Floats(g.dy[img*outputs:][:outputs]), dy)
 		} else {
-			g.yNorm.gradImage(Floats(dy[:outputs]), img)
+			g.yNorm.gradFactors(dy[:outputs], narrow, img)
 		}
 		if !g.dx.None() {
 			dx := g.products(products, inputs, img, img+1)
 			g.back.convolve(dx, dy[:outputs], nil, forBack)
 			g.finish(g.ws.impl, img, dx)
 		}
-		x := g.x[img*inputs:][:inputs]
-		if g.xNorm != nil {
-			g.xNorm.applyImage(Floats(z), Floats(x), Values{})
-			x = z
-		}
-		g.padImage(padded, x)
+		g.padImage(padded, g.xNorm.factors(g.ws, g.x.Of(img*inputs, (img+1)*inputs), z, factors))
 		pixels, step := g.outW, g.k // of a row
 		switch {
 		case g.way == byPair:

@@ -74,7 +74,7 @@ func (c *tiledConv) backward(dw []float32, x Values, j backwardJob, n int) {
 	if c.backTiled {
 		back = c.tiles.back
 	}
-	c.weights.runFused(dw, x.floats, j, back, n)
+	c.weights.runFused(dw, x, j, back, n)
 }
 
 func (c *tiledConv) gradInput(dx, dy []float32, n int) {

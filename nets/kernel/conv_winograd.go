@@ -62,16 +62,20 @@ func (c *winogradConv) pack(part, worker int) {
 	c.forw.packStrip(c.filters, false, part, worker)
 }
 
-func (c *winogradConv) forward(y, x []float32, n int, sums *Sums) { c.forw.run(y, x, n, nil, sums) }
-func (c *winogradConv) gradInput(dx, dy []float32, n int)         { c.back.run(dx, dy, n, nil, nil) }
+func (c *winogradConv) forward(y, x []float32, n int, sums *Sums) {
+	c.forw.run(Floats(y), Floats(x), n, nil, sums)
+}
+func (c *winogradConv) gradInput(dx, dy []float32, n int) {
+	c.back.run(Floats(dx), Floats(dy), n, nil, nil)
+}
 func (c *winogradConv) gradWeights(dw, x, dy []float32, n int) {
 	c.weights.dy = dy
-	c.weights.run(dw, x, n)
+	c.weights.run(dw, Floats(x), n)
 	c.weights.dy = nil
 }
 
 func (c *winogradConv) forwardNorm(y, x Values, norm *BatchNorm, n int, sums *Sums) {
-	c.forw.run(y.floats, x.floats, n, norm, sums)
+	c.forw.run(y, x, n, norm, sums)
 }
 
 func (c *winogradConv) fusesBackward() bool { return true }
@@ -79,7 +83,7 @@ func (c *winogradConv) fusesBackward() bool { return true }
 func (c *winogradConv) backward(dw []float32, x Values, j backwardJob, n int) {
 	g := c.weights
 	g.backwardJob = j
-	g.run(dw, x.floats, n)
+	g.run(dw, x, n)
 	g.backwardJob = backwardJob{}
 }
 
@@ -138,7 +142,7 @@ type winogradPass struct {
 	packed []float32
 	apart  int // floats from a position's packed weights to the next one's
 
-	dst, src         []float32
+	dst, src         Values
 	n, groups, parts int
 	norm             *BatchNorm
 	sums             *Sums
@@ -164,7 +168,7 @@ func newWinogradPass(ws *Workers, s ConvShape, c, k int) *winogradPass {
 	p.group = min(s.N, max(1, max(winogradTiles(c, k), c*k/1024)/p.tiles()))
 	// A line more than a power of two, or all positions of a filter would be written to the same set of the caches.
 	p.apart = c*k/p.tile.k*p.columns() + 16
-	ws.reserve(max(p.scratch(p.group)+s.H*s.W*c, p.temporary()+9*strip*p.tile.k)*4+256, 0)
+	ws.reserve(max(p.scratch(p.group)+p.images(), p.temporary()+9*strip*p.tile.k)*4+256, 0)
 	p.groupPart = p.runPart
 	return p
 }
@@ -177,6 +181,15 @@ func winogradTiles(c, k int) int {
 		return 32
 	}
 	return 64
+}
+
+// images is the number of floats of what runGroup keeps of an image: normalised and, where activations lie in two bytes, as float32, and its result before it is rounded.
+func (p *winogradPass) images() int {
+	in, out := roundUp(p.h*p.w*p.c, 16), roundUp(p.h*p.w*p.k, 16)
+	if !p.ws.keepsHalves() {
+		return in
+	}
+	return 2*in + out
 }
 
 func (p *winogradPass) rows(images int) int { return roundUp(images*p.tiles(), p.tile.m) }
@@ -235,13 +248,13 @@ func (p *winogradPass) packVectors(src []float32, tap, next, block, c, n int, sc
 	a.weights(p.ws.impl)
 }
 
-func (p *winogradPass) run(dst, src []float32, n int, norm *BatchNorm, sums *Sums) {
+func (p *winogradPass) run(dst, src Values, n int, norm *BatchNorm, sums *Sums) {
 	p.dst, p.src, p.norm, p.sums, p.n = dst, src, norm, sums, n
 	each := min(p.group, (n+p.ws.threads-1)/p.ws.threads)
 	p.groups = (n + each - 1) / each
 	p.parts = partsOf(p.groups, p.ws.threads)
 	p.ws.Do(p.parts, p.groupPart)
-	p.dst, p.src, p.norm, p.sums = nil, nil, nil, nil
+	p.dst, p.src, p.norm, p.sums = Values{}, Values{}, nil, nil
 }
 
 func (p *winogradPass) runPart(part, worker int) {
@@ -257,25 +270,32 @@ func (p *winogradPass) runGroup(group int, goesOn bool, worker int) {
 	scratch := p.ws.scratch[worker]
 	in, out := p.h*p.w*p.c, p.h*p.w*p.k
 	z := take[float32](&scratch, in)
+	var wide, y []float32
+	if p.ws.keepsHalves() {
+		wide, y = take[float32](&scratch, in), take[float32](&scratch, out)
+	}
 	next := p.newAhead()
-	next.add(p.dst[from*out : to*out])
+	next.addValues(p.dst, out, from, to)
 	if goesOn {
 		first, last := span(p.n, 1, group+1, p.groups)
-		next.add(p.src[first*in : last*in])
+		next.addValues(p.src, in, first, last)
 		if p.norm != nil {
 			next.addValues(p.norm.residual, in, first, last)
 			next.addValues(p.norm.z, in, first, last)
 		}
 	}
-	p.convolve(p.dst[from*out:to*out], to-from, transformed{}, &next, scratch, func(img int) []float32 {
-		if p.norm == nil {
-			return p.src[(from+img)*in:][:in]
+	p.convolve(to-from, transformed{}, &next, scratch, func(img int) []float32 {
+		if p.norm != nil {
+			return p.ws.factors(p.norm.normalised(z, from+img), wide)
 		}
-		return p.norm.normalised(z, from+img).floats
+		return p.ws.factors(p.src.Of((from+img)*in, (from+img+1)*in), wide)
+	}, func(img int) []float32 {
+		if p.dst.halves != nil {
+			return y
+		}
+		return p.dst.floats[(from+img)*out:][:out]
 	}, func(img int, y []float32) {
-		if p.sums != nil {
-			addImage(p.ws.impl, p.sums, from+img, y)
-		}
+		p.ws.finishImage(p.dst, p.sums, from+img, y)
 	})
 }
 
@@ -314,9 +334,9 @@ func transformedFloats(tiles, c int) int {
 	return roundUp(winogradTile*winogradStride(tiles, c)+mostRows*c, 16)
 }
 
-// convolve computes images of which source gives each, and hands each result to done. Their transformed tiles stay in u, unless that is empty. While it multiplies it fetches what is
+// convolve computes images of which source gives each, and hands each result, in the place that result gives, to done. Their transformed tiles stay in u, unless that is empty. While it multiplies it fetches what is
 // needed next.
-func (p *winogradPass) convolve(dst []float32, images int, u transformed, next *ahead, scratch []byte, source func(img int) []float32, done func(img int, y []float32)) {
+func (p *winogradPass) convolve(images int, u transformed, next *ahead, scratch []byte, source, result func(img int) []float32, done func(img int, y []float32)) {
 	impl, rows := p.ws.impl, p.rows(images)
 	sm := winogradStride(rows, p.k)
 	var m []float32
@@ -344,7 +364,7 @@ func (p *winogradPass) convolve(dst []float32, images int, u transformed, next *
 		whole = take[float32](&scratch, 16*p.tiles()*p.k)
 	}
 	for img := range images {
-		y := dst[img*p.h*p.w*p.k:][:p.h*p.w*p.k]
+		y := result(img)
 		to, width := y, p.w
 		if whole != nil {
 			to, width = whole, 4*p.tw
@@ -454,7 +474,8 @@ type winogradGrad struct {
 
 	backwardJob
 
-	dw, x, dy                     []float32
+	dw, dy                        []float32
+	x                             Values
 	n                             int
 	partFunc, addPart, filterPart func(part, worker int)
 	groupPart, positionPart       func(part, worker int)
@@ -504,7 +525,7 @@ const mostTogether = 24 << 20
 func (g *winogradGrad) reserve() {
 	n := g.group * g.winogradShape.tiles()
 	g.behind = 0
-	for _, floats := range []int{g.h * g.w * g.c, g.temporary(), g.whole, g.group * g.h * g.w * g.k, g.group * g.h * g.w * g.c} {
+	for _, floats := range []int{g.h * g.w * g.c, g.h * g.w * g.c, g.temporary(), g.whole, g.group * g.h * g.w * g.k, g.h * g.w * g.k, g.group * g.h * g.w * g.c} {
 		g.behind += roundUp(floats*4, 64)
 	}
 	g.ws.reserve(g.behind+(transformedFloats(n, g.k)+max(transformedFloats(n, g.c), g.back.scratch(g.group))+64)*4, g.parts*g.floats*4+64*g.parts)
@@ -515,7 +536,7 @@ func (g *winogradGrad) partial(part int) []float32 {
 	return take[float32](&shared, g.floats)
 }
 
-func (g *winogradGrad) run(dw, x []float32, n int) {
+func (g *winogradGrad) run(dw []float32, x Values, n int) {
 	g.dw, g.x, g.n = dw, x, n
 	if g.together {
 		g.runTogether()
@@ -524,7 +545,7 @@ func (g *winogradGrad) run(dw, x []float32, n int) {
 		g.ws.Do(winogradTile, g.addPart)
 	}
 	g.ws.Do(max(1, g.c/16), g.filterPart)
-	g.dw, g.x = nil, nil
+	g.dw, g.x = nil, Values{}
 }
 
 func (g *winogradGrad) runTogether() {
@@ -628,14 +649,14 @@ func (g *winogradGrad) images(sums []float32, from, to, behind, accumulate, work
 func (g *winogradGrad) transforms(u, v transformed, from, to int, scratch, forBack []byte) {
 	impl := g.ws.impl
 	in, out := g.h*g.w*g.c, g.h*g.w*g.k
-	z, temp := take[float32](&scratch, in), take[float32](&scratch, g.temporary())
+	z, wide, temp := take[float32](&scratch, in), take[float32](&scratch, in), take[float32](&scratch, g.temporary())
 	whole := take[float32](&scratch, g.whole)
-	dy, products := take[float32](&scratch, g.group*out), take[float32](&scratch, g.group*in)
+	dy, narrow, products := take[float32](&scratch, g.group*out), take[float32](&scratch, out), take[float32](&scratch, g.group*in)
 	if g.yNorm == nil {
-		dy = g.dy[from*out : to*out]
+		dy = g.ws.factors(Floats(g.dy[from*out:to*out]), dy)
 	} else {
 		for img := from; img < to; img++ {
-			g.yNorm.gradImage(Floats(dy[(img-from)*out:][:out]), img)
+			g.yNorm.gradFactors(dy[(img-from)*out:][:out], narrow, img)
 		}
 	}
 	gradient := func(img int) []float32 { return dy[img*out:][:out] }
@@ -648,15 +669,11 @@ func (g *winogradGrad) transforms(u, v transformed, from, to int, scratch, forBa
 		}
 	} else {
 		dx, next := g.products(products, in, from, to), g.back.newAhead()
-		g.fetchInput(&next, Floats(g.x), in, from, to)
-		g.back.convolve(dx, to-from, v, &next, forBack, gradient, done)
+		g.fetchInput(&next, g.x, in, from, to)
+		g.back.convolve(to-from, v, &next, forBack, gradient, func(img int) []float32 { return dx[img*in:][:in] }, done)
 	}
 	for img := from; img < to; img++ {
-		x := g.x[img*in:][:in]
-		if g.xNorm != nil {
-			g.xNorm.applyImage(Floats(z), Floats(x), Values{})
-			x = z
-		}
+		x := g.xNorm.factors(g.ws, g.x.Of(img*in, (img+1)*in), z, wide)
 		g.transformInput(u, (img-from)*g.winogradShape.tiles(), x, whole, temp)
 	}
 }

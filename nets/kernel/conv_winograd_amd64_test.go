@@ -99,7 +99,7 @@ func TestChunksGiveTheSameBits(t *testing.T) {
 			noise(1, x)
 			noise(2, dy)
 			g.dy = dy
-			g.run(dw, x, s.N)
+			g.run(dw, Floats(x), s.N)
 			return dw
 		}
 		want := gradient(s.N, false)

@@ -29,7 +29,7 @@ func TestTilesGiveTheSameBits(t *testing.T) {
 				p := newDirectPass(ws, s, tile)
 				p.pack(w, false)
 				got := make([]float32, 2*side*side*k)
-				p.run(got, src, 2, nil)
+				p.run(Floats(got), Floats(src), 2, nil)
 				if want == nil {
 					want = got
 				} else if !slices.Equal(got, want) {
@@ -63,8 +63,8 @@ func TestPairsOfPixelsGiveTheSameBits(t *testing.T) {
 			p.pack(w, false)
 			q.pack(filled, false)
 			got, all, want := make([]float32, 3*c.h*c.w*c.k), make([]float32, 3*c.h*c.w*16), make([]float32, 3*c.h*c.w*c.k)
-			p.run(got, src, 3, nil)
-			q.run(all, src, 3, nil)
+			p.run(Floats(got), Floats(src), 3, nil)
+			q.run(Floats(all), Floats(src), 3, nil)
 			CopyPixels(want, all, c.k, 16, c.k)
 			if !slices.Equal(got, want) {
 				t.Errorf("%s: %+v: pairs have other bits", name, c)
@@ -89,12 +89,12 @@ func TestWaysOfTheGradientGiveTheSameBits(t *testing.T) {
 			noise(1, x)
 			noise(2, dy)
 			got, want := make([]float32, s.Weights()), make([]float32, s.Weights())
-			newDirectGrad(ws, s, byRow).run(want, x, dy, s.N)
+			newDirectGrad(ws, s, byRow).run(want, Floats(x), dy, s.N)
 			for _, way := range []gradWay{byFilter, byPair} {
 				if way == byPair && (s.Stride > 1 || s.K > 8) {
 					continue
 				}
-				newDirectGrad(ws, s, way).run(got, x, dy, s.N)
+				newDirectGrad(ws, s, way).run(got, Floats(x), dy, s.N)
 				if !slices.Equal(got, want) {
 					t.Errorf("%s: %+v: way %d gives other bits", name, s, way)
 				}

@@ -19,6 +19,9 @@ func available(i implementation) bool {
 	return false
 }
 
+// roundsToHalves reports whether an implementation has the processor round to bf16.
+func roundsToHalves(i implementation) bool { return i >= avx512 && cpu.X86.HasAVX512BF16 }
+
 func newFastConv(ws *Workers, s ConvShape) convAlgorithm {
 	switch ws.impl {
 	case mixed:
@@ -32,7 +35,10 @@ func newFastConv(ws *Workers, s ConvShape) convAlgorithm {
 		} else {
 			c = newDirectConv(ws, s)
 		}
-		if ws.precision == BF16 {
+		switch {
+		case ws.keepsHalves():
+			return newHalvesConv(ws, s, c.(fusingConv))
+		case ws.precision == BF16:
 			return newRoundedConv(ws, s, c)
 		}
 		return c
@@ -44,7 +50,7 @@ func newFastLinear(ws *Workers, rows, in, out int) linearAlgorithm {
 	switch {
 	case ws.impl == generic:
 		return nil
-	case ws.keepsHalves():
+	case ws.precision == BF16 && ws.impl >= amx:
 		return newAMXLinear(ws, rows, in, out)
 	case ws.precision == BF16:
 		return newRoundedLinear(ws, rows, in, out, newDirectLinear(ws, rows, in, out))

@@ -4,6 +4,8 @@ package kernel
 
 func available(i implementation) bool { return i == generic }
 
+func roundsToHalves(implementation) bool { return false }
+
 func newFastConv(*Workers, ConvShape) convAlgorithm { return nil }
 
 func newFastLinear(*Workers, int, int, int) linearAlgorithm { return nil }

@@ -79,13 +79,28 @@ func newRoundedLinear(ws *Workers, rows, in, out int, algo linearAlgorithm) *rou
 }
 
 func (l *roundedLinear) forward(y []float32, x Values, w []float32, rows int) {
-	l.linearAlgorithm.forward(y, Floats(l.rounded(l.x, x.floats)), l.rounded(l.w, w), rows)
+	l.linearAlgorithm.forward(y, Floats(l.factors(x)), l.rounded(l.w, w), rows)
 }
 
 func (l *roundedLinear) gradInput(dx Values, dy, w []float32, rows int) {
-	l.linearAlgorithm.gradInput(dx, l.rounded(l.y, dy), l.rounded(l.w, w), rows)
+	to := dx
+	if dx.halves != nil {
+		to = Floats(l.x[:dx.Len()])
+	}
+	l.linearAlgorithm.gradInput(to, l.rounded(l.y, dy), l.rounded(l.w, w), rows)
+	if dx.halves != nil {
+		dx.Round(to.floats)
+	}
 }
 
 func (l *roundedLinear) gradWeights(dw []float32, x Values, dy []float32, rows int) {
-	l.linearAlgorithm.gradWeights(dw, Floats(l.rounded(l.x, x.floats)), l.rounded(l.y, dy), rows)
+	l.linearAlgorithm.gradWeights(dw, Floats(l.factors(x)), l.rounded(l.y, dy), rows)
+}
+
+// factors is the layer's input as float32.
+func (l *roundedLinear) factors(x Values) []float32 {
+	if x.halves != nil {
+		return x.Float32(l.x)
+	}
+	return l.rounded(l.x, x.floats)
 }

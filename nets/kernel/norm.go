@@ -450,6 +450,26 @@ func (b *BatchNorm) gradImage(dy Values, img int) {
 	b.backImage(dy, b.image(b.dres, img), b.image(b.dz, img), b.image(b.cut, img), b.image(b.y, img))
 }
 
+// gradFactors is gradImage as [Workers.factors] of it; narrow has room for an image.
+func (b *BatchNorm) gradFactors(dy, narrow []float32, img int) {
+	made := Floats(dy)
+	if b.y.halves != nil {
+		made = b.y.Like(narrow, len(dy))
+	}
+	b.gradImage(made, img)
+	b.ws.factors(made, dy)
+}
+
+// factors are [Workers.factors] of an image that b, unless that is nil, has yet to normalise, which it does in z.
+func (b *BatchNorm) factors(ws *Workers, x Values, z, wide []float32) []float32 {
+	if b != nil {
+		y := x
+		x = y.Like(z, y.Len())
+		b.applyImage(x, y, Values{})
+	}
+	return ws.factors(x, wide)
+}
+
 func (b *BatchNorm) backSum(part, worker int) {
 	img := b.n - 1 - part
 	switch {

@@ -5,8 +5,8 @@ import (
 	"unsafe"
 )
 
-// Values are the numbers of an activation, or of its gradient, in memory: float32, or rounded to bf16. The implementation that multiplies tiles keeps rounded ones in two bytes each, the upper
-// halves of float32 whose lower halves are zero; the others keep them as float32.
+// Values are the numbers of an activation, or of its gradient, in memory: float32, or rounded to bf16. The implementations of AVX-512 keep rounded ones in two bytes each, the upper
+// halves of float32 whose lower halves are zero, where the processor rounds to bf16 (AVX512-BF16); the others keep them as float32.
 type Values struct {
 	floats  []float32
 	halves  []uint16
@@ -32,7 +32,21 @@ func (ws *Workers) RoundedSize(n int) int {
 	return n
 }
 
-func (ws *Workers) keepsHalves() bool { return ws.impl >= amx && ws.precision == BF16 }
+func (ws *Workers) keepsHalves() bool { return ws.precision == BF16 && roundsToHalves(ws.impl) }
+
+// factors are the values that a product at the workers' precision takes, as float32: where they lie, or, if they lie in two bytes or are still to be rounded, in buffer.
+func (ws *Workers) factors(x Values, buffer []float32) []float32 {
+	if !ws.keepsHalves() || x.halves == nil && x.rounded {
+		return x.floats // [roundedConv] has rounded them, if that is to be done
+	}
+	buffer = buffer[:x.Len()]
+	if x.halves != nil {
+		widened(buffer, x.halves)
+	} else {
+		roundAll(ws.impl, buffer, x.floats)
+	}
+	return buffer
+}
 
 // Len is the number of values.
 func (v Values) Len() int { return max(len(v.floats), len(v.halves)) }
