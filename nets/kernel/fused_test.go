@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -11,7 +12,11 @@ import (
 // not, and then with a shortcut around the convolution, whose gradient is apart from the input's or becomes it where it lies. With activations that are rounded
 // the separate calls keep them as float32, by definition, and the others in two bytes.
 func TestFusedIsUnfused(t *testing.T) {
-	for _, name := range append(Implementations(), "bf16", "bf16 rounded") {
+	names := Implementations()
+	for _, name := range names {
+		names = append(names, name+" at bf16", name+" at bf16, rounded")
+	}
+	for _, name := range names {
 		for _, s := range []ConvShape{
 			{N: 5, H: 8, W: 8, C: 16, K: 32, Side: 3, Stride: 1},
 			{N: 3, H: 16, W: 16, C: 32, K: 32, Side: 3, Stride: 1},
@@ -25,12 +30,11 @@ func TestFusedIsUnfused(t *testing.T) {
 			for _, which := range [][3]bool{{false, false, false}, {true, false, false}, {false, true, false}, {false, false, true}, {true, true, true}} {
 				residual, binary, keepsInput := which[0], which[1], which[2]
 				t.Run(fmt.Sprintf("%s/%+v/residual=%v/binary=%v/kept=%v", name, s, residual, binary, keepsInput), func(t *testing.T) {
-					var ws *Workers
-					rounds := name == "bf16 rounded"
-					if rounds || name == "bf16" {
-						ws = newBF16Workers(t, 3, "")
-					} else {
-						ws = newWorkers(t, 3, name)
+					implementation, how, bf16 := strings.Cut(name, " at bf16")
+					rounds := how != ""
+					ws := newWorkers(t, 3, implementation)
+					if bf16 {
+						ws.SetPrecision(BF16)
 					}
 					if rounds && !ws.keepsHalves() {
 						t.Skip("no activations in two bytes")

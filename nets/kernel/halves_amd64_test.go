@@ -102,7 +102,7 @@ func (h halvesCase) run(t *testing.T, impl implementation) [][]float32 {
 // TestHalvesAreRounded: a batch norm that keeps its activations in two bytes has the generic one's results, which rounds what it writes; a ReLU's mask and a pooling's first maximum are
 // those of the rounded activation, the smallest numbers included.
 func TestHalvesAreRounded(t *testing.T) {
-	if !available(amx) {
+	if !available(avx512) || !roundsToHalves(avx512) {
 		t.Skip("no activations in two bytes")
 	}
 	for _, c := range []int{1, 5, 8, 16, 24, 40, 64, 112} {
@@ -112,12 +112,93 @@ func TestHalvesAreRounded(t *testing.T) {
 				if h.pools && (h.residual || rows < 64 || c%16 > 0) {
 					continue
 				}
-				got, want := h.run(t, amx), h.run(t, generic)
+				got, want := h.run(t, avx512), h.run(t, generic)
 				for i := range want {
 					if !slices.Equal(got[i], want[i]) {
 						t.Errorf("%v: result %d differs", h, i)
 					}
 				}
+			}
+		}
+	}
+}
+
+// halvesResults are those of a convolution at bf16 by AVX-512's kernels, which keep activations in two bytes: y, dx and dw.
+func halvesResults(t *testing.T, s ConvShape, binary bool, x, w, dy []float32, spoil func(*Conv)) [3][]float32 {
+	c := NewConv(newBF16Workers(t, 3, "avx512"), s)
+	if c.SetWeights(w, binary); spoil != nil {
+		spoil(c)
+	}
+	kept := func(x []float32) Values {
+		v := c.ws.Rounded(make([]float32, len(x)), len(x))
+		v.Round(x)
+		return v
+	}
+	y := kept(make([]float32, len(dy)))
+	c.ForwardNorm(y, kept(x), nil, nil)
+	dx, dw := make([]float32, len(x)), make([]float32, len(w))
+	c.GradInput(Floats(dx), dy)
+	c.GradWeights(dw, x, dy)
+	return [3][]float32{y.Float32(make([]float32, len(dy))), dx, dw}
+}
+
+// TestHalvesAreFactors: at bf16 a convolution of activations in two bytes is float32's of rounded factors, bit for bit, its y rounded.
+func TestHalvesAreFactors(t *testing.T) {
+	if !available(avx512) || !roundsToHalves(avx512) {
+		t.Skip("no activations in two bytes")
+	}
+	want := func(s ConvShape, binary bool, x, w, dy []float32) [3][]float32 {
+		c := NewConv(newWorkers(t, 3, "avx512"), s)
+		c.SetWeights(rounded(w), binary)
+		y, dx, dw := make([]float32, len(dy)), make([]float32, len(x)), make([]float32, len(w))
+		c.Forward(y, rounded(x), nil)
+		c.GradInput(Floats(dx), rounded(dy))
+		c.GradWeights(dw, rounded(x), rounded(dy))
+		return [3][]float32{rounded(y), dx, dw}
+	}
+	differing := func(s ConvShape, binary bool, spoil func(*Conv)) (different [3]bool) {
+		x, w, dy := make([]float32, s.N*s.Inputs()), make([]float32, s.Weights()), make([]float32, s.N*s.Outputs())
+		inputsOf("normal", binary, x, w, dy)
+		got := halvesResults(t, s, binary, x, w, dy, spoil)
+		for i, right := range want(s, binary, x, w, dy) {
+			different[i] = !slices.Equal(got[i], right)
+		}
+		return different
+	}
+	for _, s := range testShapes() {
+		if fewPixels(s) || s.N*s.MultAdds() > 1<<24 { // of few pixels float32 has its gradients of weights in another order
+			continue
+		}
+		for _, binary := range []bool{false, true} {
+			if d := differing(s, binary, nil); d != [3]bool{} {
+				t.Errorf("%+v, binary weights %v: y, dx, dw differ: %v", s, binary, d)
+			}
+		}
+	}
+	weights := func(bits uint32) func(*Conv) { // one of which is off by so much
+		return func(c *Conv) {
+			w := make([]float32, c.Weights())
+			inputsOf("normal", false, make([]float32, c.N*c.Inputs()), w, make([]float32, c.N*c.Outputs()))
+			for i, v := range w {
+				w[i] = toBF16(v)
+			}
+			w[0] = math.Float32frombits(math.Float32bits(w[0]) + bits)
+			c.algo.(*halvesConv).fusingConv.setWeights(w, false)
+		}
+	}
+	for _, d := range []struct {
+		what  string
+		spoil func(*Conv)
+		seen  [3]bool
+	}{
+		{"nothing", func(*Conv) {}, [3]bool{}},
+		{"nothing but packed again", weights(0), [3]bool{}},
+		{"a weight is not rounded", weights(1 << 15), [3]bool{true, true, false}},
+		{"activations are not rounded", func(c *Conv) { c.ws.SetPrecision(F32) }, [3]bool{false, true, true}},
+	} {
+		for _, s := range []ConvShape{plain, strided} {
+			if seen := differing(s, false, d.spoil); seen != d.seen {
+				t.Errorf("%+v, %s: y, dx, dw differ: %v, want %v", s, d.what, seen, d.seen)
 			}
 		}
 	}
@@ -221,7 +302,7 @@ func seeDefects[A any](t *testing.T, what string, kernels []func(*A), args func(
 
 // TestHalfDefectsAreSeen: each kernel of halves, given something wrong, differs from what it computes otherwise, which TestHalvesAreRounded holds to the definition.
 func TestHalfDefectsAreSeen(t *testing.T) {
-	if !available(amx) {
+	if !available(avx512) || !roundsToHalves(avx512) {
 		t.Skip("no activations in two bytes")
 	}
 	const rows, c = halfRows, halfChannels
@@ -269,7 +350,9 @@ func TestHalfDefectsAreSeen(t *testing.T) {
 		"a row too near":  func(a *maxPoolArgs) { a.row -= 32 },
 		"x for y":         func(a *maxPoolArgs) { a.x = a.mean },
 	})
-	testHalfPairs(t)
+	if available(amx) {
+		testHalfPairs(t)
+	}
 }
 
 // testHalfPairs: pairs of bf16 numbers are those of the same numbers as float32, unless a position or a channel is wrong.

@@ -267,34 +267,68 @@ func TestThreadsDoNotMatter(t *testing.T) {
 	}
 }
 
-// TestBF16Gradients: at bf16 the state that the default kernels reach is that of the generic ones, which are its definition; where there is no tile multiplier, and sums are in another order, a
-// rounding of bf16 here and there is another, too. From float32's the gradients differ visibly: the precision
-// reaches the layers. (In these random states, where many ReLUs are near their kink, by a tenth to four tenths of the largest gradient.)
+// TestBF16Gradients: at bf16 the gradients of the second step are, by tiles, those of the generic kernels, which are their definition. Other kernels' sums are in another order: now and then one
+// lies so near the middle of two bf16 numbers that it is rounded to the other one, and the gradients of such small batches then differ visibly; in most states none does. From float32's they differ visibly
+// in every state: the precision reaches the layers. (In these random states, where many ReLUs are near their kink, by a tenth of the largest gradient and more.)
 func TestBF16Gradients(t *testing.T) {
+	states, agreed := 0, 0
 	for name, m := range small(t) {
-		engines := map[string]*CPU{}
-		for _, implementation := range []string{"-bf16", "generic-bf16", "generic"} {
-			c := newCPU(t, m, hyper(6, quantize.SR), 2, implementation)
-			Initialise(c, quantize.SR, 3)
-			x, labels := randomBatch(m, 6, 4)
-			for step := range uint64(2) {
-				if _, err := c.Step(x, labels, 0.01, step+1); err != nil {
-					t.Fatal(err)
+		for seed := range uint64(5) {
+			engines := map[string]*CPU{}
+			for _, implementation := range []string{"-bf16", "generic-bf16", "generic"} {
+				c := newCPU(t, m, hyper(6, quantize.SR), 2, implementation)
+				Initialise(c, quantize.SR, seed)
+				x, labels := randomBatch(m, 6, 4)
+				for step := range uint64(2) {
+					if _, err := c.Step(x, labels, 0.01, step+1); err != nil {
+						t.Fatal(err)
+					}
 				}
+				engines[implementation] = c
 			}
-			engines[implementation] = c
-		}
-		apart := func(other string) (worst float64) {
-			for i, p := range engines["-bf16"].tensors {
-				worst = max(worst, gradientError(p.grad, widen(engines[other].tensors[i].grad)))
+			apart := func(other string) (worst float64) {
+				for i, p := range engines["-bf16"].tensors {
+					worst = max(worst, gradientError(p.grad, widen(engines[other].tensors[i].grad)))
+				}
+				return worst
 			}
-			return worst
+			same, single := apart("generic-bf16"), apart("generic")
+			t.Logf("%-9s %.2g from the generic kernels at bf16, %.2g from float32", name, same, single)
+			if states++; same < 0x1p-16 {
+				agreed++
+			}
+			if single < 0x1p-9 || engines["-bf16"].Kernel() == "amx-bf16" && same != 0 {
+				t.Errorf("%s, seed %d: gradients are %.2g from the generic kernels at bf16, %.2g from float32", name, seed, same, single)
+			}
 		}
-		same, single := apart("generic-bf16"), apart("generic")
-		t.Logf("%-9s %.2g from the generic kernels at bf16, %.2g from float32", name, same, single)
-		tiles := engines["-bf16"].Kernel() == "amx-bf16"
-		if tiles && same != 0 || same > 0x1p-4 || single < 0x1p-9 {
-			t.Errorf("%s: gradients are %.2g from the generic kernels at bf16, %.2g from float32", name, same, single)
+	}
+	if 2*agreed <= states {
+		t.Errorf("in %d of %d states the gradients are the generic kernels' at bf16", agreed, states)
+	}
+}
+
+// TestTwoBytesAreRounded: at bf16 AVX-512's kernels, which keep activations in two bytes and fuse, reach the state of AVX2's, which keep float32, round it in passes of its own and fuse nothing.
+func TestTwoBytesAreRounded(t *testing.T) {
+	if !slices.Contains(kernel.Implementations(), "avx512") {
+		t.Skip("no avx512")
+	}
+	for name, m := range small(t) {
+		for _, rule := range rules {
+			var states []string
+			for _, implementation := range []string{"avx2-bf16", "avx512-bf16"} {
+				c := newCPU(t, m, hyper(10, rule), 2, implementation)
+				Initialise(c, rule, 1)
+				for step := uint64(1); step <= 3; step++ {
+					x, labels := randomBatch(m, 10, step)
+					if _, err := c.Step(x, labels, 0.01, step); err != nil {
+						t.Fatal(err)
+					}
+				}
+				states = append(states, stateHash(c))
+			}
+			if states[0] != states[1] {
+				t.Errorf("%s, %v: another state in two bytes than in four", name, rule)
+			}
 		}
 	}
 }
