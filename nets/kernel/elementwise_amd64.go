@@ -229,6 +229,12 @@ func normPoolBackAVX512(a *normPoolArgs)
 func normPoolSumsAVX512(a *normPoolArgs)
 
 //go:noescape
+func normPoolBackHalfAVX512(a *normPoolArgs)
+
+//go:noescape
+func normPoolSumsHalfAVX512(a *normPoolArgs)
+
+//go:noescape
 func sumsTwoAVX512(a *sumsArgs)
 
 //go:noescape
@@ -588,29 +594,30 @@ func (b *BatchNorm) poolBackImage(dz, dp, y Values) {
 }
 
 // poolsAtOnce says whether the backward pass with the fused pooling goes window by window, which with AVX-512 it does for the ReLU that stands between the two in all our nets.
-func (b *BatchNorm) poolsAtOnce(y Values) bool {
-	return b.ws.impl >= avx512 && y.halves == nil && b.relu
-}
+func (b *BatchNorm) poolsAtOnce() bool { return b.ws.impl >= avx512 && b.relu }
 
 // mostWindows is how many windows of two rows poolSums has room for.
 const mostWindows = sumBlock / 4
 
 // sumsPoolAtOnce says whether poolSums does, too: the blocks of the sums must be pairs of rows.
-func (b *BatchNorm) sumsPoolAtOnce(y Values) bool {
-	return b.poolsAtOnce(y) && sumBlock%(2*b.pool.w) == 0 && b.rows%sumBlock == 0
+func (b *BatchNorm) sumsPoolAtOnce() bool {
+	return b.poolsAtOnce() && sumBlock%(2*b.pool.w) == 0 && b.rows%sumBlock == 0
 }
 
 func (b *BatchNorm) normPoolArgs(dp, y Values) normPoolArgs {
-	m := b.pool
-	return normPoolArgs{y: y.at(0), row: m.w * m.c * 4, c: m.c * 4, windows: m.pw, pairs: m.ph, dp: dp.at(0), mean: &b.mean[0], inv: &b.inv[0], scale: &b.scale[0], beta: &b.beta[0],
+	m, size := b.pool, y.bytes()
+	return normPoolArgs{y: y.at(0), row: m.w * m.c * size, c: m.c * size, windows: m.pw, pairs: m.ph, dp: dp.at(0), mean: &b.mean[0], inv: &b.inv[0], scale: &b.scale[0], beta: &b.beta[0],
 		coef0: &b.coef[0], coef1: &b.coef[b.c], coef2: &b.coef[2*b.c]}
 }
 
 // poolGrad writes an image's dy, which may be y, from the gradient dp behind the pooling.
 func (b *BatchNorm) poolGrad(dy, dp, y Values) {
 	a := b.normPoolArgs(dp, y)
-	a.dy = dy.at(0)
-	normPoolBackAVX512(&a)
+	if a.dy = dy.at(0); y.halves != nil {
+		normPoolBackHalfAVX512(&a)
+	} else {
+		normPoolBackAVX512(&a)
+	}
 }
 
 // poolSums makes an image's sums of BackwardSums from the gradient dp behind the pooling. Only pixels with a gradient count: where xhat of another one is beyond float32's range, two passes would add 0 times that,
@@ -621,8 +628,11 @@ func (b *BatchNorm) poolSums(part []float64, dp, y Values) {
 	a := b.normPoolArgs(dp, y)
 	a.pairs, a.part, a.squares, a.later = sumBlock/(2*b.pool.w), &part[0], &part[b.c], &later[0]
 	for from := 0; from < b.rows; from += sumBlock {
-		a.y, a.dp = y.at(from*b.c), dp.at(from/4*b.c)
-		normPoolSumsAVX512(&a)
+		if a.y, a.dp = y.at(from*b.c), dp.at(from/4*b.c); y.halves != nil {
+			normPoolSumsHalfAVX512(&a)
+		} else {
+			normPoolSumsAVX512(&a)
+		}
 	}
 }
 

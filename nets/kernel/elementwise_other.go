@@ -62,7 +62,7 @@ func (m *MaxPool) poolsFast() bool { return false }
 func (b *BatchNorm) poolImage(_, _ Values)        { panic("kernel: no fused pooling") }
 func (b *BatchNorm) poolBackImage(_, _, _ Values) { panic("kernel: no fused pooling") }
 
-func (b *BatchNorm) poolsAtOnce(Values) bool           { return false }
-func (b *BatchNorm) sumsPoolAtOnce(Values) bool        { return false }
+func (b *BatchNorm) poolsAtOnce() bool                 { return false }
+func (b *BatchNorm) sumsPoolAtOnce() bool              { return false }
 func (b *BatchNorm) poolGrad(_, _, _ Values)           { panic("kernel: no fused pooling") }
 func (b *BatchNorm) poolSums(_ []float64, _, _ Values) { panic("kernel: no fused pooling") }

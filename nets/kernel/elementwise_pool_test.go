@@ -50,13 +50,13 @@ func TestPoolInBatchNorm(t *testing.T) {
 					fused.b.poolImage(Floats(out), y)
 					fused.b.poolBackImage(Floats(got), dp, y)
 					backward = slices.Equal(got, apart.b.image(Floats(apart.dz), 0).floats)
-					if odd == 0 && fused.b.poolsAtOnce(y) {
+					if odd == 0 && fused.b.poolsAtOnce() {
 						fused.b.poolGrad(Floats(got), dp, y)
 						if slices.Equal(got, apart.b.image(Floats(apart.dy), 0).floats) != backward {
 							t.Errorf("%sthe gradient window by window is the one of two passes: %v", what, !backward)
 						}
 					}
-					if odd == 0 && fused.b.sumsPoolAtOnce(y) {
+					if odd == 0 && fused.b.sumsPoolAtOnce() {
 						fused.b.poolSums(part, dp, y)
 						if slices.Equal(part, apart.b.back[:2*c]) != backward {
 							t.Errorf("%sthe sums window by window are those of two passes: %v", what, !backward)

@@ -106,7 +106,7 @@ func TestHalvesAreRounded(t *testing.T) {
 		t.Skip("no activations in two bytes")
 	}
 	for _, c := range []int{1, 5, 8, 16, 24, 40, 64, 112} {
-		for _, rows := range []int{1, 6, 64, 72} {
+		for _, rows := range []int{1, 6, 64, 72, 128} { // with a pooling: a block of sums, none, and two
 			for at := range 16 {
 				h := halvesCase{rows: rows, c: c, relu: at&1 > 0, residual: at&2 > 0, tiny: at&4 > 0, pools: at&8 > 0}
 				if h.pools && (h.residual || rows < 64 || c%16 > 0) {
@@ -349,6 +349,15 @@ func TestHalfDefectsAreSeen(t *testing.T) {
 		"the last window": func(a *maxPoolArgs) { a.windows-- },
 		"a row too near":  func(a *maxPoolArgs) { a.row -= 32 },
 		"x for y":         func(a *maxPoolArgs) { a.x = a.mean },
+	})
+	seeDefects(t, "pooling window by window", []func(*normPoolArgs){normPoolBackHalfAVX512, normPoolSumsHalfAVX512}, func(_ int, a *halfArrays) normPoolArgs {
+		return normPoolArgs{y: firstHalf(a.y), row: 4 * 32 * 2, c: 32 * 2, windows: 2, pairs: 1, dp: firstHalf(a.dz), dy: firstHalf(a.dy), mean: &a.mean[0], inv: &a.scale[0], scale: &a.others[0], beta: &a.others[32],
+			coef0: &a.others[64], coef1: &a.others[96], coef2: &a.others[128], part: &a.part[0], squares: &a.part[32], later: &make([]float32, 2*2*16)[0]}
+	}, map[string]func(*normPoolArgs){
+		"the last window": func(a *normPoolArgs) { a.windows-- },
+		"a row too near":  func(a *normPoolArgs) { a.row -= 32 },
+		"dz for y":        func(a *normPoolArgs) { a.y = a.dp },
+		"scale for mean":  func(a *normPoolArgs) { a.mean = a.scale },
 	})
 	if available(amx) {
 		testHalfPairs(t)

@@ -439,7 +439,7 @@ func (b *BatchNorm) sumImage(img int, dz Values) {
 // gradImage computes dy of an image into dy, and its dresidual. With a pooling dy must not be y, unless poolsAtOnce.
 func (b *BatchNorm) gradImage(dy Values, img int) {
 	switch {
-	case b.pool != nil && b.poolsAtOnce(b.y):
+	case b.pool != nil && b.poolsAtOnce():
 		b.poolGrad(dy, b.pooledGradient(img), b.image(b.y, img))
 		return
 	case b.pool != nil:
@@ -473,7 +473,7 @@ func (b *BatchNorm) factors(ws *Workers, x Values, z, wide []float32) []float32 
 func (b *BatchNorm) backSum(part, worker int) {
 	img := b.n - 1 - part
 	switch {
-	case b.pool != nil && b.sumsPoolAtOnce(b.y):
+	case b.pool != nil && b.sumsPoolAtOnce():
 		b.poolSums(b.back[img*2*b.c:][:2*b.c], b.pooledGradient(img), b.image(b.y, img))
 		return
 	case b.pool != nil:
@@ -486,7 +486,7 @@ func (b *BatchNorm) backSum(part, worker int) {
 }
 
 func (b *BatchNorm) backApply(img, worker int) {
-	if b.pool != nil && !b.poolsAtOnce(b.y) { // dy may be y
+	if b.pool != nil && !b.poolsAtOnce() { // dy may be y
 		dz := b.whole(worker)
 		b.pooledBack(dz, img)
 		b.backImage(b.image(b.dy, img), Values{}, dz, Values{}, b.image(b.y, img))

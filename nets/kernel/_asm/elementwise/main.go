@@ -39,8 +39,10 @@ func main() {
 		if set.lanes == 8 {
 			p.mxcsr()
 		} else {
-			p.normPoolBack()
-			p.normPoolSums()
+			for _, half := range p.halves() {
+				p.normPoolBack(half)
+				p.normPoolSums(half)
+			}
 			p.sumsTwo()
 			p.widen()
 			p.addHalf()

@@ -29,16 +29,20 @@ func (p *printer) pooled(half bool, norm, mem string, dst int) {
 
 // pooledChannels loads what pooled wants for the channels from byte R11 of a pixel on. mean is R14, and scale and beta lie c values behind each other.
 func (p *printer) pooledChannels(half bool, norm string) {
-	scale := 1
-	if half {
-		scale = 2
-	}
 	if norm != "" {
-		p.op("LEAQ", fmt.Sprintf("(R14)(R11*%d)", scale), "AX")
+		p.op("LEAQ", fmt.Sprintf("(R14)(R11*%d)", scale(half)), "AX")
 		p.op("VMOVUPS", "(AX)", 9)
-		p.op("VMOVUPS", fmt.Sprintf("(AX)(DX*%d)", scale), 10)
-		p.op("VMOVUPS", fmt.Sprintf("(AX)(DX*%d)", 2*scale), 11)
+		p.op("VMOVUPS", fmt.Sprintf("(AX)(DX*%d)", scale(half)), 10)
+		p.op("VMOVUPS", fmt.Sprintf("(AX)(DX*%d)", 2*scale(half)), 11)
 	}
+}
+
+// scale is how many bytes a float32 has for each byte of a value.
+func scale(half bool) int {
+	if half {
+		return 2
+	}
+	return 1
 }
 
 // nextGroup moves R11 to the next vector of channels.
@@ -182,19 +186,20 @@ func (p *printer) maxPoolBackOf(half bool, norm string) {
 }
 
 // The two halves of the backward pass of a batch norm with its ReLU and the 2x2 pooling behind it, window by window: the gradient before the pooling, 0 but at a window's first maximum, is not stored.
-// A function goes over pairs of rows of an image, one vector of channels after the other; c is a multiple of the lanes, AVX-512 only.
+// A function goes over pairs of rows of an image, one vector of channels after the other; c is a multiple of the lanes, AVX-512 only. With Half in its name it reads and writes bf16 numbers, and the
+// pooled values are rounded, as in maxPool.
 var normPoolFields = []string{"y", "row", "c", "windows", "pairs", "dp", "dy", "mean", "inv", "scale", "beta", "coef0", "coef1", "coef2", "part", "squares", "later"}
 
 // normPoolChannels begins a loop over groups of channels, of which R11 counts the bytes: it loads the channels' values of the fields into registers 16, 17, ... and sets SI and R8 to the first pair of
-// rows of y, DI to the first gradient, CX to the number of pairs, and DX to the bytes of a pixel.
-func (p *printer) normPoolChannels(fields ...string) {
+// rows of y, DI to the first gradient, CX to the number of pairs, and DX to the bytes of a pixel, which R11 is to reach.
+func (p *printer) normPoolChannels(half bool, fields ...string) {
 	p.arg("c", "DX")
 	p.op("VXORPS", 8, 8, 8)
 	p.op("XORQ", "R11", "R11")
 	p.label("group")
 	for i, field := range fields {
 		p.arg(field, "BX")
-		p.op("VMOVUPS", "(BX)(R11*1)", 16+i)
+		p.op("VMOVUPS", fmt.Sprintf("(BX)(R11*%d)", scale(half)), 16+i)
 	}
 	p.channels(false, "y", "SI")
 	p.op("MOVQ", "SI", "R8")
@@ -205,19 +210,37 @@ func (p *printer) normPoolChannels(fields ...string) {
 
 // normWindow leaves y - mean of a window's pixels in registers 0 to 3, what passes the ReLU in K6 (of the maximum, the only pixel with a gradient) and, in K1 to K3, where the second to fourth pixel exceeds
 // those before it. mean, scale and beta are in registers 16 to 18. Uses 4 to 7.
-func (p *printer) normWindow() {
+func (p *printer) normWindow(half bool) {
 	for i, at := range []string{"(SI)", "(SI)(DX*1)", "(R8)", "(R8)(DX*1)"} {
-		p.op("VMOVUPS", at, i)
+		if half {
+			p.op("VPMOVZXWD", at, i)
+			p.op("VPSLLD", "$16", i, i)
+		} else {
+			p.op("VMOVUPS", at, i)
+		}
 		p.op("VSUBPS", 16, i, i)
 		p.op("VMULPS", 17, i, 4+i)
 		p.op("VADDPS", 18, 4+i, 4+i)
 		p.op("VMAXPS", 8, 4+i, 4+i) // as in norm
+		if half {
+			p.rounded(4 + i)
+		}
 	}
 	for i := range 3 {
 		p.op("VCMPPS", greater, 4, 5+i, fmt.Sprintf("K%d", i+1))
 		p.op("VMAXPS", 4, 5+i, 4)
 	}
 	p.op("VCMPPS", less, 4, 8, "K6")
+}
+
+// windowGradient loads a window's gradient, 0 where it does not pass the ReLU, to register 9.
+func (p *printer) windowGradient(half bool) {
+	if half {
+		p.op("VPMOVZXWD.Z", "(DI)", "K6", 9)
+		p.op("VPSLLD", "$16", 9, 9)
+		return
+	}
+	p.op("VADDPS.Z", "(DI)", 8, "K6", 9) // 0 + dy, as in maxPoolBack
 }
 
 // nextPair moves pointers, which stand behind one row of a pair, to the next pair.
@@ -229,9 +252,9 @@ func (p *printer) nextPair(pointers ...string) {
 }
 
 // normPoolBack: dy = coef0 * ((a - coef1) - xhat*coef2), as in normBack.
-func (p *printer) normPoolBack() {
-	p.fn("normPoolBack", "normPoolArgs", 0, normPoolFields...)
-	p.normPoolChannels("mean", "scale", "beta", "inv", "coef0", "coef1", "coef2")
+func (p *printer) normPoolBack(half bool) {
+	p.fn("normPoolBack"+suffix(half), "normPoolArgs", 0, normPoolFields...)
+	p.normPoolChannels(half, "mean", "scale", "beta", "inv", "coef0", "coef1", "coef2")
 	p.op("VSUBPS", 21, 8, 23) // of a pixel without a gradient
 	p.channels(false, "dy", "R12")
 	p.op("MOVQ", "R12", "R13")
@@ -239,8 +262,8 @@ func (p *printer) normPoolBack() {
 	p.label("pair")
 	p.arg("windows", "R9")
 	p.label("window")
-	p.normWindow()
-	p.op("VADDPS.Z", "(DI)", 8, "K6", 9) // 0 + dy, as in maxPoolBack
+	p.normWindow(half)
+	p.windowGradient(half)
 	p.op("VSUBPS", 21, 9, 9)
 	p.op("KORW", "K2", "K3", "K4") // not the second
 	p.op("KORW", "K1", "K4", "K5") // not the first
@@ -248,12 +271,17 @@ func (p *printer) normPoolBack() {
 	p.op("KANDNW", "K2", "K3", "K2")
 	p.op("KNOTW", "K5", "K5")
 	for i, at := range []string{"(R12)", "(R12)(DX*1)", "(R13)", "(R13)(DX*1)"} {
-		p.op("VBLENDMPS", 9, 23, []string{"K5", "K1", "K2", "K3"}[i], 10)
+		p.op("VBLENDMPS", 9, 23, []string{"K5", "K1", "K2", "K3"}[i], 4)
 		p.op("VMULPS", 19, i, i)
 		p.op("VMULPS", 22, i, i)
-		p.op("VSUBPS", i, 10, 10)
-		p.op("VMULPS", 20, 10, 10)
-		p.op("VMOVUPS", 10, at)
+		p.op("VSUBPS", i, 4, 4)
+		p.op("VMULPS", 20, 4, 4)
+		if half {
+			p.toHalves(4, 5)
+			p.op("VMOVDQU", "Y5", at)
+		} else {
+			p.op("VMOVUPS", 4, at)
+		}
 	}
 	for _, r := range []string{"SI", "R8", "R12", "R13"} {
 		p.op("LEAQ", fmt.Sprintf("(%s)(DX*2)", r), r)
@@ -261,24 +289,24 @@ func (p *printer) normPoolBack() {
 	p.op("ADDQ", "DX", "DI")
 	p.again("R9", "window")
 	p.nextPair("SI", "R8", "R12", "R13")
-	p.nextGroup(false)
+	p.nextGroup(half)
 	p.ret()
 }
 
 // normPoolSums adds to part the sums of a and of a*xhat over a block of rows in the order of backSums: what a window gives to its lower row is put aside until the upper row has been added.
-func (p *printer) normPoolSums() {
-	p.fn("normPoolSums", "normPoolArgs", 0, normPoolFields...)
+func (p *printer) normPoolSums(half bool) {
+	p.fn("normPoolSums"+suffix(half), "normPoolArgs", 0, normPoolFields...)
 	p.wholeMask()
 	p.op("KMOVW", "K1", "K7")
-	p.normPoolChannels("mean", "scale", "beta", "inv")
+	p.normPoolChannels(half, "mean", "scale", "beta", "inv")
 	p.op("VXORPS", 11, 11, 11)
 	p.op("VXORPS", 12, 12, 12)
 	p.label("pair")
 	p.arg("windows", "R9")
 	p.arg("later", "R12")
 	p.label("window")
-	p.normWindow()
-	p.op("VADDPS.Z", "(DI)", 8, "K6", 9)
+	p.normWindow(half)
+	p.windowGradient(half)
 	for i := range 3 {
 		p.op("VMOVAPS", i+1, fmt.Sprintf("K%d", i+1), 0) // of the maximum
 	}
@@ -309,9 +337,10 @@ func (p *printer) normPoolSums() {
 	p.op("KMOVW", "K7", "K1")
 	for i, field := range []string{"part", "squares"} {
 		p.arg(field, "BX")
-		p.addDouble(11+i, "(BX)(R11*2)", fmt.Sprintf("%d(BX)(R11*2)", p.bytes()))
+		at := fmt.Sprintf("(BX)(R11*%d)", 2*scale(half))
+		p.addDouble(11+i, at, fmt.Sprintf("%d%s", p.bytes(), at))
 	}
-	p.nextGroup(false)
+	p.nextGroup(half)
 	p.ret()
 }
 
