@@ -42,8 +42,9 @@ func (c *directConv) forwardNorm(y, x Values, norm *BatchNorm, n int, sums *Sums
 	c.forw.norm = nil
 }
 
-// fusesBackward: where there are few pixels, the reduction of the weights' gradient runs over the images.
-func (c *directConv) fusesBackward() bool { return !c.weights.few }
+// fusesBackward: where there are few pixels, the reduction of the weights' gradient runs over the images, and reads all dy from memory, as they lie there if nothing is fused. Of activations
+// in two bytes they do not lie there as float32 anyway.
+func (c *directConv) fusesBackward() bool { return !c.weights.few || c.weights.ws.keepsHalves() }
 
 func (c *directConv) backward(dw []float32, x Values, j backwardJob, n int) {
 	c.weights.runFused(dw, x, j, c.back, n)
@@ -286,12 +287,12 @@ func newDirectGrad(ws *Workers, s ConvShape, way gradWay) *directGrad {
 	g.imageParts = max(2, min(8, s.N, 4<<20/(s.Weights()*4)))
 	g.imageParts = min(g.imageParts, s.N)
 	g.partFunc, g.reduceFn, g.padFunc, g.columnFunc = g.part, g.reduce, g.pad, g.column
-	g.few = ws.precision == F32 && way == byRow && fewPixels(s) && g.k == g.kp
+	g.few = way == byRow && fewPixels(s) && g.k == g.kp
 	if g.reserve(0); g.few {
 		if g.tile == (directTile{14, 32}) {
 			g.tile = directTile{8, 32} // divides more numbers of channels
 		}
-		ws.reserve((values+g.tile.m)*g.tile.k*4, s.N*g.padded*4)
+		ws.reserve((values+g.tile.m)*g.tile.k*4, s.N*(g.padded+s.Outputs())*4+64)
 	}
 	return g
 }
@@ -339,6 +340,9 @@ func (g *directGrad) run(dw []float32, x Values, dy []float32, n int) {
 	defer func() { g.dw, g.x, g.dy = nil, Values{}, nil }()
 	if g.few {
 		g.ws.Do(n, g.padFunc)
+		if g.ws.keepsHalves() {
+			g.dy = g.made()
+		}
 		g.ws.Do(g.side*g.kp/g.tile.k, g.columnFunc)
 		return
 	}
@@ -353,16 +357,44 @@ func (g *directGrad) run(dw []float32, x Values, dy []float32, n int) {
 	g.ws.Do(g.side*g.side, g.reduceFn)
 }
 
-// pad is the first half of the work where there are few pixels: an image's place in the shared scratch.
-func (g *directGrad) pad(img, _ int) {
+// pad is the first half of the work where there are few pixels: an image's places in the shared scratch.
+func (g *directGrad) pad(img, worker int) {
+	scratch, outputs := g.ws.scratch[worker], g.outH*g.outW*g.k
+	forBack := take[byte](&scratch, g.behind)
 	padded := g.paddedImage(img)
 	clear(padded)
-	g.padImage(padded, g.x.floats[img*g.ph*g.pw*g.c:][:g.ph*g.pw*g.c])
+	g.operands(img, g.made()[img*outputs:][:outputs], padded, forBack, scratch)
 }
 
 func (g *directGrad) paddedImage(img int) []float32 {
 	shared := g.ws.shared[img*g.padded*4:]
 	return take[float32](&shared, g.padded)
+}
+
+// made is, where there are few pixels, the dy of all images as factors, if they do not lie in memory.
+func (g *directGrad) made() []float32 {
+	shared := g.ws.shared[g.images*g.padded*4:]
+	return take[float32](&shared, g.images*g.outH*g.outW*g.k)
+}
+
+// operands takes an image of x to padded, makes dx if there is one, and returns the image's dy, in made unless it lies in memory.
+func (g *directGrad) operands(img int, made, padded []float32, forBack, scratch []byte) []float32 {
+	inputs, outputs := g.ph*g.pw*g.c, g.outH*g.outW*g.k
+	narrow := take[float32](&scratch, outputs)
+	z, factors, products := take[float32](&scratch, inputs), take[float32](&scratch, inputs), take[float32](&scratch, inputs)
+	dy := made
+	if g.yNorm == nil {
+		dy = g.ws.factors(Floats(g.dy[img*outputs:][:outputs]), dy)
+	} else {
+		g.yNorm.gradFactors(dy[:outputs], narrow, img)
+	}
+	if !g.dx.None() {
+		dx := g.products(products, inputs, img, img+1)
+		g.back.convolve(dx, dy[:outputs], nil, forBack)
+		g.finish(g.ws.impl, img, dx)
+	}
+	g.padImage(padded, g.xNorm.factors(g.ws, g.x.Of(img*inputs, (img+1)*inputs), z, factors))
+	return dy
 }
 
 // column is the second half: a block of dy's channels and a row of the filter, of all images. The reduction runs over the images for one pixel of the output after the other. Taps that lie in
@@ -411,22 +443,10 @@ func (g *directGrad) part(part, worker int) {
 	scratch := g.ws.scratch[worker]
 	forBack := take[byte](&scratch, g.behind)
 	padded, wide, woven := take[float32](&scratch, g.padded), take[float32](&scratch, g.wide), take[float32](&scratch, g.rows*g.woven)
-	inputs, outputs := g.ph*g.pw*g.c, g.outH*g.outW*g.k
-	made, narrow := take[float32](&scratch, outputs+g.tile.k), take[float32](&scratch, outputs)
-	z, factors, products := take[float32](&scratch, inputs), take[float32](&scratch, inputs), take[float32](&scratch, inputs)
+	outputs := g.outH * g.outW * g.k
+	made := take[float32](&scratch, outputs+g.tile.k) // there is room behind it for a tile that is wider than a pixel
 	for img := from; img < to; img++ {
-		dy := made // there is room behind it for a tile that is wider than a pixel
-		if g.yNorm == nil {
-			dy = g.ws.factors(Floats(g.dy[img*outputs:][:outputs]), dy)
-		} else {
-			g.yNorm.gradFactors(dy[:outputs], narrow, img)
-		}
-		if !g.dx.None() {
-			dx := g.products(products, inputs, img, img+1)
-			g.back.convolve(dx, dy[:outputs], nil, forBack)
-			g.finish(g.ws.impl, img, dx)
-		}
-		g.padImage(padded, g.xNorm.factors(g.ws, g.x.Of(img*inputs, (img+1)*inputs), z, factors))
+		dy := g.operands(img, made, padded, forBack, scratch)
 		pixels, step := g.outW, g.k // of a row
 		switch {
 		case g.way == byPair:

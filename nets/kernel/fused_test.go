@@ -26,6 +26,7 @@ func TestFusedIsUnfused(t *testing.T) {
 			{N: 5, H: 4, W: 16, C: 8, K: 8, Side: 3, Stride: 1},
 			{N: 3, H: 6, W: 10, C: 1, K: 8, Side: 3, Stride: 1},
 			{N: 9, H: 8, W: 8, C: 128, K: 256, Side: 3, Stride: 1},
+			{N: 5, H: 3, W: 4, C: 40, K: 64, Side: 3, Stride: 2}, // few pixels
 		} {
 			for _, which := range [][3]bool{{false, false, false}, {true, false, false}, {false, true, false}, {false, false, true}, {true, true, true}} {
 				residual, binary, keepsInput := which[0], which[1], which[2]
