@@ -525,7 +525,7 @@ const mostTogether = 24 << 20
 func (g *winogradGrad) reserve() {
 	n := g.group * g.winogradShape.tiles()
 	g.behind = 0
-	for _, floats := range []int{g.h * g.w * g.c, g.h * g.w * g.c, g.temporary(), g.whole, g.group * g.h * g.w * g.k, g.h * g.w * g.k, g.group * g.h * g.w * g.c} {
+	for _, floats := range []int{g.h * g.w * g.c, g.h * g.w * g.c, g.temporary(), g.whole, g.h * g.w * g.k, g.h * g.w * g.k, g.h * g.w * g.c} {
 		g.behind += roundUp(floats*4, 64)
 	}
 	g.ws.reserve(g.behind+(transformedFloats(n, g.k)+max(transformedFloats(n, g.c), g.back.scratch(g.group))+64)*4, g.parts*g.floats*4+64*g.parts)
@@ -651,26 +651,26 @@ func (g *winogradGrad) transforms(u, v transformed, from, to int, scratch, forBa
 	in, out := g.h*g.w*g.c, g.h*g.w*g.k
 	z, wide, temp := take[float32](&scratch, in), take[float32](&scratch, in), take[float32](&scratch, g.temporary())
 	whole := take[float32](&scratch, g.whole)
-	dy, narrow, products := take[float32](&scratch, g.group*out), take[float32](&scratch, out), take[float32](&scratch, g.group*in)
-	if g.yNorm == nil {
-		dy = g.ws.factors(Floats(g.dy[from*out:to*out]), dy)
-	} else {
-		for img := from; img < to; img++ {
-			g.yNorm.gradFactors(dy[(img-from)*out:][:out], narrow, img)
+	dy, narrow, products := take[float32](&scratch, out), take[float32](&scratch, out), take[float32](&scratch, in)
+	gradient := func(img int) []float32 {
+		if g.yNorm == nil {
+			return g.ws.factors(Floats(g.dy[(from+img)*out:][:out]), dy)
 		}
-	}
-	gradient := func(img int) []float32 { return dy[img*out:][:out] }
-	done := func(img int, dx []float32) {
-		g.finish(impl, from+img, dx)
+		g.yNorm.gradFactors(dy, narrow, from+img)
+		return dy
 	}
 	if g.dx.None() {
 		for img := range to - from {
 			g.back.transform(impl, v, img*g.back.tiles(), gradient(img), g.k, temp)
 		}
 	} else {
-		dx, next := g.products(products, in, from, to), g.back.newAhead()
+		next := g.back.newAhead()
 		g.fetchInput(&next, g.x, in, from, to)
-		g.back.convolve(to-from, v, &next, forBack, gradient, func(img int) []float32 { return dx[img*in:][:in] }, done)
+		g.back.convolve(to-from, v, &next, forBack, gradient, func(img int) []float32 {
+			return g.products(products, in, from+img, from+img+1)
+		}, func(img int, dx []float32) {
+			g.finish(impl, from+img, dx)
+		})
 	}
 	for img := from; img < to; img++ {
 		x := g.xNorm.factors(g.ws, g.x.Of(img*in, (img+1)*in), z, wide)
