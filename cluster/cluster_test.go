@@ -552,6 +552,57 @@ func TestPoolGivesUpWhatCannotSucceed(t *testing.T) {
 	}
 }
 
+// The pool's error says that the same call may succeed later if that is so of every cell that failed.
+func TestPoolTellsWhatMaySucceedLater(t *testing.T) {
+	for name, c := range map[string]struct {
+		codes       []int // of the cells, in every attempt
+		otherKernel bool  // what failure.json says of the first cell
+		large       bool  // the second cell does not fit into the memory
+		want        bool
+	}{
+		"held":                              {codes: []int{ExitRetry, ExitDone}, want: true},
+		"all held":                          {codes: []int{ExitRetry, ExitRetry}, want: true},
+		"a log that cannot be written":      {codes: []int{exitOutput, ExitDone}, want: true},
+		"interrupted by someone else":       {codes: []int{ExitInterrupted, ExitRetry}, want: true},
+		"held, and numbers not finite":      {codes: []int{ExitRetry, ExitPermanent}},
+		"numbers not finite":                {codes: []int{ExitPermanent, ExitDone}},
+		"a wrong command line":              {codes: []int{ExitUsage, ExitRetry}},
+		"killed every time, as by too much": {codes: []int{-1, ExitRetry}},
+		"begun with another kernel":         {codes: []int{ExitRetry, ExitDone}, otherKernel: true},
+		"held, and one that does not fit":   {codes: []int{ExitRetry, ExitDone}, large: true},
+	} {
+		dir := t.TempDir()
+		p := testPlan(t, dir, 2)
+		if c.otherKernel {
+			if err := runfolder.WriteFile(filepath.Join(p.Cells[0].Dir(dir), "failure.json"), []byte(`{"attempts":1,"error":"x","other_kernel":true}`)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		failing := errors.New("it failed")
+		pool := Pool{Jobs: 1, Pause: time.Millisecond, InProcess: func(_ context.Context, cell Cell, _ io.Writer) (int, error) {
+			if code := c.codes[cell.Index]; code != ExitDone {
+				return code, failing
+			}
+			return ExitDone, nil
+		}}
+		if c.large {
+			cost, err := p.Cells[0].Cost()
+			if err != nil {
+				t.Fatal(err)
+			}
+			pool.Memory = cost.Bytes
+			p.Cells[1].Config.Batch *= 64
+		}
+		err := pool.Run(context.Background(), dir, p.Cells)
+		if !errors.Is(err, failing) || errors.Is(err, ErrTemporary) != c.want || !strings.Contains(err.Error(), "cluster: cell vgg9.adam.") {
+			t.Errorf("%s: %v; want one that may pass: %t", name, err, c.want)
+		}
+	}
+	if err := (&Pool{Jobs: 1}).Run(context.Background(), t.TempDir(), nil); err != nil {
+		t.Errorf("no cells: %v", err)
+	}
+}
+
 // An attempt's last words are an error of the form that tqn prints, not those of an attempt before, nor what a crash leaves.
 func TestLastError(t *testing.T) {
 	for log, want := range map[string]string{

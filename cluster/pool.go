@@ -49,8 +49,12 @@ type Pool struct {
 // errTooLarge is the reason why a cell is never started: alone it would need more than the pool's memory.
 var errTooLarge = errors.New("needs more memory than there is")
 
+// ErrTemporary is in the error of [Pool.Run] where each cell that did not finish failed in a way that the same call may overcome later: another
+// process holds its folder, the file system failed, or someone else than ctx interrupted it.
+var ErrTemporary = errors.New("cluster: what failed may succeed later")
+
 // Run runs the cells, the table's own before those of figures and the costliest first, and returns when all have ended. The
-// error joins those of the cells that did not finish. When ctx ends, processes
+// error joins those of the cells that did not finish, and is [ErrTemporary] if all of them may finish later. When ctx ends, processes
 // get SIGTERM, write their checkpoints, and Run returns ctx's error.
 func (p *Pool) Run(ctx context.Context, dir string, cells []Cell) error {
 	if p.Jobs < 1 {
@@ -67,12 +71,14 @@ func (p *Pool) Run(ctx context.Context, dir string, cells []Cell) error {
 	}
 	var queue []job
 	var failed []error
+	lasting := 0 // of those that failed, so many would again
 	for _, c := range cells {
 		cost, err := c.Cost()
 		if err != nil {
 			return err
 		}
 		if p.Memory > 0 && cost.Bytes > p.Memory {
+			lasting++
 			failed = append(failed, fmt.Errorf("cluster: cell %s %w: about %d MiB of %d; run it on a larger machine (--index %d) or with smaller batches",
 				c.ID, errTooLarge, cost.Bytes>>20, p.Memory>>20, c.Index))
 			continue
@@ -91,10 +97,11 @@ func (p *Pool) Run(ctx context.Context, dir string, cells []Cell) error {
 		return cmp.Or(extra(a.cell)-extra(b.cell), cmp.Compare(b.cost.MultAdds, a.cost.MultAdds))
 	})
 	type end struct {
-		job   job
-		code  int
-		err   error
-		again bool
+		job       job
+		code      int
+		err       error
+		again     bool
+		temporary bool // another call may succeed
 	}
 	ended := make(chan end)
 	running, used := 0, int64(0)
@@ -119,7 +126,8 @@ func (p *Pool) Run(ctx context.Context, dir string, cells []Cell) error {
 			}
 			go func() {
 				code, err := p.runOne(ctx, dir, j.cell, command)
-				again := j.runs < attempts && retryable(code) && !j.cell.otherKernel(dir, code)
+				other := j.cell.otherKernel(dir, code)
+				again := j.runs < attempts && retryable(code) && !other
 				if again {
 					pause := p.Pause
 					if pause == 0 {
@@ -130,7 +138,7 @@ func (p *Pool) Run(ctx context.Context, dir string, cells []Cell) error {
 					case <-ctx.Done():
 					}
 				}
-				ended <- end{j, code, err, again}
+				ended <- end{j, code, err, again, temporary(code) && !other}
 			}()
 		}
 		if running == 0 {
@@ -148,11 +156,17 @@ func (p *Pool) Run(ctx context.Context, dir string, cells []Cell) error {
 		case e.again:
 			queue = append(queue, e.job)
 		default:
+			if !e.temporary {
+				lasting++
+			}
 			failed = append(failed, fmt.Errorf("cluster: cell %s: %w (its log is %s)", e.job.cell.ID, e.err, filepath.Join(e.job.cell.Dir(dir), "log.txt")))
 		}
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("cluster: interrupted: %w", ctx.Err())
+	}
+	if len(failed) > 0 && lasting == 0 {
+		return fmt.Errorf("%w: %w", ErrTemporary, errors.Join(failed...))
 	}
 	return errors.Join(failed...)
 }
@@ -162,6 +176,13 @@ func (p *Pool) Run(ctx context.Context, dir string, cells []Cell) error {
 // when the kernel runs out of memory.
 func retryable(code int) bool {
 	return code == ExitRetry || code == exitOutput || code == ExitInterrupted || code < 0
+}
+
+// temporary reports whether a cell that ended with this code in its last attempt may finish when the pool is called again. That is not said of one
+// that a signal has killed each time: where it needs more memory than there is, it is killed then, too. What a cell prints goes into its
+// folder, so exitOutput says that the file system failed.
+func temporary(code int) bool {
+	return code == ExitRetry || code == exitOutput || code == ExitInterrupted
 }
 
 // otherKernel reports whether a cell has ended because another kernel began it, which no further attempt on this machine changes.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"syscall"
 
+	"tqn/cluster"
 	"tqn/nets/dataset"
 	"tqn/nets/network"
 	"tqn/runfolder"
@@ -18,7 +19,7 @@ const (
 	exitUnexpected  = 1   // a verdict or a result is not as expected, a number of a training is not finite
 	exitUsage       = 2   // wrong usage or bad input
 	exitOutput      = 74  // EX_IOERR of sysexits.h: the system failed to write standard output or a file, or to read one
-	exitRetry       = 75  // EX_TEMPFAIL: another process holds the run folder, its file system failed, no connection; the same command may succeed later
+	exitRetry       = 75  // EX_TEMPFAIL: another process holds the run folder, its file system failed, no connection, or a table's cells failed for these reasons alone; the same command may succeed later
 	exitInterrupted = 130 // SIGINT, SIGTERM or SIGHUP; a resumable command resumes
 )
 
@@ -49,7 +50,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exit.code
 	case errors.Is(err, errUnexpected), errors.As(err, &number):
 		return exitUnexpected
-	case errors.Is(err, runfolder.ErrLocked), errors.Is(err, runfolder.ErrStorage), errors.Is(err, dataset.ErrOffline):
+	case errors.Is(err, runfolder.ErrLocked), errors.Is(err, runfolder.ErrStorage), errors.Is(err, dataset.ErrOffline), errors.Is(err, cluster.ErrTemporary):
 		return exitRetry
 	case isDeviceFailure(err):
 		return exitOutput

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tqn/cluster"
 	"tqn/nets/dataset"
 	"tqn/nets/network"
 	"tqn/runfolder"
@@ -148,6 +149,7 @@ func TestExitCodesTellKindsOfFailureApart(t *testing.T) {
 		{running, fmt.Errorf("run: %w", runfolder.ErrLocked), exitRetry},
 		{running, runfolder.StorageError(syscall.ENOSPC), exitRetry},
 		{running, fmt.Errorf("fetch: %w", dataset.ErrOffline), exitRetry},
+		{running, fmt.Errorf("%w: cell 1", cluster.ErrTemporary), exitRetry},
 		{running, &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, exitOutput},
 		{running, &os.PathError{Op: "read", Path: "x", Err: syscall.EIO}, exitOutput},
 		{running, &os.PathError{Op: "open", Path: "x", Err: syscall.ENOENT}, exitUsage},

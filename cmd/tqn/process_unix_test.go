@@ -14,6 +14,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"tqn/cluster"
+	"tqn/runfolder"
 )
 
 // asCommand tells this test binary to act as tqn.
@@ -221,6 +224,65 @@ func TestAnInterruptedTrainingSaves(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "checkpoint")); err != nil {
 		t.Error(err)
+	}
+}
+
+// A table whose cells failed only because another process holds them, or because the file system failed, may succeed later, and its exit code
+// says so; one cell that fails whenever it is run makes it another. What there is is reported in each case.
+func TestATableThatMaySucceedLater(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits seconds between attempts")
+	}
+	for name, c := range map[string]struct {
+		run    []string
+		broken bool // the second cell's result is of another configuration
+		code   int
+	}{
+		"table1":             {[]string{"table1", "--preset", "smoke", "--columns", "vgg9", "--methods", "adam,sr", "--threads", "1", "--jobs", "2"}, false, exitRetry},
+		"table1 run":         {[]string{"table1", "run", "--threads", "1", "--jobs", "2"}, false, exitRetry},
+		"table1, broken":     {[]string{"table1", "--preset", "smoke", "--columns", "vgg9", "--methods", "adam,sr", "--threads", "1", "--jobs", "2"}, true, exitUnexpected},
+		"table1 run, broken": {[]string{"table1", "run", "--threads", "1", "--jobs", "2"}, true, exitUnexpected},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			if code, _, errs := command(t, "table1", "plan", "--preset", "smoke", "--columns", "vgg9", "--methods", "adam,sr", "--out", dir); code != exitExpected {
+				t.Fatal(errs)
+			}
+			plan, err := cluster.LoadPlan(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			held, err := runfolder.Claim(plan.Cells[0].Dir(dir))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer held.Release()
+			result := filepath.Join(plan.Cells[1].Dir(dir), "result.json")
+			if err := os.MkdirAll(filepath.Dir(result), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if c.broken {
+				err = os.WriteFile(result, []byte("{}"), 0o644)
+			} else {
+				err = os.Symlink("result.json", result) // a link to itself stands for every reason not to be read
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var stdout, stderr bytes.Buffer
+			cmd := process(append(c.run, "--out", dir)...)
+			cmd.Stdout, cmd.Stderr = &stdout, &stderr
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if code := ended(t, cmd, 2*time.Minute); code != c.code || !strings.Contains(stderr.String(), plan.Cells[0].ID) || !strings.Contains(stderr.String(), plan.Cells[1].ID) {
+				t.Errorf("exit code %d, want %d: %s", code, c.code, stderr.String())
+			}
+			if stdout.Len() == 0 {
+				t.Errorf("nothing is reported: %s", stderr.String())
+			}
+		})
 	}
 }
 

@@ -100,7 +100,7 @@ plan, run, collect and status do the parts, on one machine or on a cluster (docs
 				return err
 			}
 			runErr := e.table1Pool(cmd.Context(), plan, f)
-			if runErr != nil && !errors.Is(runErr, errUnexpected) { // interrupted, or nothing could be run
+			if runErr != nil && !cellsFailed(runErr) { // interrupted, or nothing could be run
 				return runErr
 			}
 			if err := e.table1Collect(plan, f, time.Since(started), f.command()); err != nil {

@@ -34,7 +34,8 @@ With --json, a run of all cells here prints what status --json does, a run of on
 command lines, scripts or manifest.
 
 Exit codes for one cell: 0 finished (now or before), 75 try again (another process holds the cell, the file system failed),
-130 interrupted, the same command continues; 1 the cell fails whenever it is run; 2 wrong plan or command line.`,
+130 interrupted, the same command continues; 1 the cell fails whenever it is run; 2 wrong plan or command line. For all cells
+here: 0 all are finished, 75 each of the others may finish when the same command is run again, 1 one at least will not.`,
 		Example: `  tqn table1 run --out table1 --jobs 4
   tqn table1 run --out table1 --index 7
   tqn table1 run --out /shared/table1 --engine slurm --cpus 4 --time 12:00:00 --print
@@ -67,7 +68,7 @@ Exit codes for one cell: 0 finished (now or before), 75 try again (another proce
 				return e.printTexts(lines)
 			}
 			runErr := e.table1Pool(cmd.Context(), plan, f)
-			if runErr != nil && !errors.Is(runErr, errUnexpected) { // interrupted, or nothing could be run
+			if runErr != nil && !cellsFailed(runErr) { // interrupted, or nothing could be run
 				return runErr
 			}
 			if err := e.table1States(plan, cluster.Collect(f.out, plan), false); err != nil {
@@ -194,10 +195,15 @@ func (e *env) table1Pool(ctx context.Context, plan *cluster.Plan, f *table1Flags
 	if ctx.Err() != nil {
 		return errors.New("the cells have saved what they did; the same command continues")
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, cluster.ErrTemporary) {
 		return fmt.Errorf("%w: %w", errUnexpected, err)
 	}
-	return nil
+	return err
+}
+
+// cellsFailed reports whether this error of table1Pool says that cells were run and some failed: what there is is then reported all the same.
+func cellsFailed(err error) bool {
+	return errors.Is(err, errUnexpected) || errors.Is(err, cluster.ErrTemporary)
 }
 
 // share is how many cells run at once, and with how many threads each; 0 threads are a device's.
