@@ -831,10 +831,11 @@ func doubled(to *[16]float32, from []float32) *float32 {
 	return &to[0]
 }
 
-func (b *BatchNorm) backSumImage(part []float64, dz, z, y Values) {
+// backSumImage makes an image's sums of dz, which m lets through. Only joined takes the shortcut, and z is none if m does not read it.
+func (b *BatchNorm) backSumImage(part []float64, m mask, dz, shortcut, z, y Values) {
 	impl := b.ws.impl
 	if !normsFast(impl, b.c) {
-		b.backSumsGeneric(part, dz.floats, z.floats, y.floats)
+		b.backSumsGeneric(part, m, dz.floats, shortcut.floats, z.floats, y.floats)
 		return
 	}
 	clear(part)
@@ -842,15 +843,13 @@ func (b *BatchNorm) backSumImage(part []float64, dz, z, y Values) {
 	for from := 0; from < b.rows; from += sumBlock {
 		at := from * b.c
 		a.y, a.dz, a.rows = y.at(at), dz.at(at), min(sumBlock, b.rows-from)
-		if b.mask == byZ {
-			a.z = z.at(at)
-		}
+		a.z, a.shortcut = z.at(at), shortcut.at(at)
 		if y.halves == nil && takesTwoBlocks(impl, b.c, b.rows-from) {
-			a.runBackTwo(b.mask)
+			a.runBackTwo(m)
 			from += sumBlock
 			continue
 		}
-		a.runBack(impl, b.mask, y.halves != nil)
+		a.runBack(impl, m, y.halves != nil)
 	}
 }
 
@@ -874,6 +873,18 @@ func (a *sumsArgs) runBack(impl implementation, m mask, halves bool) {
 		backSumsAgainAVX512(a)
 	case m == again:
 		backSumsAgainAVX2(a)
+	case m == joined && halves:
+		backSumsJoinHalfAVX512(a)
+	case m == joined && wide:
+		backSumsJoinAVX512(a)
+	case m == joined:
+		backSumsJoinAVX2(a)
+	case m == cut && halves:
+		backSumsCutHalfAVX512(a)
+	case m == cut && wide:
+		backSumsCutAVX512(a)
+	case m == cut:
+		backSumsCutAVX2(a)
 	case halves:
 		backSumsMaskHalfAVX512(a)
 	case wide:
@@ -889,58 +900,12 @@ func (a *sumsArgs) runBackTwo(m mask) {
 		backSumsTwoAVX512(a)
 	case again:
 		backSumsAgainTwoAVX512(a)
+	case joined:
+		backSumsJoinTwoAVX512(a)
+	case cut:
+		backSumsCutTwoAVX512(a)
 	default:
 		backSumsMaskTwoAVX512(a)
-	}
-}
-
-func (b *BatchNorm) joinSumImage(part []float64, dz []float32, shortcut, z, y Values) {
-	impl := b.ws.impl
-	if !normsFast(impl, b.c) {
-		b.joinSumsGeneric(part, dz, shortcut.floats, z.floats, y.floats)
-		return
-	}
-	clear(part)
-	a := b.sumsArgs(part)
-	for from := 0; from < b.rows; from += sumBlock {
-		at := from * b.c
-		a.y, a.dz, a.z, a.shortcut, a.rows = y.at(at), &dz[at], z.at(at), shortcut.at(at), min(sumBlock, b.rows-from)
-		switch {
-		case y.halves != nil:
-			backSumsJoinHalfAVX512(&a)
-		case takesTwoBlocks(impl, b.c, b.rows-from):
-			backSumsJoinTwoAVX512(&a)
-			from += sumBlock
-		case impl >= avx512:
-			backSumsJoinAVX512(&a)
-		default:
-			backSumsJoinAVX2(&a)
-		}
-	}
-}
-
-func (b *BatchNorm) cutSumImage(part []float64, dz, z, y Values) {
-	impl := b.ws.impl
-	if !normsFast(impl, b.c) {
-		b.cutSumsGeneric(part, dz.floats, z.floats, y.floats)
-		return
-	}
-	clear(part)
-	a := b.sumsArgs(part)
-	for from := 0; from < b.rows; from += sumBlock {
-		at := from * b.c
-		a.y, a.dz, a.z, a.rows = y.at(at), dz.at(at), z.at(at), min(sumBlock, b.rows-from)
-		switch {
-		case y.halves != nil:
-			backSumsCutHalfAVX512(&a)
-		case takesTwoBlocks(impl, b.c, b.rows-from):
-			backSumsCutTwoAVX512(&a)
-			from += sumBlock
-		case impl >= avx512:
-			backSumsCutAVX512(&a)
-		default:
-			backSumsCutAVX2(&a)
-		}
 	}
 }
 

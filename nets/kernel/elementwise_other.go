@@ -31,16 +31,8 @@ func (b *BatchNorm) applyImage(z, y, residual Values) {
 	}
 }
 
-func (b *BatchNorm) joinSumImage(part []float64, dz []float32, shortcut, z, y Values) {
-	b.joinSumsGeneric(part, dz, shortcut.floats, z.floats, y.floats)
-}
-
-func (b *BatchNorm) cutSumImage(part []float64, dz, z, y Values) {
-	b.cutSumsGeneric(part, dz.floats, z.floats, y.floats)
-}
-
-func (b *BatchNorm) backSumImage(part []float64, dz, z, y Values) {
-	b.backSumsGeneric(part, dz.floats, z.floats, y.floats)
+func (b *BatchNorm) backSumImage(part []float64, m mask, dz, shortcut, z, y Values) {
+	b.backSumsGeneric(part, m, dz.floats, shortcut.floats, z.floats, y.floats)
 }
 
 func (b *BatchNorm) backImage(dy, dres, dz, z, y Values) {

@@ -181,6 +181,11 @@ const (
 	always mask = iota // no ReLU
 	byZ                // where z > 0
 	again              // where z computed again from y is: reading z costs more
+
+	// Of backSumImage only, which leaves what comes through as the gradient: from then on it is always.
+
+	cut    // where z > 0
+	joined // dz and the shortcut's gradient together where z > 0
 )
 
 func (b *BatchNorm) image(x Values, img int) Values {
@@ -343,11 +348,11 @@ func (b *BatchNorm) BackwardSums(dresidual Values, dgamma, dbeta []float32, dz V
 			panic("kernel: BatchNorm.Backward: a residual with a pooling behind")
 		}
 	}
-	joined := b.announced != nil && b.joined
-	if joined && dresidual.at(0) == dz.at(0) {
+	passed := b.announced != nil && b.joined
+	if passed && dresidual.at(0) == dz.at(0) {
 		dresidual = Values{} // it is there
 	}
-	b.mask, b.cut = b.maskOf(joined, b.added || !dresidual.None() || b.y.rounded && b.y.halves == nil), Values{}
+	b.mask, b.cut = b.maskOf(passed, b.added || !dresidual.None() || b.y.rounded && b.y.halves == nil), Values{}
 	if b.mask == byZ {
 		b.cut = b.z
 		checkLen("BatchNorm.Backward: Forward's z", b.z.Len(), b.y.Len())
@@ -397,34 +402,16 @@ func (b *BatchNorm) startSums(dz Values, shortcut bool) (join bool) {
 // joinImage adds more, rounded if dz is of halves, to an image of dz, lets through what passes the ReLU backward, and makes the image's sums of BackwardSums. As dz is
 // then the gradient of the residual, too, the backward pass need not read z again nor write that.
 func (b *BatchNorm) joinImage(img int, dz Values, more []float32) {
-	first, second := dz.floats, Floats(more)
+	shortcut := Floats(more)
 	if dz.halves != nil {
-		first, second = more, dz // as the kernel of halves takes them
+		dz, shortcut = shortcut, dz // as the kernel of halves takes them
 	}
-	b.joinSumImage(b.back[img*2*b.c:][:2*b.c], first, second, b.image(b.z, img), b.image(b.y, img))
+	b.backSumImage(b.back[img*2*b.c:][:2*b.c], joined, dz, shortcut, b.image(b.z, img), b.image(b.y, img))
 }
 
 // cutImage is joinImage of an image of dz to which everything has been added.
 func (b *BatchNorm) cutImage(img int, dz Values) {
-	b.cutSumImage(b.back[img*2*b.c:][:2*b.c], dz, b.image(b.z, img), b.image(b.y, img))
-}
-
-func (b *BatchNorm) cutSumsGeneric(part []float64, dz, z, y []float32) {
-	for i, v := range z {
-		if !(v > 0) {
-			dz[i] = 0
-		}
-	}
-	b.backSumsGeneric(part, dz, nil, y)
-}
-
-func (b *BatchNorm) joinSumsGeneric(part []float64, dz, shortcut, z, y []float32) {
-	for i, v := range z {
-		if dz[i] += shortcut[i]; !(v > 0) {
-			dz[i] = 0
-		}
-	}
-	b.backSumsGeneric(part, dz, nil, y)
+	b.backSumImage(b.back[img*2*b.c:][:2*b.c], cut, dz, Values{}, b.image(b.z, img), b.image(b.y, img))
 }
 
 // sumImage makes an image's sums of BackwardSums.
@@ -433,7 +420,7 @@ func (b *BatchNorm) sumImage(img int, dz Values) {
 	if b.mask == byZ {
 		z = b.image(b.z, img)
 	}
-	b.backSumImage(b.back[img*2*b.c:][:2*b.c], dz, z, b.image(b.y, img))
+	b.backSumImage(b.back[img*2*b.c:][:2*b.c], b.mask, dz, Values{}, z, b.image(b.y, img))
 }
 
 // gradImage computes dy of an image into dy, and its dresidual. With a pooling dy must not be y, unless poolsAtOnce.
@@ -495,26 +482,32 @@ func (b *BatchNorm) backApply(img, worker int) {
 	b.gradImage(b.image(b.dy, img), img)
 }
 
-// through is the gradient of the value at i before the ReLU, dz[i] or 0.
-func (b *BatchNorm) through(dz, z, y []float32, i, k int) float32 {
+// through is what m lets through of dz[i]: the gradient of the value at i before the ReLU, dz[i] or 0.
+func (b *BatchNorm) through(m mask, dz, z, y []float32, i, k int) float32 {
 	switch {
-	case b.mask == always,
-		b.mask == byZ && z[i] > 0,
-		b.mask == again && float32((y[i]-b.mean[k])*b.scale[k])+b.beta[k] > 0:
+	case m == always,
+		m != again && z[i] > 0,
+		m == again && float32((y[i]-b.mean[k])*b.scale[k])+b.beta[k] > 0:
 		return dz[i]
 	}
 	return 0
 }
 
-// backSumsGeneric: part = sums over rows of a and of a*xhat, in blocks as [Sums].
-func (b *BatchNorm) backSumsGeneric(part []float64, dz, z, y []float32) {
+// backSumsGeneric: part = sums over rows of a and of a*xhat, in blocks as [Sums]; with cut and joined dz = a.
+func (b *BatchNorm) backSumsGeneric(part []float64, m mask, dz, shortcut, z, y []float32) {
 	clear(part)
 	for from := 0; from < b.rows; from += sumBlock {
 		to := min(from+sumBlock, b.rows)
 		for k := range b.c {
 			var sum, dot float32
 			for i := from*b.c + k; i < to*b.c; i += b.c {
-				a := b.through(dz, z, y, i, k)
+				if m == joined {
+					dz[i] += shortcut[i]
+				}
+				a := b.through(m, dz, z, y, i, k)
+				if m == joined || m == cut {
+					dz[i] = a
+				}
 				sum += a
 				dot += float32(a * float32((y[i]-b.mean[k])*b.inv[k]))
 			}
@@ -529,7 +522,7 @@ func (b *BatchNorm) backGeneric(dy, dres, dz, z, y []float32) {
 	for from := 0; from < len(y); from += b.c {
 		for k := range b.c {
 			i := from + k
-			a := b.through(dz, z, y, i, k)
+			a := b.through(b.mask, dz, z, y, i, k)
 			xhat := float32((y[i] - b.mean[k]) * b.inv[k])
 			if dres != nil {
 				dres[i] = a
