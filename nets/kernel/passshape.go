@@ -83,6 +83,12 @@ type Grid struct {
 	N                int
 }
 
+// Inverse is the grid with the two images exchanged.
+func (g Grid) Inverse() Grid {
+	g.ToRow, g.FromRow, g.ToStep, g.FromStep = g.FromRow, g.ToRow, g.FromStep, g.ToStep
+	return g
+}
+
 // apply copies the grid's values, or adds them.
 func (g Grid) apply(to, from []float32, add bool) {
 	if vectorPixels(to, from, g, add) {

@@ -122,7 +122,7 @@ func (c *CPU) build(plan *Plan) {
 			op := &convOp{c: c, l: s.layer, conv: s.conv, x: at(s.In), y: at(s.Out), dw: t.grad,
 				sums: norms[s.SumsFor].Sums(), xNorm: norms[s.Normalises], before: norms[s.SumsBack], joins: s.Joins != ""}
 			if s.joined.Kind == Subsample {
-				op.subsampled, op.grid = s.joined.Out, subsampleGrid(s.joined).back
+				op.subsampled, op.grid = s.joined.Out, subsampleGrid(s.joined).Inverse()
 			}
 			if s.Writes != "" {
 				op.writes, op.unwritten = norms[s.Writes], read[s.Writes]
@@ -661,22 +661,19 @@ type subsampleOp struct {
 	joined             bool // a convolution performs the backward pass
 }
 
-// subsampleGrid says where the pixels of a subsampled image lie in it and in the image that it is made of, for the copy and, back, for its gradient.
-func subsampleGrid(l Layer) (g struct{ forward, back kernel.Grid }) {
-	g.forward = kernel.Grid{Rows: l.Out.H, Columns: l.Out.W, ToRow: l.Out.W * l.Out.C, FromRow: l.Stride * l.In.W * l.In.C, ToStep: l.Out.C, FromStep: l.Stride * l.In.C, N: min(l.In.C, l.Out.C)}
-	f := g.forward
-	g.back = kernel.Grid{Rows: f.Rows, Columns: f.Columns, ToRow: f.FromRow, FromRow: f.ToRow, ToStep: f.FromStep, FromStep: f.ToStep, N: f.N}
-	return g
+// subsampleGrid says where the pixels of a subsampled image lie in it and in the image that it is made of.
+func subsampleGrid(l Layer) kernel.Grid {
+	return kernel.Grid{Rows: l.Out.H, Columns: l.Out.W, ToRow: l.Out.W * l.Out.C, FromRow: l.Stride * l.In.W * l.In.C, ToStep: l.Out.C, FromStep: l.Stride * l.In.C, N: min(l.In.C, l.Out.C)}
 }
 
 func newSubsampleOp(c *CPU, l Layer, x, y kernel.Values) *subsampleOp {
 	o := &subsampleOp{c: c, l: l, x: x, y: y} // the appended channels stay zero
-	g := subsampleGrid(l)
+	grid := subsampleGrid(l)
 	in, out := l.In.Len(), l.Out.Len()
-	o.copyPart = func(image, _ int) { g.forward.Copy(o.y.Of(image*out, (image+1)*out), o.x.Of(image*in, (image+1)*in)) }
+	o.copyPart = func(image, _ int) { grid.Copy(o.y.Of(image*out, (image+1)*out), o.x.Of(image*in, (image+1)*in)) }
 	o.joinPart = func(image, _ int) {
 		grad, held := c.like(o.x, c.grad, l.In), c.like(o.y, c.held, l.Out)
-		c.workers.AddGrid(grad.Of(image*in, (image+1)*in), held.Of(image*out, (image+1)*out), g.back)
+		c.workers.AddGrid(grad.Of(image*in, (image+1)*in), held.Of(image*out, (image+1)*out), grid.Inverse())
 	}
 	return o
 }
