@@ -26,17 +26,17 @@ type tilePasses struct {
 const signParts = 4
 
 func newTilePasses(ws *Workers, s ConvShape) *tilePasses {
-	f, b := s.passes()
+	_, b := s.passes()
 	if folded, ok := s.foldedBack(); ok && ws.precision == F32 { // at bf16 its arithmetic is cheaper than what folding costs
 		b = folded
 	}
-	h := &tilePasses{ConvShape: s, forw: newAMXPass(ws, f), back: newAMXPass(ws, b)}
+	h := newForwardTiles(ws, s)
+	h.back = newAMXPass(ws, b)
 	h.back.conv = s
-	h.signPart = h.followPart
 	return h
 }
 
-// newForwardTiles has no gradient of the input.
+// newForwardTiles is newTilePasses without the gradient of the input.
 func newForwardTiles(ws *Workers, s ConvShape) *tilePasses {
 	f, _ := s.passes()
 	h := &tilePasses{ConvShape: s, forw: newAMXPass(ws, f)}
