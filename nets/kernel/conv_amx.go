@@ -356,8 +356,8 @@ func (p *amxPass) pairedWeights(to []float32) []float32 {
 	run := p.side * p.c
 	for r := range p.side {
 		row, from := to[r*p.reduction*2*p.k:], p.w[r*run*p.k:][:run*p.k]
-		CopyPixels(row[:run*2*p.k], from, 2*p.k, p.k, p.k)
-		CopyPixels(row[p.c*2*p.k+p.k:][:(run-1)*2*p.k+p.k], from, 2*p.k, p.k, p.k)
+		copyPixels(row[:run*2*p.k], from, 2*p.k, p.k, p.k)
+		copyPixels(row[p.c*2*p.k+p.k:][:(run-1)*2*p.k+p.k], from, 2*p.k, p.k, p.k)
 	}
 	return to
 }
@@ -942,6 +942,6 @@ func (g *amxGradPass) reduce(part, _ int) {
 		for p := 1; p < g.imageParts; p++ {
 			add(g.ws.impl, first, g.partial(i*g.imageParts + p)[at:][:n*g.kp])
 		}
-		CopyPixels(g.dw[(tap*g.C+group*16)*g.K:][:n*g.K], first, g.K, g.kp, g.K)
+		copyPixels(g.dw[(tap*g.C+group*16)*g.K:][:n*g.K], first, g.K, g.kp, g.K)
 	}
 }

@@ -97,7 +97,7 @@ func (s *passShape) sharesRows(t directTile) bool {
 // copyPairs is copyRows of pairs: in a row of the output the pixels of a pair lie side by side, and so do pairs without what fills their tile.
 func (s *passShape) copyPairs(dst, out []float32, outPitch, kp int) {
 	for row := range s.outH {
-		CopyPixels(dst[row*s.outW*s.k:][:s.outW*s.k], out[row*outPitch*kp:], 2*s.k, kp, 2*s.k)
+		copyPixels(dst[row*s.outW*s.k:][:s.outW*s.k], out[row*outPitch*kp:], 2*s.k, kp, 2*s.k)
 	}
 }
 
@@ -457,7 +457,7 @@ func (g *directGrad) part(part, worker int) {
 			dy = wide
 		case g.yNorm == nil && (g.images-1-img)*outputs < g.kp-g.k:
 			// A tile wider than a pixel of dy reads into the next pixels, for sums that nobody looks at. Behind the last image is nothing to read.
-			CopyPixels(wide, dy, g.kp, g.k, g.k)
+			copyPixels(wide, dy, g.kp, g.k, g.k)
 			dy, step = wide, g.kp
 		}
 		g.image(dw, padded, woven, dy, pixels, step, img > from)
@@ -518,7 +518,7 @@ func (g *directGrad) weave(to, padded []float32) {
 				*(*[3]float32)(to[at:]) = [3]float32(from)
 			}
 		default:
-			CopyPixels(to[r*g.c:][:(columns-1)*step+g.c], from, step, g.c, g.c)
+			copyPixels(to[r*g.c:][:(columns-1)*step+g.c], from, step, g.c, g.c)
 		}
 	}
 }
@@ -543,9 +543,9 @@ func (g *directGrad) reduce(tap, _ int) {
 		add(g.ws.impl, first, g.partial(p)[at*g.kp:][:g.c*g.kp])
 	}
 	each := g.c * g.k
-	CopyPixels(g.dw[tap*each:][:each], first, g.k, g.kp, g.k)
+	copyPixels(g.dw[tap*each:][:each], first, g.k, g.kp, g.k)
 	if g.way == byPair && s == 1 {
-		CopyPixels(g.dw[(tap-1)*each:][:each], first[g.k:], g.k, g.kp, g.k)
+		copyPixels(g.dw[(tap-1)*each:][:each], first[g.k:], g.k, g.kp, g.k)
 	}
 }
 

@@ -55,7 +55,7 @@ func TestPairsOfPixelsGiveTheSameBits(t *testing.T) {
 			noise(1, src)
 			noise(2, w)
 			filled := make([]float32, c.side*c.side*c.c*16)
-			CopyPixels(filled, w, 16, c.k, c.k)
+			copyPixels(filled, w, 16, c.k, c.k)
 			p, q := newDirectPass(ws, narrow, newPassTile(ws.impl, &narrow)), newDirectPass(ws, wide, newPassTile(ws.impl, &wide))
 			if p.pixels != 2 || q.pixels != 1 {
 				t.Fatalf("%s: %+v: %d and %d pixels in a row", name, c, p.pixels, q.pixels)
@@ -65,7 +65,7 @@ func TestPairsOfPixelsGiveTheSameBits(t *testing.T) {
 			got, all, want := make([]float32, 3*c.h*c.w*c.k), make([]float32, 3*c.h*c.w*16), make([]float32, 3*c.h*c.w*c.k)
 			p.run(Floats(got), Floats(src), 3, nil)
 			q.run(Floats(all), Floats(src), 3, nil)
-			CopyPixels(want, all, c.k, 16, c.k)
+			copyPixels(want, all, c.k, 16, c.k)
 			if !slices.Equal(got, want) {
 				t.Errorf("%s: %+v: pairs have other bits", name, c)
 			}

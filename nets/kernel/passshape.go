@@ -55,7 +55,7 @@ func (s *passShape) copyRows(dst, out []float32, outPitch, kp int) {
 	if s.folded {
 		n := s.k / 2 // two neighbours of a row
 		for row := range 2 * s.outH {
-			CopyPixels(dst[row*s.outW*n:][:s.outW*n], out[row/2*outPitch*kp+row%2*n:], n, kp, n)
+			copyPixels(dst[row*s.outW*n:][:s.outW*n], out[row/2*outPitch*kp+row%2*n:], n, kp, n)
 		}
 		return
 	}
@@ -65,12 +65,12 @@ func (s *passShape) copyRows(dst, out []float32, outPitch, kp int) {
 			copy(to, from)
 			continue
 		}
-		CopyPixels(to, from, s.k, kp, s.k)
+		copyPixels(to, from, s.k, kp, s.k)
 	}
 }
 
-// CopyPixels copies the first n values of pixels that begin every toStep values of to and every fromStep values of from, for as many pixels as begin in to.
-func CopyPixels(to, from []float32, toStep, fromStep, n int) {
+// copyPixels copies the first n values of pixels that begin every toStep values of to and every fromStep values of from, for as many pixels as begin in to.
+func copyPixels(to, from []float32, toStep, fromStep, n int) {
 	g := Grid{Rows: 1, Columns: (len(to) + toStep - 1) / toStep, ToStep: toStep, FromStep: fromStep, N: n}
 	g.apply(to, from, false)
 }
@@ -117,7 +117,7 @@ func (s *passShape) padImage(padded, src []float32) {
 			copy(to, from)
 			continue
 		}
-		CopyPixels(to[:((s.pw-1)*s.dilate+1)*s.c], from, s.dilate*s.c, s.c, s.c)
+		copyPixels(to[:((s.pw-1)*s.dilate+1)*s.c], from, s.dilate*s.c, s.c, s.c)
 	}
 }
 
