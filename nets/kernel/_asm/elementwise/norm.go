@@ -100,6 +100,15 @@ func (p *printer) positive(half bool) {
 // by computing z again, which is cheaper than reading it.
 var masks = []string{"", "Mask", "Again"}
 
+// sumsMasks are those of the sums of the backward pass, which may also leave in memory what comes through, of dz and a shortcut's gradient together or of dz.
+var sumsMasks = append(slices.Clone(masks), "Join", "Cut")
+
+// readsZ says whether the sums with a mask of sumsMasks read z.
+func readsZ(mask string) bool { return mask == "Mask" || mask == "Join" || mask == "Cut" }
+
+// sumsFields are the fields of sumsArgs.
+var sumsFields = []string{"y", "rows", "c", "tail", "part", "squares", "dz", "z", "mean", "inv", "scale", "beta", "shortcut"}
+
 // masked loads dz where z > 0 to register dst. y - mean is in the register centred; uses 4. Register 8 is as positive leaves it; channels says where the channels' values of a field lie.
 func (p *printer) masked(half bool, mask, dz, z string, channels func(field string) string, centred, dst int) {
 	switch mask {
@@ -133,6 +142,18 @@ func (p *printer) wholeMask() {
 	}
 }
 
+// stop puts zeros into register 5 where z is not > 0. Uses 4; register 8 is as positive leaves it.
+func (p *printer) stop(half bool, z string) {
+	p.activation(half, z, 4)
+	if p.wide() {
+		p.op("VCMPPS", less, 4, 8, "K1", "K2")
+		p.op("VMOVAPS.Z", 5, "K2", 5)
+	} else {
+		p.op("VCMPPS", less, 4, 8, 4)
+		p.op("VANDPS", 5, 4, 5)
+	}
+}
+
 // joined adds the shortcut's gradient to dz, puts zeros where z is not > 0, stores that and leaves it in register 5. Uses 3 and 4; register 8 is as positive leaves it. With halves both dz, which
 // is float32, and the sum are rounded, and the sum goes to the shortcut's place.
 func (p *printer) joined(half bool, dz, shortcut, z string) {
@@ -144,14 +165,7 @@ func (p *printer) joined(half bool, dz, shortcut, z string) {
 	} else {
 		p.memory("VADDPS", shortcut, 5, 5)
 	}
-	p.activation(half, z, 4)
-	if p.wide() {
-		p.op("VCMPPS", less, 4, 8, "K1", "K2")
-		p.op("VMOVAPS.Z", 5, "K2", 5)
-	} else {
-		p.op("VCMPPS", less, 4, 8, 4)
-		p.op("VANDPS", 5, 4, 5)
-	}
+	p.stop(half, z)
 	if !half {
 		p.store(5, dz)
 		return
@@ -165,14 +179,7 @@ func (p *printer) joined(half bool, dz, shortcut, z string) {
 // cut is joined without a shortcut: with halves dz, too, is of halves, and stays where it is. Uses 4.
 func (p *printer) cut(half bool, dz, z string) {
 	p.activation(half, dz, 5)
-	p.activation(half, z, 4)
-	if p.wide() {
-		p.op("VCMPPS", less, 4, 8, "K1", "K2")
-		p.op("VMOVAPS.Z", 5, "K2", 5)
-	} else {
-		p.op("VCMPPS", less, 4, 8, 4)
-		p.op("VANDPS", 5, 4, 5)
-	}
+	p.stop(half, z)
 	if !half {
 		p.store(5, dz)
 		return
@@ -184,12 +191,11 @@ func (p *printer) cut(half bool, dz, z string) {
 // sums adds to part the sums over a block of rows of y and y^2, and of a and a*xhat (see masked; with Join, joined, with Cut, cut). sumsHalf reads float32, which it writes to z rounded, and sums the
 // rounded ones.
 func (p *printer) sums() {
-	fields := []string{"y", "rows", "c", "tail", "part", "squares", "dz", "z", "mean", "inv", "scale", "beta", "shortcut"}
 	for _, half := range p.halves() {
-		p.fn("sums"+suffix(half), "sumsArgs", 0, fields...)
+		p.fn("sums"+suffix(half), "sumsArgs", 0, sumsFields...)
 		p.sumsBody(half, false, "")
-		for _, mask := range append(slices.Clone(masks), "Join", "Cut") {
-			p.fn("backSums"+mask+suffix(half), "sumsArgs", 0, fields...)
+		for _, mask := range sumsMasks {
+			p.fn("backSums"+mask+suffix(half), "sumsArgs", 0, sumsFields...)
 			p.sumsBody(half, true, mask)
 		}
 	}
@@ -249,7 +255,7 @@ func (p *printer) sumsGroups(half, back bool, mask string, groups int) {
 		fields["mean"], fields["inv"] = "BX", "R13"
 	}
 	switch {
-	case mask == "Mask", mask == "Join", mask == "Cut", half && !back:
+	case readsZ(mask), half && !back:
 		halfBase("z", "R9")
 		if mask == "Join" {
 			halfBase("shortcut", "R15")
@@ -329,7 +335,7 @@ func (p *printer) sumsGroups(half, back bool, mask string, groups int) {
 	} else {
 		p.op("ADDQ", "DX", "SI")
 	}
-	if mask == "Mask" || mask == "Join" || mask == "Cut" || half && !back {
+	if readsZ(mask) || half && !back {
 		p.op("ADDQ", halfStride, "R9")
 	}
 	if mask == "Join" {
@@ -345,11 +351,10 @@ func (p *printer) sumsGroups(half, back bool, mask string, groups int) {
 
 // sumsTwo are the functions of sums for two blocks of rows of 8 channels at once, the second rows behind the first, in the halves of a vector. Each block's sums are added up as by those of one.
 func (p *printer) sumsTwo() {
-	fields := []string{"y", "rows", "c", "tail", "part", "squares", "dz", "z", "mean", "inv", "scale", "beta", "shortcut"}
-	p.fn("sumsTwo", "sumsArgs", 0, fields...)
+	p.fn("sumsTwo", "sumsArgs", 0, sumsFields...)
 	p.sumsTwoBody(false, "")
-	for _, mask := range append(slices.Clone(masks), "Join", "Cut") {
-		p.fn("backSums"+mask+"Two", "sumsArgs", 0, fields...)
+	for _, mask := range sumsMasks {
+		p.fn("backSums"+mask+"Two", "sumsArgs", 0, sumsFields...)
 		p.sumsTwoBody(true, mask)
 	}
 }
@@ -376,7 +381,7 @@ func (p *printer) sumsTwoBody(back bool, mask string) {
 			p.op("VBROADCASTF32X8", "(BX)", 16+i)
 		}
 	}
-	if mask == "Mask" || mask == "Join" || mask == "Cut" {
+	if readsZ(mask) {
 		p.arg("z", "R9")
 		pointers = append(pointers, "R9")
 	}
@@ -391,10 +396,10 @@ func (p *printer) sumsTwoBody(back bool, mask string) {
 		p.op("VADDPS", 2, 6, 6)
 	} else {
 		p.op("VSUBPS", 16, 2, 3)
-		switch mask {
-		case "Mask", "Join", "Cut":
+		switch {
+		case readsZ(mask):
 			load("R9", 4)
-		case "Again":
+		case mask == "Again":
 			p.op("VMULPS", 18, 3, 4)
 			p.op("VADDPS", 19, 4, 4)
 		}
