@@ -14,7 +14,7 @@ func available(i implementation) bool {
 	case generic, avx2, avx512:
 		return dispatch.Has(i.String())
 	case amx, mixed:
-		return available(avx512) && cpu.X86.HasAMXTile && cpu.X86.HasAMXBF16 && tilePermission()
+		return available(avx512) && roundsToHalves(amx) && cpu.X86.HasAMXTile && cpu.X86.HasAMXBF16 && tilePermission()
 	}
 	return false
 }
