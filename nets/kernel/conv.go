@@ -150,10 +150,10 @@ type backwardJob struct {
 
 // products is where the gradient of some images, of so many values each, is made of its products: in its place or, if that is of halves or holds the shortcut's gradient, in buffer.
 func (j *backwardJob) products(buffer []float32, each, from, to int) []float32 {
-	if j.inPlace || j.dx.halves != nil {
+	if j.inPlace {
 		return buffer[:(to-from)*each]
 	}
-	return j.dx.floats[from*each : to*each]
+	return j.dx.room(buffer, each, from, to)
 }
 
 // finish completes an image's dx, of which products are the products, while they are in cache: it rounds them where dx is of halves, adds the shortcut's

@@ -489,11 +489,8 @@ func (p *amxPass) operand(img int, scratch []byte) Values {
 // results are where the float32 results of n images go: to dst or, if that is of halves, to the end of scratch.
 func (p *amxPass) results(img, n int, scratch []byte) []float32 {
 	out := p.outH * p.outW * p.k
-	if p.dst.halves == nil {
-		return p.dst.floats[img*out:][:n*out]
-	}
 	after := scratch[roundUp(p.scratch, 64)+roundUp(p.ph*p.pw*p.c*4, 64):]
-	return take[float32](&after, n*out)
+	return p.dst.room(take[float32](&after, n*out), out, img, img+n)
 }
 
 // runStack computes the images of a stack.

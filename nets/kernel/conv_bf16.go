@@ -155,7 +155,7 @@ func (c *bf16Conv) tap(tap, _ int) {
 	}
 }
 
-// roundedConv computes at bf16 with float32's kernels of rounded operands, where there is no tile multiplier: the products are exact, their sums in the
+// roundedConv computes at bf16 with float32's kernels of rounded operands, where activations lie in memory as float32: the products are exact, their sums in the
 // order of those kernels, and as fast.
 type roundedConv struct {
 	convAlgorithm
@@ -167,8 +167,8 @@ func newRoundedConv(ws *Workers, s ConvShape, algo convAlgorithm) *roundedConv {
 	return &roundedConv{convAlgorithm: algo, rounder: newRounder(ws), w: make([]float32, s.Weights()), x: make([]float32, s.N*s.Inputs()), dy: make([]float32, s.N*s.Outputs())}
 }
 
-// halvesConv computes at bf16 with float32's kernels of rounded operands, where activations lie in two bytes: what float32's algorithm is given
-// of these it takes as factors ([Workers.factors]), and it is given rounded weights. The same numbers as a roundedConv's.
+// halvesConv is roundedConv where activations lie in two bytes: of these float32's algorithm itself makes its factors ([Workers.factors]), image by image in cache, so that it fuses as at float32. It is
+// given rounded weights. The numbers are the same.
 type halvesConv struct {
 	fusingConv
 	*rounder

@@ -84,7 +84,7 @@ func newDirectPass(ws *Workers, s passShape, tile directTile) *directPass {
 	p.inPlace = p.kp == p.pixels*s.k && p.outPitch*p.pixels == s.outW && p.outPixels*p.pixels == s.outH*s.outW
 	p.padded = roundUp(s.paddedPixels(p.tile.m*p.pixels)*s.c+64, 16)
 	p.packed = make([]float32, s.side*p.reduction*p.kp)
-	ws.reserve(p.bytes()+(2*s.ph*s.pw*s.c+s.outH*s.outW*s.k)*4+256, s.side*s.side*s.c*s.k*4+64)
+	ws.reserve(roundUp(p.bytes(), 64)+2*roundUp(s.ph*s.pw*s.c*4, 64)+roundUp(s.outH*s.outW*s.k*4, 64), s.side*s.side*s.c*s.k*4+64)
 	p.image, p.packPart, p.turnPart = p.runImage, p.packBlock, p.turn
 	return p
 }
@@ -168,10 +168,7 @@ func (p *directPass) runImage(img, worker int) {
 	if p.norm != nil {
 		src = p.norm.normalised(z, img)
 	}
-	dst := take[float32](&after, out)
-	if p.dst.halves == nil {
-		dst = p.dst.floats[img*out:][:out]
-	}
+	dst := p.dst.room(take[float32](&after, out), out, img, img+1)
 	p.convolve(dst, p.ws.factors(src, wide), nil, scratch)
 	p.ws.finishImage(p.dst, p.sums, img, dst)
 }

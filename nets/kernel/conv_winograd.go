@@ -168,7 +168,7 @@ func newWinogradPass(ws *Workers, s ConvShape, c, k int) *winogradPass {
 	p.group = min(s.N, max(1, max(winogradTiles(c, k), c*k/1024)/p.tiles()))
 	// A line more than a power of two, or all positions of a filter would be written to the same set of the caches.
 	p.apart = c*k/p.tile.k*p.columns() + 16
-	ws.reserve(max(p.scratch(p.group)+p.images(), p.temporary()+9*strip*p.tile.k)*4+256, 0)
+	ws.reserve(max(p.scratch(p.group)+p.buffers(), p.temporary()+9*strip*p.tile.k)*4+256, 0)
 	p.groupPart = p.runPart
 	return p
 }
@@ -183,8 +183,8 @@ func winogradTiles(c, k int) int {
 	return 64
 }
 
-// images is the number of floats of what runGroup keeps of an image: normalised and, where activations lie in two bytes, as float32, and its result before it is rounded.
-func (p *winogradPass) images() int {
+// buffers is the number of floats that runGroup takes before scratch: an image of the source, normalised, and where activations lie in two bytes also its factors and its result before that is rounded.
+func (p *winogradPass) buffers() int {
 	in, out := roundUp(p.h*p.w*p.c, 16), roundUp(p.h*p.w*p.k, 16)
 	if !p.ws.keepsHalves() {
 		return in
@@ -285,16 +285,12 @@ func (p *winogradPass) runGroup(group int, goesOn bool, worker int) {
 		}
 	}
 	p.convolve(to-from, transformed{}, &next, scratch, func(img int) []float32 {
+		src := p.src.Of((from+img)*in, (from+img+1)*in)
 		if p.norm != nil {
-			return p.ws.factors(p.norm.normalised(z, from+img), wide)
+			src = p.norm.normalised(z, from+img)
 		}
-		return p.ws.factors(p.src.Of((from+img)*in, (from+img+1)*in), wide)
-	}, func(img int) []float32 {
-		if p.dst.halves != nil {
-			return y
-		}
-		return p.dst.floats[(from+img)*out:][:out]
-	}, func(img int, y []float32) {
+		return p.ws.factors(src, wide)
+	}, func(img int) []float32 { return p.dst.room(y, out, from+img, from+img+1) }, func(img int, y []float32) {
 		p.ws.finishImage(p.dst, p.sums, from+img, y)
 	})
 }

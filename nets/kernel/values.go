@@ -5,7 +5,7 @@ import (
 	"unsafe"
 )
 
-// Values are the numbers of an activation, or of its gradient, in memory: float32, or rounded to bf16. The implementations of AVX-512 keep rounded ones in two bytes each, the upper
+// Values are the numbers of an activation, or of its gradient, in memory: float32, or rounded to bf16. The implementations from avx512 on keep rounded ones in two bytes each, the upper
 // halves of float32 whose lower halves are zero, where the processor rounds to bf16 (AVX512-BF16); the others keep them as float32.
 type Values struct {
 	floats  []float32
@@ -36,8 +36,8 @@ func (ws *Workers) keepsHalves() bool { return ws.precision == BF16 && roundsToH
 
 // factors are the values that a product at the workers' precision takes, as float32: where they lie, or, if they lie in two bytes or are still to be rounded, in buffer.
 func (ws *Workers) factors(x Values, buffer []float32) []float32 {
-	if !ws.keepsHalves() || x.halves == nil && x.rounded {
-		return x.floats // [roundedConv] has rounded them, if that is to be done
+	if !ws.keepsHalves() {
+		return x.floats // at bf16 [roundedConv] has rounded them
 	}
 	buffer = buffer[:x.Len()]
 	if x.halves != nil {
@@ -65,6 +65,14 @@ func (v Values) Of(from, to int) Values {
 		v.floats = v.floats[from:to]
 	}
 	return v
+}
+
+// room is where the float32 are computed that become some images of so many values each: where these lie or, if they are of halves, buffer.
+func (v Values) room(buffer []float32, each, from, to int) []float32 {
+	if v.halves != nil {
+		return buffer[:(to-from)*each]
+	}
+	return v.floats[from*each : to*each]
 }
 
 // Float32 are the values as float32: where they lie, if they are, else in a copy in buffer, which must have room for them.

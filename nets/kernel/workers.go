@@ -129,7 +129,7 @@ func ParsePrecision(name string) (Precision, error) {
 	return 0, fmt.Errorf("kernel: precision %q; want f32 or bf16", name)
 }
 
-// SetPrecision sets the precision of what is built from now on.
+// SetPrecision sets the precision of all that the workers compute. It must be set before anything is built on them.
 func (ws *Workers) SetPrecision(p Precision) { ws.precision = p }
 
 // Precision is what [Workers.SetPrecision] has set.
