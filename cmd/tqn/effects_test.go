@@ -39,6 +39,7 @@ var withoutEffectIn = map[string]string{
 	"table1 --columns vgg9 --out DIR":                "devices memory-fraction plugin preallocate streams",
 	"table1 --preset smoke --columns vgg9 --out DIR": "devices memory-fraction plugin preallocate streams",
 	"table1 --preset smoke --out DIR --engine pjrt":  "threads",
+	"table1 --preset laptop --out DIR":               "devices memory-fraction plugin preallocate streams",
 	"table1 run --out DIR":                           "claim cpus devices image memory-fraction mount name partition plugin preallocate program streams time",
 	"table1 run --out DIR --engine kubernetes":       "devices index memory-fraction partition plugin preallocate streams time",
 	"table1 run --out DIR --engine pjrt":             "claim cpus image mount name partition program threads time",

@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -126,7 +128,7 @@ func (f *table1Flags) planFlags(c *cobra.Command) {
 	c.Flags().BoolVar(&f.figures, "figures", false, "also the runs that only Figures 5 and 7 and Appendix H.3 need: BC at the big batch, with weight decay 1e-5 and at the learning rate 0.003, SR at batches between")
 	c.Flags().IntVar(&f.seeds, "seeds", 0, "runs of each method with seeds of their own; 0 is the preset's number")
 	c.Flags().Uint64Var(&f.seed, "seed", 1, "the first seed")
-	c.Flags().StringVar(&f.dir, "dir", "", "folder of the data sets' files (default: where tqn data fetch puts them)")
+	c.Flags().StringVar(&f.dir, "dir", "", "folder of the data sets' files, for columns that do not train on built-in images (default: where tqn data fetch puts them)")
 	unstatedFlags(c, &f.unstated)
 	presets := cobra.FixedCompletions(cluster.Presets(), cobra.ShellCompDirectiveNoFileComp)
 	for flag, values := range map[string]cobra.CompletionFunc{
@@ -230,22 +232,50 @@ func markRequired(c *cobra.Command, flag string) {
 
 // table1Plan makes the preset's plan and saves it, or finds the same one.
 func (e *env) table1Plan(f *table1Flags) (*cluster.Plan, error) {
+	files := false // a column's data is read from files
 	plan, err := cluster.NewPlan(f.preset, cluster.Choice{
 		Columns: f.columns, Methods: f.methods, Seeds: f.seeds, Seed: f.seed, Figures: f.figures, Unstated: f.unstated,
 		Present: func(name string) bool {
 			if _, err := dataset.ShapeOf(name, dataset.Options{}); err == nil && name != "cifar10" && name != "cifar100" && name != "imagenet" && name != "fashion-mnist" {
 				return true // needs no files
 			}
+			files = true
 			// Damaged files are there: the run will say what is wrong with them.
 			_, err := dataset.Open(name, dataset.Options{Dir: f.dir})
 			return !errors.Is(err, dataset.ErrMissing)
 		},
 	})
+	if f.dir != "" && files {
+		// A set that is not found may have a stand-in, which a wrong name must not call for.
+		if info, serr := os.Stat(f.dir); errors.Is(serr, os.ErrNotExist) {
+			return nil, fmt.Errorf("--dir %s: no such folder", f.dir)
+		} else if serr == nil && !info.IsDir() {
+			return nil, fmt.Errorf("--dir %s is not a folder", f.dir)
+		}
+	}
 	if err != nil {
 		return nil, err
+	}
+	if f.dir != "" && !files {
+		return nil, dirWithoutEffect(f, plan)
 	}
 	if err := writable("--out", f.out); err != nil {
 		return nil, err
 	}
 	return plan, plan.Save(f.out)
+}
+
+// dirWithoutEffect is the error that refuses --dir for a plan that reads no files.
+func dirWithoutEffect(f *table1Flags, plan *cluster.Plan) error {
+	with := "--preset " + f.preset
+	if len(f.columns) > 0 {
+		with += " --columns " + strings.Join(f.columns, ",")
+	}
+	var data []string
+	for _, c := range plan.Columns {
+		if !slices.Contains(data, c.Data) {
+			data = append(data, c.Data)
+		}
+	}
+	return fmt.Errorf("--dir has no effect with %s, whose columns train on built-in images: %s", with, strings.Join(data, ", "))
 }
