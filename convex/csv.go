@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -16,6 +17,7 @@ type Table struct {
 	Columns  []string    // features, in the order of the file
 	Features [][]float64 // one row per line
 	Values   []float64   // the target
+	Warnings []string    // what may be wrong with the file and is no error
 
 	features []*column
 	target   *column
@@ -45,6 +47,7 @@ const (
 	maxLevels   = 100
 	maxLiteral  = 4096 // bytes of one number
 	namedLines  = 10   // of the lines without a value, so many are named
+	namedFields = 5    // of a header's fields that are numbers, so many are named
 )
 
 // ReadTable reads numbers below a header line. name is the file's name in errors, which give line and column.
@@ -53,6 +56,8 @@ const (
 // the first lines as many fields as the header. A field may stand in quotation marks. Numbers have a decimal point or a decimal comma
 // throughout. A byte order mark, Excel's line "sep=;", lines in which every field is empty, separators at the end of a line, and
 // columns that have neither a name nor a value are passed over. A column without a name is called "column K", with K counted from 1.
+//
+// Names may be numbers. If all are, a warning says that the first row of a file without a header line would have been taken for one.
 //
 // It is an error if two columns have the same name, if a value is missing, if a column that is not categorical holds a text, or if a
 // number is not one that float64 holds with all its digits: zero, or from 2.2e-308 to 1.8e308 in absolute value.
@@ -78,6 +83,14 @@ func ReadTable(r io.Reader, name string, c Columns) (*Table, error) {
 	columns, err := c.columns(header, name)
 	if err != nil {
 		return nil, err
+	}
+	var warnings []string
+	if numbers := numbersOf(header); len(numbers) > 0 {
+		if len(numbers) > namedFields {
+			numbers = append(numbers[:namedFields], "...")
+		}
+		warnings = append(warnings, fmt.Sprintf("%s:1: the names of the columns are numbers (%s): if the file has no header line, its first row is missing from the data; put a line with names above it",
+			name, strings.Join(numbers, ", ")))
 	}
 	marks := &decimals{mark: c.Decimal}
 	rows := 0
@@ -110,7 +123,29 @@ func ReadTable(r io.Reader, name string, c Columns) (*Table, error) {
 	if rows == 0 {
 		return nil, fmt.Errorf("convex: %s: a header and no rows", name)
 	}
-	return newTable(columns, name, rows)
+	t, err := newTable(columns, name, rows)
+	if err != nil {
+		return nil, err
+	}
+	t.Warnings = warnings
+	return t, nil
+}
+
+// numbersOf are the fields of a header that are numbers, if no field is anything else but empty or a missing value. Such a header may be a row
+// of a file that has none.
+func numbersOf(header []string) (numbers []string) {
+	for _, text := range header {
+		text = strings.TrimSpace(text)
+		if isMissing(text) {
+			continue
+		}
+		_, err := strconv.ParseFloat(strings.Replace(text, ",", ".", 1), 64)
+		if err != nil && !errors.Is(err, strconv.ErrRange) || !strings.ContainsAny(text, "0123456789") { // inf is a name
+			return nil
+		}
+		numbers = append(numbers, fmt.Sprintf("%.40s", text))
+	}
+	return numbers
 }
 
 // unreadable names the file and the line of what encoding/csv, or the limit of a record, refuses.
@@ -145,6 +180,10 @@ func (c Columns) columns(header []string, name string) ([]*column, error) {
 	if len(header) > maxColumns {
 		return nil, fmt.Errorf("convex: %s:1: %d columns, at most %d can be had", name, len(header), maxColumns)
 	}
+	hint := ""
+	if len(numbersOf(header)) > 0 {
+		hint = ": these are numbers; is the header line missing?"
+	}
 	at := map[string]int{}
 	names := make([]string, len(header))
 	for i, text := range header {
@@ -156,7 +195,7 @@ func (c Columns) columns(header []string, name string) ([]*column, error) {
 			h = fmt.Sprintf("column %d", i+1)
 		}
 		if first, twice := at[h]; twice {
-			return nil, fmt.Errorf("convex: %s:1: columns %d and %d are both called %q: give each a name of its own", name, first+1, i+1, h)
+			return nil, fmt.Errorf("convex: %s:1: columns %d and %d are both called %q: give each a name of its own%s", name, first+1, i+1, h, hint)
 		}
 		names[i], at[h] = h, i
 	}
@@ -169,7 +208,7 @@ func (c Columns) columns(header []string, name string) ([]*column, error) {
 	}
 	for _, asked := range slices.Concat([]string{c.Target}, c.Categorical, c.Drop) {
 		if _, ok := at[asked]; !ok {
-			return nil, fmt.Errorf("convex: %s:1: no column %q; the header has %s", name, asked, strings.Join(names, ", "))
+			return nil, fmt.Errorf("convex: %s:1: no column %q; the header has %s%s", name, asked, strings.Join(names, ", "), hint)
 		}
 	}
 	target := columns[at[c.Target]]

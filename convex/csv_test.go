@@ -333,6 +333,48 @@ func TestWhatProgramsWriteAroundTheNumbers(t *testing.T) {
 	}
 }
 
+// Names of columns may be numbers, such as those that a data frame gives to columns without names, but a file without a header line looks the
+// same: a warning says so, and so do the errors that such a file makes likely.
+func TestNamesThatAreNumbers(t *testing.T) {
+	for _, c := range []struct {
+		text, target string
+		warned       bool
+	}{
+		{"1.5,2,3\n2.5,1,7\n3,5,4\n", "1.5", true},
+		{"1.5 2 3\n2.5 1 7\n3 5 4\n", "2", true},
+		{"1,5;2;-3e2\n2,5;1;7\n3,5;5;4\n", "1,5", true},
+		{"0,1,2\n2.5,1,7\n3,5,4\n", "2", true},
+		{",0,1\n0,1,7\n1,5,4\n", "1", true},
+		{"1.5,NA,3\n2.5,1,7\n3,5,4\n", "3", true},
+		{"1.5,2,price\n2.5,1,7\n3,5,4\n", "price", false},
+		{"1.5,2,price\n2.5,1,7\n3,5,4\n", "1.5", false},
+		{"x1,x2,3rd\n2.5,1,7\n3,5,4\n", "x1", false},
+		{"nan,inf,none\n2.5,1,7\n3,5,4\n", "inf", false},
+		{small, "y", false},
+	} {
+		table, err := ReadTable(strings.NewReader(c.text), "f.csv", Columns{Target: c.target})
+		if err != nil {
+			t.Errorf("%q: %v", c.text, err)
+			continue
+		}
+		if warned := len(table.Warnings) == 1 && strings.Contains(table.Warnings[0], "f.csv:1: the names of the columns are numbers") &&
+			strings.Contains(table.Warnings[0], "if the file has no header line"); warned != c.warned || !warned && len(table.Warnings) > 0 {
+			t.Errorf("%q: warnings %q, want one: %t", c.text, table.Warnings, c.warned)
+		}
+	}
+	for text, want := range map[string]string{
+		"1.5,2,3\n2.5,1,7\n": `f.csv:1: no column "y"; the header has 1.5, 2, 3: these are numbers; is the header line missing?`,
+		"1.5,1,1\n2.5,1,7\n": `f.csv:1: columns 2 and 3 are both called "1": give each a name of its own: these are numbers; is the header line missing?`,
+	} {
+		if _, err := ReadTable(strings.NewReader(text), "f.csv", Columns{Target: "y"}); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+	if _, err := ReadTable(strings.NewReader("x,2\n1,2\n"), "f.csv", Columns{Target: "y"}); err == nil || strings.Contains(err.Error(), "missing") {
+		t.Errorf("a header: %v", err)
+	}
+}
+
 // Reading takes memory in proportion to the file: at most 128 bytes allocated for each byte.
 func TestReadTableTakesMemoryByTheFile(t *testing.T) {
 	for name, text := range map[string]string{

@@ -148,7 +148,7 @@ func (e *env) verify(ctx context.Context, o verifyOptions) error {
 	}
 	options := referee.Options{Paper: o.paper, Seed: o.seed, Claims: o.claims, Report: o.out != ""}
 	if o.data != "" {
-		p, err := o.problem()
+		p, err := o.problem(func(message string) { fmt.Fprintf(e.stderr, "tqn: warning: %s\n", message) })
 		if err != nil {
 			return err
 		}
@@ -247,8 +247,8 @@ func judged(records []evidence.Record) error {
 	return nil
 }
 
-// problem is the regression of --data.
-func (o verifyOptions) problem() (convex.Problem, error) {
+// problem is the regression of --data. warn is told what may be wrong with the file.
+func (o verifyOptions) problem(warn func(message string)) (convex.Problem, error) {
 	if o.target == "" {
 		return nil, errors.New("--data wants --target COLUMN: which column to predict")
 	}
@@ -260,6 +260,9 @@ func (o verifyOptions) problem() (convex.Problem, error) {
 	table, err := convex.ReadTable(f, o.data, convex.Columns{Target: o.target, Categorical: o.categorical, Drop: o.drop, Decimal: o.decimal})
 	if err != nil {
 		return nil, err
+	}
+	for _, message := range table.Warnings {
+		warn(message)
 	}
 	model := o.model
 	if model == "auto" {

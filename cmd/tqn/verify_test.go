@@ -105,6 +105,22 @@ func TestVerifyOnOnesOwnData(t *testing.T) {
 	}
 }
 
+// A file without a header line is read as one whose names are numbers, and a warning says so beside the result.
+func TestVerifyWarnsOfNamesThatAreNumbers(t *testing.T) {
+	_, rows, _ := strings.Cut("x,y,z\n1,2.1,0\n2,3.9,1\n3,6.2,0\n4,8.1,1\n", "\n")
+	file := filepath.Join(t.TempDir(), "rows.csv")
+	if err := os.WriteFile(file, []byte(rows), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := tqnVerify(t, "--data", file, "--target", "2.1", "--t", "20", "--claim", "theorem4", "--json")
+	if code != exitExpected || !json.Valid([]byte(stdout)) || !strings.Contains(stderr, "tqn: warning: "+file+":1: the names of the columns are numbers (1, 2.1, 0)") {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+	if _, _, stderr := tqnVerify(t, "--data", good(t), "--target", "y", "--t", "20", "--claim", "theorem4"); strings.Contains(stderr, "warning") {
+		t.Errorf("a file with a header: %s", stderr)
+	}
+}
+
 // The command that a report prints makes it again as it stands.
 func TestTheReportsCommandRunsAsPrinted(t *testing.T) {
 	dir := t.TempDir()
