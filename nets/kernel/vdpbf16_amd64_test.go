@@ -16,9 +16,9 @@ import (
 // This file holds what speaks against kernels of VDPBF16PS, the products of bf16 that processors have which lack the tile
 // multiplier. They would have to make a training step 1.6 times as fast as float32's, whose 3x3 convolutions are Winograd's
 // F(4x4, 3x3): a quarter of the direct algorithm's products. VDPBF16PS makes at most twice the products of a float32
-// multiply-add, on some processors half of them (BenchmarkPeakVDPBF16), so that a direct convolution of it has at most half the
-// speed of Winograd's products in float32. It would have to be given transformed factors, then, and those lose what bf16 has of
-// precision (TestWinogradAtBF16).
+// multiply-add (on Zen 5), on some processors half of them (BenchmarkPeakVDPBF16), so that a direct convolution of it has at most
+// half the speed of Winograd's products in float32. It would have to be given transformed factors, then, and those lose what bf16
+// has of precision (TestWinogradAtBF16). So bf16 without tiles is float32's products of rounded factors ([halvesConv]).
 
 // BenchmarkPeakVDPBF16 sets the products that one worker makes of bf16, from registers, beside float32's multiply-adds. Both count
 // two operations for a product and its sum; the best of short calls in turn.
