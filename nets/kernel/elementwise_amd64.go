@@ -32,6 +32,12 @@ type addHalfArgs struct {
 	n    int
 }
 
+type addHalfGridArgs struct {
+	to, from                         *uint16
+	torow, fromrow, tostep, fromstep int // bytes
+	rows, columns, groups, tail      int
+}
+
 // In the arguments of functions with Half in their names activations and their gradients point to halves, but for y of sumsHalf, dz of backSumsJoinHalf and y of averageHalf; c of an
 // average is in bytes of float32.
 
@@ -317,6 +323,9 @@ func widenAVX512(a *widenArgs)
 
 //go:noescape
 func addHalfAVX512(a *addHalfArgs)
+
+//go:noescape
+func addHalfGridAVX512(a *addHalfGridArgs)
 
 //go:noescape
 func maxPoolNormHalfAVX512(a *maxPoolArgs)
@@ -729,6 +738,17 @@ func addHalves(to []uint16, from []float32) {
 		addHalfAVX512(&addHalfArgs{&to[0], &from[0], n})
 	}
 	addHalvesGeneric(to[n:], from[n:])
+}
+
+// addHalfGrid adds a grid of bf16 numbers and rounds the sums.
+func addHalfGrid(to, from []uint16, g Grid) {
+	if g.Rows < 1 || g.Columns < 1 || g.N < 1 {
+		return
+	}
+	last := func(row, step int) int { return (g.Rows-1)*row + (g.Columns-1)*step + g.N - 1 }
+	_, _ = to[last(g.ToRow, g.ToStep)], from[last(g.FromRow, g.FromStep)]
+	addHalfGridAVX512(&addHalfGridArgs{to: &to[0], from: &from[0], torow: 2 * g.ToRow, fromrow: 2 * g.FromRow, tostep: 2 * g.ToStep, fromstep: 2 * g.FromStep,
+		rows: g.Rows, columns: g.Columns, groups: (g.N + 15) / 16, tail: tailMask(g.N)})
 }
 
 // widened writes bf16 numbers, which only a processor with AVX-512 keeps, as float32.

@@ -44,6 +44,7 @@ func roundAll(_ implementation, to, x []float32) { roundAllGeneric(to, x) }
 
 // addHalves and roundImage are for implementations that keep halves.
 func addHalves(to []uint16, from []float32)                 { addHalvesGeneric(to, from) }
+func addHalfGrid(to, from []uint16, g Grid)                 { addHalfGridGeneric(to, from, g) }
 func roundImage(s *Sums, img int, to []uint16, y []float32) { panic("kernel: no halves") }
 
 func widened(to []float32, from []uint16) { widenedGeneric(to, from) }

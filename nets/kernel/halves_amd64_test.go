@@ -244,6 +244,39 @@ func TestRounding(t *testing.T) {
 	}
 }
 
+// TestHalfGrids: pixels of bf16 numbers are added as the loop adds them, whatever lies between them, the smallest numbers and sums in the middle of two included; a grid that is wrong in any number is seen.
+func TestHalfGrids(t *testing.T) {
+	if !available(avx512) || !roundsToHalves(avx512) {
+		t.Skip("no activations in two bytes")
+	}
+	values := func(seed uint64, n int) []uint16 {
+		x := make([]float32, n)
+		noise(seed, x)
+		for i := range x {
+			x[i] *= [...]float32{1, 0x1p-8, 0x1p-125}[i%3]
+		}
+		v := Values{halves: make([]uint16, n)}
+		v.Round(x)
+		return v.halves
+	}
+	for _, n := range []int{1, 7, 8, 16, 24, 40, 64} {
+		right := Grid{Rows: 3, Columns: 4, ToRow: 9 * 2 * n, FromRow: 4 * (n + 5), ToStep: 2 * n, FromStep: n + 5, N: n}
+		to, from := values(1, 3*right.ToRow), values(2, 3*right.FromRow)
+		want := slices.Clone(to)
+		addHalfGridGeneric(want, from, right)
+		for name, spoil := range map[string]func(*Grid){
+			"": func(*Grid) {}, "a row": func(g *Grid) { g.Rows-- }, "a column": func(g *Grid) { g.Columns-- }, "a value": func(g *Grid) { g.N-- },
+			"where its rows go": func(g *Grid) { g.ToRow-- }, "where they come from": func(g *Grid) { g.FromRow-- }, "where its pixels go": func(g *Grid) { g.ToStep-- }, "where these come from": func(g *Grid) { g.FromStep-- },
+		} {
+			g, got := right, slices.Clone(to)
+			spoil(&g)
+			if addHalfGrid(got, from, g); slices.Equal(got, want) != (name == "") {
+				t.Errorf("pixels of %d values, wrong: %q: the same sums %v", n, name, name != "")
+			}
+		}
+	}
+}
+
 // halfArrays are what the kernels of halves read and write: 8 pixels of 40 channels.
 type halfArrays struct {
 	y, z, out, dz, dy   []uint16

@@ -159,12 +159,7 @@ func (ws *Workers) AddGrid(to, from Values, g Grid) {
 		}
 		return
 	}
-	for p := range g.Rows {
-		for q := range g.Columns {
-			at, more := p*g.ToRow+q*g.ToStep, p*g.FromRow+q*g.FromStep
-			ws.addSome(to.Of(at, at+g.N), from.Of(more, more+g.N))
-		}
-	}
+	addHalfGrid(to.halves, from.halves, g)
 }
 
 // addHalvesGeneric adds float32, rounded to bf16, to bf16 numbers, and rounds the sum.
@@ -172,6 +167,19 @@ func addHalvesGeneric(to []uint16, from []float32) {
 	for i, f := range from {
 		sum := math.Float32frombits(uint32(to[i])<<16) + toBF16(f)
 		to[i] = uint16(math.Float32bits(toBF16(sum)) >> 16)
+	}
+}
+
+// addHalfGridGeneric adds a grid of bf16 numbers and rounds the sums.
+func addHalfGridGeneric(to, from []uint16, g Grid) {
+	for p := range g.Rows {
+		for q := range g.Columns {
+			pixel, more := to[p*g.ToRow+q*g.ToStep:][:g.N], from[p*g.FromRow+q*g.FromStep:]
+			for i, h := range more[:g.N] {
+				sum := math.Float32frombits(uint32(pixel[i])<<16) + math.Float32frombits(uint32(h)<<16)
+				pixel[i] = uint16(math.Float32bits(toBF16(sum)) >> 16)
+			}
+		}
 	}
 }
 

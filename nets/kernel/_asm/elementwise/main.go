@@ -46,6 +46,7 @@ func main() {
 			p.sumsTwo()
 			p.widen()
 			p.addHalf()
+			p.addHalfGrid()
 		}
 		if err := os.WriteFile(filepath.Join(*out, name), []byte(p.b.String()), 0o644); err != nil {
 			log.Fatal(err)
