@@ -365,20 +365,10 @@ func (p *amxPass) pairedWeights(to []float32) []float32 {
 // turn transposes the channels of a tap into the place of the tap turned by 180 degrees.
 func (p *amxPass) turn(tap, _ int) {
 	if n := p.c * p.k; p.folded {
-		p.conv.foldWeights(p.w[tap*n:][:n], p.source, tap)
+		p.conv.foldWeights(p.w[tap*n:][:n], p.source, tap, true)
 		return
 	}
 	p.turnTap(p.w, p.source, tap, true)
-}
-
-// foldWeights writes the weights of tap at of the 2x2 window of [ConvShape.foldedBack], (K, 4 C).
-func (s ConvShape) foldWeights(to, w []float32, at int) {
-	clear(to)
-	for of := range 4 {
-		if r, c := foldTap(at/2, of/2), foldTap(at%2, of%2); r >= 0 && c >= 0 {
-			transposed(to[of*s.C:], w[(r*s.Side+c)*s.C*s.K:][:s.C*s.K], 4*s.C, s.K, s.C, s.K, true)
-		}
-	}
 }
 
 // packGroup packs 16 output channels.

@@ -16,12 +16,16 @@ type directConv struct {
 
 func newDirectConv(ws *Workers, s ConvShape) *directConv {
 	forw, back := s.passes()
+	if folded, ok := s.foldedBack(); ok {
+		back = folded
+	}
 	c := &directConv{
 		ConvShape: s,
 		forw:      newDirectPass(ws, forw, newPassTile(ws.impl, &forw)),
 		back:      newDirectPass(ws, back, newPassTile(ws.impl, &back)),
 		weights:   newDirectGrad(ws, s, newGradWay(ws.impl, s)),
 	}
+	c.back.conv = s
 	c.weights.reserve(c.back.bytes())
 	return c
 }
@@ -66,6 +70,7 @@ type directPass struct {
 	inPlace             bool // tiles are stored to the result itself
 	padded              int  // floats
 	packed, w, source   []float32
+	conv                ConvShape // whose gradient of the input this is, if folded
 
 	dst, src                  Values
 	norm                      *BatchNorm // src is still to be normalised
@@ -81,7 +86,7 @@ func newDirectPass(ws *Workers, s passShape, tile directTile) *directPass {
 		p.pixels, p.reduction = 2, (s.side+1)*s.c
 		p.tiles, p.outPitch, p.outPixels = s.pairsOf(p.tile.m)
 	}
-	p.inPlace = p.kp == p.pixels*s.k && p.outPitch*p.pixels == s.outW && p.outPixels*p.pixels == s.outH*s.outW
+	p.inPlace = !s.folded && p.kp == p.pixels*s.k && p.outPitch*p.pixels == s.outW && p.outPixels*p.pixels == s.outH*s.outW
 	p.padded = roundUp(s.paddedPixels(p.tile.m*p.pixels)*s.c+64, 16)
 	p.packed = make([]float32, s.side*p.reduction*p.kp)
 	ws.reserve(roundUp(p.bytes(), 64)+2*roundUp(s.ph*s.pw*s.c*4, 64)+roundUp(s.outH*s.outW*s.k*4, 64), s.side*s.side*s.c*s.k*4+64)
@@ -91,7 +96,7 @@ func newDirectPass(ws *Workers, s passShape, tile directTile) *directPass {
 
 // sharesRows says whether two pixels fit into a row of the tile.
 func (s *passShape) sharesRows(t directTile) bool {
-	return s.stride == 1 && s.outW%2 == 0 && 2*s.k <= t.k
+	return s.stride == 1 && !s.folded && s.outW%2 == 0 && 2*s.k <= t.k
 }
 
 // copyPairs is copyRows of pairs: in a row of the output the pixels of a pair lie side by side, and so do pairs without what fills their tile.
@@ -113,12 +118,12 @@ func (s *passShape) pairsOf(size int) (tiles [][2]int, outPitch, outPixels int) 
 }
 
 // pack arranges the weights: for each block of output channels, the reduction (r, s, c), the block's channels. w is (side, side, c, k); for the transposed
-// convolution (side, side, k, c), which is first turned.
+// convolution (side, side, k, c), which is first turned, or folded.
 func (p *directPass) pack(w []float32, transposed bool) {
 	p.w = w
 	if transposed && (p.side > 1 || p.c > 1) {
 		shared := p.ws.shared
-		p.w, p.source = take[float32](&shared, len(w)), w
+		p.w, p.source = take[float32](&shared, p.side*p.side*p.c*p.k), w
 		p.ws.Do(p.side*p.side, p.turnPart)
 		p.source = nil
 	}
@@ -142,7 +147,14 @@ func (p *directPass) packBlock(part, _ int) {
 }
 
 // turn transposes the channels of a tap into the place of the tap turned by 180 degrees.
-func (p *directPass) turn(tap, _ int) { p.turnTap(p.w, p.source, tap, p.ws.impl >= avx512) }
+func (p *directPass) turn(tap, _ int) {
+	fast := p.ws.impl >= avx512
+	if n := p.c * p.k; p.folded {
+		p.conv.foldWeights(p.w[tap*n:][:n], p.source, tap, fast)
+		return
+	}
+	p.turnTap(p.w, p.source, tap, fast)
+}
 
 func (p *directPass) run(dst, src Values, n int, sums *Sums) {
 	p.dst, p.src, p.sums = dst, src, sums
@@ -569,6 +581,16 @@ func transposed(dst, src []float32, apart, stride, rows, columns int, fast bool)
 		}
 		for c := from; c < columns; c++ {
 			dst[c*apart+r] = src[r*stride+c]
+		}
+	}
+}
+
+// foldWeights writes the weights of tap at of the 2x2 window of [ConvShape.foldedBack], (K, 4 C); fast needs AVX-512.
+func (s ConvShape) foldWeights(to, w []float32, at int, fast bool) {
+	clear(to)
+	for of := range 4 {
+		if r, c := foldTap(at/2, of/2), foldTap(at%2, of%2); r >= 0 && c >= 0 {
+			transposed(to[of*s.C:], w[(r*s.Side+c)*s.C*s.K:][:s.C*s.K], 4*s.C, s.K, s.C, s.K, fast)
 		}
 	}
 }

@@ -103,6 +103,39 @@ func TestWaysOfTheGradientGiveTheSameBits(t *testing.T) {
 	}
 }
 
+// The folded gradient of the input of a convolution of stride 2 has the bits of the one whose dy are set apart by zeros; a weight that is wrong is seen.
+func TestFoldedGivesTheSameBits(t *testing.T) {
+	for _, name := range Implementations() {
+		if name != "avx2" && name != "avx512" {
+			continue
+		}
+		ws := newWorkers(t, 2, name)
+		for _, s := range []ConvShape{{N: 3, H: 16, W: 16, C: 8, K: 16}, {N: 2, H: 8, W: 14, C: 16, K: 32}, {N: 2, H: 4, W: 2, C: 3, K: 5}, {N: 2, H: 2, W: 2, C: 40, K: 24}, {N: 1, H: 32, W: 32, C: 5, K: 8}} {
+			s.Side, s.Stride = 3, 2
+			_, apart := s.passes()
+			w, dy := make([]float32, s.Weights()), make([]float32, s.N*s.Outputs())
+			noise(1, w)
+			noise(2, dy)
+			want := make([]float32, s.N*s.Inputs())
+			p := newDirectPass(ws, apart, newPassTile(ws.impl, &apart))
+			p.pack(w, true)
+			p.run(Floats(want), Floats(dy), s.N, nil)
+			c := NewConv(ws, s)
+			c.algo = newDirectConv(ws, s)
+			c.SetWeights(w, false)
+			got := make([]float32, s.N*s.Inputs())
+			c.GradInput(Floats(got), dy)
+			if back := c.algo.(*directConv).back; !back.folded || !slices.Equal(got, want) {
+				t.Errorf("%s, %+v: folded %v, the same bits %v", name, s, back.folded, slices.Equal(got, want))
+			}
+			c.algo.(*directConv).back.packed[0] *= -1
+			if c.GradInput(Floats(got), dy); slices.Equal(got, want) {
+				t.Errorf("%s, %+v: a weight's sign is not seen", name, s)
+			}
+		}
+	}
+}
+
 // Images of few pixels that share tiles have the bits of images by themselves.
 func TestStackedImagesGiveTheSameBits(t *testing.T) {
 	if !slices.Contains(Implementations(), "amx") {

@@ -110,7 +110,7 @@ func (g Grid) apply(to, from []float32, add bool) {
 
 // padImage copies an image into the zero padding of padded.
 func (s *passShape) padImage(padded, src []float32) {
-	pad := s.side / 2
+	pad := s.lead()
 	for row := range s.ph {
 		to, from := padded[((pad+row*s.dilate)*s.pitch()+pad)*s.c:], src[row*s.pw*s.c:][:s.pw*s.c]
 		if s.dilate == 1 {
