@@ -4,7 +4,7 @@ package kernel
 
 // newMixedConv chooses between the tile multiplier and the AVX-512 kernels, by a convolution's shape and, at each [Conv.SetWeights], by whether its
 // weights are binary: a function of what the results depend on anyway, so that "mixed" names the arithmetic of a run. BenchmarkConv measures the
-// candidates layer by layer; BenchmarkDefault of nets/bench fails where "mixed" is not the fastest implementation for a whole net.
+// candidates layer by layer; BenchmarkDefault of nets/bench fails where "mixed" is more than 5 % slower than the fastest implementation for a whole net.
 //
 //   - 3x3 kernels of stride 1 that Winograd's algorithm fits: Winograd's algorithm; but for binary weights, which take three products of bf16 and not six, the
 //     forward pass by tiles where [tilesSuit].
