@@ -61,7 +61,7 @@ func newTable1Command(e *env) *cobra.Command {
 		Long: `table1 trains every cell of Table 1 (a column, a method, a seed) and writes DIR/report.md with its figures. It resumes
 what is in DIR. Presets:
   smoke   a minute: shows that everything runs
-  quick   five to nine minutes on two cores, on built-in images (the default)
+  quick   four to nine minutes on two cores, on built-in images (the default)
   laptop  a night on two cores: real CIFAR-10, three seeds
   paper   the paper's exact protocol; prints each column's estimated time first
 First it says how long the cells will take on this machine, from a training step of every net.
