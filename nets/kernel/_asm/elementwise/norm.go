@@ -60,8 +60,26 @@ func (p *printer) activation(half bool, mem string, reg int) {
 		p.load(mem, reg)
 		return
 	}
-	p.op("VPMOVZXWD.Z", mem, "K1", reg)
+	p.widened("K1", mem, reg)
+}
+
+// widened loads 16 bf16 numbers, or those that the mask lets through, as float32; from may be a register of 32 bytes.
+func (p *printer) widened(mask, from string, reg int) {
+	if mask == "" {
+		p.op("VPMOVZXWD", from, reg)
+	} else {
+		p.op("VPMOVZXWD.Z", from, mask, reg)
+	}
 	p.op("VPSLLD", "$16", reg, reg)
+}
+
+// value loads 16 values of either kind.
+func (p *printer) value(half bool, mem string, reg int) {
+	if half {
+		p.widened("", mem, reg)
+	} else {
+		p.op("VMOVUPS", mem, reg)
+	}
 }
 
 // storeActivation rounds to bf16 and stores. Uses register 7 of 32 bytes.
@@ -82,8 +100,7 @@ func (p *printer) toHalves(from, to int) {
 // rounded rounds 16 values to bf16 where they are.
 func (p *printer) rounded(reg int) {
 	p.toHalves(reg, reg)
-	p.op("VPMOVZXWD", fmt.Sprintf("Y%d", reg), reg)
-	p.op("VPSLLD", "$16", reg, reg)
+	p.widened("", fmt.Sprintf("Y%d", reg), reg)
 }
 
 // positive puts into register 8 what a ReLU's output must exceed for the gradient to pass: 0, or the largest number that a bf16 activation has as 0.
@@ -124,8 +141,7 @@ func (p *printer) masked(half bool, mask, dz, z string, channels func(field stri
 	switch {
 	case half:
 		p.op("VCMPPS", less, 4, 8, "K1", "K2")
-		p.op("VPMOVZXWD.Z", dz, "K2", dst)
-		p.op("VPSLLD", "$16", dst, dst)
+		p.widened("K2", dz, dst)
 	case p.wide():
 		p.op("VCMPPS", less, 4, 8, "K1", "K2")
 		p.op("VMOVUPS.Z", dz, "K2", dst)
@@ -172,8 +188,7 @@ func (p *printer) joined(half bool, dz, shortcut, z string) {
 	}
 	p.toHalves(5, 5)
 	p.op("VMOVDQU16", "Y5", "K1", shortcut)
-	p.op("VPMOVZXWD", "Y5", 5)
-	p.op("VPSLLD", "$16", 5, 5)
+	p.widened("", "Y5", 5)
 }
 
 // cut is joined without a shortcut: with halves dz, too, is of halves, and stays where it is. Uses 4.
@@ -297,8 +312,7 @@ func (p *printer) sumsGroups(half, back bool, mask string, groups int) {
 			if half {
 				p.toHalves(2, 2)
 				p.op("VMOVDQU16", "Y2", "K1", halfAt("R9"))
-				p.op("VPMOVZXWD", "Y2", 2)
-				p.op("VPSLLD", "$16", 2, 2)
+				p.widened("", "Y2", 2)
 			}
 			p.op("VMULPS", 2, 2, 3)
 			p.op("VADDPS", 2, sum(g), sum(g))

@@ -7,12 +7,7 @@ var poolNorms = []string{"", "Norm", "NormReLU"}
 
 // pooled loads a value of a window, normalised and, as a half, rounded, to register dst. Registers 9 to 11 hold mean, scale and beta, 8 zero.
 func (p *printer) pooled(half bool, norm, mem string, dst int) {
-	if half {
-		p.op("VPMOVZXWD", mem, dst)
-		p.op("VPSLLD", "$16", dst, dst)
-	} else {
-		p.op("VMOVUPS", mem, dst)
-	}
+	p.value(half, mem, dst)
 	if norm == "" {
 		return
 	}
@@ -212,12 +207,7 @@ func (p *printer) normPoolChannels(half bool, fields ...string) {
 // those before it. mean, scale and beta are in registers 16 to 18. Uses 4 to 7.
 func (p *printer) normWindow(half bool) {
 	for i, at := range []string{"(SI)", "(SI)(DX*1)", "(R8)", "(R8)(DX*1)"} {
-		if half {
-			p.op("VPMOVZXWD", at, i)
-			p.op("VPSLLD", "$16", i, i)
-		} else {
-			p.op("VMOVUPS", at, i)
-		}
+		p.value(half, at, i)
 		p.op("VSUBPS", 16, i, i)
 		p.op("VMULPS", 17, i, 4+i)
 		p.op("VADDPS", 18, 4+i, 4+i)
@@ -236,8 +226,7 @@ func (p *printer) normWindow(half bool) {
 // windowGradient loads a window's gradient, 0 where it does not pass the ReLU, to register 9.
 func (p *printer) windowGradient(half bool) {
 	if half {
-		p.op("VPMOVZXWD.Z", "(DI)", "K6", 9)
-		p.op("VPSLLD", "$16", 9, 9)
+		p.widened("K6", "(DI)", 9)
 		return
 	}
 	p.op("VADDPS.Z", "(DI)", 8, "K6", 9) // 0 + dy, as in maxPoolBack
@@ -352,8 +341,7 @@ func (p *printer) average() {
 			p.op("VXORPS", 0, 0, 0)
 			p.label("row")
 			if half {
-				p.op("VPMOVZXWD", "(SI)", 1)
-				p.op("VPSLLD", "$16", 1, 1)
+				p.widened("", "(SI)", 1)
 				p.op("VADDPS", 1, 0, 0)
 			} else {
 				p.op("VADDPS", "(SI)", 0, 0)
