@@ -92,7 +92,6 @@ type amxPass struct {
 	grouped    bool  // c is a multiple of 16: split16
 	packed     []uint16
 	config     *tileConfig
-	conv       ConvShape // whose gradient of the input this is, if folded
 	w, source  []float32
 	stack      *amxPass // of images of few pixels, or nil
 	stacked    int      // stack: how many images
@@ -362,14 +361,7 @@ func (p *amxPass) pairedWeights(to []float32) []float32 {
 	return to
 }
 
-// turn transposes the channels of a tap into the place of the tap turned by 180 degrees.
-func (p *amxPass) turn(tap, _ int) {
-	if n := p.c * p.k; p.folded {
-		p.conv.foldWeights(p.w[tap*n:][:n], p.source, tap, true)
-		return
-	}
-	p.turnTap(p.w, p.source, tap, true)
-}
+func (p *amxPass) turn(tap, _ int) { p.turnTap(p.w, p.source, tap, true) }
 
 // packGroup packs 16 output channels.
 func (p *amxPass) packGroup(group, _ int) {

@@ -32,7 +32,6 @@ func newTilePasses(ws *Workers, s ConvShape) *tilePasses {
 	}
 	h := newForwardTiles(ws, s)
 	h.back = newAMXPass(ws, b)
-	h.back.conv = s
 	return h
 }
 

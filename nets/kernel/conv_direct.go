@@ -25,7 +25,6 @@ func newDirectConv(ws *Workers, s ConvShape) *directConv {
 		back:      newDirectPass(ws, back, newPassTile(ws.impl, &back)),
 		weights:   newDirectGrad(ws, s, newGradWay(ws.impl, s)),
 	}
-	c.back.conv = s
 	c.weights.reserve(c.back.bytes())
 	return c
 }
@@ -70,7 +69,6 @@ type directPass struct {
 	inPlace             bool // tiles are stored to the result itself
 	padded              int  // floats
 	packed, w, source   []float32
-	conv                ConvShape // whose gradient of the input this is, if folded
 
 	dst, src                  Values
 	norm                      *BatchNorm // src is still to be normalised
@@ -146,15 +144,8 @@ func (p *directPass) packBlock(part, _ int) {
 	}
 }
 
-// turn transposes the channels of a tap into the place of the tap turned by 180 degrees.
-func (p *directPass) turn(tap, _ int) {
-	fast := p.ws.impl >= avx512
-	if n := p.c * p.k; p.folded {
-		p.conv.foldWeights(p.w[tap*n:][:n], p.source, tap, fast)
-		return
-	}
-	p.turnTap(p.w, p.source, tap, fast)
-}
+// turn packs a tap for the transposed convolution, as turnTap does.
+func (p *directPass) turn(tap, _ int) { p.turnTap(p.w, p.source, tap, p.ws.impl >= avx512) }
 
 func (p *directPass) run(dst, src Values, n int, sums *Sums) {
 	p.dst, p.src, p.sums = dst, src, sums
@@ -558,10 +549,21 @@ func (g *directGrad) reduce(tap, _ int) {
 	}
 }
 
-// turnTap transposes the channels of a tap of src, (side, side, k, c), into the place of the tap turned by 180 degrees of dst, (side, side, c, k); fast needs AVX-512.
+// turnTap transposes the channels of a tap of src, (side, side, k, c), into the place of the tap turned by 180 degrees of dst, (side, side, c, k). If the pass is folded it writes to the tap's place in dst,
+// (2, 2, c, k), the weights of src, (3, 3, k/4, c), that [ConvShape.foldedBack] has there. fast needs AVX-512.
 func (p *passShape) turnTap(dst, src []float32, tap int, fast bool) {
-	src, dst = src[tap*p.c*p.k:][:p.c*p.k], dst[(p.side*p.side-1-tap)*p.c*p.k:][:p.c*p.k]
-	transposed(dst, src, p.k, p.c, p.k, p.c, fast)
+	n := p.c * p.k
+	if !p.folded {
+		transposed(dst[(p.side*p.side-1-tap)*n:][:n], src[tap*n:][:n], p.k, p.c, p.k, p.c, fast)
+		return
+	}
+	to, channels := dst[tap*n:][:n], p.k/4
+	clear(to)
+	for of := range 4 {
+		if r, s := foldTap(tap/2, of/2), foldTap(tap%2, of%2); r >= 0 && s >= 0 {
+			transposed(to[of*channels:], src[(r*3+s)*n/4:][:n/4], p.k, p.c, channels, p.c, fast)
+		}
+	}
 }
 
 // transposed writes the transpose of src, (rows, columns) with its rows stride apart, to dst, (columns, rows) with its rows apart floats apart: blocks of 16 by 16 by the vector
@@ -581,16 +583,6 @@ func transposed(dst, src []float32, apart, stride, rows, columns int, fast bool)
 		}
 		for c := from; c < columns; c++ {
 			dst[c*apart+r] = src[r*stride+c]
-		}
-	}
-}
-
-// foldWeights writes the weights of tap at of the 2x2 window of [ConvShape.foldedBack], (K, 4 C); fast needs AVX-512.
-func (s ConvShape) foldWeights(to, w []float32, at int, fast bool) {
-	clear(to)
-	for of := range 4 {
-		if r, c := foldTap(at/2, of/2), foldTap(at%2, of%2); r >= 0 && c >= 0 {
-			transposed(to[of*s.C:], w[(r*s.Side+c)*s.C*s.K:][:s.C*s.K], 4*s.C, s.K, s.C, s.K, fast)
 		}
 	}
 }
