@@ -83,13 +83,10 @@ func (l *roundedLinear) forward(y []float32, x Values, w []float32, rows int) {
 }
 
 func (l *roundedLinear) gradInput(dx Values, dy, w []float32, rows int) {
-	to := dx
+	to := dx.room(l.x, dx.Len(), 0, 1)
+	l.linearAlgorithm.gradInput(Floats(to), l.rounded(l.y, dy), l.rounded(l.w, w), rows)
 	if dx.halves != nil {
-		to = Floats(l.x[:dx.Len()])
-	}
-	l.linearAlgorithm.gradInput(to, l.rounded(l.y, dy), l.rounded(l.w, w), rows)
-	if dx.halves != nil {
-		dx.Round(to.floats)
+		dx.Round(to)
 	}
 }
 
