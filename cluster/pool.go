@@ -126,8 +126,8 @@ func (p *Pool) Run(ctx context.Context, dir string, cells []Cell) error {
 			}
 			go func() {
 				code, err := p.runOne(ctx, dir, j.cell, command)
-				other := j.cell.otherKernel(dir, code)
-				again := j.runs < attempts && retryable(code) && !other
+				hopeful := retryable(code) && !j.cell.otherKernel(dir, code)
+				again := j.runs < attempts && hopeful
 				if again {
 					pause := p.Pause
 					if pause == 0 {
@@ -138,7 +138,8 @@ func (p *Pool) Run(ctx context.Context, dir string, cells []Cell) error {
 					case <-ctx.Done():
 					}
 				}
-				ended <- end{j, code, err, again, temporary(code) && !other}
+				// A cell that a signal has killed each time is not said to be: where it needs more memory than there is, it is killed when the pool is called again, too.
+				ended <- end{j, code, err, again, hopeful && code >= 0}
 			}()
 		}
 		if running == 0 {
@@ -176,13 +177,6 @@ func (p *Pool) Run(ctx context.Context, dir string, cells []Cell) error {
 // when the kernel runs out of memory.
 func retryable(code int) bool {
 	return code == ExitRetry || code == exitOutput || code == ExitInterrupted || code < 0
-}
-
-// temporary reports whether a cell that ended with this code in its last attempt may finish when the pool is called again. That is not said of one
-// that a signal has killed each time: where it needs more memory than there is, it is killed then, too. What a cell prints goes into its
-// folder, so exitOutput says that the file system failed.
-func temporary(code int) bool {
-	return code == ExitRetry || code == exitOutput || code == ExitInterrupted
 }
 
 // otherKernel reports whether a cell has ended because another kernel began it, which no further attempt on this machine changes.
