@@ -242,21 +242,27 @@ func relative(got, want []float32, floor float64) float64 {
 	return worst / max(floor, largest(want))
 }
 
+// stateAfter is the state after three steps of ten images.
+func stateAfter(t *testing.T, m Model, rule quantize.Rule, threads int, implementation string) string {
+	t.Helper()
+	c := newCPU(t, m, hyper(10, rule), threads, implementation)
+	Initialise(c, rule, 1)
+	for step := uint64(1); step <= 3; step++ {
+		x, labels := randomBatch(m, 10, step)
+		if _, err := c.Step(x, labels, 0.01, step); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return stateHash(c)
+}
+
 // TestThreadsDoNotMatter: the state after some steps is the same bits for 1, 2, 3 and 8 workers.
 func TestThreadsDoNotMatter(t *testing.T) {
 	for _, implementation := range append(kernel.Implementations(), "-bf16") {
 		for name, m := range small(t) {
 			var want string
 			for _, threads := range []int{1, 2, 3, 8} {
-				c := newCPU(t, m, hyper(10, quantize.SR), threads, implementation)
-				Initialise(c, quantize.SR, 1)
-				for step := uint64(1); step <= 3; step++ {
-					x, labels := randomBatch(m, 10, step)
-					if _, err := c.Step(x, labels, 0.01, step); err != nil {
-						t.Fatal(err)
-					}
-				}
-				got := stateHash(c)
+				got := stateAfter(t, m, quantize.SR, threads, implementation)
 				if want == "" {
 					want = got
 				} else if got != want {
@@ -316,15 +322,7 @@ func TestTwoBytesAreRounded(t *testing.T) {
 		for _, rule := range rules {
 			var states []string
 			for _, implementation := range []string{"avx2-bf16", "avx512-bf16"} {
-				c := newCPU(t, m, hyper(10, rule), 2, implementation)
-				Initialise(c, rule, 1)
-				for step := uint64(1); step <= 3; step++ {
-					x, labels := randomBatch(m, 10, step)
-					if _, err := c.Step(x, labels, 0.01, step); err != nil {
-						t.Fatal(err)
-					}
-				}
-				states = append(states, stateHash(c))
+				states = append(states, stateAfter(t, m, rule, 2, implementation))
 			}
 			if states[0] != states[1] {
 				t.Errorf("%s, %v: another state in two bytes than in four", name, rule)
