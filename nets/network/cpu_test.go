@@ -273,9 +273,9 @@ func TestThreadsDoNotMatter(t *testing.T) {
 	}
 }
 
-// TestBF16Gradients: at bf16 the gradients of the second step are, by tiles, those of the generic kernels, which are their definition. Other kernels' sums are in another order: now and then one
-// lies so near the middle of two bf16 numbers that it is rounded to the other one, and the gradients of such small batches then differ visibly; in most states none does. From float32's they differ visibly
-// in every state: the precision reaches the layers. (In these random states, where many ReLUs are near their kink, by a tenth of the largest gradient and more.)
+// TestBF16Gradients: at bf16 the gradients of the second step are, by tiles, those of the generic kernels, which are their definition. Other kernels' sums of products are rounded
+// otherwise. Generic sums over binary weights are often exact, and about one in two hundred lies in the middle of two bf16 numbers, where Winograd's algorithm, which only wrn56-2 has a layer for
+// here, decides by its rounding error: its gradients then differ visibly, in such small batches. From float32's they differ visibly in every state: the precision reaches the layers. (In these random states, where many ReLUs are near their kink, by a tenth of the largest gradient and more.)
 func TestBF16Gradients(t *testing.T) {
 	states, agreed := 0, 0
 	for name, m := range small(t) {
